@@ -1,0 +1,49 @@
+# Build, train and test cvae-gpu. `make` lists the targets.
+#
+# The recipes keep to sh and to GNU make 3.81, so that they work on Linux, on macOS and in the Git
+# Bash of Windows. CARGO_TARGET_DIR is honoured, from the environment or from the command line.
+
+.DEFAULT_GOAL := help
+.PHONY: help train test lint build adapter
+
+CARGO ?= cargo
+BIN := $(or $(CARGO_TARGET_DIR),./target)/release/cvae-gpu
+
+# The options of `make train`: EPOCHS, SEED and OUT become options of the program; ARGS is passed
+# on as it is.
+TRAIN_OPTIONS = $(if $(EPOCHS),--epochs "$(EPOCHS)") $(if $(SEED),--seed "$(SEED)") \
+	$(if $(OUT),--out "$(OUT)") $(ARGS)
+
+# Mesa complains where there is no runtime directory, as in most containers: lend it an empty one
+# for the time of the command.
+ifeq ($(XDG_RUNTIME_DIR),)
+WITH_RUNTIME_DIR = XDG_RUNTIME_DIR=$$(mktemp -d) && export XDG_RUNTIME_DIR && \
+	trap 'rm -rf "$$XDG_RUNTIME_DIR"' EXIT INT TERM &&
+endif
+
+# Print a command, then run it with a runtime directory.
+run_on_gpu = @$(info $(strip $(1)))$(WITH_RUNTIME_DIR) $(1)
+
+help: ## List the targets (the default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'make train EPOCHS=n SEED=n OUT=dir ARGS="..." sets --epochs, --seed and --out;'
+	@echo 'ARGS takes any other options of `cvae-gpu train`.'
+
+train: adapter build ## Train a model (EPOCHS=n, SEED=n, OUT=dir, ARGS="...")
+	$(call run_on_gpu,"$(BIN)" train $(TRAIN_OPTIONS))
+
+# The release profile, so that `make train` and `make test` share one build of the dependencies.
+test: adapter ## Run all tests
+	$(call run_on_gpu,$(CARGO) test --release --locked)
+
+lint: ## Check the format, run clippy and build the documentation, with warnings as errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --no-deps
+
+build: ## Build the program
+	$(CARGO) build --release --locked
+
+adapter: ## Install a Vulkan software driver if this (Linux) system has no driver at all
+	@sh scripts/ensure-adapter

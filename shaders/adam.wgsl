@@ -1,0 +1,31 @@
+// Adam as Keras computes it, over all parameters in one dispatch:
+//   m += (g - m)(1 - beta1);  v += (g^2 - v)(1 - beta2)
+//   w -= rate sqrt(1 - beta2^t) / (1 - beta1^t) · m / (sqrt(v) + epsilon)
+// Epsilon is added to the root of the uncorrected v. An invocation owns four parameters.
+
+override COUNT: u32;          // parameters / 4
+override RATE: f32;           // learning rate
+override EPSILON: f32;
+override KEEP_LESS1: f32;     // 1 - beta1, rounded once
+override KEEP_LESS2: f32;     // 1 - beta2
+
+@group(0) @binding(0) var<storage, read> state: StepState;
+@group(0) @binding(1) var<storage, read> grads: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read_write> params: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> v: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn update(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = id.x;
+    if i >= COUNT {
+        return;
+    }
+    let rate = RATE * sqrt(state.correction2) / state.correction1;
+    let g = grads[i];
+    let m_next = m[i] + (g - m[i]) * KEEP_LESS1;
+    let v_next = v[i] + (g * g - v[i]) * KEEP_LESS2;
+    m[i] = m_next;
+    v[i] = v_next;
+    params[i] -= rate * m_next / (sqrt(v_next) + EPSILON);
+}

@@ -1,0 +1,81 @@
+// Sigmoid cross-entropy on logits, in the form that holds for logits of any size:
+//   log p(x|z) = -sum [ max(l, 0) - l x + log(1 + exp(-|l|)) ]
+
+override BATCH: u32;
+override VALUES: u32;  // values of one image, H·W·C
+
+@group(0) @binding(0) var<storage, read> logits: array<f32>;                // [BATCH, VALUES]
+@group(0) @binding(1) var<storage, read> x: array<f32>;                     // [BATCH, VALUES] in [0, 1]
+@group(0) @binding(2) var<storage, read_write> logpx_z: array<f32>;         // [BATCH]
+@group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;         // [BATCH, VALUES]
+@group(0) @binding(4) var<storage, read_write> probabilities: array<f32>;   // [BATCH, VALUES]
+
+const WIDTH = 64u;
+var<workgroup> partial: array<f32, WIDTH>;
+
+// log(1 + e) for e in [0, 1].
+fn log1p(e: f32) -> f32 {
+    let large = e > 0.41421356;
+    let value = log1p_near_zero(select(e, 0.5 * (e - 1.0), large));
+    return value + select(0.0, 0.69314718056, large);
+}
+
+// exp(-|l|) never overflows, and both tails of the sigmoid follow from it.
+fn sigmoid(l: f32) -> f32 {
+    let e = exp(-abs(l));
+    return select(e, 1.0, l >= 0.0) / (1.0 + e);
+}
+
+fn cross_entropy(l: f32, target_value: f32) -> f32 {
+    return max(l, 0.0) - l * target_value + log1p(exp(-abs(l)));
+}
+
+// Sums the workgroup's partial results in a fixed order.
+fn finish(row: u32, lane: u32, sum: f32) {
+    partial[lane] = sum;
+    for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
+        workgroupBarrier();
+        if lane < stride {
+            partial[lane] += partial[lane + stride];
+        }
+    }
+    if lane == 0u {
+        logpx_z[row] = -partial[0];
+    }
+}
+
+// A workgroup owns one image.
+@compute @workgroup_size(64)
+fn loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+    var sum = 0.0;
+    for (var i = lane; i < VALUES; i += WIDTH) {
+        let at = group.x * VALUES + i;
+        sum += cross_entropy(logits[at], x[at]);
+    }
+    finish(group.x, lane, sum);
+}
+
+// The same, and the gradient of the mean loss over the batch.
+@compute @workgroup_size(64)
+fn loss_and_grad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    var sum = 0.0;
+    for (var i = lane; i < VALUES; i += WIDTH) {
+        let at = group.x * VALUES + i;
+        sum += cross_entropy(logits[at], x[at]);
+        dlogits[at] = (sigmoid(logits[at]) - x[at]) / f32(BATCH);
+    }
+    finish(group.x, lane, sum);
+}
+
+@compute @workgroup_size(64)
+fn decode(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.y;
+    if id.x >= VALUES || row >= BATCH {
+        return;
+    }
+    let at = row * VALUES + id.x;
+    probabilities[at] = sigmoid(logits[at]);
+}

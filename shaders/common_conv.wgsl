@@ -1,0 +1,201 @@
+// Shared by the tiled convolutions; formulas, names and layouts are those of conv.wgsl.
+//
+// Buffers are read four channels (a quad) at a time. A 4×4 matrix holds four pixels, one per
+// column, with a quad of channels down each column, so that `weights * pixels` multiplies four
+// channels of four pixels into four other channels: 64 multiply-adds. Transposing a matrix of
+// registers costs nothing.
+
+override BATCH: u32;
+override KERNEL: u32;
+override STRIDE: u32;
+override PAD_Y: u32;
+override PAD_X: u32;
+override BIG_H: u32;
+override BIG_W: u32;
+override BIG_C: u32;
+override SMALL_H: u32;
+override SMALL_W: u32;
+override SMALL_C: u32;
+override RELU: bool;
+override GATED: bool;
+override SPLITS: u32;
+
+// Pixels of one phase. A phase is a residue of the big coordinates modulo the stride: all its
+// pixels meet the same taps.
+override PHASE_H: u32 = (BIG_H + STRIDE - 1u) / STRIDE;
+override PHASE_W: u32 = (BIG_W + STRIDE - 1u) / STRIDE;
+override BIG_QUADS: u32 = BIG_C / 4u;
+override SMALL_QUADS: u32 = SMALL_C / 4u;
+
+@group(0) @binding(0) var<storage, read> big: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> small: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read> gate: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> big_out: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> small_out: array<vec4<f32>>;
+@group(0) @binding(7) var<storage, read_write> partials: array<vec4<f32>>;
+
+const NOWHERE = 0xffffffffu;
+
+fn four(first: u32) -> vec4<u32> {
+    return first + vec4(0u, 1u, 2u, 3u);
+}
+
+// Where four pixels lie in their images. Signed, because padding starts below zero.
+struct Pixels {
+    n: vec4<i32>,
+    y: vec4<i32>,
+    x: vec4<i32>,
+}
+
+// Pixels first.. of BATCH flattened images; past the last, the last again.
+fn pixels(first: u32, height: u32, width: u32) -> Pixels {
+    let p = min(four(first), vec4(BATCH * height * width - 1u));
+    return Pixels(
+        vec4<i32>(p / (height * width)),
+        vec4<i32>(p / width % height),
+        vec4<i32>(p % width),
+    );
+}
+
+// Numbers the pixels which tap (a, b) meets in the big image; -1 outside it.
+fn big_rows(p: Pixels, a: u32, b: u32) -> vec4<i32> {
+    let y = p.y * i32(STRIDE) + (i32(a) - i32(PAD_Y));
+    let x = p.x * i32(STRIDE) + (i32(b) - i32(PAD_X));
+    let inside = (y >= vec4(0)) & (y < vec4(i32(BIG_H))) & (x >= vec4(0)) & (x < vec4(i32(BIG_W)));
+    return select(vec4(-1), (p.n * i32(BIG_H) + y) * i32(BIG_W) + x, inside);
+}
+
+// Numbers the small pixels at p + (dy, dx); -1 outside.
+fn small_rows(p: Pixels, dy: i32, dx: i32) -> vec4<i32> {
+    let y = p.y + dy;
+    let x = p.x + dx;
+    let inside =
+        (y >= vec4(0)) & (y < vec4(i32(SMALL_H))) & (x >= vec4(0)) & (x < vec4(i32(SMALL_W)));
+    return select(vec4(-1), (p.n * i32(SMALL_H) + y) * i32(SMALL_W) + x, inside);
+}
+
+// Quad c4 of four pixels; a row of -1 gives zeros.
+fn load_big(rows: vec4<i32>, c4: u32) -> mat4x4<f32> {
+    let at = vec4<u32>(max(rows, vec4(0))) * BIG_QUADS + c4;
+    let keep = select(vec4(0.0), vec4(1.0), rows >= vec4(0));
+    return mat4x4(
+        big[at.x] * keep.x,
+        big[at.y] * keep.y,
+        big[at.z] * keep.z,
+        big[at.w] * keep.w,
+    );
+}
+
+fn load_small(rows: vec4<i32>, s4: u32) -> mat4x4<f32> {
+    let at = vec4<u32>(max(rows, vec4(0))) * SMALL_QUADS + s4;
+    let keep = select(vec4(0.0), vec4(1.0), rows >= vec4(0));
+    return mat4x4(
+        small[at.x] * keep.x,
+        small[at.y] * keep.y,
+        small[at.z] * keep.z,
+        small[at.w] * keep.w,
+    );
+}
+
+// Column k: the weights from channel k of big quad c4 to small quad s4. Quads past the last
+// repeat it; what they give is never stored.
+fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
+    let row = tap * BIG_C + 4u * min(c4, BIG_QUADS - 1u);
+    let at = row * SMALL_QUADS + min(s4, SMALL_QUADS - 1u);
+    return mat4x4(
+        weights[at],
+        weights[at + SMALL_QUADS],
+        weights[at + 2u * SMALL_QUADS],
+        weights[at + 3u * SMALL_QUADS],
+    );
+}
+
+// Going forward: bias and ReLU.
+fn activate(m: mat4x4<f32>, quad: u32, quads: u32) -> mat4x4<f32> {
+    let b = bias[min(quad, quads - 1u)];
+    let least = select(vec4(-3.4e38), vec4(0.0), vec4(RELU));
+    return mat4x4(
+        max(m[0] + b, least),
+        max(m[1] + b, least),
+        max(m[2] + b, least),
+        max(m[3] + b, least),
+    );
+}
+
+// Going backward: the derivative of the ReLU whose output is the gate, 0 where that is 0.
+fn pass_gate(m: mat4x4<f32>, places: vec4<u32>) -> mat4x4<f32> {
+    let at = select(places, vec4(0u), places == vec4(NOWHERE));
+    let zero = vec4(0.0);
+    let closed = vec4(GATED);
+    return mat4x4(
+        select(m[0], zero, closed & (gate[at.x] <= zero)),
+        select(m[1], zero, closed & (gate[at.y] <= zero)),
+        select(m[2], zero, closed & (gate[at.z] <= zero)),
+        select(m[3], zero, closed & (gate[at.w] <= zero)),
+    );
+}
+
+// Where quad s4 of small pixels first..first+3 lies; NOWHERE for what does not exist.
+fn places_small(first: u32, s4: u32) -> vec4<u32> {
+    let p = four(first);
+    let exists = (p < vec4(BATCH * SMALL_H * SMALL_W)) & vec4(s4 < SMALL_QUADS);
+    return select(vec4(NOWHERE), p * SMALL_QUADS + s4, exists);
+}
+
+// Numbers big pixels first..first+3 of a phase. Where the big image is no multiple of the
+// stride, the last row or column of some phases lies outside it.
+fn phase_pixels(phase: vec2<u32>, first: u32) -> vec4<u32> {
+    let p = four(first);
+    let y = p / PHASE_W % PHASE_H * STRIDE + phase.x;
+    let x = p % PHASE_W * STRIDE + phase.y;
+    let pixel = (p / (PHASE_H * PHASE_W) * BIG_H + y) * BIG_W + x;
+    let exists = (p < vec4(BATCH * PHASE_H * PHASE_W)) & (y < vec4(BIG_H)) & (x < vec4(BIG_W));
+    return select(vec4(NOWHERE), pixel, exists);
+}
+
+fn places_big(phase: vec2<u32>, first: u32, c4: u32) -> vec4<u32> {
+    let pixel = phase_pixels(phase, first);
+    let exists = (pixel != vec4(NOWHERE)) & vec4(c4 < BIG_QUADS);
+    return select(vec4(NOWHERE), pixel * BIG_QUADS + c4, exists);
+}
+
+fn store_small(places: vec4<u32>, m: mat4x4<f32>) {
+    if places.x != NOWHERE { small_out[places.x] = m[0]; }
+    if places.y != NOWHERE { small_out[places.y] = m[1]; }
+    if places.z != NOWHERE { small_out[places.z] = m[2]; }
+    if places.w != NOWHERE { small_out[places.w] = m[3]; }
+}
+
+fn store_big(places: vec4<u32>, m: mat4x4<f32>) {
+    if places.x != NOWHERE { big_out[places.x] = m[0]; }
+    if places.y != NOWHERE { big_out[places.y] = m[1]; }
+    if places.z != NOWHERE { big_out[places.z] = m[2]; }
+    if places.w != NOWHERE { big_out[places.w] = m[3]; }
+}
+
+// Positions of one split of the weight gradient: from .x to before .y.
+fn split_range(split: u32) -> vec2<u32> {
+    let positions = BATCH * SMALL_H * SMALL_W;
+    let size = (positions + SPLITS - 1u) / SPLITS;
+    return min(vec2(split * size, (split + 1u) * size), vec2(positions));
+}
+
+// Numbers four positions of the small image; -1 from `end` on.
+fn positions_before(first: u32, end: u32) -> vec4<i32> {
+    let p = four(first);
+    return select(vec4(-1), vec4<i32>(p), p < vec4(end));
+}
+
+// Column k: partial sums of channel k of big quad c4 against small quad s4.
+fn store_partials(split: u32, tap: u32, c4: u32, s4: u32, m: mat4x4<f32>) {
+    if tap >= KERNEL * KERNEL || c4 >= BIG_QUADS || s4 >= SMALL_QUADS {
+        return;
+    }
+    let at = ((split * KERNEL * KERNEL + tap) * BIG_C + 4u * c4) * SMALL_QUADS + s4;
+    partials[at] = m[0];
+    partials[at + SMALL_QUADS] = m[1];
+    partials[at + 2u * SMALL_QUADS] = m[2];
+    partials[at + 3u * SMALL_QUADS] = m[3];
+}

@@ -1,0 +1,215 @@
+// Convolution in register tiles that share loads across a subgroup of at least 8 invocations.
+// Channel counts are multiples of 4.
+//
+// An invocation owns 4 pixels × 32 output channels. The 32 channels are the same for the whole
+// workgroup, so each of 8 lanes loads the weights of one quad and all lanes hand them round:
+// per four input channels 8 loads for 512 multiply-adds. On adapters whose loads cost more than
+// their arithmetic, software ones above all, this is worth two to four times.
+//
+// The lanes with subgroup ids 0 to 7 do the loading for the whole subgroup; a larger subgroup
+// repeats their loads. Nothing may leave early, or its quad would be missing.
+
+const OWNED = 8u;  // quads an invocation owns
+
+struct Tile {
+    m0: mat4x4<f32>,
+    m1: mat4x4<f32>,
+    m2: mat4x4<f32>,
+    m3: mat4x4<f32>,
+    m4: mat4x4<f32>,
+    m5: mat4x4<f32>,
+    m6: mat4x4<f32>,
+    m7: mat4x4<f32>,
+}
+
+// t[quad of lane j] += (w of lane j) * x
+fn accumulate(t: ptr<function, Tile>, w: mat4x4<f32>, x: mat4x4<f32>) {
+    (*t).m0 += mat4x4(
+        subgroupBroadcast(w[0], 0u), subgroupBroadcast(w[1], 0u),
+        subgroupBroadcast(w[2], 0u), subgroupBroadcast(w[3], 0u)) * x;
+    (*t).m1 += mat4x4(
+        subgroupBroadcast(w[0], 1u), subgroupBroadcast(w[1], 1u),
+        subgroupBroadcast(w[2], 1u), subgroupBroadcast(w[3], 1u)) * x;
+    (*t).m2 += mat4x4(
+        subgroupBroadcast(w[0], 2u), subgroupBroadcast(w[1], 2u),
+        subgroupBroadcast(w[2], 2u), subgroupBroadcast(w[3], 2u)) * x;
+    (*t).m3 += mat4x4(
+        subgroupBroadcast(w[0], 3u), subgroupBroadcast(w[1], 3u),
+        subgroupBroadcast(w[2], 3u), subgroupBroadcast(w[3], 3u)) * x;
+    (*t).m4 += mat4x4(
+        subgroupBroadcast(w[0], 4u), subgroupBroadcast(w[1], 4u),
+        subgroupBroadcast(w[2], 4u), subgroupBroadcast(w[3], 4u)) * x;
+    (*t).m5 += mat4x4(
+        subgroupBroadcast(w[0], 5u), subgroupBroadcast(w[1], 5u),
+        subgroupBroadcast(w[2], 5u), subgroupBroadcast(w[3], 5u)) * x;
+    (*t).m6 += mat4x4(
+        subgroupBroadcast(w[0], 6u), subgroupBroadcast(w[1], 6u),
+        subgroupBroadcast(w[2], 6u), subgroupBroadcast(w[3], 6u)) * x;
+    (*t).m7 += mat4x4(
+        subgroupBroadcast(w[0], 7u), subgroupBroadcast(w[1], 7u),
+        subgroupBroadcast(w[2], 7u), subgroupBroadcast(w[3], 7u)) * x;
+}
+
+// Small pixels first..first+3, quads s4..s4+7.
+fn correlation(first: u32, s4: u32, lane: u32) -> Tile {
+    let p = pixels(first, SMALL_H, SMALL_W);
+    var t = Tile();
+    for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
+        let rows = big_rows(p, tap / KERNEL, tap % KERNEL);
+        for (var c4 = 0u; c4 < BIG_QUADS; c4++) {
+            accumulate(&t, load_weights(tap, c4, s4 + lane), load_big(rows, c4));
+        }
+    }
+    return t;
+}
+
+// Big pixels first..first+3 of a phase, quads c4..c4+7.
+fn adjoint_sum(phase: vec2<u32>, first: u32, c4: u32, lane: u32) -> Tile {
+    let p = pixels(first, PHASE_H, PHASE_W);
+    let reach = phase + vec2(PAD_Y, PAD_X);
+    var t = Tile();
+    for (var a = reach.x % STRIDE; a < KERNEL; a += STRIDE) {
+        for (var b = reach.y % STRIDE; b < KERNEL; b += STRIDE) {
+            let dy = (i32(reach.x) - i32(a)) / i32(STRIDE);
+            let dx = (i32(reach.y) - i32(b)) / i32(STRIDE);
+            let rows = small_rows(p, dy, dx);
+            for (var s4 = 0u; s4 < SMALL_QUADS; s4++) {
+                let w = transpose(load_weights(a * KERNEL + b, c4 + lane, s4));
+                accumulate(&t, w, load_small(rows, s4));
+            }
+        }
+    }
+    return t;
+}
+
+fn forward_small(first: u32, s4: u32, m: mat4x4<f32>) {
+    store_small(places_small(first, s4), activate(m, s4, SMALL_QUADS));
+}
+
+fn backward_small(first: u32, s4: u32, m: mat4x4<f32>) {
+    let places = places_small(first, s4);
+    store_small(places, pass_gate(m, places));
+}
+
+fn forward_big(phase: vec2<u32>, first: u32, c4: u32, m: mat4x4<f32>) {
+    store_big(places_big(phase, first, c4), activate(m, c4, BIG_QUADS));
+}
+
+fn backward_big(phase: vec2<u32>, first: u32, c4: u32, m: mat4x4<f32>) {
+    let places = places_big(phase, first, c4);
+    store_big(places, pass_gate(m, places));
+}
+
+@compute @workgroup_size(32)
+fn correlate(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let first = 4u * (group.y * 32u + invocation);
+    let s4 = OWNED * group.x;
+    let t = correlation(first, s4, lane % OWNED);
+    forward_small(first, s4, t.m0);
+    forward_small(first, s4 + 1u, t.m1);
+    forward_small(first, s4 + 2u, t.m2);
+    forward_small(first, s4 + 3u, t.m3);
+    forward_small(first, s4 + 4u, t.m4);
+    forward_small(first, s4 + 5u, t.m5);
+    forward_small(first, s4 + 6u, t.m6);
+    forward_small(first, s4 + 7u, t.m7);
+}
+
+@compute @workgroup_size(32)
+fn correlate_gated(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let first = 4u * (group.y * 32u + invocation);
+    let s4 = OWNED * group.x;
+    let t = correlation(first, s4, lane % OWNED);
+    backward_small(first, s4, t.m0);
+    backward_small(first, s4 + 1u, t.m1);
+    backward_small(first, s4 + 2u, t.m2);
+    backward_small(first, s4 + 3u, t.m3);
+    backward_small(first, s4 + 4u, t.m4);
+    backward_small(first, s4 + 5u, t.m5);
+    backward_small(first, s4 + 6u, t.m6);
+    backward_small(first, s4 + 7u, t.m7);
+}
+
+// Phases stand along x, where workgroups are dealt out first: they differ in work, and a
+// processor that gets a contiguous share of the workgroups gets some of each.
+fn phase_of(group: vec3<u32>) -> vec2<u32> {
+    let phase = group.x % (STRIDE * STRIDE);
+    return vec2(phase / STRIDE, phase % STRIDE);
+}
+
+@compute @workgroup_size(32)
+fn adjoint(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let phase = phase_of(group);
+    let first = 4u * (group.y * 32u + invocation);
+    let c4 = OWNED * (group.x / (STRIDE * STRIDE));
+    let t = adjoint_sum(phase, first, c4, lane % OWNED);
+    forward_big(phase, first, c4, t.m0);
+    forward_big(phase, first, c4 + 1u, t.m1);
+    forward_big(phase, first, c4 + 2u, t.m2);
+    forward_big(phase, first, c4 + 3u, t.m3);
+    forward_big(phase, first, c4 + 4u, t.m4);
+    forward_big(phase, first, c4 + 5u, t.m5);
+    forward_big(phase, first, c4 + 6u, t.m6);
+    forward_big(phase, first, c4 + 7u, t.m7);
+}
+
+@compute @workgroup_size(32)
+fn adjoint_gated(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let phase = phase_of(group);
+    let first = 4u * (group.y * 32u + invocation);
+    let c4 = OWNED * (group.x / (STRIDE * STRIDE));
+    let t = adjoint_sum(phase, first, c4, lane % OWNED);
+    backward_big(phase, first, c4, t.m0);
+    backward_big(phase, first, c4 + 1u, t.m1);
+    backward_big(phase, first, c4 + 2u, t.m2);
+    backward_big(phase, first, c4 + 3u, t.m3);
+    backward_big(phase, first, c4 + 4u, t.m4);
+    backward_big(phase, first, c4 + 5u, t.m5);
+    backward_big(phase, first, c4 + 6u, t.m6);
+    backward_big(phase, first, c4 + 7u, t.m7);
+}
+
+// An invocation owns one big quad of one tap against 8 small quads, over one range of positions.
+@compute @workgroup_size(8)
+fn weight_grad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let s4 = OWNED * group.x;
+    let row = group.y * 8u + invocation;
+    let tap = row / BIG_QUADS;
+    let c4 = row % BIG_QUADS;
+    let s4_of_lane = min(s4 + lane % OWNED, SMALL_QUADS - 1u);
+    let range = split_range(group.z);
+    var t = Tile();
+    for (var p = range.x; p < range.y; p += 4u) {
+        let y = load_small(positions_before(p, range.y), s4_of_lane);
+        let rows = big_rows(pixels(p, SMALL_H, SMALL_W), tap / KERNEL, tap % KERNEL);
+        accumulate(&t, y, transpose(load_big(rows, c4)));
+    }
+    store_partials(group.z, tap, c4, s4, t.m0);
+    store_partials(group.z, tap, c4, s4 + 1u, t.m1);
+    store_partials(group.z, tap, c4, s4 + 2u, t.m2);
+    store_partials(group.z, tap, c4, s4 + 3u, t.m3);
+    store_partials(group.z, tap, c4, s4 + 4u, t.m4);
+    store_partials(group.z, tap, c4, s4 + 5u, t.m5);
+    store_partials(group.z, tap, c4, s4 + 6u, t.m6);
+    store_partials(group.z, tap, c4, s4 + 7u, t.m7);
+}

@@ -1,0 +1,127 @@
+// Dense layers: y = x W + b with W [IN, OUT] row-major (Keras layout), and their gradients.
+//
+// Forward and input gradient are one contraction, out[n, o] = sum_i in[n, i] W(i, o), read with
+// other strides: forward walks W down a column, the input gradient along a row. `*_deep` spreads
+// a long sum over a workgroup; the other form gives each output to one invocation.
+
+override BATCH: u32;
+override IN: u32;      // features of x
+override OUT: u32;     // features of y
+override RELU: bool;   // forward: y = max(0, .)
+override GATED: bool;  // input gradient: zero where x, itself a ReLU's output, is 0
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;                  // [BATCH, IN]
+@group(0) @binding(1) var<storage, read> weights: array<f32>;            // [IN, OUT]
+@group(0) @binding(2) var<storage, read> bias: array<f32>;               // [OUT]
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;            // [BATCH, OUT]
+@group(0) @binding(4) var<storage, read> dy: array<f32>;                 // [BATCH, OUT]
+@group(0) @binding(5) var<storage, read_write> dx: array<f32>;           // [BATCH, IN]
+@group(0) @binding(6) var<storage, read_write> weights_grad: array<f32>; // [IN, OUT]
+@group(0) @binding(7) var<storage, read_write> bias_grad: array<f32>;    // [OUT]
+
+const WIDTH = 64u;
+var<workgroup> partial: array<f32, WIDTH>;
+
+// Sums one value of each invocation in a fixed order; the total is invocation 0's.
+fn sum_over_workgroup(value: f32, lane: u32) -> f32 {
+    partial[lane] = value;
+    for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
+        workgroupBarrier();
+        if lane < stride {
+            partial[lane] += partial[lane + stride];
+        }
+    }
+    return partial[0];
+}
+
+fn activate(value: f32) -> f32 {
+    return select(value, max(value, 0.0), RELU);
+}
+
+fn gate(value: f32, at: u32) -> f32 {
+    return select(value, 0.0, GATED && x[at] <= 0.0);
+}
+
+@compute @workgroup_size(64)
+fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.y;
+    let o = id.x;
+    if o >= OUT || row >= BATCH {
+        return;
+    }
+    var sum = bias[o];
+    for (var i = 0u; i < IN; i++) {
+        sum += x[row * IN + i] * weights[i * OUT + o];
+    }
+    y[row * OUT + o] = activate(sum);
+}
+
+@compute @workgroup_size(64)
+fn forward_deep(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = group.y;
+    let o = group.x;
+    var sum = 0.0;
+    for (var i = lane; i < IN; i += WIDTH) {
+        sum += x[row * IN + i] * weights[i * OUT + o];
+    }
+    let total = sum_over_workgroup(sum, lane);
+    if lane == 0u {
+        y[row * OUT + o] = activate(total + bias[o]);
+    }
+}
+
+@compute @workgroup_size(64)
+fn input_grad(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.y;
+    let i = id.x;
+    if i >= IN || row >= BATCH {
+        return;
+    }
+    var sum = 0.0;
+    for (var o = 0u; o < OUT; o++) {
+        sum += dy[row * OUT + o] * weights[i * OUT + o];
+    }
+    dx[row * IN + i] = gate(sum, row * IN + i);
+}
+
+@compute @workgroup_size(64)
+fn input_grad_deep(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = group.y;
+    let i = group.x;
+    var sum = 0.0;
+    for (var o = lane; o < OUT; o += WIDTH) {
+        sum += dy[row * OUT + o] * weights[i * OUT + o];
+    }
+    let total = sum_over_workgroup(sum, lane);
+    if lane == 0u {
+        dx[row * IN + i] = gate(total, row * IN + i);
+    }
+}
+
+// An invocation owns one weight; the row of invocations past the last weight owns the biases.
+@compute @workgroup_size(64)
+fn weight_grad(@builtin(global_invocation_id) id: vec3<u32>) {
+    let o = id.x;
+    let i = id.y;
+    if o >= OUT {
+        return;
+    }
+    var sum = 0.0;
+    if i < IN {
+        for (var row = 0u; row < BATCH; row++) {
+            sum += x[row * IN + i] * dy[row * OUT + o];
+        }
+        weights_grad[i * OUT + o] = sum;
+    } else {
+        for (var row = 0u; row < BATCH; row++) {
+            sum += dy[row * OUT + o];
+        }
+        bias_grad[o] = sum;
+    }
+}

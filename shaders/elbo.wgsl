@@ -1,0 +1,55 @@
+// Where the terms of the objective go: means over a training batch into a ring which the host
+// reads now and then, or per image into a table over a whole split.
+
+override BATCH: u32;
+override RING: u32;       // rows of the ring
+override ANALYTIC: bool;  // the loss uses the analytic KL
+
+@group(0) @binding(0) var<storage, read> logpx_z: array<f32>;            // [BATCH]
+@group(0) @binding(1) var<storage, read> logpz: array<f32>;              // [BATCH]
+@group(0) @binding(2) var<storage, read> logqz_x: array<f32>;            // [BATCH]
+@group(0) @binding(3) var<storage, read> kl: array<f32>;                 // [BATCH]
+@group(0) @binding(4) var<storage, read> state: StepState;
+@group(0) @binding(5) var<storage, read_write> ring: array<f32>;         // [RING, 5]: loss, then the four terms
+@group(0) @binding(6) var<storage, read_write> terms: array<vec4<f32>>;  // [images, 4]
+
+const WIDTH = 64u;
+var<workgroup> partial: array<vec4<f32>, WIDTH>;
+
+fn terms_of(row: u32) -> vec4<f32> {
+    return vec4(logpx_z[row], logpz[row], logqz_x[row], kl[row]);
+}
+
+// One workgroup; sums in a fixed order.
+@compute @workgroup_size(64)
+fn batch_means(@builtin(local_invocation_index) lane: u32) {
+    var sum = vec4(0.0);
+    for (var row = lane; row < BATCH; row += WIDTH) {
+        sum += terms_of(row);
+    }
+    partial[lane] = sum;
+    for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
+        workgroupBarrier();
+        if lane < stride {
+            partial[lane] += partial[lane + stride];
+        }
+    }
+    if lane == 0u {
+        let mean = partial[0] / f32(BATCH);
+        let divergence = select(mean.z - mean.y, mean.w, ANALYTIC);
+        let at = (state.step % RING) * 5u;
+        ring[at] = divergence - mean.x;
+        ring[at + 1u] = mean.x;
+        ring[at + 2u] = mean.y;
+        ring[at + 3u] = mean.z;
+        ring[at + 4u] = mean.w;
+    }
+}
+
+// An invocation owns one image.
+@compute @workgroup_size(64)
+fn record(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < BATCH {
+        terms[state.position + id.x] = terms_of(id.x);
+    }
+}

@@ -1,0 +1,136 @@
+// Counter-based random numbers: what is drawn depends on (seed, counter) alone, so nothing is
+// stored, nothing is uploaded, and any step can be drawn again.
+//
+// Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"
+// (SC 2011); its published known answers are the tests of src/rng.rs.
+
+override BATCH: u32;     // images in the batch
+override LATENT: u32;    // latent dimensions
+override COUNT: u32;     // images in the data set
+override SHUFFLE: bool;  // false: file order
+
+@group(0) @binding(0) var<storage, read> state: StepState;
+@group(0) @binding(1) var<storage, read_write> indices: array<u32>;  // [BATCH]
+@group(0) @binding(2) var<storage, read_write> eps: array<f32>;      // [BATCH, LATENT]
+
+const SHUFFLE_STREAM = 0x53485546u;
+const FEISTEL_ROUNDS = 8u;
+const HALF_PI = 1.57079632679;
+const LN2_HIGH = 0.69313812256;
+const LN2_LOW = 9.0580006145e-6;
+
+// High word of a 32×32-bit product, from 16-bit halves: WGSL has no 64-bit integers.
+fn multiply_high(a: u32, b: u32) -> u32 {
+    let a_low = a & 0xffffu;
+    let a_high = a >> 16u;
+    let b_low = b & 0xffffu;
+    let b_high = b >> 16u;
+    let t = a_high * b_low + ((a_low * b_low) >> 16u);
+    let u = a_low * b_high + (t & 0xffffu);
+    return a_high * b_high + (t >> 16u) + (u >> 16u);
+}
+
+fn philox(start: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
+    var counter = start;
+    var key = seed;
+    for (var round = 0u; round < 10u; round++) {
+        let high0 = multiply_high(0xd2511f53u, counter.x);
+        let high1 = multiply_high(0xcd9e8d57u, counter.z);
+        counter = vec4(
+            high1 ^ counter.y ^ key.x,
+            0xcd9e8d57u * counter.z,
+            high0 ^ counter.w ^ key.y,
+            0xd2511f53u * counter.x,
+        );
+        key += vec2(0x9e3779b9u, 0xbb67ae85u);
+    }
+    return counter;
+}
+
+// Position `at` of a permutation of 0..COUNT: a Feistel network over the next even number of
+// bits, walked until it lands inside. A bijection for every COUNT.
+fn permute(at: u32, epoch: u32, seed: vec2<u32>) -> u32 {
+    let half = (33u - countLeadingZeros(max(COUNT, 2u) - 1u)) / 2u;
+    let mask = (1u << half) - 1u;
+    var value = at;
+    loop {
+        var left = value >> half;
+        var right = value & mask;
+        for (var round = 0u; round < FEISTEL_ROUNDS; round++) {
+            let mixed = philox(vec4(right, round, epoch, SHUFFLE_STREAM), seed).x & mask;
+            let swapped = left ^ mixed;
+            left = right;
+            right = swapped;
+        }
+        value = (left << half) | right;
+        if value < COUNT {
+            break;
+        }
+    }
+    return value;
+}
+
+// indices[row]: which image of the data set stands in this row of the batch.
+@compute @workgroup_size(64)
+fn shuffle(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.x;
+    if row >= BATCH {
+        return;
+    }
+    let at = min(state.position + row, COUNT - 1u);
+    if SHUFFLE {
+        indices[row] = permute(at, state.epoch, state.seed);
+    } else {
+        indices[row] = at;
+    }
+}
+
+// -log(u) for u = (2k + 1) / 2^24, k < 2^23, by splitting off the exponent.
+fn minus_log(u: f32) -> f32 {
+    var exponent = i32(bitcast<u32>(u) >> 23u) - 127;
+    var mantissa = bitcast<f32>((bitcast<u32>(u) & 0x7fffffu) | 0x3f800000u);
+    if mantissa > 1.41421356 {
+        mantissa *= 0.5;
+        exponent += 1;
+    }
+    let e = f32(exponent);
+    return -(e * LN2_HIGH + (log1p_near_zero(mantissa - 1.0) + e * LN2_LOW));
+}
+
+// Box and Muller's two normals from two words. Sine and cosine are polynomials (Cephes, single
+// precision) on an eighth of the circle, because WGSL bounds its own only absolutely.
+fn normal_pair(radius_bits: u32, angle_bits: u32) -> vec2<f32> {
+    let u = (f32(radius_bits >> 9u) + 0.5) * 0x1p-23;
+    let radius = sqrt(2.0 * minus_log(u));
+    let fraction = (f32((angle_bits >> 7u) & 0x7fffffu) + 0.5) * 0x1p-23;
+    let mirrored = fraction > 0.5;
+    let t = HALF_PI * select(fraction, 1.0 - fraction, mirrored);
+    let z = t * t;
+    let sine = t + t * z * (-1.6666654611e-1 + z * (8.3321608736e-3 - z * 1.9515295891e-4));
+    let cosine = 1.0 - 0.5 * z
+        + z * z * (4.166664568298827e-2 + z * (-1.388731625493765e-3 + z * 2.443315711809948e-5));
+    let first = vec2(select(cosine, sine, mirrored), select(sine, cosine, mirrored));
+    switch angle_bits >> 30u {
+        case 0u: { return radius * first; }
+        case 1u: { return radius * vec2(-first.y, first.x); }
+        case 2u: { return radius * -first; }
+        default: { return radius * vec2(first.y, -first.x); }
+    }
+}
+
+// eps ~ N(0, 1). An invocation owns four latent dimensions of one image.
+@compute @workgroup_size(64)
+fn normals(@builtin(global_invocation_id) id: vec3<u32>) {
+    let blocks = (LATENT + 3u) / 4u;
+    let row = id.x / blocks;
+    let block = id.x % blocks;
+    if row >= BATCH {
+        return;
+    }
+    let counter = vec4(block, state.position + row, state.step, state.stream);
+    let bits = philox(counter, state.seed);
+    let four = vec4(normal_pair(bits.x, bits.y), normal_pair(bits.z, bits.w));
+    for (var i = 0u; i < min(4u, LATENT - 4u * block); i++) {
+        eps[row * LATENT + 4u * block + i] = four[i];
+    }
+}

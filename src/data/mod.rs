@@ -1,0 +1,165 @@
+//! Image sets: where training and test images come from and how they are kept.
+//!
+//! Everything here is packed and stays packed. Images are read once into
+//! [`PackedImages`], at one bit or one byte a value, uploaded to the GPU in that form
+//! ([`PackedImages::device_words`]) and unpacked there, so that a whole set fits in
+//! device memory and no image travels twice.
+//!
+//! A set comes from one of three sources, told apart by [`load`]:
+//!
+//! - `mnist`: the embedded MNIST set ([`mnist`]), already binarized;
+//! - a folder of the four MNIST-style IDX files ([`idx`]), raw or gzip;
+//! - a packed set file ([`packed`]), the format that the embedded set uses too.
+//!
+//! Assumed: a set is a train and a test split of images of one size, with values in
+//! 0..=255 and, perhaps, a label of one byte each; and a whole set fits in main memory.
+//!
+//! Not done here: nothing is downloaded, resized, shuffled or augmented, no split is cut
+//! from another, and IDX images have one channel (magic `0x00000803`) only.
+//!
+//! All files are treated as hostile: a length is never trusted before the bytes have
+//! arrived, and any defect is a [`DataError`], never a panic.
+
+mod error;
+mod gzip;
+pub mod idx;
+mod images;
+pub mod mnist;
+pub mod packed;
+
+pub use error::DataError;
+pub use images::{Binarize, Depth, PackedImages};
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// One part of a set: its images and, where the source has them, their labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// The images, packed.
+    pub images: PackedImages,
+    /// One label an image, in the order of the images; `None` where the source has none.
+    pub labels: Option<Vec<u8>>,
+}
+
+/// A named set of images, in a train and a test split of one image size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSet {
+    /// What the set is called in reports.
+    pub name: String,
+    /// The images to train on.
+    pub train: Split,
+    /// The images held out for evaluation.
+    pub test: Split,
+}
+
+impl ImageSet {
+    /// Height, width and channels of every image in the set.
+    pub fn shape(&self) -> [usize; 3] {
+        self.train.images.shape()
+    }
+}
+
+/// Loads the set that `source` names.
+///
+/// `mnist` is always the embedded set; to load a folder or file of that name, write
+/// `./mnist`. Anything else is a path: a folder of IDX files or a packed set file.
+///
+/// [`Binarize::Threshold`] turns bytes into bits. [`Binarize::None`] keeps what the
+/// source stores, so a set that was stored as bits (the embedded one is) stays bits:
+/// look at [`PackedImages::depth`] to learn which came.
+pub fn load(source: &str, binarize: Binarize) -> Result<ImageSet, DataError> {
+    if source == mnist::NAME {
+        return mnist::load();
+    }
+    let path = Path::new(source);
+    let about = fs::metadata(path).map_err(|reason| match reason.kind() {
+        ErrorKind::NotFound => DataError::SourceMissing { path: path.into() },
+        _ => DataError::Io {
+            path: path.into(),
+            reason,
+        },
+    })?;
+    if about.is_dir() {
+        // `.` and `/` have no last part to take a name from.
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let name = name.to_string_lossy().into_owned();
+        return Ok(idx::IdxFolder::read(path)?.into_set(name, binarize));
+    }
+    let (mut set, _) = packed::read_file(path)?;
+    if binarize == Binarize::Threshold {
+        set.train.images = set.train.images.binarized();
+        set.test.images = set.test.images.binarized();
+    }
+    Ok(set)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tiny() -> ImageSet {
+        let split = |pixels: &[u8]| Split {
+            images: PackedImages::from_bytes([1, 2, 1], pixels, Binarize::None),
+            labels: None,
+        };
+        ImageSet {
+            name: "tiny".into(),
+            train: split(&[0, 128, 127, 255]),
+            test: split(&[200, 3]),
+        }
+    }
+
+    #[test]
+    fn the_name_mnist_loads_the_embedded_set_whatever_the_binarization() {
+        for binarize in [Binarize::Threshold, Binarize::None] {
+            let set = load("mnist", binarize).unwrap();
+            assert_eq!(set.name, "mnist");
+            assert_eq!(set.shape(), [28, 28, 1]);
+            assert_eq!(set.train.images.depth(), Depth::Bit);
+        }
+    }
+
+    #[test]
+    fn a_source_that_does_not_exist_is_named_with_what_would_do() {
+        let error = load("no/such/thing", Binarize::None).unwrap_err();
+        assert!(matches!(error, DataError::SourceMissing { .. }));
+        let text = error.to_string();
+        assert!(text.contains("no/such/thing"), "{text}");
+        assert!(text.contains("`mnist`"), "{text}");
+    }
+
+    #[test]
+    fn a_packed_set_of_bytes_is_kept_or_binarized_on_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.safetensors.gz");
+        let bytes = packed::write(&tiny(), &packed::Provenance::default()).unwrap();
+        fs::write(&path, bytes).unwrap();
+        let source = path.to_str().unwrap();
+
+        assert_eq!(load(source, Binarize::None).unwrap(), tiny());
+        let bits = load(source, Binarize::Threshold).unwrap();
+        assert_eq!(bits.train.images.depth(), Depth::Bit);
+        assert_eq!(bits.train.images.values(0), [0.0, 1.0]);
+        assert_eq!(bits.train.images.values(1), [0.0, 1.0]);
+        assert_eq!(bits.test.images.values(0), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_folder_is_read_as_idx_files_and_gives_the_set_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let set = folder.path().join("digits");
+        fs::create_dir(&set).unwrap();
+        for (name, count) in [("train", 3u8), ("t10k", 2)] {
+            let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 2, 0, 0, 0, 2];
+            bytes.resize(16 + 4 * usize::from(count), 200);
+            fs::write(set.join(format!("{name}-images-idx3-ubyte")), bytes).unwrap();
+        }
+        let set = load(set.to_str().unwrap(), Binarize::Threshold).unwrap();
+        assert_eq!(set.name, "digits");
+        assert_eq!(set.shape(), [2, 2, 1]);
+        assert_eq!((set.train.images.count(), set.test.images.count()), (3, 2));
+        assert_eq!(set.train.labels, None);
+    }
+}

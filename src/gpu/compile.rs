@@ -1,0 +1,143 @@
+//! Turns a plan into pipelines and bind groups, ready to be replayed.
+
+use std::sync::Arc;
+
+use super::context::{Gpu, GpuError, lock};
+use super::memory::Memory;
+use crate::plan::shader::{self, Entry, SOURCES};
+use crate::plan::{Kernel, Plan, PlanError, Step};
+
+/// A compiled kernel and the layout of its one bind group.
+pub struct Pipeline {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    layout: wgpu::BindGroupLayout,
+}
+
+pub(super) struct Dispatch {
+    pub(super) pipeline: Arc<Pipeline>,
+    pub(super) group: wgpu::BindGroup,
+    pub(super) grid: [u32; 3],
+}
+
+/// A plan, compiled against a memory.
+pub struct Replay {
+    pub(super) dispatches: Vec<Dispatch>,
+}
+
+impl Replay {
+    /// Compiles `plan`, whose slots lie in `memory`.
+    pub fn compile(gpu: &Gpu, plan: &Plan, memory: &Memory) -> Result<Replay, GpuError> {
+        plan.check()?;
+        let steps = plan.steps().iter();
+        let dispatches = steps.map(|step| dispatch(gpu, plan, memory, step)).collect::<Result<_, _>>()?;
+        gpu.check()?;
+        Ok(Replay { dispatches })
+    }
+}
+
+fn dispatch(gpu: &Gpu, plan: &Plan, memory: &Memory, step: &Step) -> Result<Dispatch, GpuError> {
+    let fault = |fault: String| PlanError::Step {
+        step: step.label.clone(),
+        fault,
+    };
+    let entry = shader::reflect(step.kernel.module, step.kernel.entry).map_err(fault)?;
+    let pipeline = gpu.pipeline(&step.kernel, entry);
+    let mut entries = Vec::new();
+    for binding in &entry.bindings {
+        let bound = step.bindings.iter().find(|(name, _)| *name == binding.name);
+        let (_, id) = bound.ok_or_else(|| fault(format!("`{}` is not bound", binding.name)))?;
+        let (buffer, offset, size) = memory.range(plan, *id)?;
+        entries.push(wgpu::BindGroupEntry {
+            binding: binding.number,
+            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                buffer,
+                offset,
+                size: std::num::NonZeroU64::new(size),
+            }),
+        });
+    }
+    let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some(&step.label),
+        layout: &pipeline.layout,
+        entries: &entries,
+    });
+    Ok(Dispatch {
+        pipeline,
+        group,
+        grid: step.grid,
+    })
+}
+
+impl Gpu {
+    /// The pipeline of a kernel; equal kernels, of whatever plan, share one.
+    fn pipeline(&self, kernel: &Kernel, entry: &Entry) -> Arc<Pipeline> {
+        let key = format!("{kernel:?}");
+        if let Some(found) = lock(&self.pipelines).get(&key) {
+            return found.clone();
+        }
+        let label = format!("{}::{}", kernel.module, kernel.entry);
+        let entries: Vec<_> = entry
+            .bindings
+            .iter()
+            .map(|b| wgpu::BindGroupLayoutEntry {
+                binding: b.number,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: wgpu::BufferBindingType::Storage {
+                        read_only: !b.writable,
+                    },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            })
+            .collect();
+        let descriptor = wgpu::BindGroupLayoutDescriptor {
+            label: Some(&label),
+            entries: &entries,
+        };
+        let layout = self.device.create_bind_group_layout(&descriptor);
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(&label),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&label),
+            layout: Some(&pipeline_layout),
+            module: &self.module(kernel.module),
+            entry_point: Some(kernel.entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &kernel.constants,
+                // Every kernel fills its workgroup memory before reading it.
+                zero_initialize_workgroup_memory: self.checked,
+            },
+            cache: None,
+        });
+        let compiled = Arc::new(Pipeline { pipeline, layout });
+        lock(&self.pipelines).insert(key, compiled.clone());
+        compiled
+    }
+
+    fn module(&self, name: &'static str) -> wgpu::ShaderModule {
+        let mut modules = lock(&self.modules);
+        let create = || {
+            let source = SOURCES.iter().find(|s| s.name == name);
+            let text = source.map(|s| s.module()).unwrap_or_default();
+            let descriptor = wgpu::ShaderModuleDescriptor {
+                label: Some(name),
+                source: wgpu::ShaderSource::Wgsl(text.into()),
+            };
+            if self.checked {
+                return self.device.create_shader_module(descriptor);
+            }
+            // SAFETY: the kernels index within their slots for every grid a checked plan can
+            // hold, and each loop ends; the parity tests run them with the checks on as well.
+            unsafe {
+                self.device
+                    .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+            }
+        };
+        modules.entry(name).or_insert_with(create).clone()
+    }
+}

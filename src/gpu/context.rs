@@ -1,0 +1,353 @@
+//! Adapters and the device: which there are, which is taken, and what it can do.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::compile::Pipeline;
+use crate::plan::{Caps, PlanError, Variant};
+
+/// Why something on the GPU failed.
+#[derive(Debug, thiserror::Error)]
+pub enum GpuError {
+    /// No adapter at all.
+    #[error(
+        "no GPU adapter was found{}.\n\
+         On Linux, install a Vulkan driver: `scripts/ensure-adapter` does so, or\n  \
+         Debian, Ubuntu: apt install mesa-vulkan-drivers\n  \
+         Fedora:         dnf install mesa-vulkan-drivers\n  \
+         Arch:           pacman -S vulkan-swrast vulkan-icd-loader\n\
+         These include a software adapter (lavapipe) for machines without a GPU.",
+        .backend.map(|b| format!(" for the backend {}", b.name())).unwrap_or_default()
+    )]
+    NoAdapter {
+        /// The backend asked for, if one was.
+        backend: Option<Backend>,
+    },
+    /// None of the adapters is the one asked for.
+    #[error("no adapter matches `{wanted}`. There are:\n{}", .found.join("\n"))]
+    UnknownAdapter {
+        /// What the user asked for.
+        wanted: String,
+        /// Index and name of each adapter.
+        found: Vec<String>,
+    },
+    /// The adapter gives no device with what the program needs.
+    #[error("{adapter} refused a device: {reason}. Try another adapter (`cvae-gpu devices` lists them)")]
+    NoDevice {
+        /// Adapter name.
+        adapter: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// A plan does not fit the adapter, or is faulty.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The driver reported an error.
+    #[error("the GPU driver of {adapter} reported: {reason}")]
+    Driver {
+        /// Adapter name.
+        adapter: String,
+        /// What the driver said.
+        reason: String,
+    },
+    /// A plan names a slot that the memory does not have, or of another size.
+    #[error("there is no slot `{0}` of that size on the device")]
+    NoSlot(String),
+}
+
+/// Graphics interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Vulkan: Linux, Windows, Android.
+    Vulkan,
+    /// Metal: Apple.
+    Metal,
+    /// Direct3D 12: Windows.
+    Dx12,
+    /// OpenGL ES.
+    Gl,
+}
+
+impl Backend {
+    /// Every backend, the preferred first.
+    pub const ALL: [Backend; 4] = [Backend::Vulkan, Backend::Metal, Backend::Dx12, Backend::Gl];
+
+    /// Name as the command line spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Vulkan => "vulkan",
+            Backend::Metal => "metal",
+            Backend::Dx12 => "dx12",
+            Backend::Gl => "gl",
+        }
+    }
+
+    fn of(backend: wgpu::Backend) -> Option<Self> {
+        match backend {
+            wgpu::Backend::Vulkan => Some(Backend::Vulkan),
+            wgpu::Backend::Metal => Some(Backend::Metal),
+            wgpu::Backend::Dx12 => Some(Backend::Dx12),
+            wgpu::Backend::Gl => Some(Backend::Gl),
+            _ => None,
+        }
+    }
+
+    fn flags(self) -> wgpu::Backends {
+        match self {
+            Backend::Vulkan => wgpu::Backends::VULKAN,
+            Backend::Metal => wgpu::Backends::METAL,
+            Backend::Dx12 => wgpu::Backends::DX12,
+            Backend::Gl => wgpu::Backends::GL,
+        }
+    }
+}
+
+impl std::str::FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Backend::ALL
+            .into_iter()
+            .find(|b| b.name() == text)
+            .ok_or_else(|| format!("unknown backend `{text}`: use vulkan, metal, dx12 or gl"))
+    }
+}
+
+/// Which adapter to take, and what of it to leave unused.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Index in the list of adapters, or part of a name; the best adapter if none.
+    pub adapter: Option<String>,
+    /// Only adapters of this backend.
+    pub backend: Option<Backend>,
+    /// Do not use subgroup operations.
+    pub no_subgroups: bool,
+    /// Keep wgpu's bounds checks and loop bounds in the shaders.
+    pub checked: bool,
+    /// Pin the convolution variant.
+    pub variant: Option<Variant>,
+}
+
+/// What is known of an adapter, as plain data.
+#[derive(Clone, Debug, Serialize)]
+pub struct AdapterReport {
+    /// Position in the list, which `--adapter` takes.
+    pub index: usize,
+    /// Name.
+    pub name: String,
+    /// Interface.
+    pub backend: Backend,
+    /// Driver and its version.
+    pub driver: String,
+    /// Kind: discrete, integrated, virtual, software or other.
+    pub kind: &'static str,
+    /// What decides kernel variants.
+    pub caps: Caps,
+    /// Workgroup memory in bytes.
+    pub workgroup_memory: u32,
+    /// Invocations in a workgroup.
+    pub workgroup_invocations: u32,
+    /// Half-precision arithmetic in shaders.
+    pub f16: bool,
+}
+
+fn kind(device: wgpu::DeviceType) -> &'static str {
+    match device {
+        wgpu::DeviceType::DiscreteGpu => "discrete",
+        wgpu::DeviceType::IntegratedGpu => "integrated",
+        wgpu::DeviceType::VirtualGpu => "virtual",
+        wgpu::DeviceType::Cpu => "software",
+        wgpu::DeviceType::Other => "other",
+    }
+}
+
+/// Adapters, the best first: discrete before integrated before software, and per kind in the
+/// order of [`Backend::ALL`].
+async fn enumerate(selection: &Selection) -> Vec<(wgpu::Adapter, AdapterReport)> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = selection.backend.map_or(wgpu::Backends::all(), Backend::flags);
+    let instance = wgpu::Instance::new(descriptor);
+    let found = instance.enumerate_adapters(wgpu::Backends::all()).await;
+    let mut found: Vec<_> = found
+        .into_iter()
+        .filter(|a| a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS))
+        .filter_map(|adapter| Some((report(&adapter, selection)?, adapter)))
+        .collect();
+    found.sort_by_key(|(r, _)| {
+        let kinds = ["discrete", "integrated", "virtual", "other", "software"];
+        let rank = kinds.iter().position(|k| *k == r.kind);
+        (rank, Backend::ALL.iter().position(|b| *b == r.backend))
+    });
+    let number = |(index, (report, adapter))| (adapter, AdapterReport { index, ..report });
+    found.into_iter().enumerate().map(number).collect()
+}
+
+fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterReport> {
+    let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
+    let subgroups = features.contains(wgpu::Features::SUBGROUP) && !selection.no_subgroups;
+    let size = |size: u32| if subgroups { size } else { 0 };
+    let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
+    Some(AdapterReport {
+        index: 0,
+        name: info.name.clone(),
+        backend: Backend::of(info.backend)?,
+        driver: driver.trim().to_owned(),
+        kind: kind(info.device_type),
+        caps: Caps {
+            subgroup_min: size(info.subgroup_min_size),
+            subgroup_max: size(info.subgroup_max_size),
+            software: info.device_type == wgpu::DeviceType::Cpu,
+            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
+            max_binding_bytes: limits.max_storage_buffer_binding_size,
+            pinned: selection.variant,
+        },
+        workgroup_memory: limits.max_compute_workgroup_storage_size,
+        workgroup_invocations: limits.max_compute_invocations_per_workgroup,
+        f16: features.contains(wgpu::Features::SHADER_F16),
+    })
+}
+
+/// The adapters of this machine, the best first.
+pub async fn adapters(selection: &Selection) -> Vec<AdapterReport> {
+    enumerate(selection).await.into_iter().map(|(_, r)| r).collect()
+}
+
+/// How often host and device have talked, to show that a train step needs neither.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Submissions to the queue.
+    pub submissions: AtomicU64,
+    /// Buffers written by the host.
+    pub host_writes: AtomicU64,
+    /// Buffers read back.
+    pub readbacks: AtomicU64,
+    /// Buffers created.
+    pub buffers: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn add(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// An open device.
+pub struct Gpu {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) checked: bool,
+    pub(super) pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    pub(super) modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
+    pub(super) staging: Mutex<Vec<wgpu::Buffer>>,
+    fault: Arc<Mutex<Option<String>>>,
+    /// The adapter it was opened on.
+    pub adapter: AdapterReport,
+    /// Traffic so far.
+    pub counters: Counters,
+}
+
+/// The contents of a lock, also after another thread panicked while holding it: all that these
+/// locks guard stays valid at every moment.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Gpu {
+    /// Opens the selected adapter with the least features and limits that do.
+    pub async fn open(selection: &Selection) -> Result<Gpu, GpuError> {
+        let found = enumerate(selection).await;
+        if found.is_empty() {
+            return Err(GpuError::NoAdapter { backend: selection.backend });
+        }
+        let wanted = selection.adapter.as_deref();
+        let matches = |report: &AdapterReport| match wanted {
+            None => true,
+            Some(text) => match text.parse::<usize>() {
+                Ok(index) => report.index == index,
+                Err(_) => report.name.to_lowercase().contains(&text.to_lowercase()),
+            },
+        };
+        let listed = found.iter().map(|(_, r)| format!("  {} {} ({})", r.index, r.name, r.backend.name()));
+        let unknown = GpuError::UnknownAdapter {
+            wanted: wanted.unwrap_or_default().to_owned(),
+            found: listed.collect(),
+        };
+        let (adapter, report) = found.into_iter().find(|(_, r)| matches(r)).ok_or(unknown)?;
+        Self::request(adapter, report, selection.checked).await
+    }
+
+    async fn request(adapter: wgpu::Adapter, report: AdapterReport, checked: bool) -> Result<Gpu, GpuError> {
+        let mut features = wgpu::Features::empty();
+        if report.caps.subgroup_min > 0 {
+            features |= wgpu::Features::SUBGROUP;
+        }
+        if report.caps.timestamps {
+            features |= wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
+        }
+        // Buffers may be as large as the adapter allows; everything else keeps to the defaults.
+        let offered = adapter.limits();
+        let limits = wgpu::Limits {
+            max_buffer_size: offered.max_buffer_size,
+            max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+            ..wgpu::Limits::downlevel_defaults().using_alignment(offered.clone())
+        };
+        let limits = wgpu::Limits { max_storage_buffers_per_shader_stage: 8, ..limits };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("cvae-gpu"),
+            required_features: features,
+            required_limits: limits,
+            memory_hints: wgpu::MemoryHints::Performance,
+            ..Default::default()
+        };
+        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| GpuError::NoDevice {
+            adapter: report.name.clone(),
+            reason: e.to_string(),
+        })?;
+        let fault = Arc::new(Mutex::new(None));
+        let on_error = fault.clone();
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
+            lock(&on_error).get_or_insert(e.to_string());
+        }));
+        let on_loss = fault.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                lock(&on_loss).get_or_insert(format!("the device was lost: {message}"));
+            }
+        });
+        Ok(Gpu {
+            device,
+            queue,
+            checked,
+            pipelines: Mutex::default(),
+            modules: Mutex::default(),
+            staging: Mutex::default(),
+            fault,
+            adapter: report,
+            counters: Counters::default(),
+        })
+    }
+
+    /// What decides kernel variants.
+    pub fn caps(&self) -> &Caps {
+        &self.adapter.caps
+    }
+
+    /// The first error the driver has reported, if any.
+    pub fn check(&self) -> Result<(), GpuError> {
+        match lock(&self.fault).clone() {
+            Some(reason) => Err(self.driver_error(reason)),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn driver_error(&self, reason: impl ToString) -> GpuError {
+        GpuError::Driver {
+            adapter: self.adapter.name.clone(),
+            reason: reason.to_string(),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Executes plans on a GPU. The only modules which name wgpu; none knows an operation by name.
+
+mod compile;
+mod context;
+mod memory;
+mod profile;
+mod replay;
+
+pub use compile::Replay;
+pub use context::{AdapterReport, Backend, Counters, Gpu, GpuError, Selection, adapters};
+pub use memory::Memory;
+pub use replay::Readback;

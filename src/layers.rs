@@ -1,0 +1,196 @@
+//! Stacks of layers: `forward` appends steps left to right, `backward` right to left.
+//!
+//! There is no automatic differentiation; a chain of layers needs none. The derivative of a
+//! layer's ReLU is applied by the layer behind it, when that computes its input gradient.
+
+use crate::ops::conv::{self, Call, Conv, Epilogue};
+use crate::ops::dense::{self, Dense};
+use crate::ops::reduce;
+use crate::params::{ParamSpec, grad_name};
+use crate::plan::{Plan, Role, SlotId};
+
+/// What a layer computes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Convolution, from the big image to the small one.
+    Conv(Conv),
+    /// Transposed convolution, from the small image to the big one.
+    Deconv(Conv),
+    /// Dense layer.
+    Dense(Dense),
+}
+
+/// A layer with bias.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Name, such as `encoder.conv1`.
+    pub name: String,
+    /// What it computes.
+    pub kind: Kind,
+    /// Ends in a ReLU.
+    pub relu: bool,
+}
+
+impl Layer {
+    /// Shape of one image's output.
+    pub fn output(&self) -> Vec<usize> {
+        match self.kind {
+            Kind::Conv(spec) => spec.small.to_vec(),
+            Kind::Deconv(spec) => spec.big.to_vec(),
+            Kind::Dense(spec) => vec![spec.outputs],
+        }
+    }
+
+    /// Shape of one image's input.
+    fn input(&self) -> Vec<usize> {
+        match self.kind {
+            Kind::Conv(spec) => spec.big.to_vec(),
+            Kind::Deconv(spec) => spec.small.to_vec(),
+            Kind::Dense(spec) => vec![spec.inputs],
+        }
+    }
+
+    /// Kernel and bias.
+    pub fn params(&self) -> [ParamSpec; 2] {
+        let shape = match self.kind {
+            Kind::Conv(spec) | Kind::Deconv(spec) => spec.weight_shape().to_vec(),
+            Kind::Dense(spec) => vec![spec.inputs, spec.outputs],
+        };
+        let outputs = self.output().last().copied().unwrap_or(0);
+        [
+            ParamSpec::kernel(&self.name, &shape),
+            ParamSpec::bias(&self.name, outputs),
+        ]
+    }
+
+    fn slot(&self, plan: &Plan, param: usize, name: impl Fn(&str) -> String) -> SlotId {
+        let name = name(&self.params()[param].name);
+        plan.find(&name)
+            .unwrap_or_else(|| panic!("the plan declares no `{name}`"))
+    }
+
+    fn forward(&self, plan: &mut Plan, x: SlotId) -> SlotId {
+        let shape = [vec![plan.batch], self.output()].concat();
+        let y = plan.slot(format!("{}.y", self.name), &shape, Role::Activation);
+        let [weights, bias] = [0, 1].map(|i| self.slot(plan, i, str::to_owned));
+        let label = format!("{} forward", self.name);
+        let relu = self.relu;
+        match self.kind {
+            Kind::Conv(spec) => {
+                let epilogue = Epilogue::Forward { bias, relu };
+                conv::contract(plan, label, spec, Call::Correlate, x, weights, epilogue, y);
+            }
+            Kind::Deconv(spec) => {
+                let epilogue = Epilogue::Forward { bias, relu };
+                conv::contract(plan, label, spec, Call::Adjoint, x, weights, epilogue, y);
+            }
+            Kind::Dense(spec) => {
+                dense::forward(plan, label, spec, relu, dense::Forward { x, weights, bias, y });
+            }
+        }
+        y
+    }
+
+    /// Gradients of kernel and bias.
+    fn weight_grad(&self, plan: &mut Plan, x: SlotId, dy: SlotId) {
+        let [weights_grad, bias_grad] = [0, 1].map(|i| self.slot(plan, i, grad_name));
+        let label = format!("{} weight gradient", self.name);
+        let (spec, big, small) = match self.kind {
+            Kind::Dense(spec) => {
+                let of = dense::WeightGrad { x, dy, weights_grad, bias_grad };
+                return dense::weight_grad(plan, label, spec, of);
+            }
+            Kind::Conv(spec) => (spec, x, dy),
+            Kind::Deconv(spec) => (spec, dy, x),
+        };
+        let splits = conv::weight_grad_splits(plan, &spec);
+        let shape = [vec![splits], spec.weight_shape().to_vec()].concat();
+        let partials = plan.slot(format!("{}.dw", self.name), &shape, Role::Activation);
+        conv::weight_grad(plan, label.clone(), spec, big, small, partials);
+        reduce::sum_rows(plan, &format!("{label} sum"), partials, splits, weights_grad);
+        let rows = plan[dy].len() / plan[bias_grad].len();
+        let label = format!("{} bias gradient", self.name);
+        reduce::sum_rows(plan, &label, dy, rows, bias_grad);
+    }
+
+    /// Gradient of the layer's input x; zero where x is 0, if x is the output of a ReLU.
+    fn input_grad(&self, plan: &mut Plan, x: SlotId, dy: SlotId, gated: bool) -> SlotId {
+        let shape = [vec![plan.batch], self.input()].concat();
+        let dx = plan.slot(format!("{}.dx", self.name), &shape, Role::Activation);
+        let weights = self.slot(plan, 0, str::to_owned);
+        let label = format!("{} input gradient", self.name);
+        let epilogue = Epilogue::Backward { gate: x, gated };
+        match self.kind {
+            Kind::Conv(spec) => {
+                conv::contract(plan, label, spec, Call::Adjoint, dy, weights, epilogue, dx);
+            }
+            Kind::Deconv(spec) => {
+                conv::contract(plan, label, spec, Call::Correlate, dy, weights, epilogue, dx);
+            }
+            Kind::Dense(spec) => {
+                let of = dense::InputGrad { dy, weights, x, dx };
+                dense::input_grad(plan, label, spec, gated, of);
+            }
+        }
+        dx
+    }
+}
+
+/// A chain of layers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stack {
+    /// From input to output.
+    pub layers: Vec<Layer>,
+}
+
+/// The activations of one forward pass: the input, then each layer's output.
+#[derive(Clone, Debug)]
+pub struct Trace(Vec<SlotId>);
+
+impl Trace {
+    /// Output of the last layer.
+    pub fn output(&self) -> SlotId {
+        self.0[self.0.len() - 1]
+    }
+}
+
+impl Stack {
+    /// Parameters of all layers.
+    pub fn params(&self) -> impl Iterator<Item = ParamSpec> {
+        self.layers.iter().flat_map(Layer::params)
+    }
+
+    /// Appends the forward pass from `x`.
+    pub fn forward(&self, plan: &mut Plan, x: SlotId) -> Trace {
+        let mut trace = vec![x];
+        for layer in &self.layers {
+            let y = layer.forward(plan, trace[trace.len() - 1]);
+            trace.push(y);
+        }
+        Trace(trace)
+    }
+
+    /// Appends the gradients of all parameters and of the input, from the output's gradient.
+    pub fn backward(&self, plan: &mut Plan, trace: &Trace, dy: SlotId) -> SlotId {
+        let dx = self.backward_params(plan, trace, dy);
+        self.layers[0].weight_grad(plan, trace.0[0], dx);
+        self.layers[0].input_grad(plan, trace.0[0], dx, false)
+    }
+
+    /// Appends the gradients of all parameters; the input's is not needed.
+    pub fn backward_all_params(&self, plan: &mut Plan, trace: &Trace, dy: SlotId) {
+        let dx = self.backward_params(plan, trace, dy);
+        self.layers[0].weight_grad(plan, trace.0[0], dx);
+    }
+
+    /// Appends the gradients of all layers but the first; gives the gradient of its output.
+    fn backward_params(&self, plan: &mut Plan, trace: &Trace, dy: SlotId) -> SlotId {
+        let mut dy = dy;
+        for i in (1..self.layers.len()).rev() {
+            let (layer, x) = (&self.layers[i], trace.0[i]);
+            layer.weight_grad(plan, x, dy);
+            dy = layer.input_grad(plan, x, dy, self.layers[i - 1].relu);
+        }
+        dy
+    }
+}

@@ -1,0 +1,33 @@
+//! Convolutional variational autoencoders on any GPU, with hand-written WGSL kernels.
+//!
+//! One idea: a train step is a *plan*, a list of kernel calls over named buffers. The GPU
+//! replays it; the CPU can interpret it.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`model`] | **the screen**: the model, the train step, and its sibling plans |
+//! | [`layers`] | stacks of layers: forward left to right, backward right to left |
+//! | [`ops`] | one file per shader: specification → steps, CPU twin |
+//! | [`plan`] | plan, slots, steps; static checks; shader reflection; CPU executor |
+//! | [`gpu`] | device, compilation, replay, readback; alone in naming wgpu |
+//! | [`params`], [`rng`] | parameters and their initial values; counter-based random numbers |
+//! | [`data`] | image sets, packed; MNIST is built in |
+//! | [`mod@train`], [`eval`] | the loops; they emit [`event::Event`]s |
+//! | [`report`], [`render`] | what listens: progress, metrics, pictures |
+//! | [`tensor_file`], [`checkpoint`] | safetensors files, written atomically |
+//!
+//! Dependencies point one way: train and eval use model, model uses ops, ops use plan; gpu
+//! executes plans and knows no operation by name.
+
+#![warn(missing_docs)]
+
+pub mod data;
+pub mod gpu;
+pub mod layers;
+pub mod model;
+pub mod ops;
+pub mod params;
+pub mod plan;
+pub mod render;
+pub mod rng;
+pub mod tensor_file;

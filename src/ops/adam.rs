@@ -1,0 +1,81 @@
+//! Adam in Keras's form, over the whole parameter arena in one dispatch.
+
+use super::kernel;
+use super::state::StepState;
+use crate::plan::cpu::Tensors;
+use crate::plan::{Plan, SlotId, Step, groups};
+
+/// Adam's constants. The defaults are the tutorial's (Keras's, with a rate of 1e-4).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// Learning rate.
+    pub rate: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the uncorrected second moment.
+    pub epsilon: f64,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Adam {
+            rate: 1e-4,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-7,
+        }
+    }
+}
+
+/// Arenas the optimizer works on; all of one length, a multiple of 4.
+#[derive(Clone, Copy, Debug)]
+pub struct Arenas {
+    /// Weights.
+    pub params: SlotId,
+    /// Gradients.
+    pub grads: SlotId,
+    /// First moments.
+    pub m: SlotId,
+    /// Second moments.
+    pub v: SlotId,
+}
+
+/// Appends the update of every parameter.
+pub fn update(plan: &mut Plan, state: SlotId, arenas: Arenas, adam: Adam) {
+    let count = plan[arenas.params].len();
+    let constants = [
+        ("COUNT", (count / 4) as f64),
+        ("RATE", adam.rate),
+        ("EPSILON", adam.epsilon),
+        ("KEEP_LESS1", 1.0 - adam.beta1),
+        ("KEEP_LESS2", 1.0 - adam.beta2),
+    ];
+    let twin = move |t: &Tensors| {
+        let state = StepState::of(t);
+        let corrections = f64::from(state.correction2).sqrt() / f64::from(state.correction1);
+        let rate = adam.rate * corrections;
+        let grads = t.floats("grads");
+        let (mut params, mut m) = (t.floats_mut("params"), t.floats_mut("m"));
+        let mut v = t.floats_mut("v");
+        for (i, g) in grads.iter().enumerate() {
+            m[i] += (g - m[i]) * (1.0 - adam.beta1);
+            v[i] += (g * g - v[i]) * (1.0 - adam.beta2);
+            params[i] -= rate * m[i] / (v[i].sqrt() + adam.epsilon);
+        }
+    };
+    plan.push(Step {
+        label: "adam update".into(),
+        kernel: kernel("adam", "update", &constants, twin),
+        bindings: vec![
+            ("state", state),
+            ("grads", arenas.grads),
+            ("params", arenas.params),
+            ("m", arenas.m),
+            ("v", arenas.v),
+        ],
+        grid: [groups(count / 4, 64), 1, 1],
+        flops: 12 * count as u64,
+    });
+}

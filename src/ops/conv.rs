@@ -1,0 +1,454 @@
+//! Convolution and transposed convolution: geometry, choice of variant, steps and twins.
+//!
+//! Three kernels serve both layers. In Keras layouts `conv2d_transpose(x, W)` *is* the input
+//! gradient of `conv2d` with the same `W`, so a convolution runs (correlate, adjoint,
+//! weight_grad) and a transposed convolution (adjoint, correlate, weight_grad with x and dy
+//! swapped). Formulas and layouts stand at the head of `shaders/conv.wgsl`.
+
+use super::{conv_broadcast, conv_thin, conv_tile, flag, kernel};
+use crate::plan::cpu::Tensors;
+use crate::plan::{Caps, Kernel, Plan, SlotId, Step, Variant, groups};
+
+/// Zero padding around the big image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// None: outputs exist only where the kernel lies inside.
+    Valid,
+    /// `ceil(size / stride)` outputs; of the total padding the smaller half lies before.
+    Same,
+}
+
+/// Geometry of a convolution between a big and a small image, both `[height, width, channels]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv {
+    /// The side with more pixels: a convolution's input, a transposed convolution's output.
+    pub big: [usize; 3],
+    /// The other side.
+    pub small: [usize; 3],
+    /// Height and width of the kernel.
+    pub kernel: usize,
+    /// Distance of neighbouring kernel positions in the big image.
+    pub stride: usize,
+    /// Zero rows above and zero columns left of the big image.
+    pub pad: [usize; 2],
+}
+
+impl Conv {
+    /// Geometry whose big image and small channel count are given; sizes by TensorFlow's rules.
+    pub fn new(
+        big: [usize; 3],
+        channels: usize,
+        kernel: usize,
+        stride: usize,
+        padding: Padding,
+    ) -> Self {
+        let axis = |size: usize| match padding {
+            Padding::Valid => ((size + stride).saturating_sub(kernel) / stride, 0),
+            Padding::Same => {
+                let count = size.div_ceil(stride);
+                let total = ((count - 1) * stride + kernel).saturating_sub(size);
+                (count, total / 2)
+            }
+        };
+        let ((height, pad_y), (width, pad_x)) = (axis(big[0]), axis(big[1]));
+        Conv {
+            big,
+            small: [height, width, channels],
+            kernel,
+            stride,
+            pad: [pad_y, pad_x],
+        }
+    }
+
+    /// Shape of the weights: HWIO for a convolution, HWOI for a transposed one.
+    pub fn weight_shape(&self) -> [usize; 4] {
+        [self.kernel, self.kernel, self.big[2], self.small[2]]
+    }
+
+    /// Number of weights.
+    pub fn weights(&self) -> usize {
+        self.weight_shape().iter().product()
+    }
+
+    /// Pixels of the small image.
+    pub fn small_pixels(&self) -> usize {
+        self.small[0] * self.small[1]
+    }
+
+    /// Pixels of one phase of the big image (see `shaders/common_conv.wgsl`).
+    pub fn phase_pixels(&self) -> usize {
+        self.big[0].div_ceil(self.stride) * self.big[1].div_ceil(self.stride)
+    }
+
+    /// Operations of any of the three kernels for one image, border clipping counted.
+    fn flops(&self) -> u64 {
+        let taps = |axis: usize| -> usize {
+            (0..self.small[axis])
+                .flat_map(|i| (0..self.kernel).map(move |a| (i, a)))
+                .filter(|(i, a)| {
+                    let at = self.stride * i + a;
+                    at >= self.pad[axis] && at - self.pad[axis] < self.big[axis]
+                })
+                .count()
+        };
+        2 * (taps(0) * taps(1) * self.big[2] * self.small[2]) as u64
+    }
+
+    /// Calls `visit(big pixel, small pixel, tap)` for each pair of pixels that meet.
+    fn meetings(&self, batch: usize, mut visit: impl FnMut(usize, usize, usize)) {
+        let inside = |at: usize, axis: usize| {
+            at.checked_sub(self.pad[axis])
+                .filter(|&p| p < self.big[axis])
+        };
+        for n in 0..batch {
+            for i in 0..self.small[0] {
+                for j in 0..self.small[1] {
+                    let small = (n * self.small[0] + i) * self.small[1] + j;
+                    for tap in 0..self.kernel * self.kernel {
+                        let y = inside(self.stride * i + tap / self.kernel, 0);
+                        let x = inside(self.stride * j + tap % self.kernel, 1);
+                        if let (Some(y), Some(x)) = (y, x) {
+                            let big = (n * self.big[0] + y) * self.big[1] + x;
+                            visit(big, small, tap);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// small += correlate(big, weights).
+    pub fn correlate(&self, batch: usize, big: &[f64], weights: &[f64], small: &mut [f64]) {
+        let (bc, sc) = (self.big[2], self.small[2]);
+        self.meetings(batch, |b, s, tap| {
+            let out = &mut small[s * sc..][..sc];
+            for (c, &value) in big[b * bc..][..bc].iter().enumerate() {
+                let row = &weights[(tap * bc + c) * sc..][..sc];
+                out.iter_mut().zip(row).for_each(|(o, w)| *o += value * w);
+            }
+        });
+    }
+
+    /// big += the transpose of `correlate`, applied to small.
+    pub fn adjoint(&self, batch: usize, small: &[f64], weights: &[f64], big: &mut [f64]) {
+        let (bc, sc) = (self.big[2], self.small[2]);
+        self.meetings(batch, |b, s, tap| {
+            let from = &small[s * sc..][..sc];
+            for (c, out) in big[b * bc..][..bc].iter_mut().enumerate() {
+                let row = &weights[(tap * bc + c) * sc..][..sc];
+                *out += from.iter().zip(row).map(|(y, w)| y * w).sum::<f64>();
+            }
+        });
+    }
+
+    /// Partial sums of the weight gradient over ranges of small pixels, like the kernel's.
+    pub fn weight_grad(
+        &self,
+        batch: usize,
+        splits: usize,
+        big: &[f64],
+        small: &[f64],
+        partials: &mut [f64],
+    ) {
+        let (bc, sc) = (self.big[2], self.small[2]);
+        let size = (batch * self.small_pixels()).div_ceil(splits);
+        self.meetings(batch, |b, s, tap| {
+            let split = &mut partials[s / size * self.weights()..][..self.weights()];
+            for (c, &value) in big[b * bc..][..bc].iter().enumerate() {
+                let row = &mut split[(tap * bc + c) * sc..][..sc];
+                let from = &small[s * sc..][..sc];
+                row.iter_mut().zip(from).for_each(|(w, y)| *w += value * y);
+            }
+        });
+    }
+}
+
+/// A kernel call whose grid depends on the variant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// From big to small.
+    Correlate,
+    /// From small to big.
+    Adjoint,
+    /// Weight gradient in so many partial sums.
+    WeightGrad(usize),
+}
+
+/// What follows the sum.
+#[derive(Clone, Copy, Debug)]
+pub enum Epilogue {
+    /// Add the bias; then ReLU, if asked.
+    Forward {
+        /// One per output channel.
+        bias: SlotId,
+        /// Apply a ReLU.
+        relu: bool,
+    },
+    /// Multiply by the derivative of the ReLU whose output `gate` is.
+    Backward {
+        /// Same shape as the output.
+        gate: SlotId,
+        /// False where the gate is no ReLU's output: the gradient passes as it is.
+        gated: bool,
+    },
+}
+
+/// The variant for a geometry. Pure, so that a table can test it.
+///
+/// A pinned variant is taken where it can serve the geometry, and the plain one elsewhere.
+pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
+    let fits = |variant: Variant| match variant {
+        Variant::Plain => true,
+        Variant::Thin => conv_thin::fits(spec),
+        Variant::Tile => conv_tile::fits(spec),
+        Variant::Broadcast => conv_broadcast::fits(caps, spec),
+    };
+    if let Some(pinned) = caps.pinned {
+        let fallbacks = [pinned, Variant::Thin, Variant::Plain];
+        let take = if pinned == Variant::Plain { 0..1 } else { 0..3 };
+        return fallbacks[take].iter().copied().find(|v| fits(*v)).unwrap_or(Variant::Plain);
+    }
+    let preferred = [Variant::Broadcast, Variant::Tile, Variant::Thin];
+    preferred.into_iter().find(|v| fits(*v)).unwrap_or(Variant::Plain)
+}
+
+fn module(variant: Variant) -> &'static str {
+    match variant {
+        Variant::Plain => "conv",
+        Variant::Thin => "conv_thin",
+        Variant::Tile => "conv_tile",
+        Variant::Broadcast => "conv_broadcast",
+    }
+}
+
+fn grid(variant: Variant, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
+    match variant {
+        Variant::Plain => plain_grid(spec, batch, call),
+        Variant::Thin => conv_thin::grid(spec, batch, call),
+        Variant::Tile => conv_tile::grid(spec, batch, call),
+        Variant::Broadcast => conv_broadcast::grid(spec, batch, call),
+    }
+}
+
+fn plain_grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
+    const ROW: u32 = 32_768;
+    let outputs = match call {
+        Call::Correlate => batch * spec.small.iter().product::<usize>(),
+        Call::Adjoint => batch * spec.big.iter().product::<usize>(),
+        Call::WeightGrad(splits) => return [groups(spec.weights(), 64), groups(splits, 1), 1],
+    };
+    let all = groups(outputs, 64);
+    [all.min(ROW), all.div_ceil(ROW), 1]
+}
+
+/// Into how many partial sums the weight gradient is split: enough to occupy the adapter, but
+/// no sum shorter than 64 positions and no more than 32 MiB of partials.
+fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
+    let groups: u32 = grid(variant, spec, batch, Call::WeightGrad(1)).iter().product();
+    let wanted = if caps.software { 128 } else { 1024 };
+    let by_work = (wanted / groups.max(1) as usize).max(1);
+    let by_length = (batch * spec.small_pixels()).div_ceil(64);
+    let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
+    by_work.min(by_length).min(by_memory)
+}
+
+fn constants(spec: &Conv, batch: usize) -> Vec<(&'static str, f64)> {
+    [
+        ("BATCH", batch),
+        ("KERNEL", spec.kernel),
+        ("STRIDE", spec.stride),
+        ("PAD_Y", spec.pad[0]),
+        ("PAD_X", spec.pad[1]),
+        ("BIG_H", spec.big[0]),
+        ("BIG_W", spec.big[1]),
+        ("BIG_C", spec.big[2]),
+        ("SMALL_H", spec.small[0]),
+        ("SMALL_W", spec.small[1]),
+        ("SMALL_C", spec.small[2]),
+    ]
+    .map(|(name, value)| (name, value as f64))
+    .to_vec()
+}
+
+/// Forward or input-gradient kernel of either direction.
+fn contraction(
+    spec: Conv,
+    batch: usize,
+    variant: Variant,
+    call: Call,
+    epilogue: Epilogue,
+) -> Kernel {
+    let (relu, gated) = match epilogue {
+        Epilogue::Forward { relu, .. } => (relu, false),
+        Epilogue::Backward { gated, .. } => (false, gated),
+    };
+    let forward = matches!(epilogue, Epilogue::Forward { .. });
+    let entry = match (call, forward) {
+        (Call::Correlate, true) => "correlate",
+        (Call::Correlate, false) => "correlate_gated",
+        (_, true) => "adjoint",
+        (_, false) => "adjoint_gated",
+    };
+    let mut constants = constants(&spec, batch);
+    constants.extend([("RELU", flag(relu)), ("GATED", flag(gated)), ("SPLITS", 1.0)]);
+    kernel(module(variant), entry, &constants, move |t: &Tensors| {
+        let (input, output) = names(variant, call);
+        let (x, w) = (t.floats(input), t.floats("weights"));
+        let mut y = t.floats_mut(output);
+        y.fill(0.0);
+        match call {
+            Call::Correlate => spec.correlate(batch, &x, &w, &mut y),
+            _ => spec.adjoint(batch, &x, &w, &mut y),
+        }
+        if forward {
+            let bias = t.floats("bias");
+            for (i, value) in y.iter_mut().enumerate() {
+                *value += bias[i % bias.len()];
+                if relu {
+                    *value = value.max(0.0);
+                }
+            }
+        } else if gated {
+            let gate = t.floats("gate");
+            y.iter_mut().zip(&*gate).filter(|(_, g)| **g <= 0.0).for_each(|(v, _)| *v = 0.0);
+        }
+    })
+}
+
+/// WGSL names of input and output. Only the thin adjoint stores single values, not quads, and
+/// so has an output of its own.
+fn names(variant: Variant, call: Call) -> (&'static str, &'static str) {
+    match (call, variant) {
+        (Call::Correlate, _) => ("big", "small_out"),
+        (_, Variant::Thin) => ("small", "big_values_out"),
+        _ => ("small", "big_out"),
+    }
+}
+
+/// Appends y = correlate(x) or adjoint(x), with its epilogue. `call` is not `WeightGrad`.
+#[expect(clippy::too_many_arguments, reason = "the operands of one kernel call")]
+pub fn contract(
+    plan: &mut Plan,
+    label: String,
+    spec: Conv,
+    call: Call,
+    x: SlotId,
+    weights: SlotId,
+    epilogue: Epilogue,
+    y: SlotId,
+) {
+    let batch = plan.batch;
+    let variant = choose(&plan.caps, &spec);
+    let (input, output) = names(variant, call);
+    let extra = match epilogue {
+        Epilogue::Forward { bias, .. } => ("bias", bias),
+        Epilogue::Backward { gate, .. } => ("gate", gate),
+    };
+    plan.push(Step {
+        label,
+        kernel: contraction(spec, batch, variant, call, epilogue),
+        bindings: vec![(input, x), ("weights", weights), extra, (output, y)],
+        grid: grid(variant, &spec, batch, call),
+        flops: batch as u64 * spec.flops(),
+    });
+}
+
+/// Number of partial sums that [`weight_grad`] writes for this geometry.
+pub fn weight_grad_splits(plan: &Plan, spec: &Conv) -> usize {
+    splits(&plan.caps, choose(&plan.caps, spec), spec, plan.batch)
+}
+
+/// Appends the partial sums `[splits, kernel, kernel, big channels, small channels]` of the
+/// weight gradient.
+pub fn weight_grad(
+    plan: &mut Plan,
+    label: String,
+    spec: Conv,
+    big: SlotId,
+    small: SlotId,
+    partials: SlotId,
+) {
+    let batch = plan.batch;
+    let variant = choose(&plan.caps, &spec);
+    let splits = weight_grad_splits(plan, &spec);
+    let mut constants = constants(&spec, batch);
+    constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
+    let twin = move |t: &Tensors| {
+        let mut partials = t.floats_mut("partials");
+        partials.fill(0.0);
+        spec.weight_grad(batch, splits, &t.floats("big"), &t.floats("small"), &mut partials);
+    };
+    plan.push(Step {
+        label,
+        kernel: kernel(module(variant), "weight_grad", &constants, twin),
+        bindings: vec![("big", big), ("small", small), ("partials", partials)],
+        grid: grid(variant, &spec, batch, Call::WeightGrad(splits)),
+        flops: batch as u64 * spec.flops(),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_follow_tensorflow() {
+        let valid = |n| Conv::new([n, n, 1], 8, 3, 2, Padding::Valid).small[0];
+        assert_eq!([28, 13, 32, 15].map(valid), [13, 6, 15, 7]);
+        let same = Conv::new([28, 28, 32], 64, 3, 2, Padding::Same);
+        assert_eq!((same.small, same.pad), ([14, 14, 64], [0, 0]));
+        let unit = Conv::new([28, 28, 1], 32, 3, 1, Padding::Same);
+        assert_eq!((unit.small, unit.pad), ([28, 28, 32], [1, 1]));
+    }
+
+    #[test]
+    fn correlate_and_adjoint_are_transposes() {
+        for (size, kernel, stride) in [(7, 3, 2), (8, 5, 1), (5, 3, 1), (9, 5, 2)] {
+            for padding in [Padding::Valid, Padding::Same] {
+                let spec = Conv::new([size, size + 1, 2], 3, kernel, stride, padding);
+                let wave = |n: usize, f: f64| (0..n).map(|i| (f * i as f64).sin()).collect::<Vec<_>>();
+                let big = wave(2 * spec.big.iter().product::<usize>(), 0.37);
+                let small = wave(2 * spec.small.iter().product::<usize>(), 0.73);
+                let weights = wave(spec.weights(), 1.91);
+                let (mut forth, mut back) = (vec![0.0; small.len()], vec![0.0; big.len()]);
+                spec.correlate(2, &big, &weights, &mut forth);
+                spec.adjoint(2, &small, &weights, &mut back);
+                let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+                let (left, right) = (dot(&forth, &small), dot(&big, &back));
+                assert!((left - right).abs() < 1e-10 * left.abs().max(1.0), "{spec:?}: {left} {right}");
+                let mut partials = vec![0.0; 3 * weights.len()];
+                spec.weight_grad(2, 3, &big, &small, &mut partials);
+                let along: f64 = (0..3).map(|s| dot(&partials[s * weights.len()..][..weights.len()], &weights)).sum();
+                assert!((left - along).abs() < 1e-10 * left.abs().max(1.0), "{spec:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn variants_are_chosen_by_channels_and_subgroups() {
+        let portable = Caps::portable();
+        let lavapipe = Caps { subgroup_min: 8, subgroup_max: 8, software: true, ..Caps::portable() };
+        let swiftshader = Caps { subgroup_min: 4, subgroup_max: 4, software: true, ..Caps::portable() };
+        let nvidia = Caps { subgroup_min: 32, subgroup_max: 32, ..Caps::portable() };
+        let plain = Caps { pinned: Some(Variant::Plain), ..lavapipe.clone() };
+        let tile = Caps { pinned: Some(Variant::Tile), ..lavapipe.clone() };
+        let spec = |c, s| Conv::new([28, 28, c], s, 3, 2, Padding::Same);
+        for (caps, channels, expected) in [
+            (&portable, (32, 64), Variant::Tile),
+            (&portable, (1, 32), Variant::Thin),
+            (&portable, (33, 64), Variant::Plain),
+            (&portable, (1, 33), Variant::Plain),
+            (&lavapipe, (32, 64), Variant::Broadcast),
+            (&lavapipe, (3, 32), Variant::Thin),
+            (&lavapipe, (4, 8), Variant::Tile),
+            (&swiftshader, (32, 64), Variant::Tile),
+            (&nvidia, (32, 64), Variant::Tile),
+            (&plain, (32, 64), Variant::Plain),
+            (&plain, (1, 32), Variant::Plain),
+            (&tile, (32, 64), Variant::Tile),
+            (&tile, (1, 32), Variant::Thin),
+        ] {
+            assert_eq!(choose(caps, &spec(channels.0, channels.1)), expected, "{caps:?} {channels:?}");
+        }
+    }
+}

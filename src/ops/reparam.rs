@@ -1,0 +1,122 @@
+//! The reparameterization, the latent log-densities, and their gradient.
+
+use super::{flag, kernel};
+use crate::plan::cpu::Tensors;
+use crate::plan::{Plan, Role, SlotId, Step, groups};
+
+/// How the divergence of q(z|x) from p(z) enters the loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Divergence {
+    /// log q(z|x) − log p(z) at the drawn z, the tutorial's form.
+    MonteCarlo,
+    /// ½ Σ (exp(logvar) + mean² − 1 − logvar).
+    Analytic,
+}
+
+/// What the sampling step writes.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampled {
+    /// `[B, latent]`
+    pub z: SlotId,
+    /// log p(z), `[B]`
+    pub logpz: SlotId,
+    /// log q(z|x), `[B]`
+    pub logqz_x: SlotId,
+    /// The analytic divergence, `[B]`
+    pub kl: SlotId,
+}
+
+fn constants(batch: usize, latent: usize, divergence: Divergence) -> [(&'static str, f64); 3] {
+    [
+        ("BATCH", batch as f64),
+        ("LATENT", latent as f64),
+        ("ANALYTIC", flag(divergence == Divergence::Analytic)),
+    ]
+}
+
+/// Appends z = mean + exp(logvar / 2) eps and its log-densities; `q` is `[B, 2·latent]`.
+pub fn sample(plan: &mut Plan, latent: usize, q: SlotId, eps: SlotId) -> Sampled {
+    let batch = plan.batch;
+    let z = plan.slot("z", &[batch, latent], Role::Activation);
+    let mut term = |name: &str| plan.slot(name, &[batch], Role::Activation);
+    let (logpz, logqz_x, kl) = (term("logpz"), term("logqz_x"), term("kl"));
+    let twin = move |t: &Tensors| {
+        let (q, eps) = (t.floats("q"), t.floats("eps"));
+        let log_2_pi = (2.0 * std::f64::consts::PI).ln();
+        let mut z = t.floats_mut("z_out");
+        let (mut logpz, mut logqz_x) = (t.floats_mut("logpz"), t.floats_mut("logqz_x"));
+        let mut kl = t.floats_mut("kl");
+        for n in 0..batch {
+            (logpz[n], logqz_x[n], kl[n]) = (0.0, 0.0, 0.0);
+            for d in 0..latent {
+                let (mean, logvar) = (q[2 * n * latent + d], q[(2 * n + 1) * latent + d]);
+                let value = mean + (0.5 * logvar).exp() * eps[n * latent + d];
+                z[n * latent + d] = value;
+                logpz[n] -= 0.5 * (value * value + log_2_pi);
+                let square = (value - mean).powi(2) * (-logvar).exp();
+                logqz_x[n] -= 0.5 * (square + logvar + log_2_pi);
+                kl[n] += 0.5 * (logvar.exp() + mean * mean - 1.0 - logvar);
+            }
+        }
+    };
+    plan.push(Step {
+        label: "reparam sample".into(),
+        kernel: kernel("reparam", "sample", &constants(batch, latent, Divergence::MonteCarlo), twin),
+        bindings: vec![
+            ("q", q),
+            ("eps", eps),
+            ("z_out", z),
+            ("logpz", logpz),
+            ("logqz_x", logqz_x),
+            ("kl", kl),
+        ],
+        grid: [groups(batch, 64), 1, 1],
+        flops: 16 * (batch * latent) as u64,
+    });
+    Sampled { z, logpz, logqz_x, kl }
+}
+
+/// Appends the gradient `dq [B, 2·latent]` of the mean loss, from the decoder's `dz`.
+pub fn backward(
+    plan: &mut Plan,
+    latent: usize,
+    divergence: Divergence,
+    q: SlotId,
+    eps: SlotId,
+    z: SlotId,
+    dz: SlotId,
+) -> SlotId {
+    let batch = plan.batch;
+    let dq = plan.slot("dq", &[batch, 2 * latent], Role::Activation);
+    let twin = move |t: &Tensors| {
+        let (q, eps) = (t.floats("q"), t.floats("eps"));
+        let (z, dz) = (t.floats("z"), t.floats("dz"));
+        let mut dq = t.floats_mut("dq");
+        let scale = 1.0 / batch as f64;
+        for n in 0..batch {
+            for d in 0..latent {
+                let (i, at) = (n * latent + d, 2 * n * latent + d);
+                let (mean, logvar) = (q[at], q[at + latent]);
+                let noise = 0.5 * eps[i] * (0.5 * logvar).exp();
+                (dq[at], dq[at + latent]) = match divergence {
+                    Divergence::MonteCarlo => {
+                        let total = dz[i] + z[i] * scale;
+                        (total, total * noise - 0.5 * scale)
+                    }
+                    Divergence::Analytic => (
+                        dz[i] + mean * scale,
+                        dz[i] * noise + 0.5 * scale * (logvar.exp() - 1.0),
+                    ),
+                };
+            }
+        }
+    };
+    plan.push(Step {
+        label: "reparam backward".into(),
+        kernel: kernel("reparam", "backward", &constants(batch, latent, divergence), twin),
+        bindings: vec![("q", q), ("eps", eps), ("z", z), ("dz", dz), ("dq", dq)],
+        grid: [groups(batch * latent, 64), 1, 1],
+        flops: 8 * (batch * latent) as u64,
+    });
+    dq
+}

@@ -1,0 +1,155 @@
+//! Parameters: names, shapes, initial values, and where they lie in their arenas.
+//!
+//! All weights share one buffer (an *arena*), and so do gradients and each Adam moment, so that
+//! one dispatch updates everything. Kernels see views of the arenas.
+
+use crate::ops::adam::Arenas;
+use crate::plan::{Plan, Role, SlotId};
+use crate::rng;
+
+/// Offsets of views are multiples of this many elements: 256 bytes, the strictest alignment
+/// that WebGPU lets an adapter ask for.
+const ALIGNMENT: usize = 64;
+
+/// A parameter tensor.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParamSpec {
+    /// Keras-style name, such as `encoder.conv1.kernel`.
+    pub name: String,
+    /// Shape in Keras's layout.
+    pub shape: Vec<usize>,
+    /// Initial values are uniform in ±limit; 0 for biases.
+    pub limit: f64,
+}
+
+impl ParamSpec {
+    /// A kernel with Glorot's uniform limit, sqrt(6 / (fan in + fan out)).
+    ///
+    /// The last two axes are channels, the others a receptive field, as in Keras. The sum of
+    /// the fans is symmetric, so HWIO and HWOI give the same.
+    pub fn kernel(layer: &str, shape: &[usize]) -> Self {
+        let (field, channels) = shape.split_at(shape.len() - 2);
+        let fans = field.iter().product::<usize>() * channels.iter().sum::<usize>();
+        ParamSpec {
+            name: format!("{layer}.kernel"),
+            shape: shape.to_vec(),
+            limit: (6.0 / fans as f64).sqrt(),
+        }
+    }
+
+    /// A bias, zero at first.
+    pub fn bias(layer: &str, count: usize) -> Self {
+        ParamSpec {
+            name: format!("{layer}.bias"),
+            shape: vec![count],
+            limit: 0.0,
+        }
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// True for a tensor without values, which no valid model has.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Initial values of every tensor, in the order of `specs`; a function of the seed alone.
+pub fn initial(specs: &[ParamSpec], seed: u64) -> Vec<Vec<f32>> {
+    let key = rng::key(seed);
+    let draw = |(i, spec): (usize, &ParamSpec)| match spec.limit {
+        0.0 => vec![0.0; spec.len()],
+        limit => rng::uniform(spec.len(), limit, i as u32, key),
+    };
+    specs.iter().enumerate().map(draw).collect()
+}
+
+/// Element offset of each tensor in an arena, and the arena's length.
+pub fn offsets(specs: &[ParamSpec]) -> (Vec<usize>, usize) {
+    let mut end = 0;
+    let offsets = specs
+        .iter()
+        .map(|spec| {
+            let start = end;
+            end += spec.len().next_multiple_of(ALIGNMENT);
+            start
+        })
+        .collect();
+    (offsets, end)
+}
+
+/// Name of the gradient of a parameter.
+pub fn grad_name(param: &str) -> String {
+    format!("grad/{param}")
+}
+
+/// Names of the two Adam moments of a parameter.
+pub fn moment_names(param: &str) -> [String; 2] {
+    [format!("adam_m/{param}"), format!("adam_v/{param}")]
+}
+
+fn arena(
+    plan: &mut Plan,
+    specs: &[ParamSpec],
+    name: &str,
+    role: Role,
+    view: impl Fn(&str) -> String,
+) -> SlotId {
+    let (offsets, len) = offsets(specs);
+    let arena = plan.slot(name, &[len], role);
+    for (spec, offset) in specs.iter().zip(offsets) {
+        plan.view(arena, offset, view(&spec.name), &spec.shape);
+    }
+    arena
+}
+
+/// Declares the weights, for plans that only read them.
+pub fn declare(plan: &mut Plan, specs: &[ParamSpec]) -> SlotId {
+    arena(plan, specs, "params", Role::Param, str::to_owned)
+}
+
+/// Declares weights, gradients and moments, for plans that train.
+pub fn declare_training(plan: &mut Plan, specs: &[ParamSpec]) -> Arenas {
+    let moment = |i: usize| move |name: &str| moment_names(name)[i].clone();
+    Arenas {
+        params: declare(plan, specs),
+        grads: arena(plan, specs, "grads", Role::Grad, grad_name),
+        m: arena(plan, specs, "adam_m", Role::Moment, moment(0)),
+        v: arena(plan, specs, "adam_v", Role::Moment, moment(1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn glorot_limits_are_keras() {
+        for (shape, limit) in [
+            (vec![3, 3, 1, 32], 0.142_133_8),
+            (vec![3, 3, 32, 64], 0.083_333_3),
+            (vec![2304, 4], 0.050_986_9),
+            (vec![2, 1568], 0.061_819_5),
+            (vec![3, 3, 64, 32], 0.083_333_3),
+        ] {
+            let found = ParamSpec::kernel("layer", &shape).limit;
+            assert!((found - limit).abs() < 5e-8, "{shape:?}: {found}");
+        }
+    }
+
+    #[test]
+    fn initial_kernels_fill_their_range_and_biases_are_zero() {
+        let specs = [ParamSpec::kernel("a", &[100, 60]), ParamSpec::bias("a", 60)];
+        let values = initial(&specs, 1);
+        let limit = specs[0].limit as f32;
+        let largest = values[0].iter().fold(0f32, |m, v| m.max(v.abs()));
+        assert!(largest <= limit && largest > 0.99 * limit);
+        let mean = values[0].iter().sum::<f32>() / values[0].len() as f32;
+        assert!(mean.abs() < 0.03 * limit, "mean {mean}");
+        assert!(values[1].iter().all(|v| *v == 0.0));
+        assert_ne!(values, initial(&specs, 2));
+    }
+}

@@ -1,0 +1,80 @@
+//! What an adapter offers, as plain data, so that choosing kernels needs no GPU.
+
+use serde::Serialize;
+
+/// Capabilities of an adapter which decide kernel variants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Caps {
+    /// Smallest subgroup size, or 0 where subgroup operations are missing or switched off.
+    pub subgroup_min: u32,
+    /// Largest subgroup size, or 0.
+    pub subgroup_max: u32,
+    /// A CPU pretends to be a GPU (lavapipe, SwiftShader, WARP).
+    pub software: bool,
+    /// GPU timestamps can be taken between dispatches of one pass.
+    pub timestamps: bool,
+    /// Largest storage buffer that one binding may show, in bytes.
+    pub max_binding_bytes: u64,
+    /// Convolution variant the user pinned, if any.
+    pub pinned: Option<Variant>,
+}
+
+impl Caps {
+    /// The least that every WebGPU adapter offers; what tests and tables use without an adapter.
+    pub fn portable() -> Self {
+        Caps {
+            subgroup_min: 0,
+            subgroup_max: 0,
+            software: false,
+            timestamps: false,
+            max_binding_bytes: 128 << 20,
+            pinned: None,
+        }
+    }
+}
+
+/// Families of convolution kernels. All have the same entry points, bindings and results
+/// up to rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Variant {
+    /// One output per invocation, scalar loads: the readable truth.
+    Plain,
+    /// For pictures of few channels, which would be padding in a tile.
+    Thin,
+    /// Register tiles of 4×4 matrices; runs on every adapter.
+    Tile,
+    /// Register tiles whose shared operand is loaded once per subgroup and broadcast.
+    Broadcast,
+}
+
+impl Variant {
+    /// Every variant, the reference first.
+    pub const ALL: [Variant; 4] = [
+        Variant::Plain,
+        Variant::Thin,
+        Variant::Tile,
+        Variant::Broadcast,
+    ];
+
+    /// Name as the command line and run records spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Variant::Plain => "plain",
+            Variant::Thin => "thin",
+            Variant::Tile => "tile",
+            Variant::Broadcast => "broadcast",
+        }
+    }
+}
+
+impl std::str::FromStr for Variant {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Variant::ALL
+            .into_iter()
+            .find(|v| v.name() == text)
+            .ok_or_else(|| format!("unknown variant `{text}`: use plain, thin, tile or broadcast"))
+    }
+}

@@ -1,0 +1,153 @@
+//! Static checks: what can be known to be wrong with a plan before any GPU sees it.
+
+use std::collections::HashSet;
+
+use super::shader::{self, Entry};
+use super::{Plan, Role, SlotId, Step};
+
+/// Why a plan cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A step and its shader disagree, or a shader does not compile. A fault of this program.
+    #[error("step `{step}`: {fault}")]
+    Step {
+        /// Label of the step.
+        step: String,
+        /// What is wrong.
+        fault: String,
+    },
+    /// A slot is too large for the adapter.
+    #[error(
+        "`{slot}` needs {needed} MiB but this adapter shows at most {limit} MiB to a kernel: \
+         use a smaller batch{}", fits.map(|b| format!(" (up to {b} fits)")).unwrap_or_default()
+    )]
+    TooLarge {
+        /// Name of the slot.
+        slot: String,
+        /// Its size in MiB, rounded up.
+        needed: u64,
+        /// Largest binding of the adapter in MiB.
+        limit: u64,
+        /// Largest batch that would fit, where the slot grows with the batch.
+        fits: Option<usize>,
+    },
+    /// A dispatch has more workgroups along one axis than WebGPU allows.
+    #[error("step `{step}` needs {groups} workgroups along one axis, WebGPU allows 65535: use a smaller batch")]
+    TooManyGroups {
+        /// Label of the step.
+        step: String,
+        /// Workgroups asked for.
+        groups: u32,
+    },
+}
+
+/// Most workgroups along one axis of a dispatch, on every WebGPU adapter.
+pub const MAX_GROUPS: u32 = 65_535;
+
+impl Plan {
+    /// Checks every step against its shader, the adapter's limits, and the order of writes.
+    pub fn check(&self) -> Result<(), PlanError> {
+        for (_, slot) in self.slots() {
+            if slot.bytes() > self.caps.max_binding_bytes {
+                let mib = |bytes: u64| bytes.div_ceil(1 << 20);
+                let fits = u64::try_from(self.batch).ok().and_then(|batch| {
+                    let per_image = slot.bytes() / batch.max(1);
+                    usize::try_from(self.caps.max_binding_bytes / per_image.max(1)).ok()
+                });
+                let grows = slot.role == Role::Activation;
+                return Err(PlanError::TooLarge {
+                    slot: slot.name.clone(),
+                    needed: mib(slot.bytes()),
+                    limit: self.caps.max_binding_bytes >> 20,
+                    fits: fits.filter(|&b| grows && b > 0),
+                });
+            }
+        }
+        let mut written = HashSet::new();
+        for step in self.steps() {
+            self.check_step(step, &mut written)?;
+        }
+        Ok(())
+    }
+
+    fn check_step(&self, step: &Step, written: &mut HashSet<SlotId>) -> Result<(), PlanError> {
+        let fault = |fault: String| PlanError::Step {
+            step: step.label.clone(),
+            fault,
+        };
+        let entry = shader::reflect(step.kernel.module, step.kernel.entry).map_err(&fault)?;
+        if let Some(&groups) = step.grid.iter().find(|&&g| g > MAX_GROUPS) {
+            let step = step.label.clone();
+            return Err(PlanError::TooManyGroups { step, groups });
+        }
+        if step.grid.contains(&0) {
+            return Err(fault("its grid is empty".into()));
+        }
+        check_names(step, entry).map_err(&fault)?;
+        let mut stored = Vec::new();
+        for binding in &entry.bindings {
+            let bound = step.bindings.iter().find(|(n, _)| *n == binding.name);
+            let (_, id) = bound.ok_or_else(|| fault(format!("`{}` is not bound", binding.name)))?;
+            let slot = &self[*id];
+            if slot.scalar != binding.scalar {
+                return Err(fault(format!(
+                    "`{}` has the wrong element type",
+                    slot.name
+                )));
+            }
+            if slot.is_empty() {
+                return Err(fault(format!("`{}` has no elements", slot.name)));
+            }
+            if binding.reads && !self.is_defined(*id, written) {
+                let message = format!("reads `{}` before anything wrote it", slot.name);
+                return Err(fault(message));
+            }
+            if binding.writes {
+                stored.push(*id);
+            }
+            let memory = |id: SlotId| self[id].view_of.map_or(id, |(arena, _)| arena);
+            let clash = step.bindings.iter().find(|(n, other)| {
+                *n != binding.name && memory(*other) == memory(*id) && binding.writable
+            });
+            if let Some((other, _)) = clash {
+                let message = format!("`{}` and `{other}` share a buffer", binding.name);
+                return Err(fault(message));
+            }
+        }
+        written.extend(stored);
+        Ok(())
+    }
+
+    /// A slot may be read when the host fills it, when it lives on from run to run, when a step
+    /// wrote it, or, for an arena, when every view of it was written.
+    fn is_defined(&self, id: SlotId, written: &HashSet<SlotId>) -> bool {
+        let lives_on = [
+            Role::Param,
+            Role::Moment,
+            Role::Data,
+            Role::State,
+            Role::Metric,
+        ];
+        if lives_on.contains(&self[id].role) || written.contains(&id) {
+            return true;
+        }
+        let mut views = self
+            .slots()
+            .filter(|(_, s)| s.view_of.is_some_and(|(arena, _)| arena == id))
+            .peekable();
+        views.peek().is_some() && views.all(|(view, _)| written.contains(&view))
+    }
+}
+
+fn check_names(step: &Step, entry: &Entry) -> Result<(), String> {
+    for (name, _) in &step.bindings {
+        if !entry.bindings.iter().any(|b| b.name == *name) {
+            return Err(format!("binds `{name}`, which the entry point does not use"));
+        }
+    }
+    let given = |name: &str| step.kernel.constants.iter().any(|(n, _)| *n == name);
+    if let Some(missing) = entry.overrides.iter().find(|n| !given(n)) {
+        return Err(format!("the override constant `{missing}` is not set"));
+    }
+    Ok(())
+}

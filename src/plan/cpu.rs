@@ -1,0 +1,185 @@
+//! Runs a plan on the CPU, step by step, through each kernel's twin.
+//!
+//! Values are kept as `f64`, so a twin is the mathematical truth that kernels are judged
+//! against, not another rounding of it. It is slow and it is meant to be.
+
+use std::cell::{Ref, RefCell, RefMut};
+use std::collections::HashMap;
+
+use super::{Plan, Scalar, SlotId, Step};
+
+/// Contents of a slot.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Values {
+    /// Floats, in double precision.
+    Floats(Vec<f64>),
+    /// Unsigned integers.
+    Words(Vec<u32>),
+}
+
+impl Values {
+    fn zeros(scalar: Scalar, len: usize) -> Self {
+        match scalar {
+            Scalar::F32 => Values::Floats(vec![0.0; len]),
+            Scalar::U32 => Values::Words(vec![0; len]),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Values::Floats(v) => v.len(),
+            Values::Words(v) => v.len(),
+        }
+    }
+
+    fn range(&self, start: usize, len: usize) -> Values {
+        match self {
+            Values::Floats(v) => Values::Floats(v[start..start + len].to_vec()),
+            Values::Words(v) => Values::Words(v[start..start + len].to_vec()),
+        }
+    }
+
+    fn overwrite(&mut self, start: usize, from: &Values) {
+        match (self, from) {
+            (Values::Floats(to), Values::Floats(from)) => {
+                to[start..start + from.len()].copy_from_slice(from);
+            }
+            (Values::Words(to), Values::Words(from)) => {
+                to[start..start + from.len()].copy_from_slice(from);
+            }
+            _ => panic!("a slot's contents must keep its element type"),
+        }
+    }
+}
+
+/// The tensors of one step, by WGSL name. A twin borrows them as slices.
+pub struct Tensors {
+    values: Vec<(&'static str, RefCell<Values>)>,
+}
+
+impl Tensors {
+    /// Tensors for calling a twin outside a plan.
+    pub fn new(values: impl IntoIterator<Item = (&'static str, Values)>) -> Self {
+        let values = values.into_iter().map(|(n, v)| (n, RefCell::new(v)));
+        Tensors {
+            values: values.collect(),
+        }
+    }
+
+    fn cell(&self, name: &str) -> &RefCell<Values> {
+        let found = self.values.iter().find(|(n, _)| *n == name);
+        &found.unwrap_or_else(|| panic!("the step binds no `{name}`")).1
+    }
+
+    /// The float tensor of that name, to read.
+    pub fn floats(&self, name: &str) -> Ref<'_, [f64]> {
+        Ref::map(self.cell(name).borrow(), |v| match v {
+            Values::Floats(v) => v.as_slice(),
+            Values::Words(_) => panic!("`{name}` holds integers"),
+        })
+    }
+
+    /// The float tensor of that name, to write.
+    pub fn floats_mut(&self, name: &str) -> RefMut<'_, [f64]> {
+        RefMut::map(self.cell(name).borrow_mut(), |v| match v {
+            Values::Floats(v) => v.as_mut_slice(),
+            Values::Words(_) => panic!("`{name}` holds integers"),
+        })
+    }
+
+    /// The integer tensor of that name, to read.
+    pub fn words(&self, name: &str) -> Ref<'_, [u32]> {
+        Ref::map(self.cell(name).borrow(), |v| match v {
+            Values::Words(v) => v.as_slice(),
+            Values::Floats(_) => panic!("`{name}` holds floats"),
+        })
+    }
+
+    /// The integer tensor of that name, to write.
+    pub fn words_mut(&self, name: &str) -> RefMut<'_, [u32]> {
+        RefMut::map(self.cell(name).borrow_mut(), |v| match v {
+            Values::Words(v) => v.as_mut_slice(),
+            Values::Floats(_) => panic!("`{name}` holds floats"),
+        })
+    }
+}
+
+/// Memory of the CPU executor: every slot that owns memory, by name. Plans which share a
+/// memory share the slots of equal name, as they do on the device.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    slots: HashMap<String, Values>,
+}
+
+impl Memory {
+    /// Gives every slot of `plan` room, keeping what is there already.
+    pub fn fit(&mut self, plan: &Plan) {
+        for (_, slot) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
+            let fresh = || Values::zeros(slot.scalar, slot.len());
+            let values = self.slots.entry(slot.name.clone()).or_insert_with(fresh);
+            if values.len() < slot.len() {
+                *values = fresh();
+            }
+        }
+    }
+
+    fn place(plan: &Plan, id: SlotId) -> (&str, usize, usize) {
+        let slot = &plan[id];
+        match slot.view_of {
+            Some((arena, offset)) => (&plan[arena].name, offset, slot.len()),
+            None => (&slot.name, 0, slot.len()),
+        }
+    }
+
+    /// Contents of a slot.
+    pub fn get(&self, plan: &Plan, id: SlotId) -> Values {
+        let (name, start, len) = Self::place(plan, id);
+        self.slots[name].range(start, len)
+    }
+
+    /// Contents of the float slot of that name.
+    pub fn floats(&self, plan: &Plan, name: &str) -> Vec<f64> {
+        let id = plan
+            .find(name)
+            .unwrap_or_else(|| panic!("no slot `{name}`"));
+        match self.get(plan, id) {
+            Values::Floats(v) => v,
+            Values::Words(_) => panic!("`{name}` holds integers"),
+        }
+    }
+
+    /// Sets the contents of a slot.
+    pub fn set(&mut self, plan: &Plan, id: SlotId, values: &Values) {
+        let (name, start, _) = Self::place(plan, id);
+        if let Some(slot) = self.slots.get_mut(name) {
+            slot.overwrite(start, values);
+        }
+    }
+
+    /// Sets the contents of the float slot of that name.
+    pub fn set_floats(&mut self, plan: &Plan, name: &str, values: &[f32]) {
+        let id = plan
+            .find(name)
+            .unwrap_or_else(|| panic!("no slot `{name}`"));
+        let values = values.iter().map(|&v| f64::from(v)).collect();
+        self.set(plan, id, &Values::Floats(values));
+    }
+
+    /// Runs one step.
+    pub fn run_step(&mut self, plan: &Plan, step: &Step) {
+        let bound = step.bindings.iter();
+        let tensors = Tensors::new(bound.map(|(name, id)| (*name, self.get(plan, *id))));
+        (step.kernel.twin)(&tensors);
+        for ((_, id), (_, values)) in step.bindings.iter().zip(tensors.values) {
+            self.set(plan, *id, &values.into_inner());
+        }
+    }
+
+    /// Runs the whole plan once.
+    pub fn run(&mut self, plan: &Plan) {
+        self.fit(plan);
+        for step in plan.steps() {
+            self.run_step(plan, step);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! A *plan*: an ordered list of kernel calls over named, shaped buffers. Pure data.
+//!
+//! The GPU replays a plan ([`crate::gpu`]); the CPU can interpret it ([`cpu`]). Parity, traces,
+//! profiles and memory reports all walk this one list. A plan assumes that every shape is known
+//! when it is built, and it holds no control flow: repetition and tail batches are the business
+//! of whoever runs it. Nothing here names a GPU interface.
+
+pub mod caps;
+pub mod check;
+pub mod cpu;
+pub mod shader;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use caps::{Caps, Variant};
+pub use check::PlanError;
+
+/// What a slot is for. It decides who may fill it and which checks apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Weights: filled by the host once, then written by the optimizer alone.
+    Param,
+    /// Gradients: each must be written before the optimizer reads it.
+    Grad,
+    /// Optimizer moments: filled by the host once, then kept by the optimizer.
+    Moment,
+    /// A value computed and used within one run of the plan.
+    Activation,
+    /// Filled by the host before the plan runs: data sets, injected inputs, codes.
+    Data,
+    /// Counters which live on the device from one run to the next.
+    State,
+    /// Results which the host reads back now and then.
+    Metric,
+}
+
+/// Element type of a slot. Both kinds take four bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scalar {
+    /// 32-bit float.
+    F32,
+    /// 32-bit unsigned integer.
+    U32,
+}
+
+/// Handle of a slot within the plan that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SlotId(usize);
+
+/// A named, shaped buffer, or a range of another one.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    /// Name in the model's own language, such as `decoder.deconv2.y`.
+    pub name: String,
+    /// Extent of each axis, outermost first; row-major.
+    pub shape: Vec<usize>,
+    /// Element type.
+    pub scalar: Scalar,
+    /// Purpose.
+    pub role: Role,
+    /// Where a view lies: the slot that owns the memory, and the offset in elements.
+    pub view_of: Option<(SlotId, usize)>,
+}
+
+impl Slot {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// True for a slot without elements; no plan that passes its check has one.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Size in bytes.
+    pub fn bytes(&self) -> u64 {
+        4 * self.len() as u64
+    }
+}
+
+/// CPU implementation of a kernel: reads and writes the step's tensors by their WGSL names.
+pub type Twin = Arc<dyn Fn(&cpu::Tensors) + Send + Sync>;
+
+/// A compute kernel: one entry point of one shader, specialised by constants.
+///
+/// Bindings are not listed: [`shader::reflect`] reads name, access and type from the WGSL.
+#[derive(Clone)]
+pub struct Kernel {
+    /// Stem of the shader file.
+    pub module: &'static str,
+    /// Entry point.
+    pub entry: &'static str,
+    /// Values of the WGSL `override` constants.
+    pub constants: Vec<(&'static str, f64)>,
+    /// The same computation in plain Rust.
+    pub twin: Twin,
+}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}::{} {:?}", self.module, self.entry, self.constants)
+    }
+}
+
+/// One kernel call.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What the step computes, such as `decoder.deconv2 forward`.
+    pub label: String,
+    /// The kernel.
+    pub kernel: Kernel,
+    /// Slot of each WGSL variable the entry point uses.
+    pub bindings: Vec<(&'static str, SlotId)>,
+    /// Workgroups along x, y and z.
+    pub grid: [u32; 3],
+    /// Useful floating-point operations, a multiply-add counted as two.
+    pub flops: u64,
+}
+
+/// An ordered list of steps over named slots.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Images in the batch.
+    pub batch: usize,
+    /// What the adapter offers, which decides the kernel variants.
+    pub caps: Caps,
+    slots: Vec<Slot>,
+    steps: Vec<Step>,
+}
+
+impl Plan {
+    /// An empty plan for `batch` images on an adapter with the given capabilities.
+    pub fn new(batch: usize, caps: Caps) -> Self {
+        Plan {
+            batch,
+            caps,
+            slots: Vec::new(),
+            steps: Vec::new(),
+        }
+    }
+
+    /// Adds a float slot.
+    pub fn slot(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> SlotId {
+        self.add(name.into(), shape, Scalar::F32, role, None)
+    }
+
+    /// Adds a slot of unsigned integers.
+    pub fn words(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> SlotId {
+        self.add(name.into(), shape, Scalar::U32, role, None)
+    }
+
+    /// Adds a slot that is the range of `arena` starting at element `offset`.
+    pub fn view(
+        &mut self,
+        arena: SlotId,
+        offset: usize,
+        name: impl Into<String>,
+        shape: &[usize],
+    ) -> SlotId {
+        let Slot { scalar, role, .. } = self[arena];
+        self.add(name.into(), shape, scalar, role, Some((arena, offset)))
+    }
+
+    fn add(
+        &mut self,
+        name: String,
+        shape: &[usize],
+        scalar: Scalar,
+        role: Role,
+        view_of: Option<(SlotId, usize)>,
+    ) -> SlotId {
+        self.slots.push(Slot {
+            name,
+            shape: shape.to_vec(),
+            scalar,
+            role,
+            view_of,
+        });
+        SlotId(self.slots.len() - 1)
+    }
+
+    /// Appends a step.
+    pub fn push(&mut self, step: Step) {
+        self.steps.push(step);
+    }
+
+    /// The slot of that name.
+    pub fn find(&self, name: &str) -> Option<SlotId> {
+        self.slots.iter().position(|s| s.name == name).map(SlotId)
+    }
+
+    /// All slots with their handles, in the order they were added.
+    pub fn slots(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
+        self.slots.iter().enumerate().map(|(i, s)| (SlotId(i), s))
+    }
+
+    /// The steps in execution order.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Useful floating-point operations of one run.
+    pub fn flops(&self) -> u64 {
+        self.steps.iter().map(|s| s.flops).sum()
+    }
+
+    /// Bytes of all slots which own memory.
+    pub fn bytes(&self) -> u64 {
+        let owned = self.slots.iter().filter(|s| s.view_of.is_none());
+        owned.map(Slot::bytes).sum()
+    }
+
+    /// Bytes that a step touches when each bound slot moves once.
+    pub fn step_bytes(&self, step: &Step) -> u64 {
+        let slots = step.bindings.iter().map(|(_, slot)| &self[*slot]);
+        slots.map(Slot::bytes).sum()
+    }
+
+    /// Kernel variants used, in the order of first use: what a run records about itself.
+    pub fn variants(&self) -> Vec<&'static str> {
+        let mut seen = Vec::new();
+        for step in &self.steps {
+            if step.kernel.module.starts_with("conv") && !seen.contains(&step.kernel.module) {
+                seen.push(step.kernel.module);
+            }
+        }
+        seen
+    }
+}
+
+impl std::ops::Index<SlotId> for Plan {
+    type Output = Slot;
+
+    fn index(&self, id: SlotId) -> &Slot {
+        &self.slots[id.0]
+    }
+}
+
+/// Workgroups of `size` invocations needed for `items`, one item each.
+pub fn groups(items: usize, size: usize) -> u32 {
+    u32::try_from(items.div_ceil(size)).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,210 @@
+//! The shader modules and what they say about themselves.
+//!
+//! A module is `common.wgsl` followed by its own file, with `common_conv.wgsl` between for the
+//! tiled convolutions, and a header of `enable` lines where a compiler wants one. Binding names, access, types and workgroup sizes are read from the WGSL
+//! with naga, so that Rust never repeats them.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
+
+use super::Scalar;
+
+/// A shader file and what its module needs besides.
+pub struct Source {
+    /// Stem of the file.
+    pub name: &'static str,
+    /// Text of the file.
+    pub text: &'static str,
+    /// Stands on `common_conv.wgsl`.
+    pub tiled: bool,
+    /// Needs the adapter's subgroup operations.
+    pub subgroups: bool,
+}
+
+const COMMON: &str = include_str!("../../shaders/common.wgsl");
+
+const COMMON_CONV: &str = include_str!("../../shaders/common_conv.wgsl");
+
+macro_rules! source {
+    ($name:literal $(, $feature:ident)*) => {
+        Source {
+            $($feature: true,)*
+            ..Source::new($name, include_str!(concat!("../../shaders/", $name, ".wgsl")))
+        }
+    };
+}
+
+/// Every shader, by stem.
+pub const SOURCES: &[Source] = &[
+    source!("adam"),
+    source!("bce"),
+    source!("conv"),
+    source!("conv_broadcast", tiled, subgroups),
+    source!("conv_thin", tiled),
+    source!("conv_tile", tiled),
+    source!("dense"),
+    source!("elbo"),
+    source!("fetch"),
+    source!("reduce"),
+    source!("reparam"),
+    source!("rng"),
+    source!("state"),
+];
+
+impl Source {
+    const fn new(name: &'static str, text: &'static str) -> Self {
+        Source {
+            name,
+            text,
+            tiled: false,
+            subgroups: false,
+        }
+    }
+
+    /// The module as wgpu gets it.
+    pub fn module(&self) -> String {
+        let family = if self.tiled { COMMON_CONV } else { "" };
+        [COMMON, family, self.text].join("\n")
+    }
+
+    /// The module as browsers and `tint` want it: with the `enable` lines that naga rejects.
+    pub fn module_for_browsers(&self) -> String {
+        let header = if self.subgroups {
+            "enable subgroups;\n"
+        } else {
+            ""
+        };
+        format!("{header}{}", self.module())
+    }
+}
+
+/// How an entry point uses a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// WGSL name.
+    pub name: String,
+    /// Binding number in group 0.
+    pub number: u32,
+    /// Element type.
+    pub scalar: Scalar,
+    /// Declared `read_write`.
+    pub writable: bool,
+    /// Some statement loads from it.
+    pub reads: bool,
+    /// Some statement stores to it.
+    pub writes: bool,
+}
+
+/// What a shader says of one of its entry points.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Invocations of a workgroup along x, y and z.
+    pub workgroup: [u32; 3],
+    /// Storage buffers used, by binding number.
+    pub bindings: Vec<Binding>,
+    /// Names of all `override` constants of the module without a default value.
+    pub overrides: Vec<String>,
+}
+
+type Entries = HashMap<(&'static str, String), Entry>;
+
+/// What the WGSL says about an entry point, or what is wrong with the WGSL.
+pub fn reflect(module: &str, entry: &str) -> Result<&'static Entry, String> {
+    static ENTRIES: OnceLock<Result<Entries, String>> = OnceLock::new();
+    let entries = ENTRIES.get_or_init(reflect_all).as_ref()?;
+    entries
+        .iter()
+        .find(|((m, e), _)| *m == module && e == entry)
+        .map(|(_, found)| found)
+        .ok_or_else(|| format!("no entry point `{entry}` in shaders/{module}.wgsl"))
+}
+
+/// Every module and entry point there is.
+pub fn entry_points() -> Result<Vec<(&'static str, String)>, String> {
+    let mut all = Vec::new();
+    for source in SOURCES {
+        let module = parse(source)?.0;
+        all.extend(
+            module
+                .entry_points
+                .iter()
+                .map(|e| (source.name, e.name.clone())),
+        );
+    }
+    Ok(all)
+}
+
+fn parse(source: &Source) -> Result<(naga::Module, naga::valid::ModuleInfo), String> {
+    let text = source.module();
+    let named = |e: String| format!("shaders/{}.wgsl (behind common.wgsl): {e}", source.name);
+    let module = naga::front::wgsl::parse_str(&text).map_err(|e| named(e.emit_to_string(&text)))?;
+    let capabilities = if source.subgroups {
+        Capabilities::SUBGROUP
+    } else {
+        Capabilities::empty()
+    };
+    let info = Validator::new(ValidationFlags::all(), capabilities)
+        .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
+        .subgroup_operations(naga::valid::SubgroupOperationSet::all())
+        .validate(&module)
+        .map_err(|e| named(e.emit_to_string(&text)))?;
+    Ok((module, info))
+}
+
+fn reflect_all() -> Result<Entries, String> {
+    let mut entries = Entries::new();
+    for source in SOURCES {
+        let (module, info) = parse(source)?;
+        for (index, point) in module.entry_points.iter().enumerate() {
+            let usage = info.get_entry_point(index);
+            let mut bindings: Vec<Binding> = module
+                .global_variables
+                .iter()
+                .filter(|(handle, _)| !usage[*handle].is_empty())
+                .filter_map(|(handle, variable)| bind(&module, variable, usage[handle]))
+                .collect();
+            bindings.sort_by_key(|b| b.number);
+            let required = module.overrides.iter().filter(|(_, o)| o.init.is_none());
+            let entry = Entry {
+                workgroup: point.workgroup_size,
+                bindings,
+                overrides: required.filter_map(|(_, o)| o.name.clone()).collect(),
+            };
+            entries.insert((source.name, point.name.clone()), entry);
+        }
+    }
+    Ok(entries)
+}
+
+fn bind(
+    module: &naga::Module,
+    variable: &naga::GlobalVariable,
+    usage: GlobalUse,
+) -> Option<Binding> {
+    let naga::AddressSpace::Storage { access } = variable.space else {
+        return None;
+    };
+    Some(Binding {
+        name: variable.name.clone()?,
+        number: variable.binding?.binding,
+        scalar: scalar_of(module, variable.ty),
+        writable: access.contains(naga::StorageAccess::STORE),
+        reads: usage.contains(GlobalUse::READ),
+        writes: usage.contains(GlobalUse::WRITE),
+    })
+}
+
+/// Element type of a buffer; a struct (the step state) counts as integers.
+fn scalar_of(module: &naga::Module, ty: naga::Handle<naga::Type>) -> Scalar {
+    match &module.types[ty].inner {
+        naga::TypeInner::Array { base, .. } => scalar_of(module, *base),
+        naga::TypeInner::Scalar(s) | naga::TypeInner::Vector { scalar: s, .. }
+            if s.kind == naga::ScalarKind::Float =>
+        {
+            Scalar::F32
+        }
+        _ => Scalar::U32,
+    }
+}

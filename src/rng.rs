@@ -1,0 +1,197 @@
+//! Counter-based random numbers on the CPU: the twins of `shaders/rng.wgsl`.
+//!
+//! Integers agree with the device bit for bit. Normals are computed in `f64` from the same
+//! bits, so they are what the device's single-precision polynomials approximate. The host also
+//! draws initial weights from here. A draw depends on (seed, counter) alone.
+
+/// Keeps the random numbers of different purposes apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// Noise of training steps.
+    Train = 0,
+    /// Noise of the test ELBO.
+    Evaluate = 1,
+    /// Noise of pictures.
+    Picture = 2,
+    /// Initial weights.
+    Weights = 3,
+}
+
+const SHUFFLE_STREAM: u32 = 0x5348_5546;
+const FEISTEL_ROUNDS: u32 = 8;
+
+/// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3").
+pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    let product = |a: u32, b: u32| {
+        let wide = u64::from(a) * u64::from(b);
+        ((wide >> 32) as u32, wide as u32)
+    };
+    for _ in 0..10 {
+        let (high0, low0) = product(0xd251_1f53, counter[0]);
+        let (high1, low1) = product(0xcd9e_8d57, counter[2]);
+        counter = [
+            high1 ^ counter[1] ^ key[0],
+            low1,
+            high0 ^ counter[3] ^ key[1],
+            low0,
+        ];
+        key[0] = key[0].wrapping_add(0x9e37_79b9);
+        key[1] = key[1].wrapping_add(0xbb67_ae85);
+    }
+    counter
+}
+
+/// A seed as Philox's key, low word first.
+pub fn key(seed: u64) -> [u32; 2] {
+    [seed as u32, (seed >> 32) as u32]
+}
+
+/// Element `at` of a permutation of `0..count` which (key, epoch) selects.
+///
+/// A Feistel network over the next even number of bits, walked until it lands inside: a
+/// bijection for every `count`.
+pub fn permute(at: u32, count: u32, epoch: u32, key: [u32; 2]) -> u32 {
+    let half = (33 - (count.max(2) - 1).leading_zeros()) / 2;
+    let mask = (1u32 << half) - 1;
+    let mut value = at;
+    loop {
+        let (mut left, mut right) = (value >> half, value & mask);
+        for round in 0..FEISTEL_ROUNDS {
+            let mixed = philox([right, round, epoch, SHUFFLE_STREAM], key)[0] & mask;
+            (left, right) = (right, left ^ mixed);
+        }
+        value = (left << half) | right;
+        if value < count {
+            return value;
+        }
+    }
+}
+
+/// Two standard normals from two words, by Box and Muller's formula.
+pub fn normal_pair(radius_bits: u32, angle_bits: u32) -> [f64; 2] {
+    let unit = |bits: u32| (f64::from(bits) + 0.5) / f64::from(1 << 23);
+    let radius = (-2.0 * unit(radius_bits >> 9).ln()).sqrt();
+    let quarter = f64::from(angle_bits >> 30);
+    // Within a quarter turn, and mirrored at its middle as on the device, so that small sines
+    // and cosines come from small angles.
+    let fraction = unit((angle_bits >> 7) & 0x7f_ffff);
+    let half_pi = std::f64::consts::FRAC_PI_2;
+    let (cosine, sine) = if fraction > 0.5 {
+        ((half_pi * (1.0 - fraction)).sin(), (half_pi * (1.0 - fraction)).cos())
+    } else {
+        ((half_pi * fraction).cos(), (half_pi * fraction).sin())
+    };
+    let (x, y) = match quarter as u32 {
+        0 => (cosine, sine),
+        1 => (-sine, cosine),
+        2 => (-cosine, -sine),
+        _ => (sine, -cosine),
+    };
+    [radius * x, radius * y]
+}
+
+/// Four standard normals.
+pub fn normals(counter: [u32; 4], key: [u32; 2]) -> [f64; 4] {
+    let bits = philox(counter, key);
+    let [a, b] = normal_pair(bits[0], bits[1]);
+    let [c, d] = normal_pair(bits[2], bits[3]);
+    [a, b, c, d]
+}
+
+/// `count` uniform numbers in (-limit, limit) for tensor number `tensor`.
+pub fn uniform(count: usize, limit: f64, tensor: u32, key: [u32; 2]) -> Vec<f32> {
+    let block = |i: usize| philox([i as u32, tensor, 0, Stream::Weights as u32], key);
+    (0..count.div_ceil(4))
+        .flat_map(block)
+        .take(count)
+        .map(|bits| (limit * ((f64::from(bits) + 0.5) / f64::from(1 << 31) - 1.0)) as f32)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // kat_vectors of Random123 1.14.
+    #[test]
+    fn philox_gives_the_published_answers() {
+        let all = u32::MAX;
+        assert_eq!(
+            philox([0; 4], [0; 2]),
+            [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]
+        );
+        assert_eq!(
+            philox([all; 4], [all; 2]),
+            [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]
+        );
+        assert_eq!(
+            philox(
+                [0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344],
+                [0xa409_3822, 0x299f_31d0]
+            ),
+            [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
+        );
+    }
+
+    #[test]
+    fn every_count_is_permuted() {
+        for count in [1, 2, 3, 5, 31, 64, 65, 1000, 60_000] {
+            let mut seen = vec![false; count as usize];
+            for at in 0..count {
+                let to = permute(at, count, 7, key(3)) as usize;
+                assert!(!seen[to], "{to} is hit twice for {count}");
+                seen[to] = true;
+            }
+        }
+    }
+
+    #[test]
+    fn epochs_and_seeds_differ() {
+        let order = |epoch, seed| (0..100).map(|i| permute(i, 60_000, epoch, key(seed))).collect::<Vec<_>>();
+        assert_ne!(order(0, 1), order(1, 1));
+        assert_ne!(order(0, 1), order(0, 2));
+        assert_eq!(order(4, 2), order(4, 2));
+    }
+
+    // Bins of equal probability; the 0.1 % and 99.9 % quantiles of chi-square with 63 degrees
+    // of freedom are 34.6 and 103.4.
+    #[test]
+    fn normals_pass_chi_square_and_moments() {
+        let draws: Vec<f64> = (0..50_000u32).flat_map(|i| normals([i, 1, 2, 0], key(11))).collect();
+        let n = draws.len() as f64;
+        let moment = |k: i32| draws.iter().map(|x| x.powi(k)).sum::<f64>() / n;
+        for (k, expected, sd) in [(1, 0.0, 1.0), (2, 1.0, 2f64.sqrt()), (3, 0.0, 15f64.sqrt()), (4, 3.0, 96f64.sqrt())] {
+            let error = (moment(k) - expected) / (sd / n.sqrt());
+            assert!(error.abs() < 4.0, "moment {k} is off by {error} standard errors");
+        }
+        let mut bins = [0u32; 64];
+        for x in &draws {
+            bins[((normal_cdf(*x) * 64.0) as usize).min(63)] += 1;
+        }
+        let expected = n / 64.0;
+        let chi: f64 = bins.iter().map(|&b| (f64::from(b) - expected).powi(2) / expected).sum();
+        assert!((34.6..103.4).contains(&chi), "chi-square {chi}");
+    }
+
+    #[test]
+    fn shuffled_positions_are_uniform() {
+        // Where image 0..64 of 60 000 land, over many epochs, in 64 bins.
+        let mut bins = [0u32; 64];
+        for epoch in 0..200 {
+            for at in 0..64 {
+                bins[permute(at, 60_000, epoch, key(5)) as usize * 64 / 60_000] += 1;
+            }
+        }
+        let expected = 200.0;
+        let chi: f64 = bins.iter().map(|&b| (f64::from(b) - expected).powi(2) / expected).sum();
+        assert!((34.6..103.4).contains(&chi), "chi-square {chi}");
+    }
+
+    // Abramowitz and Stegun 26.2.17, absolute error below 7.5e-8.
+    fn normal_cdf(x: f64) -> f64 {
+        let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
+        let poly = t * (0.319_381_530 + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
+        let tail = (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt() * poly;
+        if x >= 0.0 { 1.0 - tail } else { tail }
+    }
+}
