@@ -1,15 +1,13 @@
 // Shared by every module; a module is this file followed by its own.
 
 // Counters that live on the device from step to step, so that the host writes nothing while
-// a plan is replayed. src/ops/state.rs lays out the same eight words.
+// a plan is replayed. src/ops/state.rs lays out the same six words.
 struct StepState {
     seed: vec2<u32>,     // key of every random stream, low word first
     step: u32,           // optimizer steps done; the time axis of the noise
     epoch: u32,          // passes over the data done; selects the permutation
     position: u32,       // images of this epoch consumed so far
     stream: u32,         // keeps the noise of training, evaluation and pictures apart
-    correction1: f32,    // 1 - beta1^t of the step about to run
-    correction2: f32,    // 1 - beta2^t of the step about to run
 }
 
 // log(1 + f) for f in [-0.293, 0.415], within 1 ulp: the polynomial of FreeBSD's logf.

@@ -104,7 +104,7 @@ pub fn uniform(count: usize, limit: f64, tensor: u32, key: [u32; 2]) -> Vec<f32>
     (0..count.div_ceil(4))
         .flat_map(block)
         .take(count)
-        .map(|bits| (limit * ((f64::from(bits) + 0.5) / f64::from(1 << 31) - 1.0)) as f32)
+        .map(|bits| (limit * ((f64::from(bits) + 0.5) / 2_147_483_648.0 - 1.0)) as f32)
         .collect()
 }
 

@@ -51,11 +51,12 @@ pub fn update(plan: &mut Plan, state: SlotId, arenas: Arenas, adam: Adam) {
         ("EPSILON", adam.epsilon),
         ("KEEP_LESS1", 1.0 - adam.beta1),
         ("KEEP_LESS2", 1.0 - adam.beta2),
+        ("LOG_BETA1", adam.beta1.ln()),
+        ("LOG_BETA2", adam.beta2.ln()),
     ];
     let twin = move |t: &Tensors| {
-        let state = StepState::of(t);
-        let corrections = f64::from(state.correction2).sqrt() / f64::from(state.correction1);
-        let rate = adam.rate * corrections;
+        let step = f64::from(StepState::of(t).step + 1);
+        let rate = adam.rate * (1.0 - adam.beta2.powf(step)).sqrt() / (1.0 - adam.beta1.powf(step));
         let grads = t.floats("grads");
         let (mut params, mut m) = (t.floats_mut("params"), t.floats_mut("m"));
         let mut v = t.floats_mut("v");

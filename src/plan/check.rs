@@ -105,17 +105,26 @@ impl Plan {
             if binding.writes {
                 stored.push(*id);
             }
-            let memory = |id: SlotId| self[id].view_of.map_or(id, |(arena, _)| arena);
-            let clash = step.bindings.iter().find(|(n, other)| {
-                *n != binding.name && memory(*other) == memory(*id) && binding.writable
+            let clash = step.bindings.iter().find(|(name, other)| {
+                let writable = entry.bindings.iter().any(|b| b.name == *name && b.writable);
+                *name != binding.name && self.conflict((*id, binding.writable), (*other, writable))
             });
             if let Some((other, _)) = clash {
-                let message = format!("`{}` and `{other}` share a buffer", binding.name);
+                let message = format!("`{}` and `{other}` share memory", binding.name);
                 return Err(fault(message));
             }
         }
         written.extend(stored);
         Ok(())
+    }
+
+    /// Within a dispatch WebGPU lets two bindings show one buffer if both are writable and
+    /// their ranges are apart, or if neither is writable.
+    fn conflict(&self, (a, a_writable): (SlotId, bool), (b, b_writable): (SlotId, bool)) -> bool {
+        let place = |id: SlotId| self[id].view_of.unwrap_or((id, 0));
+        let ((a_memory, a_start), (b_memory, b_start)) = (place(a), place(b));
+        let apart = a_start + self[a].len() <= b_start || b_start + self[b].len() <= a_start;
+        a_memory == b_memory && (a_writable != b_writable || a_writable && !apart)
     }
 
     /// A slot may be read when the host fills it, when it lives on from run to run, when a step

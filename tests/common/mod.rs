@@ -1,0 +1,36 @@
+//! What the tests share: one device per process, comparisons, recorded cases.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+pub mod case;
+
+use std::sync::OnceLock;
+
+use cvae_gpu::gpu::{Gpu, Selection};
+
+/// Which adapter the environment asks the tests to run on.
+pub fn selection() -> Selection {
+    let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    Selection {
+        adapter: var("CVAE_GPU_ADAPTER"),
+        backend: var("CVAE_GPU_BACKEND").map(|b| b.parse().expect("CVAE_GPU_BACKEND")),
+        no_subgroups: var("CVAE_GPU_NO_SUBGROUPS").is_some(),
+        checked: var("CVAE_GPU_CHECKED").is_some(),
+        variant: var("CVAE_GPU_VARIANT").map(|v| v.parse().expect("CVAE_GPU_VARIANT")),
+    }
+}
+
+/// The device all tests of a process share: software adapters leak devices. A machine without
+/// an adapter fails here; nothing is skipped in silence.
+pub fn gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| match pollster::block_on(Gpu::open(&selection())) {
+        Ok(gpu) => gpu,
+        Err(e) => panic!("the tests need an adapter: {e}"),
+    })
+}
+
+/// The adapter and its driver, for failure messages.
+pub fn adapter_name() -> String {
+    let adapter = &gpu().adapter;
+    format!("{} ({}, {})", adapter.name, adapter.backend.name(), adapter.driver)
+}
