@@ -1,6 +1,7 @@
 // Shared by the tiled convolutions; formulas, names and layouts are those of conv.wgsl.
 //
-// Buffers are read four channels (a quad) at a time. A 4×4 matrix holds four pixels, one per
+// Images are read four channels (a quad) at a time, through the functions of
+// common_buffers.wgsl or common_texels.wgsl. A 4×4 matrix holds four pixels, one per
 // column, with a quad of channels down each column, so that `weights * pixels` multiplies four
 // channels of four pixels into four other channels: 64 multiply-adds. Transposing a matrix of
 // registers costs nothing.
@@ -19,6 +20,7 @@ override SMALL_C: u32;
 override RELU: bool;
 override GATED: bool;
 override SPLITS: u32;
+override WEIGHTS_AT: u32;  // quad at which the weights start
 
 // Pixels of one phase. A phase is a residue of the big coordinates modulo the stride: all its
 // pixels meet the same taps.
@@ -27,13 +29,7 @@ override PHASE_W: u32 = (BIG_W + STRIDE - 1u) / STRIDE;
 override BIG_QUADS: u32 = BIG_C / 4u;
 override SMALL_QUADS: u32 = SMALL_C / 4u;
 
-@group(0) @binding(0) var<storage, read> big: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> small: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
-@group(0) @binding(4) var<storage, read> gate: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> big_out: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> small_out: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> partials: array<vec4<f32>>;
 
 const NOWHERE = 0xffffffffu;
@@ -81,10 +77,10 @@ fn load_big(rows: vec4<i32>, c4: u32) -> mat4x4<f32> {
     let at = vec4<u32>(max(rows, vec4(0))) * BIG_QUADS + c4;
     let keep = select(vec4(0.0), vec4(1.0), rows >= vec4(0));
     return mat4x4(
-        big[at.x] * keep.x,
-        big[at.y] * keep.y,
-        big[at.z] * keep.z,
-        big[at.w] * keep.w,
+        big_quad(at.x) * keep.x,
+        big_quad(at.y) * keep.y,
+        big_quad(at.z) * keep.z,
+        big_quad(at.w) * keep.w,
     );
 }
 
@@ -92,10 +88,10 @@ fn load_small(rows: vec4<i32>, s4: u32) -> mat4x4<f32> {
     let at = vec4<u32>(max(rows, vec4(0))) * SMALL_QUADS + s4;
     let keep = select(vec4(0.0), vec4(1.0), rows >= vec4(0));
     return mat4x4(
-        small[at.x] * keep.x,
-        small[at.y] * keep.y,
-        small[at.z] * keep.z,
-        small[at.w] * keep.w,
+        small_quad(at.x) * keep.x,
+        small_quad(at.y) * keep.y,
+        small_quad(at.z) * keep.z,
+        small_quad(at.w) * keep.w,
     );
 }
 
@@ -103,12 +99,12 @@ fn load_small(rows: vec4<i32>, s4: u32) -> mat4x4<f32> {
 // repeat it; what they give is never stored.
 fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
     let row = tap * BIG_C + 4u * min(c4, BIG_QUADS - 1u);
-    let at = row * SMALL_QUADS + min(s4, SMALL_QUADS - 1u);
+    let at = WEIGHTS_AT + row * SMALL_QUADS + min(s4, SMALL_QUADS - 1u);
     return mat4x4(
-        weights[at],
-        weights[at + SMALL_QUADS],
-        weights[at + 2u * SMALL_QUADS],
-        weights[at + 3u * SMALL_QUADS],
+        weight_quad(at),
+        weight_quad(at + SMALL_QUADS),
+        weight_quad(at + 2u * SMALL_QUADS),
+        weight_quad(at + 3u * SMALL_QUADS),
     );
 }
 
@@ -130,10 +126,10 @@ fn pass_gate(m: mat4x4<f32>, places: vec4<u32>) -> mat4x4<f32> {
     let zero = vec4(0.0);
     let closed = vec4(GATED);
     return mat4x4(
-        select(m[0], zero, closed & (gate[at.x] <= zero)),
-        select(m[1], zero, closed & (gate[at.y] <= zero)),
-        select(m[2], zero, closed & (gate[at.z] <= zero)),
-        select(m[3], zero, closed & (gate[at.w] <= zero)),
+        select(m[0], zero, closed & (gate_quad(at.x) <= zero)),
+        select(m[1], zero, closed & (gate_quad(at.y) <= zero)),
+        select(m[2], zero, closed & (gate_quad(at.z) <= zero)),
+        select(m[3], zero, closed & (gate_quad(at.w) <= zero)),
     );
 }
 
@@ -162,17 +158,17 @@ fn places_big(phase: vec2<u32>, first: u32, c4: u32) -> vec4<u32> {
 }
 
 fn store_small(places: vec4<u32>, m: mat4x4<f32>) {
-    if places.x != NOWHERE { small_out[places.x] = m[0]; }
-    if places.y != NOWHERE { small_out[places.y] = m[1]; }
-    if places.z != NOWHERE { small_out[places.z] = m[2]; }
-    if places.w != NOWHERE { small_out[places.w] = m[3]; }
+    if places.x != NOWHERE { put_small(places.x, m[0]); }
+    if places.y != NOWHERE { put_small(places.y, m[1]); }
+    if places.z != NOWHERE { put_small(places.z, m[2]); }
+    if places.w != NOWHERE { put_small(places.w, m[3]); }
 }
 
 fn store_big(places: vec4<u32>, m: mat4x4<f32>) {
-    if places.x != NOWHERE { big_out[places.x] = m[0]; }
-    if places.y != NOWHERE { big_out[places.y] = m[1]; }
-    if places.z != NOWHERE { big_out[places.z] = m[2]; }
-    if places.w != NOWHERE { big_out[places.w] = m[3]; }
+    if places.x != NOWHERE { put_big(places.x, m[0]); }
+    if places.y != NOWHERE { put_big(places.y, m[1]); }
+    if places.z != NOWHERE { put_big(places.z, m[2]); }
+    if places.w != NOWHERE { put_big(places.w, m[3]); }
 }
 
 // Positions of one split of the weight gradient: from .x to before .y.

@@ -1,15 +1,18 @@
 // Convolution where the big image has few channels (a picture: 1 or 3), so that quads of big
 // channels would be mostly padding. Small channel counts are multiples of 4.
 
-@group(0) @binding(8) var<storage, read_write> big_values_out: array<f32>;
+@group(0) @binding(8) var<storage, read> big_values: array<f32>;
+@group(0) @binding(9) var<storage, read> big_values_gate: array<f32>;
+@group(0) @binding(10) var<storage, read_write> big_values_out: array<f32>;
+@group(0) @binding(11) var<storage, read> bias_values: array<f32>;
 
 fn big_value(row: i32, c: u32) -> f32 {
     let at = u32(max(row, 0)) * BIG_C + c;
-    return select(0.0, big[at / 4u][at % 4u], row >= 0);
+    return select(0.0, big_values[at], row >= 0);
 }
 
 // Channel c of four pixels.
-fn big_values(rows: vec4<i32>, c: u32) -> vec4<f32> {
+fn big_column(rows: vec4<i32>, c: u32) -> vec4<f32> {
     return vec4(
         big_value(rows.x, c),
         big_value(rows.y, c),
@@ -38,12 +41,12 @@ fn correlation(first: u32, s4: u32) -> Tile {
     for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
         let rows = big_rows(p, tap / KERNEL, tap % KERNEL);
         for (var c = 0u; c < BIG_C; c++) {
-            let x = big_values(rows, c);
-            let at = (tap * BIG_C + c) * SMALL_QUADS;
-            t.m0 += outer(weights[at + min(s4, last)], x);
-            t.m1 += outer(weights[at + min(s4 + 1u, last)], x);
-            t.m2 += outer(weights[at + min(s4 + 2u, last)], x);
-            t.m3 += outer(weights[at + min(s4 + 3u, last)], x);
+            let x = big_column(rows, c);
+            let at = WEIGHTS_AT + (tap * BIG_C + c) * SMALL_QUADS;
+            t.m0 += outer(weight_quad(at + min(s4, last)), x);
+            t.m1 += outer(weight_quad(at + min(s4 + 1u, last)), x);
+            t.m2 += outer(weight_quad(at + min(s4 + 2u, last)), x);
+            t.m3 += outer(weight_quad(at + min(s4 + 3u, last)), x);
         }
     }
     return t;
@@ -96,9 +99,9 @@ fn adjoint_sum(phase: vec2<u32>, first: u32, c: u32) -> vec4<f32> {
             let dy = (i32(reach.x) - i32(a)) / i32(STRIDE);
             let dx = (i32(reach.y) - i32(b)) / i32(STRIDE);
             let rows = small_rows(p, dy, dx);
-            let at = ((a * KERNEL + b) * BIG_C + c) * SMALL_QUADS;
+            let at = WEIGHTS_AT + ((a * KERNEL + b) * BIG_C + c) * SMALL_QUADS;
             for (var s4 = 0u; s4 < SMALL_QUADS; s4++) {
-                sum += weights[at + s4] * load_small(rows, s4);
+                sum += weight_quad(at + s4) * load_small(rows, s4);
             }
         }
     }
@@ -126,13 +129,13 @@ fn adjoint(
     let phase = phase_of(group);
     let first = 4u * (group.y * 32u + lane);
     let c = group.x / (STRIDE * STRIDE);
-    let sum = adjoint_sum(phase, first, c) + bias[c / 4u][c % 4u];
+    let sum = adjoint_sum(phase, first, c) + bias_values[c];
     store_values(phase_pixels(phase, first), c, select(sum, max(sum, vec4(0.0)), vec4(RELU)));
 }
 
 fn gate_open(pixel: u32, c: u32) -> bool {
     let at = select(pixel, 0u, pixel == NOWHERE) * BIG_C + c;
-    return !GATED || gate[at / 4u][at % 4u] > 0.0;
+    return !GATED || big_values_gate[at] > 0.0;
 }
 
 @compute @workgroup_size(32)
@@ -172,7 +175,7 @@ fn weight_grad(
     var t = mat4x4<f32>();
     for (var p = range.x; p < range.y; p += 4u) {
         let positions = positions_before(p, range.y);
-        let x = big_values(big_rows(pixels(p, SMALL_H, SMALL_W), tap / KERNEL, tap % KERNEL), c);
+        let x = big_column(big_rows(pixels(p, SMALL_H, SMALL_W), tap / KERNEL, tap % KERNEL), c);
         t[0] += load_small(positions, min(s4, last)) * x;
         t[1] += load_small(positions, min(s4 + 1u, last)) * x;
         t[2] += load_small(positions, min(s4 + 2u, last)) * x;

@@ -104,12 +104,12 @@ fn input_grad_deep(
     }
 }
 
-// An invocation owns one weight; the row of invocations past the last weight owns the biases.
+// An invocation owns one weight, or, past the last weight, one bias.
 @compute @workgroup_size(64)
 fn weight_grad(@builtin(global_invocation_id) id: vec3<u32>) {
-    let o = id.x;
-    let i = id.y;
-    if o >= OUT {
+    let i = id.x / OUT;
+    let o = id.x % OUT;
+    if i > IN {
         return;
     }
     var sum = 0.0;
@@ -117,7 +117,7 @@ fn weight_grad(@builtin(global_invocation_id) id: vec3<u32>) {
         for (var row = 0u; row < BATCH; row++) {
             sum += x[row * IN + i] * dy[row * OUT + o];
         }
-        weights_grad[i * OUT + o] = sum;
+        weights_grad[id.x] = sum;
     } else {
         for (var row = 0u; row < BATCH; row++) {
             sum += dy[row * OUT + o];

@@ -10,6 +10,7 @@ override GROUPS: u32;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;         // [GROUPS, COLUMNS]
 @group(0) @binding(2) var<storage, read> x4: array<vec4<f32>>;        // the same, COLUMNS a multiple of 4
 @group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
+@group(0) @binding(4) var texels: texture_2d<f32>;                    // the same, in common_texels.wgsl's order
 
 // Rows of group g: from rows.x to before rows.y.
 fn rows_of(g: u32) -> vec2<u32> {
@@ -40,6 +41,21 @@ fn column_sums4(@builtin(global_invocation_id) id: vec3<u32>) {
     var sum = vec4(0.0);
     for (var r = rows.x; r < rows.y; r++) {
         sum += x4[r * columns + id.x];
+    }
+    y4[id.y * columns + id.x] = sum;
+}
+
+@compute @workgroup_size(64)
+fn column_sums_texels(@builtin(global_invocation_id) id: vec3<u32>) {
+    let columns = COLUMNS / 4u;
+    if id.x >= columns || id.y >= GROUPS {
+        return;
+    }
+    let rows = rows_of(id.y);
+    var sum = vec4(0.0);
+    for (var r = rows.x; r < rows.y; r++) {
+        let at = r * columns + id.x;
+        sum += textureLoad(texels, vec2(at % 4096u, at / 4096u), 0);
     }
     y4[id.y * columns + id.x] = sum;
 }

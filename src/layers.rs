@@ -5,7 +5,7 @@
 
 use crate::ops::conv::{self, Call, Conv, Epilogue};
 use crate::ops::dense::{self, Dense};
-use crate::ops::reduce;
+use crate::ops::{reduce, texels};
 use crate::params::{ParamSpec, grad_name};
 use crate::plan::{Plan, Role, SlotId};
 
@@ -41,15 +41,6 @@ impl Layer {
         }
     }
 
-    /// Shape of one image's input.
-    fn input(&self) -> Vec<usize> {
-        match self.kind {
-            Kind::Conv(spec) => spec.big.to_vec(),
-            Kind::Deconv(spec) => spec.small.to_vec(),
-            Kind::Dense(spec) => vec![spec.inputs],
-        }
-    }
-
     /// Kernel and bias.
     pub fn params(&self) -> [ParamSpec; 2] {
         let shape = match self.kind {
@@ -70,25 +61,25 @@ impl Layer {
     }
 
     fn forward(&self, plan: &mut Plan, x: SlotId) -> SlotId {
-        let shape = [vec![plan.batch], self.output()].concat();
-        let y = plan.slot(format!("{}.y", self.name), &shape, Role::Activation);
         let [weights, bias] = [0, 1].map(|i| self.slot(plan, i, str::to_owned));
-        let label = format!("{} forward", self.name);
+        let (label, name) = (format!("{} forward", self.name), format!("{}.y", self.name));
         let relu = self.relu;
+        let epilogue = Epilogue::Forward { bias, relu };
         match self.kind {
             Kind::Conv(spec) => {
-                let epilogue = Epilogue::Forward { bias, relu };
-                conv::contract(plan, label, spec, Call::Correlate, x, weights, epilogue, y);
+                conv::contract(plan, label, name, spec, Call::Correlate, x, weights, epilogue)
             }
             Kind::Deconv(spec) => {
-                let epilogue = Epilogue::Forward { bias, relu };
-                conv::contract(plan, label, spec, Call::Adjoint, x, weights, epilogue, y);
+                conv::contract(plan, label, name, spec, Call::Adjoint, x, weights, epilogue)
             }
             Kind::Dense(spec) => {
-                dense::forward(plan, label, spec, relu, dense::Forward { x, weights, bias, y });
+                let x = texels::in_buffer(plan, x);
+                let y = plan.slot(name, &[plan.batch, spec.outputs], Role::Activation);
+                let operands = dense::Forward { x, weights, bias, y };
+                dense::forward(plan, label, spec, relu, operands);
+                y
             }
         }
-        y
     }
 
     /// Gradients of kernel and bias.
@@ -97,16 +88,15 @@ impl Layer {
         let label = format!("{} weight gradient", self.name);
         let (spec, big, small) = match self.kind {
             Kind::Dense(spec) => {
+                let [x, dy] = [x, dy].map(|slot| texels::in_buffer(plan, slot));
                 let of = dense::WeightGrad { x, dy, weights_grad, bias_grad };
                 return dense::weight_grad(plan, label, spec, of);
             }
             Kind::Conv(spec) => (spec, x, dy),
             Kind::Deconv(spec) => (spec, dy, x),
         };
-        let splits = conv::weight_grad_splits(plan, &spec);
-        let shape = [vec![splits], spec.weight_shape().to_vec()].concat();
-        let partials = plan.slot(format!("{}.dw", self.name), &shape, Role::Activation);
-        conv::weight_grad(plan, label.clone(), spec, big, small, partials);
+        let name = format!("{}.dw", self.name);
+        let (partials, splits) = conv::weight_grad(plan, label.clone(), name, spec, big, small);
         reduce::sum_rows(plan, &format!("{label} sum"), partials, splits, weights_grad);
         let rows = plan[dy].len() / plan[bias_grad].len();
         let label = format!("{} bias gradient", self.name);
@@ -115,24 +105,23 @@ impl Layer {
 
     /// Gradient of the layer's input x; zero where x is 0, if x is the output of a ReLU.
     fn input_grad(&self, plan: &mut Plan, x: SlotId, dy: SlotId, gated: bool) -> SlotId {
-        let shape = [vec![plan.batch], self.input()].concat();
-        let dx = plan.slot(format!("{}.dx", self.name), &shape, Role::Activation);
         let weights = self.slot(plan, 0, str::to_owned);
-        let label = format!("{} input gradient", self.name);
+        let (label, name) = (format!("{} input gradient", self.name), format!("{}.dx", self.name));
         let epilogue = Epilogue::Backward { gate: x, gated };
         match self.kind {
             Kind::Conv(spec) => {
-                conv::contract(plan, label, spec, Call::Adjoint, dy, weights, epilogue, dx);
+                conv::contract(plan, label, name, spec, Call::Adjoint, dy, weights, epilogue)
             }
             Kind::Deconv(spec) => {
-                conv::contract(plan, label, spec, Call::Correlate, dy, weights, epilogue, dx);
+                conv::contract(plan, label, name, spec, Call::Correlate, dy, weights, epilogue)
             }
             Kind::Dense(spec) => {
-                let of = dense::InputGrad { dy, weights, x, dx };
-                dense::input_grad(plan, label, spec, gated, of);
+                let [x, dy] = [x, dy].map(|slot| texels::in_buffer(plan, slot));
+                let dx = plan.slot(name, &[plan.batch, spec.inputs], Role::Activation);
+                dense::input_grad(plan, label, spec, gated, dense::InputGrad { dy, weights, x, dx });
+                dx
             }
         }
-        dx
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::context::{Gpu, GpuError, lock};
 use super::memory::Memory;
-use crate::plan::shader::{self, Entry, SOURCES};
+use crate::plan::shader::{self, Binding, Entry, SOURCES};
 use crate::plan::{Kernel, Plan, PlanError, Step};
 
 /// A compiled kernel and the layout of its one bind group.
@@ -46,14 +46,9 @@ fn dispatch(gpu: &Gpu, plan: &Plan, memory: &Memory, step: &Step) -> Result<Disp
     for binding in &entry.bindings {
         let bound = step.bindings.iter().find(|(name, _)| *name == binding.name);
         let (_, id) = bound.ok_or_else(|| fault(format!("`{}` is not bound", binding.name)))?;
-        let (buffer, offset, size) = memory.range(plan, *id)?;
         entries.push(wgpu::BindGroupEntry {
             binding: binding.number,
-            resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                buffer,
-                offset,
-                size: std::num::NonZeroU64::new(size),
-            }),
+            resource: memory.resource(plan, *id)?,
         });
     }
     let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -66,6 +61,27 @@ fn dispatch(gpu: &Gpu, plan: &Plan, memory: &Memory, step: &Step) -> Result<Disp
         group,
         grid: step.grid,
     })
+}
+
+fn binding_type(binding: &Binding) -> wgpu::BindingType {
+    let view_dimension = wgpu::TextureViewDimension::D2;
+    match (binding.texels, binding.writable) {
+        (true, true) => wgpu::BindingType::StorageTexture {
+            access: wgpu::StorageTextureAccess::WriteOnly,
+            format: wgpu::TextureFormat::Rgba32Float,
+            view_dimension,
+        },
+        (true, false) => wgpu::BindingType::Texture {
+            sample_type: wgpu::TextureSampleType::Float { filterable: false },
+            view_dimension,
+            multisampled: false,
+        },
+        (false, writable) => wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only: !writable },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+    }
 }
 
 impl Gpu {
@@ -82,13 +98,7 @@ impl Gpu {
             .map(|b| wgpu::BindGroupLayoutEntry {
                 binding: b.number,
                 visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer {
-                    ty: wgpu::BufferBindingType::Storage {
-                        read_only: !b.writable,
-                    },
-                    has_dynamic_offset: false,
-                    min_binding_size: None,
-                },
+                ty: binding_type(b),
                 count: None,
             })
             .collect();

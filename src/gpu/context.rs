@@ -117,6 +117,30 @@ impl std::str::FromStr for Backend {
     }
 }
 
+/// What an adapter may have and a user may switch off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// Subgroup operations.
+    Subgroups,
+    /// Images in textures.
+    Texels,
+    /// GPU timestamps.
+    Timestamps,
+}
+
+impl std::str::FromStr for Feature {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "subgroups" => Ok(Feature::Subgroups),
+            "texels" => Ok(Feature::Texels),
+            "timestamps" => Ok(Feature::Timestamps),
+            _ => Err(format!("unknown feature `{text}`: use subgroups, texels or timestamps")),
+        }
+    }
+}
+
 /// Which adapter to take, and what of it to leave unused.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
@@ -124,8 +148,8 @@ pub struct Selection {
     pub adapter: Option<String>,
     /// Only adapters of this backend.
     pub backend: Option<Backend>,
-    /// Do not use subgroup operations.
-    pub no_subgroups: bool,
+    /// What to leave unused although the adapter has it, so that any fallback can be tried.
+    pub disable: Vec<Feature>,
     /// Keep wgpu's bounds checks and loop bounds in the shaders.
     pub checked: bool,
     /// Pin the convolution variant.
@@ -188,7 +212,10 @@ async fn enumerate(selection: &Selection) -> Vec<(wgpu::Adapter, AdapterReport)>
 
 fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterReport> {
     let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-    let subgroups = features.contains(wgpu::Features::SUBGROUP) && !selection.no_subgroups;
+    let on = |feature| !selection.disable.contains(&feature);
+    let subgroups = features.contains(wgpu::Features::SUBGROUP) && on(Feature::Subgroups);
+    let timestamps = features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
+    let software = info.device_type == wgpu::DeviceType::Cpu;
     let size = |size: u32| if subgroups { size } else { 0 };
     let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
     Some(AdapterReport {
@@ -200,8 +227,9 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         caps: Caps {
             subgroup_min: size(info.subgroup_min_size),
             subgroup_max: size(info.subgroup_max_size),
-            software: info.device_type == wgpu::DeviceType::Cpu,
-            timestamps: features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES),
+            texels: software && on(Feature::Texels),
+            software,
+            timestamps: timestamps && on(Feature::Timestamps),
             max_binding_bytes: limits.max_storage_buffer_binding_size,
             pinned: selection.variant,
         },
@@ -293,6 +321,7 @@ impl Gpu {
         let limits = wgpu::Limits {
             max_buffer_size: offered.max_buffer_size,
             max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
+            max_texture_dimension_2d: offered.max_texture_dimension_2d,
             ..wgpu::Limits::downlevel_defaults().using_alignment(offered.clone())
         };
         let limits = wgpu::Limits { max_storage_buffers_per_shader_stage: 8, ..limits };

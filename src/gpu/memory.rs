@@ -1,13 +1,24 @@
-//! Device memory: one buffer per slot name. Plans which share a memory share slots of a name.
+//! Device memory: one buffer or texture per slot name. Plans which share a memory share the
+//! slots of a name.
 
 use std::collections::HashMap;
 
 use super::context::{Counters, Gpu, GpuError};
 use crate::plan::{Plan, Scalar, Slot, SlotId};
 
-/// Every buffer of a set of plans, allocated once and never grown.
+/// Texels in a row of a texture that holds a slot, as in `shaders/common_texels.wgsl`.
+const ROW: u32 = 4096;
+const ROW_BYTES: u32 = 16 * ROW;
+
+/// What holds a slot.
+enum Store {
+    Buffer(wgpu::Buffer),
+    Texels(wgpu::Texture, wgpu::TextureView),
+}
+
+/// Every slot of a set of plans, allocated once and never grown.
 pub struct Memory {
-    buffers: HashMap<String, wgpu::Buffer>,
+    stores: HashMap<String, Store>,
     bytes: u64,
 }
 
@@ -15,48 +26,84 @@ impl Memory {
     /// Room for all slots of all plans. Where plans differ in a slot's size, as a tail batch
     /// does, the largest counts. Contents are zero.
     pub fn allocate(gpu: &Gpu, plans: &[&Plan]) -> Result<Memory, GpuError> {
-        let mut sizes: HashMap<&str, u64> = HashMap::new();
+        let mut sizes: HashMap<&str, (u64, bool)> = HashMap::new();
         for plan in plans {
             plan.check()?;
             for (_, slot) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
-                let size = sizes.entry(&slot.name).or_default();
+                let (size, texels) = sizes.entry(&slot.name).or_insert((0, slot.texels));
+                if *texels != slot.texels {
+                    return Err(GpuError::NoSlot(slot.name.clone()));
+                }
                 *size = (*size).max(padded(slot));
             }
         }
-        let create = |(name, size): (&str, u64)| {
+        let bytes = sizes.values().map(|(size, _)| size).sum();
+        let create = |(name, (size, texels)): (&str, (u64, bool))| {
             Counters::add(&gpu.counters.buffers);
-            let buffer = gpu.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(name),
-                size,
-                usage: wgpu::BufferUsages::STORAGE
-                    | wgpu::BufferUsages::COPY_SRC
-                    | wgpu::BufferUsages::COPY_DST,
-                mapped_at_creation: false,
-            });
-            (name.to_owned(), buffer)
+            let store = if texels { texture(gpu, name, size) } else { buffer(gpu, name, size) };
+            (name.to_owned(), store)
         };
-        let bytes = sizes.values().sum();
-        let buffers = sizes.into_iter().map(create).collect();
+        let stores = sizes.into_iter().map(create).collect();
         gpu.check()?;
-        Ok(Memory { buffers, bytes })
+        Ok(Memory { stores, bytes })
     }
 
-    /// Bytes of all buffers.
+    /// Bytes of all slots.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The buffer range of a slot.
-    pub(super) fn range(&self, plan: &Plan, id: SlotId) -> Result<(&wgpu::Buffer, u64, u64), GpuError> {
+    /// Where a slot lies.
+    fn place(&self, plan: &Plan, id: SlotId) -> Result<Place<'_>, GpuError> {
         let slot = &plan[id];
         let (owner, offset) = slot.view_of.unwrap_or((id, 0));
         let missing = || GpuError::NoSlot(slot.name.clone());
-        let buffer = self.buffers.get(&plan[owner].name).ok_or_else(missing)?;
-        let start = 4 * offset as u64;
-        if start + padded(slot) > buffer.size() {
-            return Err(missing());
+        match self.stores.get(&plan[owner].name).ok_or_else(missing)? {
+            Store::Buffer(buffer) => {
+                let (start, size) = (4 * offset as u64, padded(slot));
+                let fits = start + size <= buffer.size();
+                fits.then_some(Place::Range(buffer, start, size)).ok_or_else(missing)
+            }
+            Store::Texels(texture, view) => {
+                let rows = rows(padded(slot));
+                let fits = rows <= texture.height();
+                fits.then_some(Place::Rows(texture, view, rows)).ok_or_else(missing)
+            }
         }
-        Ok((buffer, start, padded(slot)))
+    }
+
+    /// A slot as a kernel sees it.
+    pub(super) fn resource(&self, plan: &Plan, id: SlotId) -> Result<wgpu::BindingResource<'_>, GpuError> {
+        Ok(match self.place(plan, id)? {
+            Place::Rows(_, view, _) => wgpu::BindingResource::TextureView(view),
+            Place::Range(buffer, offset, size) => {
+                let size = std::num::NonZeroU64::new(size);
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
+            }
+        })
+    }
+
+    /// Encodes a copy of a slot into a staging buffer, which `staging` makes to size.
+    pub(super) fn copy_out(
+        &self,
+        plan: &Plan,
+        id: SlotId,
+        encoder: &mut wgpu::CommandEncoder,
+        staging: impl FnOnce(u64) -> wgpu::Buffer,
+    ) -> Result<wgpu::Buffer, GpuError> {
+        Ok(match self.place(plan, id)? {
+            Place::Range(buffer, start, size) => {
+                let to = staging(size);
+                encoder.copy_buffer_to_buffer(buffer, start, &to, 0, size);
+                to
+            }
+            Place::Rows(texture, _, rows) => {
+                let to = staging(u64::from(rows * ROW_BYTES));
+                let target = wgpu::TexelCopyBufferInfo { buffer: &to, layout: layout(rows) };
+                encoder.copy_texture_to_buffer(texture.as_image_copy(), target, extent(rows));
+                to
+            }
+        })
     }
 
     fn find(plan: &Plan, name: &str, scalar: Scalar, len: usize) -> Result<SlotId, GpuError> {
@@ -78,9 +125,16 @@ impl Memory {
     }
 
     fn write_bytes(&self, gpu: &Gpu, plan: &Plan, id: SlotId, bytes: &[u8]) -> Result<(), GpuError> {
-        let (buffer, start, _) = self.range(plan, id)?;
         Counters::add(&gpu.counters.host_writes);
-        gpu.queue.write_buffer(buffer, start, bytes);
+        match self.place(plan, id)? {
+            Place::Range(buffer, start, _) => gpu.queue.write_buffer(buffer, start, bytes),
+            Place::Rows(texture, _, rows) => {
+                let mut padded = bytes.to_vec();
+                padded.resize((rows * ROW_BYTES) as usize, 0);
+                let target = texture.as_image_copy();
+                gpu.queue.write_texture(target, &padded, layout(rows), extent(rows));
+            }
+        }
         gpu.check()
     }
 
@@ -93,6 +147,60 @@ impl Memory {
     /// Reads the bits of the slot `name`, whatever its type.
     pub async fn read_words(&self, gpu: &Gpu, plan: &Plan, name: &str) -> Result<Vec<u32>, GpuError> {
         gpu.submit(&[], Some((self, plan, name)))?.words(gpu).await
+    }
+}
+
+enum Place<'a> {
+    Range(&'a wgpu::Buffer, u64, u64),
+    Rows(&'a wgpu::Texture, &'a wgpu::TextureView, u32),
+}
+
+fn buffer(gpu: &Gpu, name: &str, size: u64) -> Store {
+    Store::Buffer(gpu.device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some(name),
+        size,
+        usage: wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    }))
+}
+
+fn texture(gpu: &Gpu, name: &str, size: u64) -> Store {
+    let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
+        label: Some(name),
+        size: extent(rows(size)),
+        mip_level_count: 1,
+        sample_count: 1,
+        dimension: wgpu::TextureDimension::D2,
+        format: wgpu::TextureFormat::Rgba32Float,
+        usage: wgpu::TextureUsages::TEXTURE_BINDING
+            | wgpu::TextureUsages::STORAGE_BINDING
+            | wgpu::TextureUsages::COPY_SRC
+            | wgpu::TextureUsages::COPY_DST,
+        view_formats: &[],
+    });
+    let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+    Store::Texels(texture, view)
+}
+
+fn rows(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(u64::from(ROW_BYTES))).unwrap_or(u32::MAX)
+}
+
+fn extent(rows: u32) -> wgpu::Extent3d {
+    wgpu::Extent3d {
+        width: ROW,
+        height: rows,
+        depth_or_array_layers: 1,
+    }
+}
+
+fn layout(rows: u32) -> wgpu::TexelCopyBufferLayout {
+    wgpu::TexelCopyBufferLayout {
+        offset: 0,
+        bytes_per_row: Some(ROW_BYTES),
+        rows_per_image: Some(rows),
     }
 }
 

@@ -7,6 +7,6 @@ mod profile;
 mod replay;
 
 pub use compile::Replay;
-pub use context::{AdapterReport, Backend, Counters, Gpu, GpuError, Selection, adapters};
+pub use context::{AdapterReport, Backend, Counters, Feature, Gpu, GpuError, Selection, adapters};
 pub use memory::Memory;
 pub use replay::Readback;

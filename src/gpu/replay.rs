@@ -39,9 +39,7 @@ impl Gpu {
         if let Some((memory, plan, name)) = copy {
             let missing = || GpuError::NoSlot(name.to_owned());
             let id = plan.find(name).ok_or_else(missing)?;
-            let (buffer, start, size) = memory.range(plan, id)?;
-            let staging = self.staging(size);
-            encoder.copy_buffer_to_buffer(buffer, start, &staging, 0, size);
+            let staging = memory.copy_out(plan, id, &mut encoder, |size| self.staging(size))?;
             staged = Some((staging, plan[id].len()));
         }
         let index = self.queue.submit([encoder.finish()]);

@@ -5,9 +5,9 @@
 //! weight_grad) and a transposed convolution (adjoint, correlate, weight_grad with x and dy
 //! swapped). Formulas and layouts stand at the head of `shaders/conv.wgsl`.
 
-use super::{conv_broadcast, conv_thin, conv_tile, flag, kernel};
+use super::{conv_broadcast, conv_thin, conv_tile, flag, kernel, texels};
 use crate::plan::cpu::Tensors;
-use crate::plan::{Caps, Kernel, Plan, SlotId, Step, Variant, groups};
+use crate::plan::{Caps, Plan, Role, SlotId, Step, Variant, groups};
 
 /// Zero padding around the big image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,12 +212,15 @@ pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
     preferred.into_iter().find(|v| fits(*v)).unwrap_or(Variant::Plain)
 }
 
-fn module(variant: Variant) -> &'static str {
-    match variant {
-        Variant::Plain => "conv",
-        Variant::Thin => "conv_thin",
-        Variant::Tile => "conv_tile",
-        Variant::Broadcast => "conv_broadcast",
+fn module(variant: Variant, texels: bool) -> &'static str {
+    match (variant, texels) {
+        (Variant::Plain, _) => "conv",
+        (Variant::Thin, false) => "conv_thin",
+        (Variant::Thin, true) => "conv_thin_texels",
+        (Variant::Tile, false) => "conv_tile",
+        (Variant::Tile, true) => "conv_tile_texels",
+        (Variant::Broadcast, false) => "conv_broadcast",
+        (Variant::Broadcast, true) => "conv_broadcast_texels",
     }
 }
 
@@ -270,121 +273,178 @@ fn constants(spec: &Conv, batch: usize) -> Vec<(&'static str, f64)> {
     .to_vec()
 }
 
-/// Forward or input-gradient kernel of either direction.
-fn contraction(
-    spec: Conv,
-    batch: usize,
+/// How the kernel of a geometry sees its operands.
+#[derive(Clone, Copy, Debug)]
+struct Kit {
     variant: Variant,
-    call: Call,
-    epilogue: Epilogue,
-) -> Kernel {
-    let (relu, gated) = match epilogue {
-        Epilogue::Forward { relu, .. } => (relu, false),
-        Epilogue::Backward { gated, .. } => (false, gated),
-    };
-    let forward = matches!(epilogue, Epilogue::Forward { .. });
-    let entry = match (call, forward) {
-        (Call::Correlate, true) => "correlate",
-        (Call::Correlate, false) => "correlate_gated",
-        (_, true) => "adjoint",
-        (_, false) => "adjoint_gated",
-    };
-    let mut constants = constants(&spec, batch);
-    constants.extend([("RELU", flag(relu)), ("GATED", flag(gated)), ("SPLITS", 1.0)]);
-    kernel(module(variant), entry, &constants, move |t: &Tensors| {
-        let (input, output) = names(variant, call);
-        let (x, w) = (t.floats(input), t.floats("weights"));
-        let mut y = t.floats_mut(output);
-        y.fill(0.0);
-        match call {
-            Call::Correlate => spec.correlate(batch, &x, &w, &mut y),
-            _ => spec.adjoint(batch, &x, &w, &mut y),
-        }
-        if forward {
-            let bias = t.floats("bias");
-            for (i, value) in y.iter_mut().enumerate() {
-                *value += bias[i % bias.len()];
-                if relu {
-                    *value = value.max(0.0);
-                }
-            }
-        } else if gated {
-            let gate = t.floats("gate");
-            y.iter_mut().zip(&*gate).filter(|(_, g)| **g <= 0.0).for_each(|(v, _)| *v = 0.0);
-        }
-    })
+    /// The small image lies in a texture, and unless the kernel is thin the big one too.
+    texels: bool,
 }
 
-/// WGSL names of input and output. Only the thin adjoint stores single values, not quads, and
-/// so has an output of its own.
-fn names(variant: Variant, call: Call) -> (&'static str, &'static str) {
-    match (call, variant) {
-        (Call::Correlate, _) => ("big", "small_out"),
-        (_, Variant::Thin) => ("small", "big_values_out"),
-        _ => ("small", "big_out"),
+impl Kit {
+    fn new(caps: &Caps, spec: &Conv) -> Self {
+        let variant = choose(caps, spec);
+        Kit {
+            variant,
+            texels: caps.texels && variant != Variant::Plain,
+        }
+    }
+
+    fn big_texels(self) -> bool {
+        self.texels && self.variant != Variant::Thin
+    }
+
+    /// `slot` where the kernel wants it.
+    fn place(plan: &mut Plan, slot: SlotId, texels: bool) -> SlotId {
+        if texels {
+            texels::in_texture(plan, slot)
+        } else {
+            texels::in_buffer(plan, slot)
+        }
+    }
+
+    /// Big images of a thin kernel are single values, not quads, under names of their own.
+    fn big_name(self, name: &'static str) -> &'static str {
+        match (self.variant, name) {
+            (Variant::Thin, "big") => "big_values",
+            (Variant::Thin, "big_out") => "big_values_out",
+            (Variant::Thin, "gate") => "big_values_gate",
+            (Variant::Thin, "bias") => "bias_values",
+            _ => name,
+        }
+    }
+
+    /// Weights as the kernel wants them: bound slot and first element. In a texture it is the
+    /// whole arena, copied once per run of the plan.
+    fn weights(self, plan: &mut Plan, weights: SlotId) -> (SlotId, usize) {
+        match plan[weights].view_of {
+            _ if !self.texels => (weights, 0),
+            Some((arena, offset)) => (texels::in_texture(plan, arena), offset),
+            None => (texels::in_texture(plan, weights), 0),
+        }
     }
 }
 
-/// Appends y = correlate(x) or adjoint(x), with its epilogue. `call` is not `WeightGrad`.
+/// Appends `name` = correlate(x) or adjoint(x) with its epilogue, and gives its slot
+/// `[B, height, width, channels]`. `call` is not `WeightGrad`.
 #[expect(clippy::too_many_arguments, reason = "the operands of one kernel call")]
 pub fn contract(
     plan: &mut Plan,
     label: String,
+    name: String,
     spec: Conv,
     call: Call,
     x: SlotId,
     weights: SlotId,
     epilogue: Epilogue,
-    y: SlotId,
-) {
+) -> SlotId {
     let batch = plan.batch;
-    let variant = choose(&plan.caps, &spec);
-    let (input, output) = names(variant, call);
-    let extra = match epilogue {
-        Epilogue::Forward { bias, .. } => ("bias", bias),
-        Epilogue::Backward { gate, .. } => ("gate", gate),
+    let kit = Kit::new(&plan.caps, &spec);
+    let to_small = call == Call::Correlate;
+    let (from_texels, to_texels, output) = if to_small {
+        (kit.big_texels(), kit.texels, spec.small)
+    } else {
+        (kit.texels, kit.big_texels(), spec.big)
+    };
+    let big = |name| kit.big_name(name);
+    let (input, result) = if to_small { (big("big"), "small_out") } else { ("small", big("big_out")) };
+    let side = |name| if to_small { name } else { big(name) };
+    let x = Kit::place(plan, x, from_texels);
+    let (weights, weights_at) = kit.weights(plan, weights);
+    let (extra, relu, gated) = match epilogue {
+        Epilogue::Forward { bias, relu } => ((side("bias"), bias), relu, false),
+        Epilogue::Backward { gate, gated } => {
+            ((side("gate"), Kit::place(plan, gate, to_texels)), false, gated)
+        }
+    };
+    let shape = [batch, output[0], output[1], output[2]];
+    let y = if to_texels {
+        plan.texels(name, &shape)
+    } else {
+        plan.slot(name, &shape, Role::Activation)
+    };
+    let forward = matches!(epilogue, Epilogue::Forward { .. });
+    let entry = match (to_small, forward) {
+        (true, true) => "correlate",
+        (true, false) => "correlate_gated",
+        (false, true) => "adjoint",
+        (false, false) => "adjoint_gated",
+    };
+    let mut constants = constants(&spec, batch);
+    constants.extend([("RELU", flag(relu)), ("GATED", flag(gated)), ("SPLITS", 1.0)]);
+    if kit.variant != Variant::Plain {
+        constants.push(("WEIGHTS_AT", (weights_at / 4) as f64));
+    }
+    let twin = move |t: &Tensors| {
+        let (x, w) = (t.floats(input), t.floats("weights"));
+        let w = &w[weights_at..][..spec.weights()];
+        let mut y = t.floats_mut(result);
+        y.fill(0.0);
+        if to_small {
+            spec.correlate(batch, &x, w, &mut y);
+        } else {
+            spec.adjoint(batch, &x, w, &mut y);
+        }
+        finish(&t.floats(extra.0), forward, relu, gated, &mut y);
     };
     plan.push(Step {
         label,
-        kernel: contraction(spec, batch, variant, call, epilogue),
-        bindings: vec![(input, x), ("weights", weights), extra, (output, y)],
-        grid: grid(variant, &spec, batch, call),
+        kernel: kernel(module(kit.variant, kit.texels), entry, &constants, twin),
+        bindings: vec![(input, x), ("weights", weights), extra, (result, y)],
+        grid: grid(kit.variant, &spec, batch, call),
         flops: batch as u64 * spec.flops(),
     });
+    y
 }
 
-/// Number of partial sums that [`weight_grad`] writes for this geometry.
-pub fn weight_grad_splits(plan: &Plan, spec: &Conv) -> usize {
-    splits(&plan.caps, choose(&plan.caps, spec), spec, plan.batch)
+/// The epilogue on the CPU; `extra` is the bias or the gate.
+fn finish(extra: &[f64], forward: bool, relu: bool, gated: bool, y: &mut [f64]) {
+    for (i, value) in y.iter_mut().enumerate() {
+        if forward {
+            *value += extra[i % extra.len()];
+        }
+        if relu && *value < 0.0 || gated && extra[i] <= 0.0 {
+            *value = 0.0;
+        }
+    }
 }
 
-/// Appends the partial sums `[splits, kernel, kernel, big channels, small channels]` of the
-/// weight gradient.
+/// Appends the partial sums `name [splits, kernel, kernel, big channels, small channels]` of the
+/// weight gradient; gives their slot and number.
 pub fn weight_grad(
     plan: &mut Plan,
     label: String,
+    name: String,
     spec: Conv,
     big: SlotId,
     small: SlotId,
-    partials: SlotId,
-) {
+) -> (SlotId, usize) {
     let batch = plan.batch;
-    let variant = choose(&plan.caps, &spec);
-    let splits = weight_grad_splits(plan, &spec);
+    let kit = Kit::new(&plan.caps, &spec);
+    let splits = splits(&plan.caps, kit.variant, &spec, batch);
+    let shape = [vec![splits], spec.weight_shape().to_vec()].concat();
+    let partials = plan.slot(name, &shape, Role::Activation);
+    let big = Kit::place(plan, big, kit.big_texels());
+    let small = Kit::place(plan, small, kit.texels);
     let mut constants = constants(&spec, batch);
     constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
+    if kit.variant != Variant::Plain {
+        constants.push(("WEIGHTS_AT", 0.0));
+    }
+    let big_name = kit.big_name("big");
     let twin = move |t: &Tensors| {
         let mut partials = t.floats_mut("partials");
         partials.fill(0.0);
-        spec.weight_grad(batch, splits, &t.floats("big"), &t.floats("small"), &mut partials);
+        spec.weight_grad(batch, splits, &t.floats(big_name), &t.floats("small"), &mut partials);
     };
     plan.push(Step {
         label,
-        kernel: kernel(module(variant), "weight_grad", &constants, twin),
-        bindings: vec![("big", big), ("small", small), ("partials", partials)],
-        grid: grid(variant, &spec, batch, Call::WeightGrad(splits)),
+        kernel: kernel(module(kit.variant, kit.texels), "weight_grad", &constants, twin),
+        bindings: vec![(big_name, big), ("small", small), ("partials", partials)],
+        grid: grid(kit.variant, &spec, batch, Call::WeightGrad(splits)),
         flops: batch as u64 * spec.flops(),
     });
+    (partials, splits)
 }
 
 #[cfg(test)]

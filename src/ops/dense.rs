@@ -164,7 +164,7 @@ pub fn weight_grad(plan: &mut Plan, label: String, spec: Dense, of: WeightGrad) 
             ("weights_grad", of.weights_grad),
             ("bias_grad", of.bias_grad),
         ],
-        grid: [groups(spec.outputs, 64), groups(spec.inputs + 1, 1), 1],
+        grid: [groups((spec.inputs + 1) * spec.outputs, 64), 1, 1],
         flops: spec.flops(batch),
     });
 }

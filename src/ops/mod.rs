@@ -16,6 +16,7 @@ pub mod reduce;
 pub mod reparam;
 pub mod rng;
 pub mod state;
+pub mod texels;
 
 use std::sync::Arc;
 

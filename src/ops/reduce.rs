@@ -14,7 +14,9 @@ pub fn column_sums(plan: &mut Plan, label: String, x: SlotId, rows: usize, parts
         ("GROUPS", parts as f64),
     ];
     let by_four = columns.is_multiple_of(4);
-    let (entry, from, to, width) = if by_four {
+    let (entry, from, to, width) = if plan[x].texels {
+        ("column_sums_texels", "texels", "y4", columns / 4)
+    } else if by_four {
         ("column_sums4", "x4", "y4", columns / 4)
     } else {
         ("column_sums", "x", "y", columns)

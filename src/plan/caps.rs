@@ -9,6 +9,8 @@ pub struct Caps {
     pub subgroup_min: u32,
     /// Largest subgroup size, or 0.
     pub subgroup_max: u32,
+    /// Keep images in textures, which a software adapter may read faster than buffers.
+    pub texels: bool,
     /// A CPU pretends to be a GPU (lavapipe, SwiftShader, WARP).
     pub software: bool,
     /// GPU timestamps can be taken between dispatches of one pass.
@@ -25,6 +27,7 @@ impl Caps {
         Caps {
             subgroup_min: 0,
             subgroup_max: 0,
+            texels: false,
             software: false,
             timestamps: false,
             max_binding_bytes: 128 << 20,

@@ -95,6 +95,10 @@ impl Plan {
                     slot.name
                 )));
             }
+            if slot.texels != binding.texels {
+                let message = format!("`{}` is not in the memory the kernel expects", slot.name);
+                return Err(fault(message));
+            }
             if slot.is_empty() {
                 return Err(fault(format!("`{}` has no elements", slot.name)));
             }

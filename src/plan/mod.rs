@@ -59,6 +59,8 @@ pub struct Slot {
     pub scalar: Scalar,
     /// Purpose.
     pub role: Role,
+    /// Lies in a texture, a quad of values per texel, instead of a buffer.
+    pub texels: bool,
     /// Where a view lies: the slot that owns the memory, and the offset in elements.
     pub view_of: Option<(SlotId, usize)>,
 }
@@ -143,12 +145,17 @@ impl Plan {
 
     /// Adds a float slot.
     pub fn slot(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> SlotId {
-        self.add(name.into(), shape, Scalar::F32, role, None)
+        self.add(name.into(), shape, Scalar::F32, role, None, false)
+    }
+
+    /// Adds a float activation which lies in a texture; its length is a multiple of 4.
+    pub fn texels(&mut self, name: impl Into<String>, shape: &[usize]) -> SlotId {
+        self.add(name.into(), shape, Scalar::F32, Role::Activation, None, true)
     }
 
     /// Adds a slot of unsigned integers.
     pub fn words(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> SlotId {
-        self.add(name.into(), shape, Scalar::U32, role, None)
+        self.add(name.into(), shape, Scalar::U32, role, None, false)
     }
 
     /// Adds a slot that is the range of `arena` starting at element `offset`.
@@ -160,7 +167,7 @@ impl Plan {
         shape: &[usize],
     ) -> SlotId {
         let Slot { scalar, role, .. } = self[arena];
-        self.add(name.into(), shape, scalar, role, Some((arena, offset)))
+        self.add(name.into(), shape, scalar, role, Some((arena, offset)), false)
     }
 
     fn add(
@@ -170,12 +177,14 @@ impl Plan {
         scalar: Scalar,
         role: Role,
         view_of: Option<(SlotId, usize)>,
+        texels: bool,
     ) -> SlotId {
         self.slots.push(Slot {
             name,
             shape: shape.to_vec(),
             scalar,
             role,
+            texels,
             view_of,
         });
         SlotId(self.slots.len() - 1)

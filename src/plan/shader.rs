@@ -1,7 +1,7 @@
 //! The shader modules and what they say about themselves.
 //!
-//! A module is `common.wgsl` followed by its own file, with `common_conv.wgsl` between for the
-//! tiled convolutions, and a header of `enable` lines where a compiler wants one. Binding names, access, types and workgroup sizes are read from the WGSL
+//! A module is `common.wgsl` followed by its own file. The tiled convolutions stand on two more:
+//! `common_conv.wgsl`, and `common_buffers.wgsl` or `common_texels.wgsl` for where images lie. Binding names, access, types and workgroup sizes are read from the WGSL
 //! with naga, so that Rust never repeats them.
 
 use std::collections::HashMap;
@@ -11,39 +11,59 @@ use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
 
 use super::Scalar;
 
-/// A shader file and what its module needs besides.
+/// How a tiled convolution's module gets at the quads of its images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quads {
+    Buffers,
+    Texels,
+}
+
+/// A module: a shader file and what it stands on.
 pub struct Source {
-    /// Stem of the file.
+    /// Name of the module: the stem of the file, with `_texels` where images lie in textures.
     pub name: &'static str,
+    /// Stem of the file.
+    pub file: &'static str,
     /// Text of the file.
     pub text: &'static str,
-    /// Stands on `common_conv.wgsl`.
-    pub tiled: bool,
     /// Needs the adapter's subgroup operations.
     pub subgroups: bool,
+    /// Stands on `common_conv.wgsl`.
+    quads: Option<Quads>,
 }
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
 
 const COMMON_CONV: &str = include_str!("../../shaders/common_conv.wgsl");
+const COMMON_BUFFERS: &str = include_str!("../../shaders/common_buffers.wgsl");
+const COMMON_TEXELS: &str = include_str!("../../shaders/common_texels.wgsl");
 
 macro_rules! source {
-    ($name:literal $(, $feature:ident)*) => {
+    ($file:literal) => {
+        source!($file, $file, None, false)
+    };
+    ($file:literal, $name:literal, $quads:expr, $subgroups:literal) => {
         Source {
-            $($feature: true,)*
-            ..Source::new($name, include_str!(concat!("../../shaders/", $name, ".wgsl")))
+            name: $name,
+            file: $file,
+            text: include_str!(concat!("../../shaders/", $file, ".wgsl")),
+            subgroups: $subgroups,
+            quads: $quads,
         }
     };
 }
 
-/// Every shader, by stem.
+/// Every module.
 pub const SOURCES: &[Source] = &[
     source!("adam"),
     source!("bce"),
     source!("conv"),
-    source!("conv_broadcast", tiled, subgroups),
-    source!("conv_thin", tiled),
-    source!("conv_tile", tiled),
+    source!("conv_broadcast", "conv_broadcast", Some(Quads::Buffers), true),
+    source!("conv_broadcast", "conv_broadcast_texels", Some(Quads::Texels), true),
+    source!("conv_thin", "conv_thin", Some(Quads::Buffers), false),
+    source!("conv_thin", "conv_thin_texels", Some(Quads::Texels), false),
+    source!("conv_tile", "conv_tile", Some(Quads::Buffers), false),
+    source!("conv_tile", "conv_tile_texels", Some(Quads::Texels), false),
     source!("dense"),
     source!("elbo"),
     source!("fetch"),
@@ -51,22 +71,18 @@ pub const SOURCES: &[Source] = &[
     source!("reparam"),
     source!("rng"),
     source!("state"),
+    source!("texels"),
 ];
 
 impl Source {
-    const fn new(name: &'static str, text: &'static str) -> Self {
-        Source {
-            name,
-            text,
-            tiled: false,
-            subgroups: false,
-        }
-    }
-
     /// The module as wgpu gets it.
     pub fn module(&self) -> String {
-        let family = if self.tiled { COMMON_CONV } else { "" };
-        [COMMON, family, self.text].join("\n")
+        let family = match self.quads {
+            None => ["", ""],
+            Some(Quads::Buffers) => [COMMON_BUFFERS, COMMON_CONV],
+            Some(Quads::Texels) => [COMMON_TEXELS, COMMON_CONV],
+        };
+        [COMMON, family[0], family[1], self.text].join("\n")
     }
 
     /// The module as browsers and `tint` want it: with the `enable` lines that naga rejects.
@@ -89,7 +105,9 @@ pub struct Binding {
     pub number: u32,
     /// Element type.
     pub scalar: Scalar,
-    /// Declared `read_write`.
+    /// A texture, not a buffer.
+    pub texels: bool,
+    /// Declared `read_write`, or a storage texture.
     pub writable: bool,
     /// Some statement loads from it.
     pub reads: bool,
@@ -183,14 +201,23 @@ fn bind(
     variable: &naga::GlobalVariable,
     usage: GlobalUse,
 ) -> Option<Binding> {
-    let naga::AddressSpace::Storage { access } = variable.space else {
-        return None;
+    let image = match module.types[variable.ty].inner {
+        naga::TypeInner::Image { class, .. } => Some(class),
+        _ => None,
+    };
+    let writable = match (variable.space, image) {
+        (naga::AddressSpace::Storage { access }, _) => access.contains(naga::StorageAccess::STORE),
+        (naga::AddressSpace::Handle, Some(class)) => {
+            matches!(class, naga::ImageClass::Storage { .. })
+        }
+        _ => return None,
     };
     Some(Binding {
         name: variable.name.clone()?,
         number: variable.binding?.binding,
         scalar: scalar_of(module, variable.ty),
-        writable: access.contains(naga::StorageAccess::STORE),
+        texels: image.is_some(),
+        writable,
         reads: usage.contains(GlobalUse::READ),
         writes: usage.contains(GlobalUse::WRITE),
     })
@@ -200,6 +227,7 @@ fn bind(
 fn scalar_of(module: &naga::Module, ty: naga::Handle<naga::Type>) -> Scalar {
     match &module.types[ty].inner {
         naga::TypeInner::Array { base, .. } => scalar_of(module, *base),
+        naga::TypeInner::Image { .. } => Scalar::F32,
         naga::TypeInner::Scalar(s) | naga::TypeInner::Vector { scalar: s, .. }
             if s.kind == naga::ScalarKind::Float =>
         {

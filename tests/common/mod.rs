@@ -13,7 +13,9 @@ pub fn selection() -> Selection {
     Selection {
         adapter: var("CVAE_GPU_ADAPTER"),
         backend: var("CVAE_GPU_BACKEND").map(|b| b.parse().expect("CVAE_GPU_BACKEND")),
-        no_subgroups: var("CVAE_GPU_NO_SUBGROUPS").is_some(),
+        disable: var("CVAE_GPU_DISABLE")
+            .map(|v| v.split(',').map(|f| f.parse().expect("CVAE_GPU_DISABLE")).collect())
+            .unwrap_or_default(),
         checked: var("CVAE_GPU_CHECKED").is_some(),
         variant: var("CVAE_GPU_VARIANT").map(|v| v.parse().expect("CVAE_GPU_VARIANT")),
     }
