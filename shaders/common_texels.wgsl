@@ -4,10 +4,10 @@
 
 const TEXELS = 4096u;
 
-@group(0) @binding(0) var big: texture_2d<f32>;
-@group(0) @binding(1) var small: texture_2d<f32>;
-@group(0) @binding(2) var weights: texture_2d<f32>;
-@group(0) @binding(4) var gate: texture_2d<f32>;
+@group(0) @binding(0) var big: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(1) var small: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(2) var weights: texture_storage_2d<rgba32float, read>;
+@group(0) @binding(4) var gate: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(5) var big_out: texture_storage_2d<rgba32float, write>;
 @group(0) @binding(6) var small_out: texture_storage_2d<rgba32float, write>;
 
@@ -16,19 +16,19 @@ fn texel(at: u32) -> vec2<u32> {
 }
 
 fn big_quad(at: u32) -> vec4<f32> {
-    return textureLoad(big, texel(at), 0);
+    return textureLoad(big, texel(at));
 }
 
 fn small_quad(at: u32) -> vec4<f32> {
-    return textureLoad(small, texel(at), 0);
+    return textureLoad(small, texel(at));
 }
 
 fn weight_quad(at: u32) -> vec4<f32> {
-    return textureLoad(weights, texel(at), 0);
+    return textureLoad(weights, texel(at));
 }
 
 fn gate_quad(at: u32) -> vec4<f32> {
-    return textureLoad(gate, texel(at), 0);
+    return textureLoad(gate, texel(at));
 }
 
 fn put_big(at: u32, v: vec4<f32>) {

@@ -159,13 +159,13 @@ fn adjoint_gated(
 
 // An invocation owns one big channel of one tap against four small quads, over one range of
 // positions.
-@compute @workgroup_size(32)
+@compute @workgroup_size(8)
 fn weight_grad(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
     let blocks = (SMALL_QUADS + 3u) / 4u;
-    let block = group.x * 32u + lane;
+    let block = group.x * 8u + lane;
     let row = block / blocks;
     let tap = row / BIG_C;
     let c = row % BIG_C;

@@ -10,7 +10,7 @@ override GROUPS: u32;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;         // [GROUPS, COLUMNS]
 @group(0) @binding(2) var<storage, read> x4: array<vec4<f32>>;        // the same, COLUMNS a multiple of 4
 @group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
-@group(0) @binding(4) var texels: texture_2d<f32>;                    // the same, in common_texels.wgsl's order
+@group(0) @binding(4) var texels: texture_storage_2d<rgba32float, read>;                    // the same, in common_texels.wgsl's order
 
 // Rows of group g: from rows.x to before rows.y.
 fn rows_of(g: u32) -> vec2<u32> {
@@ -55,7 +55,7 @@ fn column_sums_texels(@builtin(global_invocation_id) id: vec3<u32>) {
     var sum = vec4(0.0);
     for (var r = rows.x; r < rows.y; r++) {
         let at = r * columns + id.x;
-        sum += textureLoad(texels, vec2(at % 4096u, at / 4096u), 0);
+        sum += textureLoad(texels, vec2(at % 4096u, at / 4096u));
     }
     y4[id.y * columns + id.x] = sum;
 }

@@ -7,7 +7,7 @@ use crate::ops::conv::{self, Call, Conv, Epilogue};
 use crate::ops::dense::{self, Dense};
 use crate::ops::{reduce, texels};
 use crate::params::{ParamSpec, grad_name};
-use crate::plan::{Plan, Role, SlotId};
+use crate::plan::{Caps, Plan, Role, SlotId, Variant};
 
 /// What a layer computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -54,6 +54,27 @@ impl Layer {
         ]
     }
 
+    /// What runs on an adapter. Software ones run a dense layer as the convolution of a 1×1
+    /// image where a tiled kernel serves it: they gain more from tiles than from parallelism.
+    fn kind_on(&self, caps: &Caps) -> Kind {
+        match self.kind {
+            Kind::Dense(dense) if caps.software => {
+                let spec = Conv {
+                    big: [1, 1, dense.inputs],
+                    small: [1, 1, dense.outputs],
+                    kernel: 1,
+                    stride: 1,
+                    pad: [0, 0],
+                };
+                match conv::choose(caps, &spec) {
+                    Variant::Plain => self.kind,
+                    _ => Kind::Conv(spec),
+                }
+            }
+            kind => kind,
+        }
+    }
+
     fn slot(&self, plan: &Plan, param: usize, name: impl Fn(&str) -> String) -> SlotId {
         let name = name(&self.params()[param].name);
         plan.find(&name)
@@ -65,7 +86,7 @@ impl Layer {
         let (label, name) = (format!("{} forward", self.name), format!("{}.y", self.name));
         let relu = self.relu;
         let epilogue = Epilogue::Forward { bias, relu };
-        match self.kind {
+        match self.kind_on(&plan.caps) {
             Kind::Conv(spec) => {
                 conv::contract(plan, label, name, spec, Call::Correlate, x, weights, epilogue)
             }
@@ -86,7 +107,7 @@ impl Layer {
     fn weight_grad(&self, plan: &mut Plan, x: SlotId, dy: SlotId) {
         let [weights_grad, bias_grad] = [0, 1].map(|i| self.slot(plan, i, grad_name));
         let label = format!("{} weight gradient", self.name);
-        let (spec, big, small) = match self.kind {
+        let (spec, big, small) = match self.kind_on(&plan.caps) {
             Kind::Dense(spec) => {
                 let [x, dy] = [x, dy].map(|slot| texels::in_buffer(plan, slot));
                 let of = dense::WeightGrad { x, dy, weights_grad, bias_grad };
@@ -108,7 +129,7 @@ impl Layer {
         let weights = self.slot(plan, 0, str::to_owned);
         let (label, name) = (format!("{} input gradient", self.name), format!("{}.dx", self.name));
         let epilogue = Epilogue::Backward { gate: x, gated };
-        match self.kind {
+        match self.kind_on(&plan.caps) {
             Kind::Conv(spec) => {
                 conv::contract(plan, label, name, spec, Call::Adjoint, dy, weights, epilogue)
             }

@@ -71,10 +71,10 @@ fn binding_type(binding: &Binding) -> wgpu::BindingType {
             format: wgpu::TextureFormat::Rgba32Float,
             view_dimension,
         },
-        (true, false) => wgpu::BindingType::Texture {
-            sample_type: wgpu::TextureSampleType::Float { filterable: false },
+        (true, false) => wgpu::BindingType::StorageTexture {
+            access: wgpu::StorageTextureAccess::ReadOnly,
+            format: wgpu::TextureFormat::Rgba32Float,
             view_dimension,
-            multisampled: false,
         },
         (false, writable) => wgpu::BindingType::Buffer {
             ty: wgpu::BufferBindingType::Storage { read_only: !writable },

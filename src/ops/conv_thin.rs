@@ -20,6 +20,6 @@ pub fn grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
             let pixels = groups(batch * spec.phase_pixels(), 4 * 32);
             [groups(phases * spec.big[2], 1), pixels, 1]
         }
-        Call::WeightGrad(splits) => [(rows * blocks).div_ceil(32), groups(splits, 1), 1],
+        Call::WeightGrad(splits) => [(rows * blocks).div_ceil(8), groups(splits, 1), 1],
     }
 }

@@ -1,6 +1,6 @@
 //! The reparameterization, the latent log-densities, and their gradient.
 
-use super::{flag, kernel};
+use super::{flag, kernel, texels};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
@@ -37,6 +37,7 @@ fn constants(batch: usize, latent: usize, divergence: Divergence) -> [(&'static 
 /// Appends z = mean + exp(logvar / 2) eps and its log-densities; `q` is `[B, 2·latent]`.
 pub fn sample(plan: &mut Plan, latent: usize, q: SlotId, eps: SlotId) -> Sampled {
     let batch = plan.batch;
+    let q = texels::in_buffer(plan, q);
     let z = plan.slot("z", &[batch, latent], Role::Activation);
     let mut term = |name: &str| plan.slot(name, &[batch], Role::Activation);
     let (logpz, logqz_x, kl) = (term("logpz"), term("logqz_x"), term("kl"));
@@ -87,6 +88,7 @@ pub fn backward(
     dz: SlotId,
 ) -> SlotId {
     let batch = plan.batch;
+    let [q, dz] = [q, dz].map(|slot| texels::in_buffer(plan, slot));
     let dq = plan.slot("dq", &[batch, 2 * latent], Role::Activation);
     let twin = move |t: &Tensors| {
         let (q, eps) = (t.floats("q"), t.floats("eps"));

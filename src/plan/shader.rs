@@ -208,7 +208,7 @@ fn bind(
     let writable = match (variable.space, image) {
         (naga::AddressSpace::Storage { access }, _) => access.contains(naga::StorageAccess::STORE),
         (naga::AddressSpace::Handle, Some(class)) => {
-            matches!(class, naga::ImageClass::Storage { .. })
+            matches!(class, naga::ImageClass::Storage { access, .. } if access.contains(naga::StorageAccess::STORE))
         }
         _ => return None,
     };
