@@ -87,16 +87,28 @@ impl Layer {
         let relu = self.relu;
         let epilogue = Epilogue::Forward { bias, relu };
         match self.kind_on(&plan.caps) {
-            Kind::Conv(spec) => {
-                conv::contract(plan, label, name, spec, Call::Correlate, x, weights, epilogue)
-            }
+            Kind::Conv(spec) => conv::contract(
+                plan,
+                label,
+                name,
+                spec,
+                Call::Correlate,
+                x,
+                weights,
+                epilogue,
+            ),
             Kind::Deconv(spec) => {
                 conv::contract(plan, label, name, spec, Call::Adjoint, x, weights, epilogue)
             }
             Kind::Dense(spec) => {
                 let x = texels::in_buffer(plan, x);
                 let y = plan.slot(name, &[plan.batch, spec.outputs], Role::Activation);
-                let operands = dense::Forward { x, weights, bias, y };
+                let operands = dense::Forward {
+                    x,
+                    weights,
+                    bias,
+                    y,
+                };
                 dense::forward(plan, label, spec, relu, operands);
                 y
             }
@@ -110,7 +122,12 @@ impl Layer {
         let (spec, big, small) = match self.kind_on(&plan.caps) {
             Kind::Dense(spec) => {
                 let [x, dy] = [x, dy].map(|slot| texels::in_buffer(plan, slot));
-                let of = dense::WeightGrad { x, dy, weights_grad, bias_grad };
+                let of = dense::WeightGrad {
+                    x,
+                    dy,
+                    weights_grad,
+                    bias_grad,
+                };
                 return dense::weight_grad(plan, label, spec, of);
             }
             Kind::Conv(spec) => (spec, x, dy),
@@ -118,7 +135,13 @@ impl Layer {
         };
         let name = format!("{}.dw", self.name);
         let (partials, splits) = conv::weight_grad(plan, label.clone(), name, spec, big, small);
-        reduce::sum_rows(plan, &format!("{label} sum"), partials, splits, weights_grad);
+        reduce::sum_rows(
+            plan,
+            &format!("{label} sum"),
+            partials,
+            splits,
+            weights_grad,
+        );
         let rows = plan[dy].len() / plan[bias_grad].len();
         let label = format!("{} bias gradient", self.name);
         reduce::sum_rows(plan, &label, dy, rows, bias_grad);
@@ -127,19 +150,42 @@ impl Layer {
     /// Gradient of the layer's input x; zero where x is 0, if x is the output of a ReLU.
     fn input_grad(&self, plan: &mut Plan, x: SlotId, dy: SlotId, gated: bool) -> SlotId {
         let weights = self.slot(plan, 0, str::to_owned);
-        let (label, name) = (format!("{} input gradient", self.name), format!("{}.dx", self.name));
+        let (label, name) = (
+            format!("{} input gradient", self.name),
+            format!("{}.dx", self.name),
+        );
         let epilogue = Epilogue::Backward { gate: x, gated };
         match self.kind_on(&plan.caps) {
-            Kind::Conv(spec) => {
-                conv::contract(plan, label, name, spec, Call::Adjoint, dy, weights, epilogue)
-            }
-            Kind::Deconv(spec) => {
-                conv::contract(plan, label, name, spec, Call::Correlate, dy, weights, epilogue)
-            }
+            Kind::Conv(spec) => conv::contract(
+                plan,
+                label,
+                name,
+                spec,
+                Call::Adjoint,
+                dy,
+                weights,
+                epilogue,
+            ),
+            Kind::Deconv(spec) => conv::contract(
+                plan,
+                label,
+                name,
+                spec,
+                Call::Correlate,
+                dy,
+                weights,
+                epilogue,
+            ),
             Kind::Dense(spec) => {
                 let [x, dy] = [x, dy].map(|slot| texels::in_buffer(plan, slot));
                 let dx = plan.slot(name, &[plan.batch, spec.inputs], Role::Activation);
-                dense::input_grad(plan, label, spec, gated, dense::InputGrad { dy, weights, x, dx });
+                dense::input_grad(
+                    plan,
+                    label,
+                    spec,
+                    gated,
+                    dense::InputGrad { dy, weights, x, dx },
+                );
                 dx
             }
         }

@@ -21,7 +21,10 @@
 
 #![warn(missing_docs)]
 
+pub mod checkpoint;
 pub mod data;
+pub mod eval;
+pub mod event;
 pub mod gpu;
 pub mod layers;
 pub mod model;
@@ -29,5 +32,7 @@ pub mod ops;
 pub mod params;
 pub mod plan;
 pub mod render;
+pub mod report;
 pub mod rng;
 pub mod tensor_file;
+pub mod train;

@@ -90,9 +90,15 @@ impl Model {
         for (what, count) in [
             ("the number of image channels", channels),
             ("--latent-dim", self.latent_dim),
-            ("each of --encoder-filters", self.encoder_filters[0].min(self.encoder_filters[1])),
+            (
+                "each of --encoder-filters",
+                self.encoder_filters[0].min(self.encoder_filters[1]),
+            ),
             ("--decoder-base", self.decoder_base),
-            ("each of --decoder-filters", self.decoder_filters[0].min(self.decoder_filters[1])),
+            (
+                "each of --decoder-filters",
+                self.decoder_filters[0].min(self.decoder_filters[1]),
+            ),
         ] {
             if count == 0 {
                 return Err(ModelError::Zero { what });
@@ -110,11 +116,14 @@ impl Model {
             inputs: conv2.small.iter().product(), //                               2304 → 2L
             outputs: 2 * self.latent_dim,
         };
-        stack("encoder", vec![
-            ("conv1", Kind::Conv(conv1), true),
-            ("conv2", Kind::Conv(conv2), true),
-            ("dense", Kind::Dense(dense), false),
-        ])
+        stack(
+            "encoder",
+            vec![
+                ("conv1", Kind::Conv(conv1), true),
+                ("conv2", Kind::Conv(conv2), true),
+                ("dense", Kind::Dense(dense), false),
+            ],
+        )
     }
 
     /// Latent code → logits of p(x|z).
@@ -131,17 +140,23 @@ impl Model {
         let deconv1 = Conv::new(half, base[2], 3, 2, Padding::Same); //            7,7,32 → 14,14,64
         let deconv2 = Conv::new(full, half[2], 3, 2, Padding::Same); //          14,14,64 → 28,28,32
         let deconv3 = Conv::new([height, width, channels], full[2], 3, 1, Padding::Same); // → 28,28,1
-        stack("decoder", vec![
-            ("dense", Kind::Dense(dense), true),
-            ("deconv1", Kind::Deconv(deconv1), true),
-            ("deconv2", Kind::Deconv(deconv2), true),
-            ("deconv3", Kind::Deconv(deconv3), false),
-        ])
+        stack(
+            "decoder",
+            vec![
+                ("dense", Kind::Dense(dense), true),
+                ("deconv1", Kind::Deconv(deconv1), true),
+                ("deconv2", Kind::Deconv(deconv2), true),
+                ("deconv3", Kind::Deconv(deconv3), false),
+            ],
+        )
     }
 
     /// All parameters, in the order of the layers.
     pub fn params(&self) -> Vec<ParamSpec> {
-        self.encoder().params().chain(self.decoder().params()).collect()
+        self.encoder()
+            .params()
+            .chain(self.decoder().params())
+            .collect()
     }
 
     fn divergence(&self) -> Divergence {
@@ -153,8 +168,14 @@ impl Model {
 }
 
 fn stack(name: &str, layers: Vec<(&str, Kind, bool)>) -> Stack {
-    let layer = |(layer, kind, relu)| Layer { name: format!("{name}.{layer}"), kind, relu };
-    Stack { layers: layers.into_iter().map(layer).collect() }
+    let layer = |(layer, kind, relu)| Layer {
+        name: format!("{name}.{layer}"),
+        kind,
+        relu,
+    };
+    Stack {
+        layers: layers.into_iter().map(layer).collect(),
+    }
 }
 
 /// Where batches and noise come from.
@@ -209,7 +230,15 @@ pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, caps: &Ca
     elbo::batch_means(&mut p, divergence, logpx_z, latent, state); //        → metrics ring
     // backward
     let dz = decoder.backward(&mut p, &dec, dlogits); //                     [B,L]
-    let dq = reparam::backward(&mut p, latent_dim, divergence, enc.output(), eps, latent.z, dz);
+    let dq = reparam::backward(
+        &mut p,
+        latent_dim,
+        divergence,
+        enc.output(),
+        eps,
+        latent.z,
+        dz,
+    );
     encoder.backward_all_params(&mut p, &enc, dq); //                        nobody needs dx
     // update
     adam::update(&mut p, state, arenas, adam); //                            one dispatch for all
@@ -276,7 +305,10 @@ mod tests {
     fn the_default_model_has_the_tutorials_parameters() {
         assert_eq!(parameters(&Model::default()), 69_989);
         for latent_dim in [1, 10, 64] {
-            let model = Model { latent_dim, ..Model::default() };
+            let model = Model {
+                latent_dim,
+                ..Model::default()
+            };
             let expected = 18_816 + 2_305 * 2 * latent_dim + 37_249 + 1_568 * (latent_dim + 1);
             assert_eq!(parameters(&model), expected);
         }
@@ -287,12 +319,28 @@ mod tests {
         let caps = Caps::portable();
         let models = [
             Model::default(),
-            Model { image: [32, 32, 3], latent_dim: 7, ..Model::default() },
-            Model { encoder_filters: [16, 48], decoder_filters: [48, 16], ..Model::default() },
-            Model { encoder_filters: [5, 33], decoder_base: 3, ..Model::default() },
+            Model {
+                image: [32, 32, 3],
+                latent_dim: 7,
+                ..Model::default()
+            },
+            Model {
+                encoder_filters: [16, 48],
+                decoder_filters: [48, 16],
+                ..Model::default()
+            },
+            Model {
+                encoder_filters: [5, 33],
+                decoder_base: 3,
+                ..Model::default()
+            },
         ];
         for model in models {
-            let data = Packed { shape: model.image, count: 100, depth: crate::data::Depth::Bit };
+            let data = Packed {
+                shape: model.image,
+                count: 100,
+                depth: crate::data::Depth::Bit,
+            };
             let feed = Feed::Resident("train.images", data, Order::Shuffled);
             for batch in [1, 7, 32] {
                 train_step(&model, feed, Adam::default(), batch, &caps).check()?;

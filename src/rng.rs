@@ -77,7 +77,10 @@ pub fn normal_pair(radius_bits: u32, angle_bits: u32) -> [f64; 2] {
     let fraction = unit((angle_bits >> 7) & 0x7f_ffff);
     let half_pi = std::f64::consts::FRAC_PI_2;
     let (cosine, sine) = if fraction > 0.5 {
-        ((half_pi * (1.0 - fraction)).sin(), (half_pi * (1.0 - fraction)).cos())
+        (
+            (half_pi * (1.0 - fraction)).sin(),
+            (half_pi * (1.0 - fraction)).cos(),
+        )
     } else {
         ((half_pi * fraction).cos(), (half_pi * fraction).sin())
     };
@@ -147,7 +150,11 @@ mod tests {
 
     #[test]
     fn epochs_and_seeds_differ() {
-        let order = |epoch, seed| (0..100).map(|i| permute(i, 60_000, epoch, key(seed))).collect::<Vec<_>>();
+        let order = |epoch, seed| {
+            (0..100)
+                .map(|i| permute(i, 60_000, epoch, key(seed)))
+                .collect::<Vec<_>>()
+        };
         assert_ne!(order(0, 1), order(1, 1));
         assert_ne!(order(0, 1), order(0, 2));
         assert_eq!(order(4, 2), order(4, 2));
@@ -157,19 +164,32 @@ mod tests {
     // of freedom are 34.6 and 103.4.
     #[test]
     fn normals_pass_chi_square_and_moments() {
-        let draws: Vec<f64> = (0..50_000u32).flat_map(|i| normals([i, 1, 2, 0], key(11))).collect();
+        let draws: Vec<f64> = (0..50_000u32)
+            .flat_map(|i| normals([i, 1, 2, 0], key(11)))
+            .collect();
         let n = draws.len() as f64;
         let moment = |k: i32| draws.iter().map(|x| x.powi(k)).sum::<f64>() / n;
-        for (k, expected, sd) in [(1, 0.0, 1.0), (2, 1.0, 2f64.sqrt()), (3, 0.0, 15f64.sqrt()), (4, 3.0, 96f64.sqrt())] {
+        for (k, expected, sd) in [
+            (1, 0.0, 1.0),
+            (2, 1.0, 2f64.sqrt()),
+            (3, 0.0, 15f64.sqrt()),
+            (4, 3.0, 96f64.sqrt()),
+        ] {
             let error = (moment(k) - expected) / (sd / n.sqrt());
-            assert!(error.abs() < 4.0, "moment {k} is off by {error} standard errors");
+            assert!(
+                error.abs() < 4.0,
+                "moment {k} is off by {error} standard errors"
+            );
         }
         let mut bins = [0u32; 64];
         for x in &draws {
             bins[((normal_cdf(*x) * 64.0) as usize).min(63)] += 1;
         }
         let expected = n / 64.0;
-        let chi: f64 = bins.iter().map(|&b| (f64::from(b) - expected).powi(2) / expected).sum();
+        let chi: f64 = bins
+            .iter()
+            .map(|&b| (f64::from(b) - expected).powi(2) / expected)
+            .sum();
         assert!((34.6..103.4).contains(&chi), "chi-square {chi}");
     }
 
@@ -183,14 +203,20 @@ mod tests {
             }
         }
         let expected = 200.0;
-        let chi: f64 = bins.iter().map(|&b| (f64::from(b) - expected).powi(2) / expected).sum();
+        let chi: f64 = bins
+            .iter()
+            .map(|&b| (f64::from(b) - expected).powi(2) / expected)
+            .sum();
         assert!((34.6..103.4).contains(&chi), "chi-square {chi}");
     }
 
     // Abramowitz and Stegun 26.2.17, absolute error below 7.5e-8.
     fn normal_cdf(x: f64) -> f64 {
         let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
-        let poly = t * (0.319_381_530 + t * (-0.356_563_782 + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
+        let poly = t
+            * (0.319_381_530
+                + t * (-0.356_563_782
+                    + t * (1.781_477_937 + t * (-1.821_255_978 + t * 1.330_274_429))));
         let tail = (-0.5 * x * x).exp() / (2.0 * std::f64::consts::PI).sqrt() * poly;
         if x >= 0.0 { 1.0 - tail } else { tail }
     }

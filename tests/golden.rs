@@ -10,7 +10,13 @@ use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::plan::{Caps, Plan, cpu};
 
 fn plan(case: &Case, caps: &Caps) -> Plan {
-    model::train_step(&case.model, Feed::Injected, Adam::default(), case.batch, caps)
+    model::train_step(
+        &case.model,
+        Feed::Injected,
+        Adam::default(),
+        case.batch,
+        caps,
+    )
 }
 
 fn on_cpu(case: &Case) -> Outcome {
@@ -59,9 +65,22 @@ fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
     println!("{name}: {} tensors; the nearest to its limit:", rows.len());
     let worst = |a: &&common::case::Row, b: &&common::case::Row| a.share().total_cmp(&b.share());
     println!("  {}", rows.iter().max_by(worst).expect("rows"));
-    let bad: Vec<_> = rows.iter().filter(|r| r.share() > 1.0).map(ToString::to_string).collect();
-    assert!(bad.is_empty(), "{name} is off on {}:\n{}", common::adapter_name(), bad.join("\n"));
-    assert!(rows.len() > 60, "{name} compared only {} tensors", rows.len());
+    let bad: Vec<_> = rows
+        .iter()
+        .filter(|r| r.share() > 1.0)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        bad.is_empty(),
+        "{name} is off on {}:\n{}",
+        common::adapter_name(),
+        bad.join("\n")
+    );
+    assert!(
+        rows.len() > 60,
+        "{name} compared only {} tensors",
+        rows.len()
+    );
 }
 
 #[test]

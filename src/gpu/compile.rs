@@ -29,7 +29,9 @@ impl Replay {
     pub fn compile(gpu: &Gpu, plan: &Plan, memory: &Memory) -> Result<Replay, GpuError> {
         plan.check()?;
         let steps = plan.steps().iter();
-        let dispatches = steps.map(|step| dispatch(gpu, plan, memory, step)).collect::<Result<_, _>>()?;
+        let dispatches = steps
+            .map(|step| dispatch(gpu, plan, memory, step))
+            .collect::<Result<_, _>>()?;
         gpu.check()?;
         Ok(Replay { dispatches })
     }
@@ -77,7 +79,9 @@ fn binding_type(binding: &Binding) -> wgpu::BindingType {
             view_dimension,
         },
         (false, writable) => wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: !writable },
+            ty: wgpu::BufferBindingType::Storage {
+                read_only: !writable,
+            },
             has_dynamic_offset: false,
             min_binding_size: None,
         },
@@ -107,23 +111,27 @@ impl Gpu {
             entries: &entries,
         };
         let layout = self.device.create_bind_group_layout(&descriptor);
-        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(&label),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(&label),
-            layout: Some(&pipeline_layout),
-            module: &self.module(kernel.module),
-            entry_point: Some(kernel.entry),
-            compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &kernel.constants,
-                // Every kernel fills its workgroup memory before reading it.
-                zero_initialize_workgroup_memory: self.checked,
-            },
-            cache: None,
-        });
+        let pipeline_layout = self
+            .device
+            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(&label),
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: 0,
+            });
+        let pipeline = self
+            .device
+            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(&label),
+                layout: Some(&pipeline_layout),
+                module: &self.module(kernel.module),
+                entry_point: Some(kernel.entry),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants: &kernel.constants,
+                    // Every kernel fills its workgroup memory before reading it.
+                    zero_initialize_workgroup_memory: self.checked,
+                },
+                cache: None,
+            });
         let compiled = Arc::new(Pipeline { pipeline, layout });
         lock(&self.pipelines).insert(key, compiled.clone());
         compiled
@@ -144,8 +152,10 @@ impl Gpu {
             // SAFETY: the kernels index within their slots for every grid a checked plan can
             // hold, and each loop ends; the parity tests run them with the checks on as well.
             unsafe {
-                self.device
-                    .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+                self.device.create_shader_module_trusted(
+                    descriptor,
+                    wgpu::ShaderRuntimeChecks::unchecked(),
+                )
             }
         };
         modules.entry(name).or_insert_with(create).clone()

@@ -35,7 +35,9 @@ pub enum GpuError {
         found: Vec<String>,
     },
     /// The adapter gives no device with what the program needs.
-    #[error("{adapter} refused a device: {reason}. Try another adapter (`cvae-gpu devices` lists them)")]
+    #[error(
+        "{adapter} refused a device: {reason}. Try another adapter (`cvae-gpu devices` lists them)"
+    )]
     NoDevice {
         /// Adapter name.
         adapter: String,
@@ -136,7 +138,9 @@ impl std::str::FromStr for Feature {
             "subgroups" => Ok(Feature::Subgroups),
             "texels" => Ok(Feature::Texels),
             "timestamps" => Ok(Feature::Timestamps),
-            _ => Err(format!("unknown feature `{text}`: use subgroups, texels or timestamps")),
+            _ => Err(format!(
+                "unknown feature `{text}`: use subgroups, texels or timestamps"
+            )),
         }
     }
 }
@@ -193,12 +197,18 @@ fn kind(device: wgpu::DeviceType) -> &'static str {
 /// order of [`Backend::ALL`].
 async fn enumerate(selection: &Selection) -> Vec<(wgpu::Adapter, AdapterReport)> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = selection.backend.map_or(wgpu::Backends::all(), Backend::flags);
+    descriptor.backends = selection
+        .backend
+        .map_or(wgpu::Backends::all(), Backend::flags);
     let instance = wgpu::Instance::new(descriptor);
     let found = instance.enumerate_adapters(wgpu::Backends::all()).await;
     let mut found: Vec<_> = found
         .into_iter()
-        .filter(|a| a.get_downlevel_capabilities().flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS))
+        .filter(|a| {
+            a.get_downlevel_capabilities()
+                .flags
+                .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+        })
         .filter_map(|adapter| Some((report(&adapter, selection)?, adapter)))
         .collect();
     found.sort_by_key(|(r, _)| {
@@ -241,7 +251,11 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
 
 /// The adapters of this machine, the best first.
 pub async fn adapters(selection: &Selection) -> Vec<AdapterReport> {
-    enumerate(selection).await.into_iter().map(|(_, r)| r).collect()
+    enumerate(selection)
+        .await
+        .into_iter()
+        .map(|(_, r)| r)
+        .collect()
 }
 
 /// How often host and device have talked, to show that a train step needs neither.
@@ -289,7 +303,9 @@ impl Gpu {
     pub async fn open(selection: &Selection) -> Result<Gpu, GpuError> {
         let found = enumerate(selection).await;
         if found.is_empty() {
-            return Err(GpuError::NoAdapter { backend: selection.backend });
+            return Err(GpuError::NoAdapter {
+                backend: selection.backend,
+            });
         }
         let wanted = selection.adapter.as_deref();
         let matches = |report: &AdapterReport| match wanted {
@@ -299,7 +315,9 @@ impl Gpu {
                 Err(_) => report.name.to_lowercase().contains(&text.to_lowercase()),
             },
         };
-        let listed = found.iter().map(|(_, r)| format!("  {} {} ({})", r.index, r.name, r.backend.name()));
+        let listed = found
+            .iter()
+            .map(|(_, r)| format!("  {} {} ({})", r.index, r.name, r.backend.name()));
         let unknown = GpuError::UnknownAdapter {
             wanted: wanted.unwrap_or_default().to_owned(),
             found: listed.collect(),
@@ -308,13 +326,18 @@ impl Gpu {
         Self::request(adapter, report, selection.checked).await
     }
 
-    async fn request(adapter: wgpu::Adapter, report: AdapterReport, checked: bool) -> Result<Gpu, GpuError> {
+    async fn request(
+        adapter: wgpu::Adapter,
+        report: AdapterReport,
+        checked: bool,
+    ) -> Result<Gpu, GpuError> {
         let mut features = wgpu::Features::empty();
         if report.caps.subgroup_min > 0 {
             features |= wgpu::Features::SUBGROUP;
         }
         if report.caps.timestamps {
-            features |= wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
+            features |=
+                wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
         }
         // Buffers may be as large as the adapter allows; everything else keeps to the defaults.
         let offered = adapter.limits();
@@ -324,7 +347,10 @@ impl Gpu {
             max_texture_dimension_2d: offered.max_texture_dimension_2d,
             ..wgpu::Limits::downlevel_defaults().using_alignment(offered.clone())
         };
-        let limits = wgpu::Limits { max_storage_buffers_per_shader_stage: 8, ..limits };
+        let limits = wgpu::Limits {
+            max_storage_buffers_per_shader_stage: 8,
+            ..limits
+        };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("cvae-gpu"),
             required_features: features,
@@ -332,10 +358,14 @@ impl Gpu {
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         };
-        let (device, queue) = adapter.request_device(&descriptor).await.map_err(|e| GpuError::NoDevice {
-            adapter: report.name.clone(),
-            reason: e.to_string(),
-        })?;
+        let (device, queue) =
+            adapter
+                .request_device(&descriptor)
+                .await
+                .map_err(|e| GpuError::NoDevice {
+                    adapter: report.name.clone(),
+                    reason: e.to_string(),
+                })?;
         let fault = Arc::new(Mutex::new(None));
         let on_error = fault.clone();
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {

@@ -40,7 +40,11 @@ impl Memory {
         let bytes = sizes.values().map(|(size, _)| size).sum();
         let create = |(name, (size, texels)): (&str, (u64, bool))| {
             Counters::add(&gpu.counters.buffers);
-            let store = if texels { texture(gpu, name, size) } else { buffer(gpu, name, size) };
+            let store = if texels {
+                texture(gpu, name, size)
+            } else {
+                buffer(gpu, name, size)
+            };
             (name.to_owned(), store)
         };
         let stores = sizes.into_iter().map(create).collect();
@@ -62,23 +66,33 @@ impl Memory {
             Store::Buffer(buffer) => {
                 let (start, size) = (4 * offset as u64, padded(slot));
                 let fits = start + size <= buffer.size();
-                fits.then_some(Place::Range(buffer, start, size)).ok_or_else(missing)
+                fits.then_some(Place::Range(buffer, start, size))
+                    .ok_or_else(missing)
             }
             Store::Texels(texture, view) => {
                 let rows = rows(padded(slot));
                 let fits = rows <= texture.height();
-                fits.then_some(Place::Rows(texture, view, rows)).ok_or_else(missing)
+                fits.then_some(Place::Rows(texture, view, rows))
+                    .ok_or_else(missing)
             }
         }
     }
 
     /// A slot as a kernel sees it.
-    pub(super) fn resource(&self, plan: &Plan, id: SlotId) -> Result<wgpu::BindingResource<'_>, GpuError> {
+    pub(super) fn resource(
+        &self,
+        plan: &Plan,
+        id: SlotId,
+    ) -> Result<wgpu::BindingResource<'_>, GpuError> {
         Ok(match self.place(plan, id)? {
             Place::Rows(_, view, _) => wgpu::BindingResource::TextureView(view),
             Place::Range(buffer, offset, size) => {
                 let size = std::num::NonZeroU64::new(size);
-                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size })
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer,
+                    offset,
+                    size,
+                })
             }
         })
     }
@@ -99,7 +113,10 @@ impl Memory {
             }
             Place::Rows(texture, _, rows) => {
                 let to = staging(u64::from(rows * ROW_BYTES));
-                let target = wgpu::TexelCopyBufferInfo { buffer: &to, layout: layout(rows) };
+                let target = wgpu::TexelCopyBufferInfo {
+                    buffer: &to,
+                    layout: layout(rows),
+                };
                 encoder.copy_texture_to_buffer(texture.as_image_copy(), target, extent(rows));
                 to
             }
@@ -113,18 +130,36 @@ impl Memory {
     }
 
     /// Writes floats to the slot `name`, all of it.
-    pub fn write(&self, gpu: &Gpu, plan: &Plan, name: &str, values: &[f32]) -> Result<(), GpuError> {
+    pub fn write(
+        &self,
+        gpu: &Gpu,
+        plan: &Plan,
+        name: &str,
+        values: &[f32],
+    ) -> Result<(), GpuError> {
         let id = Self::find(plan, name, Scalar::F32, values.len())?;
         self.write_bytes(gpu, plan, id, bytemuck::cast_slice(values))
     }
 
     /// Writes integers to the slot `name`, all of it.
-    pub fn write_words(&self, gpu: &Gpu, plan: &Plan, name: &str, values: &[u32]) -> Result<(), GpuError> {
+    pub fn write_words(
+        &self,
+        gpu: &Gpu,
+        plan: &Plan,
+        name: &str,
+        values: &[u32],
+    ) -> Result<(), GpuError> {
         let id = Self::find(plan, name, Scalar::U32, values.len())?;
         self.write_bytes(gpu, plan, id, bytemuck::cast_slice(values))
     }
 
-    fn write_bytes(&self, gpu: &Gpu, plan: &Plan, id: SlotId, bytes: &[u8]) -> Result<(), GpuError> {
+    fn write_bytes(
+        &self,
+        gpu: &Gpu,
+        plan: &Plan,
+        id: SlotId,
+        bytes: &[u8],
+    ) -> Result<(), GpuError> {
         Counters::add(&gpu.counters.host_writes);
         match self.place(plan, id)? {
             Place::Range(buffer, start, _) => gpu.queue.write_buffer(buffer, start, bytes),
@@ -132,7 +167,8 @@ impl Memory {
                 let mut padded = bytes.to_vec();
                 padded.resize((rows * ROW_BYTES) as usize, 0);
                 let target = texture.as_image_copy();
-                gpu.queue.write_texture(target, &padded, layout(rows), extent(rows));
+                gpu.queue
+                    .write_texture(target, &padded, layout(rows), extent(rows));
             }
         }
         gpu.check()
@@ -145,7 +181,12 @@ impl Memory {
     }
 
     /// Reads the bits of the slot `name`, whatever its type.
-    pub async fn read_words(&self, gpu: &Gpu, plan: &Plan, name: &str) -> Result<Vec<u32>, GpuError> {
+    pub async fn read_words(
+        &self,
+        gpu: &Gpu,
+        plan: &Plan,
+        name: &str,
+    ) -> Result<Vec<u32>, GpuError> {
         gpu.submit(&[], Some((self, plan, name)))?.words(gpu).await
     }
 }

@@ -45,10 +45,14 @@ impl Gpu {
         let wait = wgpu::PollType::wait_indefinitely();
         self.device.poll(wait).map_err(|e| self.driver_error(e))?;
         self.check()?;
-        let view = staging.get_mapped_range(..).map_err(|e| self.driver_error(e))?;
+        let view = staging
+            .get_mapped_range(..)
+            .map_err(|e| self.driver_error(e))?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&view);
         let period = f64::from(self.queue.get_timestamp_period()) * 1e-6;
-        let spans = ticks.windows(2).map(|t| t[1].wrapping_sub(t[0]) as f64 * period);
+        let spans = ticks
+            .windows(2)
+            .map(|t| t[1].wrapping_sub(t[0]) as f64 * period);
         Ok(Some(spans.collect()))
     }
 }

@@ -10,7 +10,11 @@ use crate::plan::Plan;
 /// A submission under way, and the slot that is copied out behind it.
 pub struct Readback {
     index: wgpu::SubmissionIndex,
-    copy: Option<(wgpu::Buffer, usize, OneshotReceiver<Result<(), wgpu::BufferAsyncError>>)>,
+    copy: Option<(
+        wgpu::Buffer,
+        usize,
+        OneshotReceiver<Result<(), wgpu::BufferAsyncError>>,
+    )>,
 }
 
 impl Gpu {
@@ -90,7 +94,9 @@ impl Readback {
             .ok_or_else(|| gpu.driver_error("a readback was dropped"))?
             .map_err(|e| gpu.driver_error(e))?;
         Counters::add(&gpu.counters.readbacks);
-        let view = staging.get_mapped_range(..).map_err(|e| gpu.driver_error(e))?;
+        let view = staging
+            .get_mapped_range(..)
+            .map_err(|e| gpu.driver_error(e))?;
         let mut words = bytemuck::pod_collect_to_vec(&view);
         words.truncate(len);
         drop(view);

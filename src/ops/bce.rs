@@ -10,12 +10,18 @@ fn constants(batch: usize, values: usize) -> [(&'static str, f64); 2] {
 
 fn sigmoid(l: f64) -> f64 {
     let e = (-l.abs()).exp();
-    if l >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
+    if l >= 0.0 {
+        1.0 / (1.0 + e)
+    } else {
+        e / (1.0 + e)
+    }
 }
 
 fn logpx_z(logits: &[f64], x: &[f64]) -> f64 {
     let terms = logits.iter().zip(x);
-    -terms.map(|(l, x)| l.max(0.0) - l * x + (-l.abs()).exp().ln_1p()).sum::<f64>()
+    -terms
+        .map(|(l, x)| l.max(0.0) - l * x + (-l.abs()).exp().ln_1p())
+        .sum::<f64>()
 }
 
 /// Appends log p(x|z), `[B]`, of `logits` and targets `x`, both `[B, …]`.

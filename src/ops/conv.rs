@@ -206,10 +206,17 @@ pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
     if let Some(pinned) = caps.pinned {
         let fallbacks = [pinned, Variant::Thin, Variant::Plain];
         let take = if pinned == Variant::Plain { 0..1 } else { 0..3 };
-        return fallbacks[take].iter().copied().find(|v| fits(*v)).unwrap_or(Variant::Plain);
+        return fallbacks[take]
+            .iter()
+            .copied()
+            .find(|v| fits(*v))
+            .unwrap_or(Variant::Plain);
     }
     let preferred = [Variant::Broadcast, Variant::Tile, Variant::Thin];
-    preferred.into_iter().find(|v| fits(*v)).unwrap_or(Variant::Plain)
+    preferred
+        .into_iter()
+        .find(|v| fits(*v))
+        .unwrap_or(Variant::Plain)
 }
 
 fn module(variant: Variant, texels: bool) -> &'static str {
@@ -247,7 +254,9 @@ fn plain_grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
 /// Into how many partial sums the weight gradient is split: enough to occupy the adapter, but
 /// no sum shorter than 64 positions and no more than 32 MiB of partials.
 fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
-    let groups: u32 = grid(variant, spec, batch, Call::WeightGrad(1)).iter().product();
+    let groups: u32 = grid(variant, spec, batch, Call::WeightGrad(1))
+        .iter()
+        .product();
     let wanted = if caps.software { 128 } else { 1024 };
     let by_work = (wanted / groups.max(1) as usize).max(1);
     let by_length = (batch * spec.small_pixels()).div_ceil(64);
@@ -347,15 +356,21 @@ pub fn contract(
         (kit.texels, kit.big_texels(), spec.big)
     };
     let big = |name| kit.big_name(name);
-    let (input, result) = if to_small { (big("big"), "small_out") } else { ("small", big("big_out")) };
+    let (input, result) = if to_small {
+        (big("big"), "small_out")
+    } else {
+        ("small", big("big_out"))
+    };
     let side = |name| if to_small { name } else { big(name) };
     let x = Kit::place(plan, x, from_texels);
     let (weights, weights_at) = kit.weights(plan, weights);
     let (extra, relu, gated) = match epilogue {
         Epilogue::Forward { bias, relu } => ((side("bias"), bias), relu, false),
-        Epilogue::Backward { gate, gated } => {
-            ((side("gate"), Kit::place(plan, gate, to_texels)), false, gated)
-        }
+        Epilogue::Backward { gate, gated } => (
+            (side("gate"), Kit::place(plan, gate, to_texels)),
+            false,
+            gated,
+        ),
     };
     let shape = [batch, output[0], output[1], output[2]];
     let y = if to_texels {
@@ -371,7 +386,11 @@ pub fn contract(
         (false, false) => "adjoint_gated",
     };
     let mut constants = constants(&spec, batch);
-    constants.extend([("RELU", flag(relu)), ("GATED", flag(gated)), ("SPLITS", 1.0)]);
+    constants.extend([
+        ("RELU", flag(relu)),
+        ("GATED", flag(gated)),
+        ("SPLITS", 1.0),
+    ]);
     if kit.variant != Variant::Plain {
         constants.push(("WEIGHTS_AT", (weights_at / 4) as f64));
     }
@@ -435,11 +454,22 @@ pub fn weight_grad(
     let twin = move |t: &Tensors| {
         let mut partials = t.floats_mut("partials");
         partials.fill(0.0);
-        spec.weight_grad(batch, splits, &t.floats(big_name), &t.floats("small"), &mut partials);
+        spec.weight_grad(
+            batch,
+            splits,
+            &t.floats(big_name),
+            &t.floats("small"),
+            &mut partials,
+        );
     };
     plan.push(Step {
         label,
-        kernel: kernel(module(kit.variant, kit.texels), "weight_grad", &constants, twin),
+        kernel: kernel(
+            module(kit.variant, kit.texels),
+            "weight_grad",
+            &constants,
+            twin,
+        ),
         bindings: vec![(big_name, big), ("small", small), ("partials", partials)],
         grid: grid(kit.variant, &spec, batch, Call::WeightGrad(splits)),
         flops: batch as u64 * spec.flops(),
@@ -466,7 +496,8 @@ mod tests {
         for (size, kernel, stride) in [(7, 3, 2), (8, 5, 1), (5, 3, 1), (9, 5, 2)] {
             for padding in [Padding::Valid, Padding::Same] {
                 let spec = Conv::new([size, size + 1, 2], 3, kernel, stride, padding);
-                let wave = |n: usize, f: f64| (0..n).map(|i| (f * i as f64).sin()).collect::<Vec<_>>();
+                let wave =
+                    |n: usize, f: f64| (0..n).map(|i| (f * i as f64).sin()).collect::<Vec<_>>();
                 let big = wave(2 * spec.big.iter().product::<usize>(), 0.37);
                 let small = wave(2 * spec.small.iter().product::<usize>(), 0.73);
                 let weights = wave(spec.weights(), 1.91);
@@ -475,11 +506,19 @@ mod tests {
                 spec.adjoint(2, &small, &weights, &mut back);
                 let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
                 let (left, right) = (dot(&forth, &small), dot(&big, &back));
-                assert!((left - right).abs() < 1e-10 * left.abs().max(1.0), "{spec:?}: {left} {right}");
+                assert!(
+                    (left - right).abs() < 1e-10 * left.abs().max(1.0),
+                    "{spec:?}: {left} {right}"
+                );
                 let mut partials = vec![0.0; 3 * weights.len()];
                 spec.weight_grad(2, 3, &big, &small, &mut partials);
-                let along: f64 = (0..3).map(|s| dot(&partials[s * weights.len()..][..weights.len()], &weights)).sum();
-                assert!((left - along).abs() < 1e-10 * left.abs().max(1.0), "{spec:?}");
+                let along: f64 = (0..3)
+                    .map(|s| dot(&partials[s * weights.len()..][..weights.len()], &weights))
+                    .sum();
+                assert!(
+                    (left - along).abs() < 1e-10 * left.abs().max(1.0),
+                    "{spec:?}"
+                );
             }
         }
     }
@@ -487,11 +526,31 @@ mod tests {
     #[test]
     fn variants_are_chosen_by_channels_and_subgroups() {
         let portable = Caps::portable();
-        let lavapipe = Caps { subgroup_min: 8, subgroup_max: 8, software: true, ..Caps::portable() };
-        let swiftshader = Caps { subgroup_min: 4, subgroup_max: 4, software: true, ..Caps::portable() };
-        let nvidia = Caps { subgroup_min: 32, subgroup_max: 32, ..Caps::portable() };
-        let plain = Caps { pinned: Some(Variant::Plain), ..lavapipe.clone() };
-        let tile = Caps { pinned: Some(Variant::Tile), ..lavapipe.clone() };
+        let lavapipe = Caps {
+            subgroup_min: 8,
+            subgroup_max: 8,
+            software: true,
+            ..Caps::portable()
+        };
+        let swiftshader = Caps {
+            subgroup_min: 4,
+            subgroup_max: 4,
+            software: true,
+            ..Caps::portable()
+        };
+        let nvidia = Caps {
+            subgroup_min: 32,
+            subgroup_max: 32,
+            ..Caps::portable()
+        };
+        let plain = Caps {
+            pinned: Some(Variant::Plain),
+            ..lavapipe.clone()
+        };
+        let tile = Caps {
+            pinned: Some(Variant::Tile),
+            ..lavapipe.clone()
+        };
         let spec = |c, s| Conv::new([28, 28, c], s, 3, 2, Padding::Same);
         for (caps, channels, expected) in [
             (&portable, (32, 64), Variant::Tile),
@@ -508,7 +567,11 @@ mod tests {
             (&tile, (32, 64), Variant::Tile),
             (&tile, (1, 32), Variant::Thin),
         ] {
-            assert_eq!(choose(caps, &spec(channels.0, channels.1)), expected, "{caps:?} {channels:?}");
+            assert_eq!(
+                choose(caps, &spec(channels.0, channels.1)),
+                expected,
+                "{caps:?} {channels:?}"
+            );
         }
     }
 }

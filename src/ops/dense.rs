@@ -87,7 +87,11 @@ pub struct Forward {
 /// Appends y = x W + b.
 pub fn forward(plan: &mut Plan, label: String, spec: Dense, relu: bool, to: Forward) {
     let batch = plan.batch;
-    let entry = if spec.inputs >= DEEP { "forward_deep" } else { "forward" };
+    let entry = if spec.inputs >= DEEP {
+        "forward_deep"
+    } else {
+        "forward"
+    };
     let twin = move |t: &Tensors| {
         let (x, w, b) = (t.floats("x"), t.floats("weights"), t.floats("bias"));
         spec.forward(relu, &x, &w, &b, &mut t.floats_mut("y"));
@@ -95,7 +99,12 @@ pub fn forward(plan: &mut Plan, label: String, spec: Dense, relu: bool, to: Forw
     plan.push(Step {
         label,
         kernel: kernel("dense", entry, &spec.constants(batch, relu, false), twin),
-        bindings: vec![("x", to.x), ("weights", to.weights), ("bias", to.bias), ("y", to.y)],
+        bindings: vec![
+            ("x", to.x),
+            ("weights", to.weights),
+            ("bias", to.bias),
+            ("y", to.y),
+        ],
         grid: Dense::grid(spec.inputs, spec.outputs, batch),
         flops: spec.flops(batch),
     });
@@ -117,19 +126,31 @@ pub struct InputGrad {
 /// Appends dx = dy Wᵀ; where `gated`, zero where x is 0.
 pub fn input_grad(plan: &mut Plan, label: String, spec: Dense, gated: bool, of: InputGrad) {
     let batch = plan.batch;
-    let entry = if spec.outputs >= DEEP { "input_grad_deep" } else { "input_grad" };
+    let entry = if spec.outputs >= DEEP {
+        "input_grad_deep"
+    } else {
+        "input_grad"
+    };
     let twin = move |t: &Tensors| {
         let mut dx = t.floats_mut("dx");
         spec.input_grad(&t.floats("dy"), &t.floats("weights"), &mut dx);
         if gated {
             let x = t.floats("x");
-            dx.iter_mut().zip(&*x).filter(|(_, x)| **x <= 0.0).for_each(|(d, _)| *d = 0.0);
+            dx.iter_mut()
+                .zip(&*x)
+                .filter(|(_, x)| **x <= 0.0)
+                .for_each(|(d, _)| *d = 0.0);
         }
     };
     plan.push(Step {
         label,
         kernel: kernel("dense", entry, &spec.constants(batch, false, gated), twin),
-        bindings: vec![("dy", of.dy), ("weights", of.weights), ("x", of.x), ("dx", of.dx)],
+        bindings: vec![
+            ("dy", of.dy),
+            ("weights", of.weights),
+            ("x", of.x),
+            ("dx", of.dx),
+        ],
         grid: Dense::grid(spec.outputs, spec.inputs, batch),
         flops: spec.flops(batch),
     });
@@ -153,11 +174,21 @@ pub fn weight_grad(plan: &mut Plan, label: String, spec: Dense, of: WeightGrad) 
     let batch = plan.batch;
     let twin = move |t: &Tensors| {
         let (x, dy) = (t.floats("x"), t.floats("dy"));
-        spec.weight_grad(&x, &dy, &mut t.floats_mut("weights_grad"), &mut t.floats_mut("bias_grad"));
+        spec.weight_grad(
+            &x,
+            &dy,
+            &mut t.floats_mut("weights_grad"),
+            &mut t.floats_mut("bias_grad"),
+        );
     };
     plan.push(Step {
         label,
-        kernel: kernel("dense", "weight_grad", &spec.constants(batch, false, false), twin),
+        kernel: kernel(
+            "dense",
+            "weight_grad",
+            &spec.constants(batch, false, false),
+            twin,
+        ),
         bindings: vec![
             ("x", of.x),
             ("dy", of.dy),

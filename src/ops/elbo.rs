@@ -49,7 +49,9 @@ pub fn batch_means(
         let mut mean = [0.0; TERMS];
         for n in 0..batch {
             let terms = term(t, n);
-            mean.iter_mut().zip(terms).for_each(|(m, v)| *m += v / batch as f64);
+            mean.iter_mut()
+                .zip(terms)
+                .for_each(|(m, v)| *m += v / batch as f64);
         }
         let [logpx_z, logpz, logqz_x, kl] = mean;
         let divergence = match divergence {
@@ -93,7 +95,12 @@ pub fn record(
     bindings.push(("terms", table));
     plan.push(Step {
         label: "elbo record".into(),
-        kernel: kernel("elbo", "record", &constants(batch, Divergence::MonteCarlo), twin),
+        kernel: kernel(
+            "elbo",
+            "record",
+            &constants(batch, Divergence::MonteCarlo),
+            twin,
+        ),
         bindings,
         grid: [groups(batch, 64), 1, 1],
         flops: 0,

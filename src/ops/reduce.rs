@@ -6,7 +6,14 @@ use crate::plan::{Plan, Role, SlotId, Step, groups};
 
 /// Appends `y [groups, columns]`, each row the sum of one contiguous range of the rows of
 /// `x [rows, columns]`. Slots may have any shape of that many elements.
-pub fn column_sums(plan: &mut Plan, label: String, x: SlotId, rows: usize, parts: usize, y: SlotId) {
+pub fn column_sums(
+    plan: &mut Plan,
+    label: String,
+    x: SlotId,
+    rows: usize,
+    parts: usize,
+    y: SlotId,
+) {
     let columns = plan[x].len() / rows;
     let constants = [
         ("ROWS", rows as f64),

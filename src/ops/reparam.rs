@@ -62,7 +62,12 @@ pub fn sample(plan: &mut Plan, latent: usize, q: SlotId, eps: SlotId) -> Sampled
     };
     plan.push(Step {
         label: "reparam sample".into(),
-        kernel: kernel("reparam", "sample", &constants(batch, latent, Divergence::MonteCarlo), twin),
+        kernel: kernel(
+            "reparam",
+            "sample",
+            &constants(batch, latent, Divergence::MonteCarlo),
+            twin,
+        ),
         bindings: vec![
             ("q", q),
             ("eps", eps),
@@ -74,7 +79,12 @@ pub fn sample(plan: &mut Plan, latent: usize, q: SlotId, eps: SlotId) -> Sampled
         grid: [groups(batch, 64), 1, 1],
         flops: 16 * (batch * latent) as u64,
     });
-    Sampled { z, logpz, logqz_x, kl }
+    Sampled {
+        z,
+        logpz,
+        logqz_x,
+        kl,
+    }
 }
 
 /// Appends the gradient `dq [B, 2·latent]` of the mean loss, from the decoder's `dz`.
@@ -115,7 +125,12 @@ pub fn backward(
     };
     plan.push(Step {
         label: "reparam backward".into(),
-        kernel: kernel("reparam", "backward", &constants(batch, latent, divergence), twin),
+        kernel: kernel(
+            "reparam",
+            "backward",
+            &constants(batch, latent, divergence),
+            twin,
+        ),
         bindings: vec![("q", q), ("eps", eps), ("z", z), ("dz", dz), ("dq", dq)],
         grid: [groups(batch * latent, 64), 1, 1],
         flops: 8 * (batch * latent) as u64,

@@ -33,7 +33,9 @@ pub fn shuffle(plan: &mut Plan, state: SlotId, count: usize, order: Order) -> Sl
         for (row, index) in t.words_mut("indices").iter_mut().enumerate() {
             let at = (state.position + row as u32).min(count as u32 - 1);
             *index = match order {
-                Order::Shuffled => rng::permute(at, count as u32, state.epoch, rng::key(state.seed)),
+                Order::Shuffled => {
+                    rng::permute(at, count as u32, state.epoch, rng::key(state.seed))
+                }
                 Order::File => at,
             };
         }
@@ -65,7 +67,12 @@ pub fn normals(plan: &mut Plan, state: SlotId, latent: usize) -> SlotId {
     };
     plan.push(Step {
         label: "noise".into(),
-        kernel: kernel("rng", "normals", &constants(batch, latent, 1, Order::File), twin),
+        kernel: kernel(
+            "rng",
+            "normals",
+            &constants(batch, latent, 1, Order::File),
+            twin,
+        ),
         bindings: vec![("state", state), ("eps", eps)],
         grid: [groups(batch * latent.div_ceil(4), 64), 1, 1],
         flops: 0,

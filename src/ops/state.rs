@@ -1,8 +1,8 @@
 //! The step state: counters on the device which make replay static.
 
 use super::kernel;
-use crate::plan::{Plan, Role, SlotId, Step};
 use crate::plan::cpu::Tensors;
+use crate::plan::{Plan, Role, SlotId, Step};
 use crate::rng::{self, Stream};
 
 /// Words of the state, in the order of `StepState` in `shaders/common.wgsl`.

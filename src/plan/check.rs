@@ -32,7 +32,9 @@ pub enum PlanError {
         fits: Option<usize>,
     },
     /// A dispatch has more workgroups along one axis than WebGPU allows.
-    #[error("step `{step}` needs {groups} workgroups along one axis, WebGPU allows 65535: use a smaller batch")]
+    #[error(
+        "step `{step}` needs {groups} workgroups along one axis, WebGPU allows 65535: use a smaller batch"
+    )]
     TooManyGroups {
         /// Label of the step.
         step: String,
@@ -90,10 +92,7 @@ impl Plan {
             let (_, id) = bound.ok_or_else(|| fault(format!("`{}` is not bound", binding.name)))?;
             let slot = &self[*id];
             if slot.scalar != binding.scalar {
-                return Err(fault(format!(
-                    "`{}` has the wrong element type",
-                    slot.name
-                )));
+                return Err(fault(format!("`{}` has the wrong element type", slot.name)));
             }
             if slot.texels != binding.texels {
                 let message = format!("`{}` is not in the memory the kernel expects", slot.name);
@@ -155,7 +154,9 @@ impl Plan {
 fn check_names(step: &Step, entry: &Entry) -> Result<(), String> {
     for (name, _) in &step.bindings {
         if !entry.bindings.iter().any(|b| b.name == *name) {
-            return Err(format!("binds `{name}`, which the entry point does not use"));
+            return Err(format!(
+                "binds `{name}`, which the entry point does not use"
+            ));
         }
     }
     let given = |name: &str| step.kernel.constants.iter().any(|(n, _)| *n == name);

@@ -68,7 +68,9 @@ impl Tensors {
 
     fn cell(&self, name: &str) -> &RefCell<Values> {
         let found = self.values.iter().find(|(n, _)| *n == name);
-        &found.unwrap_or_else(|| panic!("the step binds no `{name}`")).1
+        &found
+            .unwrap_or_else(|| panic!("the step binds no `{name}`"))
+            .1
     }
 
     /// The float tensor of that name, to read.

@@ -150,7 +150,14 @@ impl Plan {
 
     /// Adds a float activation which lies in a texture; its length is a multiple of 4.
     pub fn texels(&mut self, name: impl Into<String>, shape: &[usize]) -> SlotId {
-        self.add(name.into(), shape, Scalar::F32, Role::Activation, None, true)
+        self.add(
+            name.into(),
+            shape,
+            Scalar::F32,
+            Role::Activation,
+            None,
+            true,
+        )
     }
 
     /// Adds a slot of unsigned integers.
@@ -167,7 +174,14 @@ impl Plan {
         shape: &[usize],
     ) -> SlotId {
         let Slot { scalar, role, .. } = self[arena];
-        self.add(name.into(), shape, scalar, role, Some((arena, offset)), false)
+        self.add(
+            name.into(),
+            shape,
+            scalar,
+            role,
+            Some((arena, offset)),
+            false,
+        )
     }
 
     fn add(

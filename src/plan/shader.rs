@@ -58,8 +58,18 @@ pub const SOURCES: &[Source] = &[
     source!("adam"),
     source!("bce"),
     source!("conv"),
-    source!("conv_broadcast", "conv_broadcast", Some(Quads::Buffers), true),
-    source!("conv_broadcast", "conv_broadcast_texels", Some(Quads::Texels), true),
+    source!(
+        "conv_broadcast",
+        "conv_broadcast",
+        Some(Quads::Buffers),
+        true
+    ),
+    source!(
+        "conv_broadcast",
+        "conv_broadcast_texels",
+        Some(Quads::Texels),
+        true
+    ),
     source!("conv_thin", "conv_thin", Some(Quads::Buffers), false),
     source!("conv_thin", "conv_thin_texels", Some(Quads::Texels), false),
     source!("conv_tile", "conv_tile", Some(Quads::Buffers), false),

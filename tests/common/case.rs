@@ -38,7 +38,9 @@ impl Outcome {
             let width = q.len() / plan.batch;
             let half = |first: bool| {
                 let rows = q.chunks(width).map(|row| row.split_at(width / 2));
-                rows.flat_map(|(mean, logvar)| if first { mean } else { logvar }).copied().collect()
+                rows.flat_map(|(mean, logvar)| if first { mean } else { logvar })
+                    .copied()
+                    .collect()
             };
             keep("mean".into(), half(true));
             keep("logvar".into(), half(false));
@@ -53,7 +55,11 @@ impl Outcome {
                 keep(name.to_string(), read(name));
             }
         }
-        let params = || names.iter().filter(|n| n.ends_with(".kernel") || n.ends_with(".bias"));
+        let params = || {
+            names
+                .iter()
+                .filter(|n| n.ends_with(".kernel") || n.ends_with(".bias"))
+        };
         for name in params().filter(|n| !n.contains('/')) {
             if k == 0 {
                 keep(format!("param_after_1/{name}"), read(name));
@@ -87,8 +93,17 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Row { name, measure, found, limit, worst } = self;
-        write!(f, "{name}: {measure} {found:.2e}, limit {limit:.0e}, worst at {worst}")
+        let Row {
+            name,
+            measure,
+            found,
+            limit,
+            worst,
+        } = self;
+        write!(
+            f,
+            "{name}: {measure} {found:.2e}, limit {limit:.0e}, worst at {worst}"
+        )
     }
 }
 
@@ -97,7 +112,8 @@ impl Case {
     pub fn read(name: &str) -> Case {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
         let file = TensorFile::read(format!("{folder}/{name}.safetensors")).expect(name);
-        let config: serde_json::Value = serde_json::from_str(&file.metadata["config"]).expect("config");
+        let config: serde_json::Value =
+            serde_json::from_str(&file.metadata["config"]).expect("config");
         let rename = |key: &str| config[key].clone();
         let model = serde_json::json!({
             "image": rename("image"),
@@ -110,15 +126,23 @@ impl Case {
         let model: Model = serde_json::from_value(model).expect("model");
         let floats = |name: &str| file.get(name).expect(name).as_f32().expect(name).to_vec();
         let below = |prefix: &str| -> Vec<(String, Vec<f32>)> {
-            let names = file.tensors.keys().filter_map(|n| Some((n, n.strip_prefix(prefix)?)));
-            names.map(|(full, name)| (name.to_owned(), floats(full))).collect()
+            let names = file
+                .tensors
+                .keys()
+                .filter_map(|n| Some((n, n.strip_prefix(prefix)?)));
+            names
+                .map(|(full, name)| (name.to_owned(), floats(full)))
+                .collect()
         };
         let batch = file.get("input/eps").expect("eps").shape[1];
         let width = batch * model.latent_dim;
         Case {
             batch,
             x: floats("input/x"),
-            eps: floats("input/eps").chunks(width).map(<[f32]>::to_vec).collect(),
+            eps: floats("input/eps")
+                .chunks(width)
+                .map(<[f32]>::to_vec)
+                .collect(),
             params: below("param/"),
             expect: below("expect/"),
             model,
@@ -132,7 +156,10 @@ impl Case {
             let expected: Vec<f64> = expected.iter().map(|&v| f64::from(v)).collect();
             let found = match name.as_str() {
                 "loss" => &outcome.loss,
-                _ => outcome.tensors.get(name).unwrap_or_else(|| panic!("{name} was not computed")),
+                _ => outcome
+                    .tensors
+                    .get(name)
+                    .unwrap_or_else(|| panic!("{name} was not computed")),
             };
             assert_eq!(found.len(), expected.len(), "{name}");
             let start = |param: &str| {
@@ -152,9 +179,17 @@ impl Case {
                 None if name == "kl" => {
                     let limit = 1e-5 + 1e-5 * largest(&expected);
                     let (found, worst) = largest_difference(found, &expected);
-                    Row { name: name.clone(), measure: "max_abs", found, limit, worst }
+                    Row {
+                        name: name.clone(),
+                        measure: "max_abs",
+                        found,
+                        limit,
+                        worst,
+                    }
                 }
-                None if name.starts_with("log") && name != "logits" && name != "logvar" || name == "loss" => {
+                None if name.starts_with("log") && name != "logits" && name != "logvar"
+                    || name == "loss" =>
+                {
                     max(name, found, &expected, 5e-6)
                 }
                 _ => max(name, found, &expected, 1e-5),
@@ -171,7 +206,10 @@ fn largest(values: &[f64]) -> f64 {
 fn largest_difference(found: &[f64], expected: &[f64]) -> (f64, usize) {
     let differences = found.iter().zip(expected).map(|(a, b)| (a - b).abs());
     let nan_first = |d: f64| if d.is_nan() { f64::INFINITY } else { d };
-    let worst = differences.map(nan_first).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
+    let worst = differences
+        .map(nan_first)
+        .enumerate()
+        .max_by(|a, b| a.1.total_cmp(&b.1));
     worst.map_or((0.0, 0), |(i, d)| (d, i))
 }
 
@@ -179,7 +217,13 @@ fn largest_difference(found: &[f64], expected: &[f64]) -> (f64, usize) {
 fn max(name: &str, found: &[f64], expected: &[f64], limit: f64) -> Row {
     let (difference, worst) = largest_difference(found, expected);
     let found = difference / largest(expected);
-    Row { name: name.into(), measure: "rel_max", found, limit, worst }
+    Row {
+        name: name.into(),
+        measure: "rel_max",
+        found,
+        limit,
+        worst,
+    }
 }
 
 /// ‖a − ref‖₂ / ‖ref‖₂
@@ -188,5 +232,11 @@ fn l2(name: &str, found: &[f64], expected: &[f64], limit: f64) -> Row {
     let error = norm(&mut found.iter().zip(expected).map(|(a, b)| a - b));
     let (_, worst) = largest_difference(found, expected);
     let found = error / norm(&mut expected.iter().copied());
-    Row { name: name.into(), measure: "rel_l2", found, limit, worst }
+    Row {
+        name: name.into(),
+        measure: "rel_l2",
+        found,
+        limit,
+        worst,
+    }
 }

@@ -14,7 +14,11 @@ pub fn selection() -> Selection {
         adapter: var("CVAE_GPU_ADAPTER"),
         backend: var("CVAE_GPU_BACKEND").map(|b| b.parse().expect("CVAE_GPU_BACKEND")),
         disable: var("CVAE_GPU_DISABLE")
-            .map(|v| v.split(',').map(|f| f.parse().expect("CVAE_GPU_DISABLE")).collect())
+            .map(|v| {
+                v.split(',')
+                    .map(|f| f.parse().expect("CVAE_GPU_DISABLE"))
+                    .collect()
+            })
             .unwrap_or_default(),
         checked: var("CVAE_GPU_CHECKED").is_some(),
         variant: var("CVAE_GPU_VARIANT").map(|v| v.parse().expect("CVAE_GPU_VARIANT")),
@@ -34,5 +38,10 @@ pub fn gpu() -> &'static Gpu {
 /// The adapter and its driver, for failure messages.
 pub fn adapter_name() -> String {
     let adapter = &gpu().adapter;
-    format!("{} ({}, {})", adapter.name, adapter.backend.name(), adapter.driver)
+    format!(
+        "{} ({}, {})",
+        adapter.name,
+        adapter.backend.name(),
+        adapter.driver
+    )
 }

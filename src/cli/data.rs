@@ -1,0 +1,84 @@
+//! `cvae-gpu data`
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Subcommand;
+use cvae_gpu::data::{Binarize, mnist, packed};
+use cvae_gpu::tensor_file;
+
+use super::Common;
+
+/// Packed image sets: make one, look into one, list the built-in one
+#[derive(Subcommand)]
+pub enum DataCommand {
+    /// List the data sets known by name
+    List,
+    /// Make a packed set from a folder of IDX files, raw or gzip
+    #[command(
+        after_help = "Example:\n  cvae-gpu data pack mnist-idx/ --out assets/mnist.safetensors.gz"
+    )]
+    Pack {
+        /// Folder with train-images-idx3-ubyte and its three companions
+        source: PathBuf,
+        /// File to write; its stem becomes the name of the set
+        #[arg(long)]
+        out: PathBuf,
+        /// Keep grey levels instead of 0 and 1
+        #[arg(long)]
+        grey: bool,
+    },
+    /// Say what a packed set holds
+    Info {
+        /// A packed set
+        file: PathBuf,
+    },
+}
+
+impl DataCommand {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        match self {
+            DataCommand::List => {
+                println!(
+                    "{}: handwritten digits, 60000 + 10000 images of 28×28, built in",
+                    mnist::NAME
+                );
+            }
+            DataCommand::Pack { source, out, grey } => {
+                let file = out.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+                let name = file.split('.').next().filter(|n| !n.is_empty());
+                let name = name.context("--out must name a file")?;
+                let binarize = if grey {
+                    Binarize::None
+                } else {
+                    Binarize::Threshold
+                };
+                let bytes = packed::pack(&source, binarize, name)?;
+                tensor_file::write_atomically(&out, &bytes)?;
+                if !common.quiet {
+                    eprintln!("Wrote {} ({} bytes)", out.display(), bytes.len());
+                }
+            }
+            DataCommand::Info { file } => {
+                let (set, provenance) = packed::read_file(&file)?;
+                let [h, w, c] = set.shape();
+                println!("name     {}", set.name);
+                println!(
+                    "images   {} training, {} test",
+                    set.train.images.count(),
+                    set.test.images.count()
+                );
+                println!(
+                    "shape    {h}×{w}×{c}, {} bits a value",
+                    set.train.images.depth().bits()
+                );
+                println!("origin   {}", provenance.origin);
+                println!("licence  {}", provenance.licence);
+                for (name, hash) in &provenance.sources {
+                    println!("source   {name} {hash}");
+                }
+            }
+        }
+        Ok(())
+    }
+}

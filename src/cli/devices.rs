@@ -1,0 +1,79 @@
+//! `cvae-gpu devices`
+
+use clap::Args;
+use cvae_gpu::gpu::{self, GpuError};
+use cvae_gpu::model::{self, Feed, Model};
+use cvae_gpu::ops::adam::Adam;
+use serde::Serialize;
+
+use super::{Common, print_json, print_table};
+
+/// List the adapters: index, name, backend, driver, and which kernels would be used
+#[derive(Args)]
+#[command(after_help = "Example:\n  cvae-gpu devices --json | jq '.[0].name'")]
+pub struct DevicesArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    #[serde(flatten)]
+    adapter: gpu::AdapterReport,
+    variants: Vec<&'static str>,
+}
+
+impl DevicesArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let selection = common.selection();
+        let found = pollster::block_on(gpu::adapters(&selection));
+        if found.is_empty() {
+            let backend = selection.backend;
+            return Err(GpuError::NoAdapter { backend }.into());
+        }
+        let row = |adapter: gpu::AdapterReport| {
+            let plan = model::train_step(
+                &Model::default(),
+                Feed::Injected,
+                Adam::default(),
+                32,
+                &adapter.caps,
+            );
+            let variants = plan.variants();
+            Row { adapter, variants }
+        };
+        let rows: Vec<Row> = found.into_iter().map(row).collect();
+        if self.json {
+            return print_json(&rows, true);
+        }
+        let header = [
+            "index",
+            "name",
+            "backend",
+            "driver",
+            "type",
+            "subgroup",
+            "max binding",
+            "kernels",
+        ];
+        let cells = rows.iter().map(|Row { adapter, variants }| {
+            let caps = &adapter.caps;
+            vec![
+                adapter.index.to_string(),
+                adapter.name.clone(),
+                adapter.backend.name().to_owned(),
+                adapter.driver.clone(),
+                adapter.kind.to_owned(),
+                if caps.subgroup_min == 0 {
+                    "-".into()
+                } else {
+                    format!("{}..{}", caps.subgroup_min, caps.subgroup_max)
+                },
+                format!("{} MiB", caps.max_binding_bytes >> 20),
+                variants.join(" "),
+            ]
+        });
+        print_table(&header, &cells.collect::<Vec<_>>())
+    }
+}

@@ -1,0 +1,156 @@
+//! The command line: one file per command.
+
+mod bench;
+mod data;
+mod devices;
+mod plan;
+mod train;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use cvae_gpu::gpu::{Backend, Feature, Selection};
+use cvae_gpu::plan::Variant;
+use serde::Serialize;
+
+/// Train, evaluate and explore convolutional variational autoencoders on any GPU.
+#[derive(Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "Example:\n  cvae-gpu train                 the tutorial's model on MNIST, nothing to download\n  cvae-gpu train --epochs 1      a first look\n  cvae-gpu devices               which GPUs there are"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(train::TrainArgs),
+    Bench(bench::BenchArgs),
+    Devices(devices::DevicesArgs),
+    Plan(plan::PlanArgs),
+    #[command(subcommand)]
+    Data(data::DataCommand),
+}
+
+/// Flags of every command.
+#[derive(Args)]
+struct Common {
+    /// Adapter to use: its index in `cvae-gpu devices`, or part of its name
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME|INDEX",
+        help_heading = "Adapter"
+    )]
+    adapter: Option<String>,
+    /// Only adapters of this backend: vulkan, metal, dx12 or gl
+    #[arg(long, global = true, help_heading = "Adapter")]
+    backend: Option<Backend>,
+    /// Leave features unused, to try a fallback: subgroups, texels, timestamps
+    #[arg(
+        long,
+        global = true,
+        value_name = "FEATURE,…",
+        value_delimiter = ',',
+        help_heading = "Adapter"
+    )]
+    disable: Vec<Feature>,
+    /// Keep bounds checks in the shaders
+    #[arg(long, global = true, help_heading = "Adapter")]
+    checked: bool,
+    /// Pin the convolution kernels: plain, thin, tile or broadcast
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Adapter")]
+    variant: Option<Variant>,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Common {
+    fn selection(&self) -> Selection {
+        Selection {
+            adapter: self.adapter.clone(),
+            backend: self.backend,
+            disable: self.disable.clone(),
+            checked: self.checked,
+            variant: self.variant,
+        }
+    }
+}
+
+/// Runs the program; the status is 0 when done, 1 when refused or failed, 2 on wrong usage.
+pub fn run() -> ExitCode {
+    let start = std::time::Instant::now();
+    let Cli { command, common } = Cli::parse();
+    let done = match command {
+        Command::Train(args) => args.run(&common),
+        Command::Bench(args) => args.run(&common, start),
+        Command::Devices(args) => args.run(&common),
+        Command::Plan(args) => args.run(&common),
+        Command::Data(command) => command.run(&common),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whoever reads our output, `head` say, has seen enough.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|e| e.downcast_ref().is_some_and(broken))
+}
+
+/// Prints one JSON document, or one line of a stream of them.
+fn print_json(value: &impl Serialize, pretty: bool) -> anyhow::Result<()> {
+    let text = if pretty {
+        serde_json::to_string_pretty(value)?
+    } else {
+        serde_json::to_string(value)?
+    };
+    Ok(writeln!(io::stdout(), "{text}")?)
+}
+
+/// A text table: a header, then rows; numbers to the right.
+fn print_table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
+    let all = || {
+        std::iter::once(header.iter().map(|h| (*h).to_owned()).collect())
+            .chain(rows.iter().cloned())
+    };
+    let width = |column: usize| {
+        all()
+            .map(|row: Vec<String>| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let numeric = |text: &str| text.chars().next().is_some_and(|c| c.is_ascii_digit());
+    let mut out = io::stdout().lock();
+    for row in all() {
+        let mut line = String::new();
+        for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let right = rows.first().is_some_and(|r| numeric(&r[i]));
+            let cell = if right {
+                format!("{cell:>width$}")
+            } else {
+                format!("{cell:<width$}")
+            };
+            line = line + &cell + "  ";
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}

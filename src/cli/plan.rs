@@ -1,0 +1,109 @@
+//! `cvae-gpu plan`
+
+use clap::Args;
+use cvae_gpu::gpu;
+use cvae_gpu::model::{self, Feed};
+use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::fetch::Packed;
+use cvae_gpu::ops::rng::Order;
+use cvae_gpu::plan::Caps;
+use serde::Serialize;
+
+use super::train::ModelArgs;
+use super::{Common, print_json, print_table};
+
+/// Show the train step as a table: step, kernel, grid, FLOPs, bytes
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  cvae-gpu plan --batch 128\n  cvae-gpu plan --variant plain --json"
+)]
+pub struct PlanArgs {
+    /// Images of an optimizer step
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: u32,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    step: String,
+    kernel: String,
+    variant: &'static str,
+    grid: [u32; 3],
+    flops: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Table {
+    batch: usize,
+    dispatches: usize,
+    flops: u64,
+    bytes: u64,
+    steps: Vec<Row>,
+}
+
+impl PlanArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let model = self.model.model([28, 28, 1])?;
+        // Without an adapter the plan is still worth seeing: that of the portable kernels.
+        let found = pollster::block_on(gpu::adapters(&common.selection()));
+        let portable = Caps {
+            pinned: common.variant,
+            ..Caps::portable()
+        };
+        let caps = found.first().map_or(portable, |a| a.caps.clone());
+        let data = Packed {
+            shape: model.image,
+            count: 60_000,
+            depth: cvae_gpu::data::Depth::Bit,
+        };
+        let feed = Feed::Resident("train.images", data, Order::Shuffled);
+        let plan = model::train_step(&model, feed, Adam::default(), self.batch as usize, &caps);
+        plan.check()?;
+        let row = |step: &cvae_gpu::plan::Step| Row {
+            step: step.label.clone(),
+            kernel: step.kernel.entry.to_owned(),
+            variant: step.kernel.module,
+            grid: step.grid,
+            flops: step.flops,
+            bytes: plan.step_bytes(step),
+        };
+        let table = Table {
+            batch: plan.batch,
+            dispatches: plan.steps().len(),
+            flops: plan.flops(),
+            bytes: plan.bytes(),
+            steps: plan.steps().iter().map(row).collect(),
+        };
+        if self.json {
+            return print_json(&table, true);
+        }
+        let cells = table.steps.iter().map(|row| {
+            let [x, y, z] = row.grid;
+            vec![
+                row.step.clone(),
+                row.variant.to_owned(),
+                row.kernel.clone(),
+                format!("{x}×{y}×{z}"),
+                format!("{:.2}", row.flops as f64 / 1e6),
+                format!("{:.1}", row.bytes as f64 / 1024.0),
+            ]
+        });
+        print_table(
+            &["step", "module", "kernel", "grid", "MFLOP", "KiB"],
+            &cells.collect::<Vec<_>>(),
+        )?;
+        println!(
+            "\n{} dispatches, {:.1} MFLOP, {:.1} MiB on the device",
+            table.dispatches,
+            table.flops as f64 / 1e6,
+            table.bytes as f64 / (1 << 20) as f64
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! What training tells the world. Listeners ([`crate::report`]) turn events into a progress
+//! bar, files and pictures; training itself knows none of them.
+
+use serde::Serialize;
+
+use crate::params::ParamSpec;
+
+/// Something that happened while training.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Everything is compiled and on the device; training is about to start.
+    Started {
+        /// Adapter name.
+        adapter: String,
+        /// Driver and version.
+        driver: String,
+        /// Convolution kernels in use.
+        variant: String,
+        /// Trainable values.
+        parameters: usize,
+        /// Bytes allocated on the device, all at once.
+        device_bytes: u64,
+        /// Images of the training split.
+        train_images: usize,
+        /// Images of the test split.
+        test_images: usize,
+        /// Optimizer steps of a whole epoch.
+        steps_per_epoch: usize,
+        /// Images of the last step of an epoch.
+        last_batch: usize,
+    },
+    /// The first optimizer step is done: shaders are compiled.
+    FirstStep {
+        /// Since training was set up, evaluation of the untrained model excluded.
+        seconds: f64,
+    },
+    /// Some optimizer steps are done.
+    Progress {
+        /// Epoch under way, from 1.
+        epoch: usize,
+        /// Steps done in this epoch.
+        done: usize,
+        /// Steps of this epoch.
+        of: usize,
+        /// Mean loss of the steps since the last report, in nats per image.
+        loss: f64,
+        /// Optimizer steps since the start of the run.
+        step: u64,
+    },
+    /// An epoch is trained and evaluated. Epoch 0 is the untrained model.
+    Epoch(EpochReport),
+    /// The same test images, reconstructed.
+    Pictures {
+        /// Epoch they show.
+        epoch: usize,
+        /// Probabilities `[images, height, width, channels]`.
+        #[serde(skip)]
+        images: Vec<f32>,
+    },
+    /// The plane of a two-dimensional latent space, decoded.
+    Manifold {
+        /// Cells along each side.
+        n: usize,
+        /// Probabilities `[n·n, height, width, channels]`.
+        #[serde(skip)]
+        images: Vec<f32>,
+    },
+    /// Everything that determines the rest of the run.
+    Checkpoint(#[serde(skip)] Box<Snapshot>),
+    /// Training has ended.
+    Done {
+        /// Optimizer steps since the start of the run.
+        step: u64,
+        /// Final weights.
+        #[serde(skip)]
+        snapshot: Box<Snapshot>,
+        /// How often host and device talked.
+        traffic: Traffic,
+    },
+}
+
+/// Figures of an epoch: a line of `metrics.jsonl`. Terms are in nats per image.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EpochReport {
+    /// 0 is the untrained model.
+    pub epoch: usize,
+    /// Optimizer steps since the start of the run.
+    pub step: u64,
+    /// Mean over all test images, one noise draw each: `reconstruction − kl`.
+    pub test_elbo: f64,
+    /// Mean log p(x|z).
+    pub reconstruction: f64,
+    /// Mean of log q(z|x) − log p(z), or of the analytic divergence where the run uses it.
+    pub kl: f64,
+    /// Mean loss over the epoch's training images; none for epoch 0.
+    pub train_loss: Option<f64>,
+    /// Seconds of the training loop alone.
+    pub train_seconds: f64,
+    /// Training images per second.
+    pub images_per_second: Option<f64>,
+    /// Seconds of the evaluation.
+    pub eval_seconds: f64,
+    /// Adapter name.
+    pub adapter: String,
+    /// Driver and version.
+    pub driver: String,
+    /// Convolution kernels in use.
+    pub variant: String,
+}
+
+/// Weights, moments and counters: what a checkpoint holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Per parameter: its specification, weights, and first and second moments.
+    pub params: Vec<(ParamSpec, [Vec<f32>; 3])>,
+    /// The step state on the device.
+    pub state: Vec<u32>,
+}
+
+/// How often host and device talked during training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// Submissions which carried optimizer steps.
+    pub submissions: u64,
+    /// Most optimizer steps that one submission carried.
+    pub most_steps: u64,
+    /// Buffers the host wrote while optimizer steps were under way.
+    pub host_writes: u64,
+}

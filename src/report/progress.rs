@@ -1,0 +1,125 @@
+//! Tells a person how training goes: a bar with time to go on a terminal, plain lines elsewhere.
+//! Everything goes to standard error.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::event::{EpochReport, Event};
+
+/// The listener for people.
+pub struct Progress {
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    terminal: bool,
+}
+
+impl Progress {
+    /// Prints nothing at all if `quiet`.
+    pub fn new(quiet: bool) -> Self {
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        Progress {
+            quiet,
+            bar: None,
+            terminal: std::io::stderr().is_terminal() && colour,
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if self.quiet {
+            return;
+        }
+        match &self.bar {
+            Some(bar) => bar.suspend(|| eprintln!("{line}")),
+            None => eprintln!("{line}"),
+        }
+    }
+
+    /// Shows an event.
+    pub fn on(&mut self, event: &Event) {
+        match event {
+            Event::Started {
+                adapter,
+                driver,
+                variant,
+                parameters,
+                device_bytes,
+                train_images,
+                test_images,
+                ..
+            } => {
+                self.say(&format!("Adapter: {adapter} ({driver}), kernels {variant}"));
+                self.say(&format!(
+                    "Model: {parameters} parameters; data: {train_images} training and {test_images} test images; {} MiB on the device",
+                    device_bytes.div_ceil(1 << 20)
+                ));
+                self.say("Evaluating the untrained model …");
+            }
+            Event::FirstStep { seconds } => {
+                self.say(&format!("Set up and first step: {seconds:.1} s"));
+            }
+            Event::Progress {
+                epoch,
+                done,
+                of,
+                loss,
+                ..
+            } => self.progress(*epoch, *done, *of, *loss),
+            Event::Epoch(report) => {
+                self.finish();
+                self.say(&epoch_line(report));
+            }
+            Event::Done { step, traffic, .. } => {
+                self.finish();
+                self.say(&format!(
+                    "Done after {step} steps in {} submissions (up to {} steps each); the host wrote {} buffers while steps ran",
+                    traffic.submissions, traffic.most_steps, traffic.host_writes
+                ));
+            }
+            Event::Pictures { .. } | Event::Manifold { .. } | Event::Checkpoint(_) => {}
+        }
+    }
+
+    fn progress(&mut self, epoch: usize, done: usize, of: usize, loss: f64) {
+        if self.quiet || !self.terminal {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let target = ProgressDrawTarget::stderr();
+            let bar = ProgressBar::with_draw_target(Some(of as u64), target);
+            let template = "{prefix} {bar:30} {pos}/{len} steps, {per_sec}, {eta} to go, {msg}";
+            // A template fixed at compile time; the plain bar would do if it were wrong.
+            let style = ProgressStyle::with_template(template);
+            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+                .with_prefix(format!("Epoch {epoch}"))
+        });
+        bar.set_message(format!("loss {loss:.2}"));
+        bar.set_position(done as u64);
+    }
+
+    fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn epoch_line(report: &EpochReport) -> String {
+    let EpochReport {
+        epoch,
+        test_elbo,
+        reconstruction,
+        kl,
+        eval_seconds,
+        ..
+    } = report;
+    let terms =
+        format!("test ELBO {test_elbo:.2} (reconstruction {reconstruction:.2}, KL {kl:.2})");
+    match report.images_per_second {
+        Some(rate) => format!(
+            "Epoch {epoch:>3}: {terms}, trained in {:.1} s ({rate:.0} images/s), evaluated in {eval_seconds:.1} s",
+            report.train_seconds
+        ),
+        None => format!("Epoch {epoch:>3}: {terms}, evaluated in {eval_seconds:.1} s"),
+    }
+}
