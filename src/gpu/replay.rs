@@ -7,14 +7,12 @@ use super::context::{Counters, Gpu, GpuError, lock};
 use super::memory::Memory;
 use crate::plan::Plan;
 
+type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
+
 /// A submission under way, and the slot that is copied out behind it.
 pub struct Readback {
     index: wgpu::SubmissionIndex,
-    copy: Option<(
-        wgpu::Buffer,
-        usize,
-        OneshotReceiver<Result<(), wgpu::BufferAsyncError>>,
-    )>,
+    copy: Option<(wgpu::Buffer, usize, Mapped)>,
 }
 
 impl Gpu {
