@@ -17,6 +17,8 @@ pub struct Case {
     pub eps: Vec<Vec<f32>>,
     pub params: Vec<(String, Vec<f32>)>,
     expect: Vec<(String, Vec<f32>)>,
+    /// A pre-activation lies so near a ReLU's kink that rounding may put it on the other side.
+    near_kink: bool,
 }
 
 /// What an implementation computed, under the names of the file's `expect/`.
@@ -145,13 +147,16 @@ impl Case {
                 .collect(),
             params: below("param/"),
             expect: below("expect/"),
+            near_kink: config["relu_margin"]
+                .as_f64()
+                .is_some_and(|margin| margin < 5e-7),
             model,
         }
     }
 
-    /// Compares every expected tensor. Limits are the strict ones for float32 (README of the
-    /// cases): none of these cases comes near a ReLU's kink.
+    /// Compares every expected tensor, within the limits of the README of the cases.
     pub fn compare(&self, outcome: &Outcome) -> Vec<Row> {
+        let limit = |strict: f64, wide: f64| if self.near_kink { wide } else { strict };
         let row = |(name, expected): &(String, Vec<f32>)| {
             let expected: Vec<f64> = expected.iter().map(|&v| f64::from(v)).collect();
             let found = match name.as_str() {
@@ -170,11 +175,16 @@ impl Case {
                 values.iter().zip(from).map(|(a, b)| a - b).collect()
             };
             match name.split_once('/') {
-                Some(("grad", _)) => l2(name, found, &expected, 5e-5),
-                Some(("adam_m" | "adam_v", _)) => l2(name, found, &expected, 1e-4),
+                Some(("grad", _)) => l2(name, found, &expected, limit(5e-5, 1e-3)),
+                Some(("adam_m" | "adam_v", _)) => l2(name, found, &expected, limit(1e-4, 1e-2)),
                 Some(("param_after" | "param_after_1", param)) => {
                     let from = start(param);
-                    l2(name, &update(found, &from), &update(&expected, &from), 5e-4)
+                    l2(
+                        name,
+                        &update(found, &from),
+                        &update(&expected, &from),
+                        limit(5e-4, 5e-3),
+                    )
                 }
                 None if name == "kl" => {
                     let limit = 1e-5 + 1e-5 * largest(&expected);
