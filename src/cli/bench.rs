@@ -16,7 +16,7 @@ use cvae_gpu::rng::Stream;
 use serde::Serialize;
 
 use super::train::ModelArgs;
-use super::{Common, print_json, print_table};
+use super::{Common, print, print_json, print_table, say};
 
 /// Measure the train step: milliseconds, images per second, and where the time goes
 #[derive(Args)]
@@ -78,8 +78,11 @@ impl BenchArgs {
         if self.json {
             return print_json(&report, true);
         }
-        println!("{} ({}), {}", report.adapter, report.driver, report.variant);
-        println!(
+        print(&format!(
+            "{} ({}), {}",
+            report.adapter, report.driver, report.variant
+        ))?;
+        print(&format!(
             "batch {}: {:.2} ms per step ({:.2} … {:.2}), {:.0} images/s, {:.1} GFLOP/s; first step after {:.2} s",
             report.batch,
             report.ms_per_step,
@@ -88,7 +91,7 @@ impl BenchArgs {
             report.images_per_second,
             report.gflops,
             report.first_step_seconds
-        );
+        ))?;
         let Some(kernels) = &report.kernels else {
             return Ok(());
         };
@@ -102,7 +105,7 @@ impl BenchArgs {
                 format!("{:.2}", row.gbps),
             ]
         });
-        println!();
+        print("")?;
         print_table(
             &["step", "kernel", "ms", "%", "GFLOP/s", "GB/s"],
             &cells.collect::<Vec<_>>(),
@@ -187,7 +190,7 @@ async fn profile(
     let mut sums = vec![0.0; plan.steps().len()];
     for _ in 0..runs {
         let Some(times) = gpu.profile(replay).await? else {
-            eprintln!("this adapter takes no timestamps inside a pass: no profile");
+            say("this adapter takes no timestamps inside a pass: no profile");
             return Ok(None);
         };
         sums.iter_mut()

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use cvae_gpu::data::{Binarize, mnist, packed};
 use cvae_gpu::tensor_file;
 
-use super::Common;
+use super::{Common, print, say};
 
 /// Packed image sets: make one, look into one, list the built-in one
 #[derive(Subcommand)]
@@ -39,10 +39,10 @@ impl DataCommand {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         match self {
             DataCommand::List => {
-                println!(
+                print(&format!(
                     "{}: handwritten digits, 60000 + 10000 images of 28×28, built in",
                     mnist::NAME
-                );
+                ))?;
             }
             DataCommand::Pack { source, out, grey } => {
                 let file = out.file_name().and_then(|n| n.to_str()).unwrap_or_default();
@@ -56,26 +56,26 @@ impl DataCommand {
                 let bytes = packed::pack(&source, binarize, name)?;
                 tensor_file::write_atomically(&out, &bytes)?;
                 if !common.quiet {
-                    eprintln!("Wrote {} ({} bytes)", out.display(), bytes.len());
+                    say(&format!("Wrote {} ({} bytes)", out.display(), bytes.len()));
                 }
             }
             DataCommand::Info { file } => {
                 let (set, provenance) = packed::read_file(&file)?;
                 let [h, w, c] = set.shape();
-                println!("name     {}", set.name);
-                println!(
+                print(&format!("name     {}", set.name))?;
+                print(&format!(
                     "images   {} training, {} test",
                     set.train.images.count(),
                     set.test.images.count()
-                );
-                println!(
+                ))?;
+                print(&format!(
                     "shape    {h}×{w}×{c}, {} bits a value",
                     set.train.images.depth().bits()
-                );
-                println!("origin   {}", provenance.origin);
-                println!("licence  {}", provenance.licence);
+                ))?;
+                print(&format!("origin   {}", provenance.origin))?;
+                print(&format!("licence  {}", provenance.licence))?;
                 for (name, hash) in &provenance.sources {
-                    println!("source   {name} {hash}");
+                    print(&format!("source   {name} {hash}"))?;
                 }
             }
         }

@@ -102,7 +102,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            say(&format!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -114,6 +114,16 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|e| e.downcast_ref().is_some_and(broken))
 }
 
+/// A line for people, on standard error. Where that is closed, nobody listens.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// A line of the result, on standard output.
+fn print(line: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
+}
+
 /// Prints one JSON document, or one line of a stream of them.
 fn print_json(value: &impl Serialize, pretty: bool) -> anyhow::Result<()> {
     let text = if pretty {
@@ -121,7 +131,7 @@ fn print_json(value: &impl Serialize, pretty: bool) -> anyhow::Result<()> {
     } else {
         serde_json::to_string(value)?
     };
-    Ok(writeln!(io::stdout(), "{text}")?)
+    Ok(print(&text)?)
 }
 
 /// A text table: a header, then rows; numbers to the right.

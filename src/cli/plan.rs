@@ -10,7 +10,7 @@ use cvae_gpu::plan::Caps;
 use serde::Serialize;
 
 use super::train::ModelArgs;
-use super::{Common, print_json, print_table};
+use super::{Common, print, print_json, print_table};
 
 /// Show the train step as a table: step, kernel, grid, FLOPs, bytes
 #[derive(Args)]
@@ -98,12 +98,11 @@ impl PlanArgs {
             &["step", "module", "kernel", "grid", "MFLOP", "KiB"],
             &cells.collect::<Vec<_>>(),
         )?;
-        println!(
+        Ok(print(&format!(
             "\n{} dispatches, {:.1} MFLOP, {:.1} MiB on the device",
             table.dispatches,
             table.flops as f64 / 1e6,
             table.bytes as f64 / (1 << 20) as f64
-        );
-        Ok(())
+        ))?)
     }
 }

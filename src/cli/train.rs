@@ -13,7 +13,7 @@ use cvae_gpu::report::{Progress, RunFolder};
 use cvae_gpu::train::{Options, TrainError, Trainer};
 use serde::Serialize;
 
-use super::{Common, print_json};
+use super::{Common, print_json, say};
 
 /// Train a model; the defaults are those of TensorFlow's tutorial
 #[derive(Args)]
@@ -193,7 +193,7 @@ impl TrainArgs {
             .out
             .unwrap_or_else(|| RunFolder::fresh(Path::new("runs"), &set.name));
         let mut folder = RunFolder::create(&out, config, &run)?;
-        let mut progress = Progress::new(common.quiet);
+        let mut progress = Progress::new(common.quiet, common.verbose > 0);
         let json = self.json;
         let mut listener = |event: Event| {
             progress.on(&event);
@@ -210,7 +210,7 @@ impl TrainArgs {
             anyhow::Ok(())
         })?;
         if !common.quiet {
-            eprintln!("Wrote {}", out.display());
+            say(&format!("Wrote {}", out.display()));
         }
         Ok(())
     }

@@ -257,7 +257,7 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
     let groups: u32 = grid(variant, spec, batch, Call::WeightGrad(1))
         .iter()
         .product();
-    let wanted = if caps.software { 128 } else { 1024 };
+    let wanted = if caps.software { 64 } else { 1024 };
     let by_work = (wanted / groups.max(1) as usize).max(1);
     let by_length = (batch * spec.small_pixels()).div_ceil(64);
     let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);

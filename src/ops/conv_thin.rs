@@ -11,15 +11,22 @@ pub fn fits(spec: &Conv) -> bool {
 
 /// Workgroups of a call.
 pub fn grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
-    let blocks = groups(spec.small[2], 16);
     let phases = spec.stride * spec.stride;
     let rows = groups(spec.kernel * spec.kernel * spec.big[2], 1);
     match call {
-        Call::Correlate => [blocks, groups(batch * spec.small_pixels(), 4 * 32), 1],
+        Call::Correlate => [
+            groups(spec.small[2], 32),
+            groups(batch * spec.small_pixels(), 4 * 32),
+            1,
+        ],
         Call::Adjoint => {
             let pixels = groups(batch * spec.phase_pixels(), 4 * 32);
             [groups(phases * spec.big[2], 1), pixels, 1]
         }
-        Call::WeightGrad(splits) => [(rows * blocks).div_ceil(8), groups(splits, 1), 1],
+        Call::WeightGrad(splits) => [
+            (rows * groups(spec.small[2], 16)).div_ceil(8),
+            groups(splits, 1),
+            1,
+        ],
     }
 }

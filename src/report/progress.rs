@@ -1,25 +1,35 @@
-//! Tells a person how training goes: a bar with time to go on a terminal, plain lines elsewhere.
-//! Everything goes to standard error.
+//! Tells a person how training goes: a bar with time to go on a terminal, now and then a plain
+//! line elsewhere. Everything goes to standard error.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::event::{EpochReport, Event};
 
+/// Where there is no bar, a line comes at most this often.
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
 /// The listener for people.
 pub struct Progress {
     quiet: bool,
+    verbose: bool,
+    epoch_start: Instant,
+    last_line: Instant,
     bar: Option<ProgressBar>,
     terminal: bool,
 }
 
 impl Progress {
-    /// Prints nothing at all if `quiet`.
-    pub fn new(quiet: bool) -> Self {
+    /// Prints nothing at all if `quiet`, and a line for every submission if `verbose`.
+    pub fn new(quiet: bool, verbose: bool) -> Self {
         let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         Progress {
             quiet,
+            verbose,
+            epoch_start: Instant::now(),
+            last_line: Instant::now(),
             bar: None,
             terminal: std::io::stderr().is_terminal() && colour,
         }
@@ -29,9 +39,11 @@ impl Progress {
         if self.quiet {
             return;
         }
+        // Where standard error is closed nobody listens, and training goes on.
+        let print = || drop(writeln!(io::stderr(), "{line}"));
         match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 
@@ -68,6 +80,7 @@ impl Progress {
             Event::Epoch(report) => {
                 self.finish();
                 self.say(&epoch_line(report));
+                (self.epoch_start, self.last_line) = (Instant::now(), Instant::now());
             }
             Event::Done { step, traffic, .. } => {
                 self.finish();
@@ -81,7 +94,18 @@ impl Progress {
     }
 
     fn progress(&mut self, epoch: usize, done: usize, of: usize, loss: f64) {
-        if self.quiet || !self.terminal {
+        if self.quiet {
+            return;
+        }
+        if self.verbose || !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
+            self.last_line = Instant::now();
+            let seconds = self.epoch_start.elapsed().as_secs_f64();
+            let left = seconds * (of - done) as f64 / done.max(1) as f64;
+            self.say(&format!(
+                "Epoch {epoch:>3}: {done}/{of} steps, loss {loss:.2}, {left:.0} s to go"
+            ));
+        }
+        if !self.terminal {
             return;
         }
         let bar = self.bar.get_or_insert_with(|| {
