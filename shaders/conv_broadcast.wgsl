@@ -22,6 +22,12 @@ struct Tile {
     m7: mat4x4<f32>,
 }
 
+// For the epilogues, which loop over quads. The loops have a constant count, so that compilers
+// unroll them: indexing the array at run time would cost seconds of compilation on lavapipe.
+fn quads_of(t: Tile) -> array<mat4x4<f32>, 8> {
+    return array(t.m0, t.m1, t.m2, t.m3, t.m4, t.m5, t.m6, t.m7);
+}
+
 // t[quad of lane j] += (w of lane j) * x
 fn accumulate(t: ptr<function, Tile>, w: mat4x4<f32>, x: mat4x4<f32>) {
     (*t).m0 += mat4x4(
@@ -109,14 +115,10 @@ fn correlate(
     let first = 4u * (group.y * 32u + invocation);
     let s4 = OWNED * group.x;
     let t = correlation(first, s4, lane % OWNED);
-    forward_small(first, s4, t.m0);
-    forward_small(first, s4 + 1u, t.m1);
-    forward_small(first, s4 + 2u, t.m2);
-    forward_small(first, s4 + 3u, t.m3);
-    forward_small(first, s4 + 4u, t.m4);
-    forward_small(first, s4 + 5u, t.m5);
-    forward_small(first, s4 + 6u, t.m6);
-    forward_small(first, s4 + 7u, t.m7);
+    var quads = quads_of(t);
+    for (var j = 0u; j < OWNED; j++) {
+        forward_small(first, s4 + j, quads[j]);
+    }
 }
 
 @compute @workgroup_size(32)
@@ -128,14 +130,10 @@ fn correlate_gated(
     let first = 4u * (group.y * 32u + invocation);
     let s4 = OWNED * group.x;
     let t = correlation(first, s4, lane % OWNED);
-    backward_small(first, s4, t.m0);
-    backward_small(first, s4 + 1u, t.m1);
-    backward_small(first, s4 + 2u, t.m2);
-    backward_small(first, s4 + 3u, t.m3);
-    backward_small(first, s4 + 4u, t.m4);
-    backward_small(first, s4 + 5u, t.m5);
-    backward_small(first, s4 + 6u, t.m6);
-    backward_small(first, s4 + 7u, t.m7);
+    var quads = quads_of(t);
+    for (var j = 0u; j < OWNED; j++) {
+        backward_small(first, s4 + j, quads[j]);
+    }
 }
 
 // Phases stand along x, where workgroups are dealt out first: they differ in work, and a
@@ -155,14 +153,10 @@ fn adjoint(
     let first = 4u * (group.y * 32u + invocation);
     let c4 = OWNED * (group.x / (STRIDE * STRIDE));
     let t = adjoint_sum(phase, first, c4, lane % OWNED);
-    forward_big(phase, first, c4, t.m0);
-    forward_big(phase, first, c4 + 1u, t.m1);
-    forward_big(phase, first, c4 + 2u, t.m2);
-    forward_big(phase, first, c4 + 3u, t.m3);
-    forward_big(phase, first, c4 + 4u, t.m4);
-    forward_big(phase, first, c4 + 5u, t.m5);
-    forward_big(phase, first, c4 + 6u, t.m6);
-    forward_big(phase, first, c4 + 7u, t.m7);
+    var quads = quads_of(t);
+    for (var j = 0u; j < OWNED; j++) {
+        forward_big(phase, first, c4 + j, quads[j]);
+    }
 }
 
 @compute @workgroup_size(32)
@@ -175,14 +169,10 @@ fn adjoint_gated(
     let first = 4u * (group.y * 32u + invocation);
     let c4 = OWNED * (group.x / (STRIDE * STRIDE));
     let t = adjoint_sum(phase, first, c4, lane % OWNED);
-    backward_big(phase, first, c4, t.m0);
-    backward_big(phase, first, c4 + 1u, t.m1);
-    backward_big(phase, first, c4 + 2u, t.m2);
-    backward_big(phase, first, c4 + 3u, t.m3);
-    backward_big(phase, first, c4 + 4u, t.m4);
-    backward_big(phase, first, c4 + 5u, t.m5);
-    backward_big(phase, first, c4 + 6u, t.m6);
-    backward_big(phase, first, c4 + 7u, t.m7);
+    var quads = quads_of(t);
+    for (var j = 0u; j < OWNED; j++) {
+        backward_big(phase, first, c4 + j, quads[j]);
+    }
 }
 
 // An invocation owns one big quad of one tap against 8 small quads, over one range of positions.
@@ -204,12 +194,8 @@ fn weight_grad(
         let rows = big_rows(pixels(p, SMALL_H, SMALL_W), tap / KERNEL, tap % KERNEL);
         accumulate(&t, y, transpose(load_big(rows, c4)));
     }
-    store_partials(group.z, tap, c4, s4, t.m0);
-    store_partials(group.z, tap, c4, s4 + 1u, t.m1);
-    store_partials(group.z, tap, c4, s4 + 2u, t.m2);
-    store_partials(group.z, tap, c4, s4 + 3u, t.m3);
-    store_partials(group.z, tap, c4, s4 + 4u, t.m4);
-    store_partials(group.z, tap, c4, s4 + 5u, t.m5);
-    store_partials(group.z, tap, c4, s4 + 6u, t.m6);
-    store_partials(group.z, tap, c4, s4 + 7u, t.m7);
+    var quads = quads_of(t);
+    for (var j = 0u; j < OWNED; j++) {
+        store_partials(group.z, tap, c4, s4 + j, quads[j]);
+    }
 }

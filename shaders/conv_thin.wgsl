@@ -26,6 +26,8 @@ fn outer(u: vec4<f32>, v: vec4<f32>) -> mat4x4<f32> {
     return mat4x4(u * v.x, u * v.y, u * v.z, u * v.w);
 }
 
+const OWNED = 4u;  // quads an invocation owns
+
 struct Tile {
     m0: mat4x4<f32>,
     m1: mat4x4<f32>,
@@ -33,7 +35,12 @@ struct Tile {
     m3: mat4x4<f32>,
 }
 
-// Small pixels first..first+3, quads s4..s4+3.
+// For the epilogues, which loop over quads; see conv_broadcast.wgsl.
+fn quads_of(t: Tile) -> array<mat4x4<f32>, 4> {
+    return array(t.m0, t.m1, t.m2, t.m3);
+}
+
+// Small pixels first..first+3, quads s4..s4+3: the pixels are loaded once for all of them.
 fn correlation(first: u32, s4: u32) -> Tile {
     let p = pixels(first, SMALL_H, SMALL_W);
     let last = SMALL_QUADS - 1u;
@@ -67,12 +74,12 @@ fn correlate(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let first = 4u * (group.y * 32u + lane);
-    let s4 = 4u * group.x;
+    let s4 = OWNED * group.x;
     let t = correlation(first, s4);
-    forward_small(first, s4, t.m0);
-    forward_small(first, s4 + 1u, t.m1);
-    forward_small(first, s4 + 2u, t.m2);
-    forward_small(first, s4 + 3u, t.m3);
+    var quads = quads_of(t);
+    for (var j = 0u; j < OWNED; j++) {
+        forward_small(first, s4 + j, quads[j]);
+    }
 }
 
 @compute @workgroup_size(32)
@@ -81,12 +88,12 @@ fn correlate_gated(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let first = 4u * (group.y * 32u + lane);
-    let s4 = 4u * group.x;
+    let s4 = OWNED * group.x;
     let t = correlation(first, s4);
-    backward_small(first, s4, t.m0);
-    backward_small(first, s4 + 1u, t.m1);
-    backward_small(first, s4 + 2u, t.m2);
-    backward_small(first, s4 + 3u, t.m3);
+    var quads = quads_of(t);
+    for (var j = 0u; j < OWNED; j++) {
+        backward_small(first, s4 + j, quads[j]);
+    }
 }
 
 // Channel c of big pixels first..first+3 of a phase.

@@ -15,7 +15,7 @@ pub fn grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
     let rows = groups(spec.kernel * spec.kernel * spec.big[2], 1);
     match call {
         Call::Correlate => [
-            groups(spec.small[2], 32),
+            groups(spec.small[2], 16),
             groups(batch * spec.small_pixels(), 4 * 32),
             1,
         ],
