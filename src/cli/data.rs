@@ -11,8 +11,12 @@ use super::{Common, print, say};
 
 /// Packed image sets: make one, look into one, list the built-in one
 #[derive(Subcommand)]
+#[command(
+    after_help = "Example:\n  cvae-gpu data pack mnist-idx/ --out mnist.safetensors.gz\n  cvae-gpu data info mnist.safetensors.gz\n  cvae-gpu train --data mnist.safetensors.gz"
+)]
 pub enum DataCommand {
     /// List the data sets known by name
+    #[command(after_help = "Example:\n  cvae-gpu data list")]
     List,
     /// Make a packed set from a folder of IDX files, raw or gzip
     #[command(
@@ -29,6 +33,7 @@ pub enum DataCommand {
         grey: bool,
     },
     /// Say what a packed set holds
+    #[command(after_help = "Example:\n  cvae-gpu data info assets/mnist.safetensors.gz")]
     Info {
         /// A packed set
         file: PathBuf,

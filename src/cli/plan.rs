@@ -1,7 +1,7 @@
 //! `cvae-gpu plan`
 
 use clap::Args;
-use cvae_gpu::gpu;
+use cvae_gpu::gpu::{self, GpuError};
 use cvae_gpu::model::{self, Feed};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
@@ -51,12 +51,14 @@ impl PlanArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let model = self.model.model([28, 28, 1])?;
         // Without an adapter the plan is still worth seeing: that of the portable kernels.
-        let found = pollster::block_on(gpu::adapters(&common.selection()));
-        let portable = Caps {
-            pinned: common.variant,
-            ..Caps::portable()
+        let caps = match pollster::block_on(gpu::adapter(&common.selection())) {
+            Ok(adapter) => adapter.caps,
+            Err(GpuError::NoAdapter { .. }) => Caps {
+                pinned: common.variant,
+                ..Caps::portable()
+            },
+            Err(error) => return Err(error.into()),
         };
-        let caps = found.first().map_or(portable, |a| a.caps.clone());
         let data = Packed {
             shape: model.image,
             count: 60_000,

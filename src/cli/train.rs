@@ -34,10 +34,10 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     batch: u32,
     /// Adam's learning rate
-    #[arg(long, default_value_t = 1e-4, value_parser = positive)]
+    #[arg(long, default_value_t = 1e-4, value_parser = positive, allow_negative_numbers = true)]
     lr: f64,
     /// Seed of weights, order and noise
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
     /// End after so many optimizer steps
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
@@ -145,6 +145,11 @@ struct RunConfig<'a> {
     max_steps: Option<u64>,
 }
 
+/// A run that could not begin leaves no folder that would be in the way of the next attempt.
+fn or_abandon<T, E>(result: Result<T, E>, folder: &mut RunFolder) -> Result<T, E> {
+    result.inspect_err(|_| folder.abandon())
+}
+
 impl TrainArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let binarize = match self.binarize {
@@ -193,6 +198,11 @@ impl TrainArgs {
             .out
             .unwrap_or_else(|| RunFolder::fresh(Path::new("runs"), &set.name));
         let mut folder = RunFolder::create(&out, config, &run)?;
+        let gpu = or_abandon(
+            pollster::block_on(Gpu::open(&common.selection())),
+            &mut folder,
+        )?;
+        let mut trainer = or_abandon(Trainer::new(&gpu, &options, &set), &mut folder)?;
         let mut progress = Progress::new(common.quiet, common.verbose > 0);
         let json = self.json;
         let mut listener = |event: Event| {
@@ -203,12 +213,7 @@ impl TrainArgs {
             }
             Ok(())
         };
-        pollster::block_on(async {
-            let gpu = Gpu::open(&common.selection()).await?;
-            let mut trainer = Trainer::new(&gpu, &options, &set)?;
-            trainer.run(&mut listener).await?;
-            anyhow::Ok(())
-        })?;
+        pollster::block_on(trainer.run(&mut listener))?;
         if !common.quiet {
             say(&format!("Wrote {}", out.display()));
         }

@@ -258,6 +258,33 @@ pub async fn adapters(selection: &Selection) -> Vec<AdapterReport> {
         .collect()
 }
 
+/// The adapter that a selection means.
+pub async fn adapter(selection: &Selection) -> Result<AdapterReport, GpuError> {
+    Ok(select(selection).await?.1)
+}
+
+async fn select(selection: &Selection) -> Result<(wgpu::Adapter, AdapterReport), GpuError> {
+    let found = enumerate(selection).await;
+    if found.is_empty() {
+        let backend = selection.backend;
+        return Err(GpuError::NoAdapter { backend });
+    }
+    let wanted = selection.adapter.as_deref();
+    let matches = |report: &AdapterReport| match wanted {
+        None => true,
+        Some(text) => match text.parse::<usize>() {
+            Ok(index) => report.index == index,
+            Err(_) => report.name.to_lowercase().contains(&text.to_lowercase()),
+        },
+    };
+    let line = |r: &AdapterReport| format!("  {} {} ({})", r.index, r.name, r.backend.name());
+    let unknown = GpuError::UnknownAdapter {
+        wanted: wanted.unwrap_or_default().to_owned(),
+        found: found.iter().map(|(_, r)| line(r)).collect(),
+    };
+    found.into_iter().find(|(_, r)| matches(r)).ok_or(unknown)
+}
+
 /// How often host and device have talked, to show that a train step needs neither.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -301,28 +328,7 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 impl Gpu {
     /// Opens the selected adapter with the least features and limits that do.
     pub async fn open(selection: &Selection) -> Result<Gpu, GpuError> {
-        let found = enumerate(selection).await;
-        if found.is_empty() {
-            return Err(GpuError::NoAdapter {
-                backend: selection.backend,
-            });
-        }
-        let wanted = selection.adapter.as_deref();
-        let matches = |report: &AdapterReport| match wanted {
-            None => true,
-            Some(text) => match text.parse::<usize>() {
-                Ok(index) => report.index == index,
-                Err(_) => report.name.to_lowercase().contains(&text.to_lowercase()),
-            },
-        };
-        let listed = found
-            .iter()
-            .map(|(_, r)| format!("  {} {} ({})", r.index, r.name, r.backend.name()));
-        let unknown = GpuError::UnknownAdapter {
-            wanted: wanted.unwrap_or_default().to_owned(),
-            found: listed.collect(),
-        };
-        let (adapter, report) = found.into_iter().find(|(_, r)| matches(r)).ok_or(unknown)?;
+        let (adapter, report) = select(selection).await?;
         Self::request(adapter, report, selection.checked).await
     }
 

@@ -7,6 +7,8 @@ mod profile;
 mod replay;
 
 pub use compile::Replay;
-pub use context::{AdapterReport, Backend, Counters, Feature, Gpu, GpuError, Selection, adapters};
+pub use context::{
+    AdapterReport, Backend, Counters, Feature, Gpu, GpuError, Selection, adapter, adapters,
+};
 pub use memory::Memory;
 pub use replay::Readback;

@@ -19,12 +19,12 @@ pub enum ReportError {
     #[error("{0} already holds a run: choose another --out, or remove it first")]
     Occupied(PathBuf),
     /// The operating system refused.
-    #[error("cannot write {path}: {source}; check the path, its permissions and the free space")]
+    #[error("cannot write {path}: {reason}; check the path, its permissions and the free space")]
     Io {
         /// File or folder.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A tensor file could not be written.
     #[error(transparent)]
@@ -48,7 +48,7 @@ pub struct RunFolder {
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ReportError + use<> {
     let path = path.to_owned();
-    move |source| ReportError::Io { path, source }
+    move |reason| ReportError::Io { path, reason }
 }
 
 impl RunFolder {
@@ -83,6 +83,16 @@ impl RunFolder {
             run,
             frames: Vec::new(),
         })
+    }
+
+    /// Takes back what [`RunFolder::create`] made, for a run that did not begin.
+    pub fn abandon(&mut self) {
+        for name in ["config.json", "metrics.jsonl"] {
+            // What cannot be removed stays, and is named by the next attempt.
+            let _ = fs::remove_file(self.path.join(name));
+        }
+        // Fails, as it should, where the folder was there before and holds something else.
+        let _ = fs::remove_dir(&self.path);
     }
 
     /// A folder that is not there yet: `<parent>/<name>-1`, `-2`, …

@@ -1,0 +1,18 @@
+//! The program as people and scripts meet it: exit codes, messages, standard output, and the
+//! files that it leaves. Small IDX folders stand in for data; the adapter is the best there is,
+//! or the one that `CVAE_GPU_BACKEND` and `CVAE_GPU_ADAPTER` ask for.
+
+#[path = "cli/folder.rs"]
+mod folder;
+#[path = "cli/inform.rs"]
+mod inform;
+#[path = "cli/program.rs"]
+mod program;
+#[path = "cli/refuse.rs"]
+mod refuse;
+#[path = "cli/sets.rs"]
+mod sets;
+#[path = "cli/train.rs"]
+mod train;
+#[path = "cli/usage.rs"]
+mod usage;

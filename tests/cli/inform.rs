@@ -1,0 +1,167 @@
+//! The commands that inform: devices, plan, data and bench.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::program::Cli;
+use super::sets;
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().expect("a list")
+}
+
+#[test]
+fn devices_lists_each_adapter_as_a_table_and_as_json() {
+    let json = Cli::new("devices --json").on_backend().succeed();
+    assert_eq!(json.stderr, "");
+    let json = json.json();
+    let table = Cli::new("devices").on_backend().succeed().stdout;
+    let mut rows = table.lines();
+    let header = rows.next().expect("a header");
+    for column in ["index", "name", "backend", "driver", "kernels"] {
+        assert!(header.contains(column), "{header}");
+    }
+    let devices = list(&json);
+    assert!(!devices.is_empty());
+    for (index, device) in devices.iter().enumerate() {
+        assert_eq!(device["index"], index);
+        let row = rows.next().expect("a row for each adapter");
+        for key in ["name", "backend", "driver"] {
+            let value = device[key].as_str().expect(key);
+            assert!(row.contains(value), "no {key} {value:?} in {row:?}");
+        }
+        assert_ne!(device["name"], "");
+        let backend = device["backend"].as_str().expect("a backend");
+        assert!(["vulkan", "metal", "dx12", "gl"].contains(&backend));
+        assert!(!list(&device["variants"]).is_empty());
+    }
+    assert_eq!(rows.next(), None);
+}
+
+#[test]
+fn a_feature_that_is_switched_off_is_not_used() {
+    let devices = Cli::new("devices --json --disable subgroups,texels,timestamps").on_backend();
+    for device in list(&devices.succeed().json()) {
+        let caps = &device["caps"];
+        assert_eq!(caps["subgroup_max"], 0, "{device}");
+        assert_eq!(caps["texels"], false, "{device}");
+        assert_eq!(caps["timestamps"], false, "{device}");
+        let variants = device["variants"].to_string();
+        assert!(!variants.contains("broadcast"), "{device}");
+        assert!(!variants.contains("texels"), "{device}");
+    }
+}
+
+/// Checks a plan as JSON; gives its FLOPs and its convolution kernels.
+fn check_plan(cli: Cli) -> (u64, BTreeSet<String>) {
+    let plan = cli.succeed().json();
+    let steps = list(&plan["steps"]);
+    assert_eq!(plan["dispatches"], steps.len());
+    for step in steps {
+        assert_ne!(step["step"].as_str(), Some(""), "{step}");
+        assert!(step["kernel"].as_str().is_some_and(|k| !k.is_empty()));
+        let grid = list(&step["grid"]);
+        assert_eq!(grid.len(), 3, "{step}");
+        assert!(grid.iter().all(|n| n.as_u64() >= Some(1)), "{step}");
+    }
+    let sum = |key: &str| -> u64 { steps.iter().map(|s| s[key].as_u64().expect(key)).sum() };
+    let flops = plan["flops"].as_u64().expect("a number");
+    assert_eq!(flops, sum("flops"));
+    assert!(sum("bytes") > 0);
+    let variants = steps.iter().map(|s| s["variant"].as_str().expect("text"));
+    let convolutions = variants.filter(|v| v.starts_with("conv"));
+    (flops, convolutions.map(str::to_owned).collect())
+}
+
+#[test]
+fn a_plan_gives_each_step_its_kernel_and_grid_and_their_sum_as_total() {
+    let (one, _) = check_plan(Cli::new("plan --json --batch 1").on_adapter());
+    let (eight, _) = check_plan(Cli::new("plan --json --batch 8").on_adapter());
+    assert!(eight > 4 * one, "{eight} FLOPs for 8 images, {one} for 1");
+}
+
+#[test]
+fn a_plan_follows_the_pinned_variant_and_needs_no_adapter() {
+    let (_, plain) = check_plan(Cli::new("plan --json --variant plain").on_adapter());
+    let (_, tile) = check_plan(Cli::new("plan --json --variant tile").on_adapter());
+    assert!(plain.is_disjoint(&tile), "{plain:?} and {tile:?}");
+    let (_, offline) = check_plan(Cli::new("plan --json --variant plain").without_vulkan());
+    assert!(!offline.is_empty());
+}
+
+#[test]
+fn the_plan_as_a_table_has_a_row_for_each_step_and_a_total() {
+    let json = Cli::new("plan --json").on_adapter().succeed().json();
+    let table = Cli::new("plan").on_adapter().succeed().stdout;
+    let lines: Vec<&str> = table.lines().collect();
+    let steps = list(&json["steps"]);
+    for (line, step) in lines[1..].iter().zip(steps) {
+        let name = step["step"].as_str().expect("a name");
+        let kernel = step["kernel"].as_str().expect("a kernel");
+        assert!(line.starts_with(name) && line.contains(kernel), "{line}");
+    }
+    assert_eq!(lines.len(), steps.len() + 3, "header, steps, gap and total");
+    let total = format!("{} dispatches", steps.len());
+    assert!(lines[steps.len() + 2].starts_with(&total), "{table}");
+}
+
+#[test]
+fn data_list_names_the_built_in_set() {
+    let list = Cli::new("data list").succeed();
+    assert!(list.stdout.contains("mnist"), "{list}");
+    assert!(list.stdout.contains("60000 + 10000"), "{list}");
+}
+
+#[test]
+fn data_info_says_what_was_packed_from_where() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    sets::write_gzip(&root.path().join("idx"), 12);
+    let pack = |words: &str| Cli::new("data pack idx").with(words).within(root.path());
+    let said = pack("--out boxes.safetensors.gz").succeed();
+    assert!(said.stderr.contains("Wrote boxes.safetensors.gz"));
+    assert_eq!(said.stdout, "");
+    let said = pack("--grey -q --out grey.safetensors.gz").succeed();
+    assert_eq!(said.stderr, "");
+    let info = |file: &str| {
+        let outcome = Cli::new("data info").with(file).within(root.path());
+        outcome.succeed().stdout
+    };
+    let [bits, grey] = ["boxes.safetensors.gz", "grey.safetensors.gz"].map(info);
+    for (text, words) in [
+        (&bits, ["boxes", "1 bit", "binarized"]),
+        (&grey, ["grey", "8 bit", "IDX"]),
+    ] {
+        let common = ["96 training, 40 test", "12×12×1", sets::TRAIN_IMAGES];
+        for word in words.into_iter().chain(common) {
+            assert!(text.contains(word), "no {word:?} in {text}");
+        }
+    }
+    assert!(!grey.contains("binarized"), "{grey}");
+}
+
+#[test]
+fn bench_prints_one_json_document_of_consistent_figures() {
+    let bench = Cli::new("bench --batch 4 --steps 2 --repeats 2 --json").on_adapter();
+    let figures = bench.succeed().json();
+    let number = |key: &str| figures[key].as_f64().expect(key);
+    for (key, value) in [("batch", 4.0), ("steps", 2.0), ("repeats", 2.0)] {
+        assert_eq!(number(key), value);
+    }
+    for key in [
+        "ms_per_step",
+        "images_per_second",
+        "gflops",
+        "first_step_seconds",
+    ] {
+        let value = number(key);
+        assert!(value.is_finite() && value > 0.0, "{key} is {value}");
+    }
+    let ms = number("ms_per_step");
+    assert!((number("ms_min")..=number("ms_max")).contains(&ms));
+    let rate = number("images_per_second") * ms / 4000.0;
+    assert!((rate - 1.0).abs() < 1e-9, "{figures}");
+    for key in ["adapter", "driver", "backend", "variant"] {
+        assert!(figures[key].is_string(), "{figures}");
+    }
+}

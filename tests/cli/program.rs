@@ -1,0 +1,163 @@
+//! Runs the program and keeps what it said.
+
+use std::fmt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// A call of the program, under construction.
+pub struct Cli {
+    command: Command,
+    shown: String,
+}
+
+/// What a call came to.
+pub struct Outcome {
+    /// The command line.
+    shown: String,
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Cli {
+    /// A call with these words as arguments.
+    pub fn new(words: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cvae-gpu"));
+        // Whoever runs the tests may like colours; here nothing is a terminal.
+        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        let shown = "cvae-gpu".into();
+        Cli { command, shown }.with(words)
+    }
+
+    /// Appends words.
+    pub fn with(mut self, words: &str) -> Self {
+        for word in words.split_whitespace() {
+            self.command.arg(word);
+            self.shown = self.shown + " " + word;
+        }
+        self
+    }
+
+    /// Appends a path as one argument.
+    pub fn path(mut self, path: &Path) -> Self {
+        self.command.arg(path);
+        self.shown = format!("{} {}", self.shown, path.display());
+        self
+    }
+
+    /// Appends the flags for the adapter that the environment asks for.
+    pub fn on_adapter(self) -> Self {
+        let adapter = setting("CVAE_GPU_ADAPTER");
+        let mut cli = self.on_backend();
+        if let Some(adapter) = adapter {
+            cli.shown = format!("{} --adapter {adapter:?}", cli.shown);
+            cli.command.arg("--adapter").arg(adapter);
+        }
+        cli
+    }
+
+    /// Appends the flag for the backend that the environment asks for.
+    pub fn on_backend(self) -> Self {
+        match setting("CVAE_GPU_BACKEND") {
+            Some(backend) => self.with("--backend").with(&backend),
+            None => self,
+        }
+    }
+
+    /// On a machine whose Vulkan loader finds no driver, whatever is installed.
+    pub fn without_vulkan(mut self) -> Self {
+        for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
+            self.command.env(name, "/nonexistent");
+        }
+        self.with("--backend vulkan")
+    }
+
+    /// Makes `folder` the working directory.
+    pub fn within(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Runs the program to its end. However that is, it shows no panic and no escape codes.
+    pub fn run(mut self) -> Outcome {
+        let runtime = tempfile::tempdir().expect("a temporary folder");
+        self.command.env("XDG_RUNTIME_DIR", runtime.path());
+        let output = self.command.stdin(Stdio::null()).output();
+        let output = output.expect("the program starts");
+        let text = |bytes| String::from_utf8(bytes).expect("output is UTF-8");
+        let outcome = Outcome {
+            shown: self.shown,
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: without_driver(&text(output.stderr)),
+        };
+        assert!(!outcome.stderr.contains("panicked"), "{outcome}");
+        let escapes = outcome.stdout.contains('\x1b') || outcome.stderr.contains('\x1b');
+        assert!(!escapes, "{outcome}");
+        outcome
+    }
+
+    /// Runs the program, which succeeds.
+    pub fn succeed(self) -> Outcome {
+        let outcome = self.run();
+        assert_eq!(outcome.code, Some(0), "{outcome}");
+        outcome
+    }
+
+    /// Runs the program, which ends with this code, nothing on standard output, and one message
+    /// which has all of these words.
+    pub fn fail(self, code: i32, words: &[&str]) -> Outcome {
+        let outcome = self.run();
+        assert_eq!(outcome.code, Some(code), "{outcome}");
+        assert_eq!(outcome.stdout, "", "{outcome}");
+        let message = &outcome.stderr;
+        assert!(message.starts_with("error: "), "{outcome}");
+        assert_eq!(message.matches("error: ").count(), 1, "{outcome}");
+        // Said once: the reason of the operating system is in the message or behind it.
+        assert!(message.matches("os error").count() <= 1, "{outcome}");
+        for word in words {
+            assert!(message.contains(word), "no {word:?} in {outcome}");
+        }
+        outcome
+    }
+}
+
+/// Standard error less what drivers of Mesa say of themselves on some machines.
+fn without_driver(stderr: &str) -> String {
+    let of_driver = |line: &&str| {
+        let starts = ["MESA", "libEGL", "WARNING: "];
+        starts.iter().any(|start| line.starts_with(start))
+    };
+    let lines = stderr.split_inclusive('\n');
+    lines.filter(|line| !of_driver(line)).collect()
+}
+
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Outcome {
+    /// Standard output as one JSON document.
+    pub fn json(&self) -> Value {
+        let parsed = serde_json::from_str(&self.stdout);
+        parsed.unwrap_or_else(|e| panic!("{e} in the output of {self}"))
+    }
+}
+
+/// For the messages of assertions.
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Outcome {
+            shown,
+            code,
+            stdout,
+            stderr,
+        } = self;
+        write!(
+            f,
+            "`{shown}`, which ended with {code:?}\n--- stdout ---\n{stdout}--- stderr ---\n{stderr}---"
+        )
+    }
+}

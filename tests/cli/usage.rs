@@ -1,0 +1,61 @@
+//! Wrong usage, and the help against it.
+
+use super::program::Cli;
+
+#[test]
+fn wrong_usage_exits_2_and_says_what_would_be_right() {
+    for (words, expected) in [
+        ("train --batch 0", ["--batch", "1.."]),
+        ("train --latent-dim 0", ["--latent-dim", "1.."]),
+        ("train --epochs 0", ["--epochs", "1.."]),
+        ("train --max-steps 0", ["--max-steps", "1.."]),
+        ("train --lr -1", ["--lr", "above 0"]),
+        ("train --lr=-1", ["--lr", "above 0"]),
+        ("train --lr 0", ["--lr", "above 0"]),
+        ("train --lr nan", ["--lr", "above 0"]),
+        ("train --encoder-filters 1", ["--encoder-filters", "two"]),
+        ("train --decoder-filters 8,0", ["--decoder-filters", "two"]),
+        ("train --binarize half", ["--binarize", "threshold"]),
+        ("train --kl none", ["--kl", "analytic"]),
+        ("train --colour", ["--colour", "--help"]),
+        ("bench --steps 0", ["--steps", "1.."]),
+        ("fly", ["fly", "--help"]),
+        ("data fly", ["fly", "--help"]),
+        ("data pack idx", ["--out", "--help"]),
+        ("devices --backend glide", ["glide", "vulkan"]),
+        ("plan --variant quick", ["quick", "broadcast"]),
+        ("plan --disable wheels", ["wheels", "subgroups"]),
+        ("plan --disable texels,wheels", ["wheels", "subgroups"]),
+    ] {
+        Cli::new(words).fail(2, &expected);
+    }
+}
+
+#[test]
+fn the_help_of_every_command_goes_to_stdout_and_gives_an_example() {
+    for command in [
+        "",
+        "train",
+        "bench",
+        "devices",
+        "plan",
+        "data",
+        "data list",
+        "data pack",
+        "data info",
+    ] {
+        let help = Cli::new(command).with("--help").succeed();
+        assert_eq!(help.stderr, "", "{help}");
+        let example = format!("\n  {}", format!("cvae-gpu {command}").trim());
+        let (_, examples) = (help.stdout.split_once("Example"))
+            .unwrap_or_else(|| panic!("`cvae-gpu {command} --help` gives no example: {help}"));
+        assert!(examples.contains(&example), "{help}");
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let version = Cli::new("--version").succeed();
+    let expected = concat!("cvae-gpu ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(version.stdout, expected);
+}
