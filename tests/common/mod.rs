@@ -2,7 +2,11 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod case;
+pub mod pair;
+pub mod report;
+pub mod training;
 
+use std::io::Write;
 use std::sync::OnceLock;
 
 use cvae_gpu::gpu::{Gpu, Selection};
@@ -44,4 +48,16 @@ pub fn adapter_name() -> String {
         adapter.backend.name(),
         adapter.driver
     )
+}
+
+/// `count` numbers in (-limit, limit), the same on every machine; another `seed` gives others.
+pub fn uniform(count: usize, limit: f64, seed: u64) -> Vec<f32> {
+    cvae_gpu::rng::uniform(count, limit, 0, cvae_gpu::rng::key(seed))
+}
+
+/// Says what a test left out; shown also when the test passes.
+pub fn say(text: &str) {
+    let mut out = std::io::stderr().lock();
+    // Nobody reads a closed stream.
+    let _ = writeln!(out, "note: {text}");
 }

@@ -1,0 +1,126 @@
+//! Small training runs and what they emit.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split};
+use cvae_gpu::event::{EpochReport, Event, Snapshot, Traffic};
+use cvae_gpu::model::Model;
+use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::train::{Options, TrainError, Trainer};
+
+/// The smallest images a model takes.
+pub fn small_model() -> Model {
+    Model {
+        image: [8, 8, 1],
+        latent_dim: 2,
+        encoder_filters: [8, 8],
+        decoder_base: 8,
+        decoder_filters: [8, 8],
+        ..Model::default()
+    }
+}
+
+/// Rectangles, so that there is something to learn.
+pub fn rectangles(train: usize, test: usize) -> ImageSet {
+    let split = |count: usize, seed: u64| {
+        let corners = super::uniform(4 * count, 4.0, seed);
+        let image = |c: &[f32]| {
+            let at = |v: f32| (v + 4.0) as usize;
+            let (top, bottom) = (at(c[0].min(c[1])), at(c[0].max(c[1])));
+            let (left, right) = (at(c[2].min(c[3])), at(c[2].max(c[3])));
+            let inside = move |i: usize| {
+                (top..=bottom).contains(&(i / 8)) && (left..=right).contains(&(i % 8))
+            };
+            (0..64).map(move |i| if inside(i) { 255 } else { 0 })
+        };
+        let pixels: Vec<u8> = corners.chunks(4).flat_map(image).collect();
+        Split {
+            images: PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::Threshold),
+            labels: None,
+        }
+    };
+    ImageSet {
+        name: "rectangles".into(),
+        train: split(train, 1),
+        test: split(test, 2),
+    }
+}
+
+/// Two epochs in batches of 16.
+pub fn options() -> Options {
+    Options {
+        model: small_model(),
+        adam: Adam {
+            rate: 1e-3,
+            ..Adam::default()
+        },
+        batch: 16,
+        epochs: 2,
+        seed: 1,
+        max_steps: None,
+        pictures: false,
+    }
+}
+
+/// The device's counters are of one run only while no other runs.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a run emitted.
+#[derive(Default)]
+pub struct Log {
+    pub started: Option<Event>,
+    pub epochs: Vec<EpochReport>,
+    /// Reconstructions of each epoch, and the manifold.
+    pub pictures: Vec<Vec<f32>>,
+    pub checkpoints: Vec<Snapshot>,
+    pub done: Option<(u64, Snapshot, Traffic)>,
+}
+
+impl Log {
+    pub fn take(&mut self, event: Event) {
+        match event {
+            Event::Started { .. } => self.started = Some(event),
+            Event::Epoch(report) => self.epochs.push(report),
+            Event::Pictures { images, .. } | Event::Manifold { images, .. } => {
+                self.pictures.push(images);
+            }
+            Event::Checkpoint(snapshot) => self.checkpoints.push(*snapshot),
+            Event::Done {
+                step,
+                snapshot,
+                traffic,
+            } => self.done = Some((step, *snapshot, traffic)),
+            Event::FirstStep { .. } | Event::Progress { .. } => {}
+        }
+    }
+
+    /// The last step, snapshot and traffic of a run that ended well.
+    pub fn end(&self) -> &(u64, Snapshot, Traffic) {
+        self.done.as_ref().expect("the run ended")
+    }
+}
+
+/// Trains, and shows each event to `watch` first.
+pub fn train_watched(
+    options: &Options,
+    data: &ImageSet,
+    mut watch: impl FnMut(&Event),
+) -> Result<Log, TrainError> {
+    let mut log = Log::default();
+    let mut trainer = Trainer::new(super::gpu(), options, data)?;
+    let mut emit = |event: Event| {
+        watch(&event);
+        log.take(event);
+        Ok(())
+    };
+    pollster::block_on(trainer.run(&mut emit))?;
+    Ok(log)
+}
+
+/// Trains.
+pub fn train(options: &Options, data: &ImageSet) -> Result<Log, TrainError> {
+    train_watched(options, data, |_| ())
+}

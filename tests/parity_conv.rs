@@ -1,0 +1,279 @@
+//! Every convolution kernel against its twin, over geometries which meet each edge of its tiles.
+//!
+//! Limits are 4e-6 of the largest value of a slot. The sums have up to 1600 terms in (-1, 1);
+//! single precision puts them about 1e-6 of the largest apart, while one term left out, or
+//! taken twice, shows as 1e-3 and more.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::pair::Pair;
+use common::report::{Limit, Report};
+use common::{gpu, say};
+use cvae_gpu::gpu::Feature;
+use cvae_gpu::ops::conv::{self, Call, Conv, Epilogue, Padding};
+use cvae_gpu::params::{self, ParamSpec};
+use cvae_gpu::plan::{Caps, Plan, Role, Variant, shader};
+
+const LIMIT: Limit = Limit::OfLargest(4e-6);
+
+/// Batch; height, width and channels of the big image; channels of the small one; kernel,
+/// stride, padding.
+type Shape = (usize, [usize; 3], usize, usize, usize, Padding);
+
+const PLAIN: &[Shape] = &[
+    (1, [5, 6, 1], 3, 3, 1, Padding::Valid),
+    (2, [7, 7, 3], 5, 3, 2, Padding::Same),
+    (7, [13, 13, 33], 8, 3, 2, Padding::Valid),
+    (33, [5, 6, 4], 33, 5, 1, Padding::Same),
+    (2, [28, 28, 1], 32, 5, 2, Padding::Same),
+    (7, [7, 7, 48], 16, 5, 2, Padding::Valid),
+    (2, [13, 13, 64], 5, 3, 1, Padding::Same),
+];
+
+const THIN: &[Shape] = &[
+    (1, [28, 28, 1], 32, 3, 2, Padding::Valid),
+    (33, [7, 7, 1], 4, 5, 1, Padding::Same),
+    (2, [13, 13, 3], 16, 3, 2, Padding::Same),
+    (7, [5, 6, 4], 48, 3, 1, Padding::Valid),
+    (2, [28, 28, 3], 64, 3, 1, Padding::Same),
+    (7, [13, 13, 2], 8, 5, 2, Padding::Valid),
+    // a dense layer from a latent code
+    (7, [1, 1, 2], 1568, 1, 1, Padding::Valid),
+];
+
+const TILE: &[Shape] = &[
+    (1, [5, 6, 4], 8, 3, 1, Padding::Valid),
+    (2, [7, 7, 8], 4, 5, 2, Padding::Same),
+    (7, [13, 13, 32], 64, 3, 2, Padding::Valid),
+    (33, [7, 7, 16], 48, 3, 2, Padding::Same),
+    (2, [28, 28, 48], 16, 3, 1, Padding::Same),
+    (7, [5, 6, 64], 12, 5, 1, Padding::Valid),
+    // a dense layer to a latent code
+    (7, [1, 1, 2304], 4, 1, 1, Padding::Valid),
+];
+
+const BROADCAST: &[Shape] = &[
+    (1, [5, 6, 16], 16, 3, 1, Padding::Valid),
+    (2, [7, 7, 32], 48, 5, 2, Padding::Same),
+    (7, [13, 13, 32], 64, 3, 2, Padding::Valid),
+    (33, [7, 7, 16], 20, 3, 2, Padding::Same),
+    (2, [28, 28, 64], 32, 3, 1, Padding::Same),
+    (2, [13, 13, 36], 48, 5, 1, Padding::Valid),
+    (7, [1, 1, 128], 36, 1, 1, Padding::Valid),
+];
+
+fn shapes(variant: Variant) -> &'static [Shape] {
+    match variant {
+        Variant::Plain => PLAIN,
+        Variant::Thin => THIN,
+        Variant::Tile => TILE,
+        Variant::Broadcast => BROADCAST,
+    }
+}
+
+fn caps(base: &Caps, variant: Variant, texels: bool, software: bool) -> Caps {
+    Caps {
+        texels,
+        software: software || variant == Variant::Broadcast,
+        pinned: Some(variant),
+        ..base.clone()
+    }
+}
+
+/// All five kernels of one geometry. The weights start inside an arena, as a model's do.
+fn plan(shape: Shape, caps: Caps, relu: bool, gated: bool) -> Plan {
+    let (batch, big, channels, kernel, stride, padding) = shape;
+    let spec = Conv::new(big, channels, kernel, stride, padding);
+    let mut p = Plan::new(batch, caps);
+    let tensors = [
+        ParamSpec::bias("other", 70),
+        ParamSpec::kernel("conv", &spec.weight_shape()),
+        ParamSpec::bias("small", channels),
+        ParamSpec::bias("big", big[2]),
+    ];
+    params::declare(&mut p, &tensors);
+    let of = |size: [usize; 3]| [batch, size[0], size[1], size[2]];
+    let mut image = |name: &str, size| p.slot(name, &of(size), Role::Data);
+    let (x, x_gate) = (image("x", big), image("x.gate", big));
+    let (y, y_gate) = (image("y", spec.small), image("y.gate", spec.small));
+    let param = |p: &Plan, name: &str| p.find(name).expect(name);
+    let weights = param(&p, "conv.kernel");
+    for (call, input, bias, gate) in [
+        (Call::Correlate, x, "small.bias", y_gate),
+        (Call::Adjoint, y, "big.bias", x_gate),
+    ] {
+        let bias = param(&p, bias);
+        for (name, epilogue) in [
+            ("forward", Epilogue::Forward { bias, relu }),
+            ("backward", Epilogue::Backward { gate, gated }),
+        ] {
+            let name = format!("{call:?} {name}");
+            conv::contract(
+                &mut p,
+                name.clone(),
+                name,
+                spec,
+                call,
+                input,
+                weights,
+                epilogue,
+            );
+        }
+    }
+    conv::weight_grad(&mut p, "weight grad".into(), "partials".into(), spec, x, y);
+    p
+}
+
+/// How many of a variant's shapes run in the memory that the adapter would not choose: compiling
+/// a kernel for each geometry is what takes the time of these tests.
+const ELSEWHERE: usize = 4;
+
+/// The epilogues of case `i`: over four cases all four, each way round.
+fn flags(i: usize) -> (bool, bool) {
+    (i.is_multiple_of(2), (i / 2).is_multiple_of(2))
+}
+
+fn check(variant: Variant, texels: bool) {
+    let without = common::selection().disable;
+    if texels && without.contains(&Feature::Texels) {
+        return say("convolutions in textures are not tested: CVAE_GPU_DISABLE has texels");
+    }
+    let adapter = gpu().caps();
+    if variant == Variant::Broadcast && adapter.subgroup_min < 8 {
+        let name = common::adapter_name();
+        return say(&format!(
+            "conv_broadcast is not tested: {name} has no subgroups of 8 or more"
+        ));
+    }
+    let own = variant == Variant::Plain || texels == adapter.texels;
+    let count = if own { usize::MAX } else { ELSEWHERE };
+    let shapes = &shapes(variant)[..count.min(shapes(variant).len())];
+    let mut report = Report::default();
+    for (i, shape) in shapes.iter().enumerate() {
+        let (relu, gated) = flags(i);
+        let caps = caps(adapter, variant, texels, i % 3 == 1);
+        let plan = plan(*shape, caps, relu, gated);
+        assert_eq!(plan.variants(), [module(variant, texels)], "{shape:?}");
+        let mut pair = Pair::new(gpu(), &[&plan]);
+        pair.set_random(&plan, 1.0, i as u64);
+        let arena = plan[plan.find("params").expect("params")].len();
+        pair.set(&plan, "params", &common::uniform(arena, 1.0, 77));
+        for gate in ["x.gate", "y.gate"] {
+            let len = plan[plan.find(gate).expect(gate)].len();
+            let relu = common::uniform(len, 1.0, 78).into_iter();
+            let relu: Vec<f32> = relu.map(|v| v.max(0.0)).collect();
+            pair.set(&plan, gate, &relu);
+        }
+        let case = format!("{shape:?} relu {relu} gated {gated}");
+        pair.run(&mut report, &case, &plan, 1, |_| LIMIT);
+    }
+    report.finish(5 * shapes.len());
+}
+
+fn module(variant: Variant, texels: bool) -> &'static str {
+    match (variant, texels) {
+        (Variant::Plain, _) => "conv",
+        (Variant::Thin, false) => "conv_thin",
+        (Variant::Thin, true) => "conv_thin_texels",
+        (Variant::Tile, false) => "conv_tile",
+        (Variant::Tile, true) => "conv_tile_texels",
+        (Variant::Broadcast, false) => "conv_broadcast",
+        (Variant::Broadcast, true) => "conv_broadcast_texels",
+    }
+}
+
+#[test]
+fn plain_kernels_agree_with_their_twins() {
+    check(Variant::Plain, false);
+}
+
+#[test]
+fn thin_kernels_agree_with_their_twins() {
+    check(Variant::Thin, false);
+}
+
+#[test]
+fn thin_kernels_in_textures_agree_with_their_twins() {
+    check(Variant::Thin, true);
+}
+
+#[test]
+fn tile_kernels_agree_with_their_twins() {
+    check(Variant::Tile, false);
+}
+
+#[test]
+fn tile_kernels_in_textures_agree_with_their_twins() {
+    check(Variant::Tile, true);
+}
+
+#[test]
+fn broadcast_kernels_agree_with_their_twins() {
+    check(Variant::Broadcast, false);
+}
+
+#[test]
+fn broadcast_kernels_in_textures_agree_with_their_twins() {
+    check(Variant::Broadcast, true);
+}
+
+// More outputs than 64 times the 32 768 workgroups of a row, which then stand in two rows.
+#[test]
+fn plain_outputs_of_more_than_a_row_of_workgroups_are_all_computed() {
+    let shape = (17, [64, 64, 1], 32, 1, 1, Padding::Valid);
+    let plan = plan(
+        shape,
+        caps(gpu().caps(), Variant::Plain, false, false),
+        false,
+        false,
+    );
+    let correlate = &plan.steps()[0];
+    assert_eq!(correlate.grid[1], 2, "{:?}", correlate.grid);
+    let mut pair = Pair::new(gpu(), &[&plan]);
+    pair.set_random(&plan, 1.0, 5);
+    let mut report = Report::default();
+    pair.run(&mut report, "17 images of 64×64×32", &plan, 1, |_| LIMIT);
+    report.finish(5);
+}
+
+// Without a GPU: the tables above leave no kernel and no epilogue out.
+#[test]
+fn the_cases_reach_every_convolution_kernel_with_and_without_relu_and_gate() {
+    let base = Caps {
+        subgroup_min: 8,
+        subgroup_max: 8,
+        ..Caps::portable()
+    };
+    let mut reached = BTreeSet::new();
+    for variant in Variant::ALL {
+        for texels in [false, true] {
+            for (i, shape) in shapes(variant).iter().enumerate().take(ELSEWHERE) {
+                let (relu, gated) = flags(i);
+                let plan = plan(*shape, caps(&base, variant, texels, false), relu, gated);
+                plan.check().expect("a sound plan");
+                for step in plan.steps() {
+                    let set = |name| step.kernel.constants.contains(&(name, 1.0));
+                    let entry = step.kernel.entry;
+                    let on = match entry {
+                        "correlate" | "adjoint" => set("RELU"),
+                        _ => set("GATED"),
+                    };
+                    reached.insert((step.kernel.module, entry.to_owned(), on));
+                }
+            }
+        }
+    }
+    let entries = shader::entry_points().expect("sound shaders");
+    for (module, entry) in entries.into_iter().filter(|(m, _)| m.starts_with("conv")) {
+        let ways: &[bool] = match entry.as_str() {
+            "weight_grad" => &[false],
+            _ => &[false, true],
+        };
+        for on in ways {
+            let wanted = (module, entry.clone(), *on);
+            assert!(reached.contains(&wanted), "no case reaches {wanted:?}");
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! Every shader module, judged without a GPU: it is sound, keeps to what WebGPU promises on
+//! every adapter, and is used.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::Command;
+
+use cvae_gpu::data::Depth;
+use cvae_gpu::model::{self, Feed, Model};
+use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::fetch::Packed;
+use cvae_gpu::ops::rng::Order;
+use cvae_gpu::plan::shader::{self, SOURCES, Source};
+use cvae_gpu::plan::{Caps, Plan, Variant};
+use naga::valid::{
+    Capabilities, FunctionInfo, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags,
+    Validator,
+};
+use naga::{AddressSpace, BinaryOperator, Expression, Function, Module, ScalarKind};
+
+fn parse(name: &str, text: &str, capabilities: Capabilities) -> (Module, ModuleInfo) {
+    let module = naga::front::wgsl::parse_str(text)
+        .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)));
+    let info = Validator::new(ValidationFlags::all(), capabilities)
+        .subgroup_stages(ShaderStages::COMPUTE)
+        .subgroup_operations(SubgroupOperationSet::all())
+        .validate(&module)
+        .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)));
+    (module, info)
+}
+
+fn parse_source(source: &Source) -> (Module, ModuleInfo) {
+    let capabilities = if source.subgroups {
+        Capabilities::SUBGROUP
+    } else {
+        Capabilities::empty()
+    };
+    parse(source.name, &source.module(), capabilities)
+}
+
+#[test]
+fn modules_are_valid_and_names_are_unique() {
+    let mut names = BTreeSet::new();
+    for source in SOURCES {
+        let (module, _) = parse_source(source);
+        assert!(!module.entry_points.is_empty(), "{}", source.name);
+        assert!(
+            names.insert(source.name),
+            "two modules are named {}",
+            source.name
+        );
+    }
+}
+
+#[test]
+fn entry_points_keep_to_webgpus_default_limits() {
+    for source in SOURCES {
+        let (module, info) = parse_source(source);
+        for (index, point) in module.entry_points.iter().enumerate() {
+            let name = format!("{}::{}", source.name, point.name);
+            let entry = shader::reflect(source.name, &point.name).expect(&name);
+            let [x, y, z] = entry.workgroup;
+            assert!(x <= 256 && y <= 256 && z <= 64, "{name}: {x}×{y}×{z}");
+            assert!(x * y * z <= 256, "{name}: {} invocations", x * y * z);
+            let textures = entry.bindings.iter().filter(|b| b.texels).count();
+            let buffers = entry.bindings.len() - textures;
+            assert!(buffers <= 8, "{name}: {buffers} storage buffers");
+            assert!(textures <= 4, "{name}: {textures} storage textures");
+            let numbers: BTreeSet<u32> = entry.bindings.iter().map(|b| b.number).collect();
+            assert_eq!(
+                numbers.len(),
+                entry.bindings.len(),
+                "{name}: a binding twice"
+            );
+            assert!(numbers.iter().all(|n| *n < 1000), "{name}: {numbers:?}");
+            let usage = info.get_entry_point(index);
+            let workgroup = module
+                .global_variables
+                .iter()
+                .filter(|(v, g)| g.space == AddressSpace::WorkGroup && !usage[*v].is_empty());
+            let bytes: u32 = workgroup
+                .map(|(_, g)| module.types[g.ty].inner.size(module.to_ctx()))
+                .sum();
+            assert!(bytes <= 16 << 10, "{name}: {bytes} bytes per workgroup");
+        }
+    }
+}
+
+/// Functions which compare floats for equality.
+fn float_equalities(module: &Module, info: &ModuleInfo) -> Vec<String> {
+    let in_function = |function: &Function, info: &FunctionInfo| {
+        function.expressions.iter().any(|(_, e)| match e {
+            Expression::Binary {
+                op: BinaryOperator::Equal | BinaryOperator::NotEqual,
+                left,
+                ..
+            } => {
+                let operand = info[*left].ty.inner_with(&module.types);
+                operand.scalar_kind() == Some(ScalarKind::Float)
+            }
+            _ => false,
+        })
+    };
+    let functions = module
+        .functions
+        .iter()
+        .filter(|(handle, f)| in_function(f, &info[*handle]))
+        .map(|(_, f)| f.name.clone().unwrap_or_default());
+    let points = module
+        .entry_points
+        .iter()
+        .enumerate()
+        .filter(|(i, p)| in_function(&p.function, info.get_entry_point(*i)))
+        .map(|(_, p)| p.name.clone());
+    functions.chain(points).collect()
+}
+
+#[test]
+fn no_kernel_compares_floats_for_equality() {
+    for source in SOURCES {
+        let (module, info) = parse_source(source);
+        let found = float_equalities(&module, &info);
+        assert!(found.is_empty(), "{}: {}", source.name, found.join(", "));
+    }
+}
+
+#[test]
+fn float_equalities_are_found_in_scalars_vectors_functions_and_entry_points() {
+    for (text, expected) in [
+        (
+            "fn f(a: f32) -> bool { return a == 1.0; }",
+            &["f"] as &[&str],
+        ),
+        ("fn f(a: vec4<f32>) -> bool { return all(a != a); }", &["f"]),
+        (
+            "fn f(a: vec4<u32>, b: f32) -> bool { return all(a == a) && b < 1.0; }",
+            &[],
+        ),
+        (
+            "@group(0) @binding(0) var<storage> x: array<f32>;
+             @compute @workgroup_size(1)
+             fn main() { if x[0] == x[1] { return; } }",
+            &["main"],
+        ),
+    ] {
+        let (module, info) = parse("example", text, Capabilities::empty());
+        assert_eq!(float_equalities(&module, &info), expected, "{text}");
+    }
+}
+
+fn models() -> Vec<Model> {
+    vec![
+        Model::default(),
+        Model {
+            latent_dim: 3,
+            ..Model::default()
+        },
+        Model {
+            latent_dim: 10,
+            loss: model::Loss::AnalyticKl,
+            ..Model::default()
+        },
+        Model {
+            image: [32, 32, 3],
+            ..Model::default()
+        },
+        // Widths which no quads fit.
+        Model {
+            encoder_filters: [5, 33],
+            decoder_base: 5,
+            decoder_filters: [33, 5],
+            ..Model::default()
+        },
+    ]
+}
+
+/// One of each kind of adapter there is.
+fn capabilities() -> Vec<Caps> {
+    let software = |subgroups, texels| Caps {
+        subgroup_min: subgroups,
+        subgroup_max: subgroups,
+        texels,
+        software: true,
+        ..Caps::portable()
+    };
+    vec![
+        Caps::portable(),
+        software(8, true),  // lavapipe with its default vector width
+        software(0, true),  // an older one
+        software(8, false), // the same with textures switched off
+        Caps {
+            pinned: Some(Variant::Plain),
+            ..Caps::portable()
+        },
+    ]
+}
+
+fn plans() -> Vec<Plan> {
+    let mut plans = Vec::new();
+    for caps in capabilities() {
+        for model in models() {
+            for (depth, order) in [(Depth::Bit, Order::Shuffled), (Depth::Byte, Order::File)] {
+                let data = Packed {
+                    shape: model.image,
+                    count: 100,
+                    depth,
+                };
+                for feed in [Feed::Resident("images", data, order), Feed::Injected] {
+                    let adam = Adam::default();
+                    plans.push(model::train_step(&model, feed, adam, 7, &caps));
+                    plans.push(model::evaluate(&model, feed, 7, &caps));
+                    plans.push(model::reconstruct(&model, feed, 7, &caps));
+                }
+            }
+            plans.push(model::decode(&model, 20, &caps));
+        }
+        plans.push(model::sum_terms(1000, &caps));
+    }
+    plans
+}
+
+#[test]
+fn every_entry_point_is_used_by_the_plans_of_some_model() {
+    let mut used = BTreeSet::new();
+    for plan in plans() {
+        plan.check().expect("a sound plan");
+        let kernels = plan.steps().iter().map(|s| &s.kernel);
+        used.extend(kernels.map(|k| (k.module, k.entry.to_owned())));
+    }
+    let entries = shader::entry_points().expect("sound shaders");
+    let unused: Vec<_> = entries.iter().filter(|e| !used.contains(*e)).collect();
+    assert!(unused.is_empty(), "no plan uses {unused:?}");
+    assert_eq!(used.len(), entries.len());
+}
+
+fn in_crate(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[test]
+fn every_shader_file_is_a_module_and_has_an_op_of_its_name() {
+    let files = std::fs::read_dir(in_crate("shaders")).expect("shaders");
+    let mut count = 0;
+    for file in files {
+        let path = file.expect("a file").path();
+        let stem = path.file_stem().expect("a name").to_string_lossy();
+        assert_eq!(
+            path.extension().and_then(|e| e.to_str()),
+            Some("wgsl"),
+            "{stem}"
+        );
+        if stem.starts_with("common") {
+            continue;
+        }
+        count += 1;
+        let op = format!("src/ops/{stem}.rs");
+        assert!(
+            in_crate(&op).is_file(),
+            "shaders/{stem}.wgsl has no counterpart {op}"
+        );
+        assert!(
+            SOURCES.iter().any(|s| s.file == stem),
+            "shaders/{stem}.wgsl is in no module"
+        );
+    }
+    let files: BTreeSet<_> = SOURCES.iter().map(|s| s.file).collect();
+    assert_eq!(count, files.len());
+}
+
+/// Runs `tint`, Chrome's shader compiler, on a module; `None` where there is no tint.
+fn tint(folder: &Path, name: &str, text: &str) -> Option<Result<(), String>> {
+    let path = folder.join(format!("{name}.wgsl"));
+    std::fs::write(&path, text).expect("a temporary file");
+    let mut command = Command::new("tint");
+    // The output is not looked at; all that every build of tint writes is WGSL.
+    command
+        .args(["--format", "wgsl", "-o"])
+        .arg(folder.join("out.wgsl"));
+    match command.arg(&path).output() {
+        Err(e) if e.kind() == ErrorKind::NotFound => None,
+        Err(e) => panic!("tint does not run: {e}"),
+        Ok(output) if output.status.success() => Some(Ok(())),
+        Ok(output) => {
+            let text = [output.stdout, output.stderr].concat();
+            Some(Err(String::from_utf8_lossy(&text).into_owned()))
+        }
+    }
+}
+
+#[test]
+fn browsers_accept_every_module() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let Some(verdict) = tint(folder.path(), "wrong", "fn f() -> u32 { return 1.5; }") else {
+        return common::say("SKIPPED browsers_accept_every_module: `tint` is not on the PATH");
+    };
+    assert!(verdict.is_err(), "tint accepts what is no WGSL");
+    for source in SOURCES {
+        let verdict = tint(folder.path(), source.name, &source.module_for_browsers());
+        if let Some(Err(reason)) = verdict {
+            panic!("tint rejects {}:\n{reason}", source.name);
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Training and evaluation as a whole, on a small set and a small model.
+
+mod common;
+
+use common::report::{Limit, Report};
+use common::training::{Log, alone, options, rectangles, small_model, train};
+use common::{adapter_name, gpu};
+use cvae_gpu::data::ImageSet;
+use cvae_gpu::eval;
+use cvae_gpu::event::{EpochReport, Event, Snapshot};
+use cvae_gpu::gpu::Memory;
+use cvae_gpu::model::{self, Feed, Model, ModelError};
+use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::elbo::COLUMNS;
+use cvae_gpu::ops::fetch::Packed;
+use cvae_gpu::ops::rng::Order;
+use cvae_gpu::ops::state::StepState;
+use cvae_gpu::params;
+use cvae_gpu::plan::Plan;
+use cvae_gpu::plan::cpu::{self, Values};
+use cvae_gpu::rng::Stream;
+use cvae_gpu::train::{Options, TrainError, Trainer};
+
+/// All bits that a run leaves behind, times aside.
+fn bits(log: &Log) -> (Vec<u32>, Vec<String>) {
+    let snapshot = |s: &Snapshot| -> Vec<u32> {
+        let tensors = s.params.iter().flat_map(|(_, values)| values);
+        let floats = tensors.flatten().map(|v| v.to_bits());
+        floats.chain(s.state.iter().copied()).collect()
+    };
+    let timeless = |report: &EpochReport| {
+        let report = EpochReport {
+            train_seconds: 0.0,
+            images_per_second: None,
+            eval_seconds: 0.0,
+            ..report.clone()
+        };
+        serde_json::to_string(&report).expect("a report")
+    };
+    let snapshots = log.checkpoints.iter().chain([&log.end().1]);
+    let pictures = log.pictures.iter().flatten().map(|v| v.to_bits());
+    (
+        snapshots.flat_map(snapshot).chain(pictures).collect(),
+        log.epochs.iter().map(timeless).collect(),
+    )
+}
+
+#[test]
+fn one_seed_gives_the_same_bits_twice_and_another_seed_others() {
+    let _alone = alone();
+    let data = rectangles(50, 21);
+    let run = |seed| {
+        let options = Options {
+            seed,
+            pictures: true,
+            ..options()
+        };
+        bits(&train(&options, &data).expect("a run"))
+    };
+    let ((weights, metrics), (weights_again, metrics_again)) = (run(1), run(1));
+    // Two checkpoints and the end; reconstructions before and after each epoch; the manifold.
+    let parameters: usize = small_model().params().iter().map(|p| p.len()).sum();
+    let pictures = (3 * 16 + 20 * 20) * 64;
+    assert_eq!(weights.len(), 3 * (3 * parameters + 6) + pictures);
+    assert_eq!(metrics.len(), 3);
+    let same = weights == weights_again;
+    assert!(same, "snapshots or pictures differ on {}", adapter_name());
+    assert_eq!(metrics, metrics_again);
+    let (other_weights, other_metrics) = run(2);
+    assert_ne!(weights, other_weights);
+    assert!(
+        metrics.iter().zip(&other_metrics).all(|(a, b)| a != b),
+        "{metrics:?}"
+    );
+}
+
+#[test]
+fn a_model_learns() {
+    let _alone = alone();
+    let options = Options {
+        epochs: 20,
+        ..options()
+    };
+    let log = train(&options, &rectangles(200, 50)).expect("a run");
+    let elbo: Vec<f64> = log.epochs.iter().map(|e| e.test_elbo).collect();
+    // 64 pixels of which none is known cost 44 nats.
+    assert!((-48.0..-42.0).contains(&elbo[0]), "{elbo:?}");
+    assert!(elbo[20] > elbo[0] + 5.0, "{elbo:?}");
+    let loss = log.epochs[20].train_loss.expect("a loss");
+    assert!((loss + elbo[20]).abs() < 3.0, "{loss} {elbo:?}");
+}
+
+fn state(snapshot: &Snapshot) -> StepState {
+    StepState::from_words(&snapshot.state).expect("six words")
+}
+
+#[test]
+fn a_batch_that_does_not_divide_the_data_leaves_a_smaller_last_step() {
+    let _alone = alone();
+    // 50 images: three steps of 16 and one of 2.
+    let log = train(&options(), &rectangles(50, 21)).expect("a run");
+    let Some(Event::Started {
+        steps_per_epoch,
+        last_batch,
+        train_images,
+        test_images,
+        ..
+    }) = log.started
+    else {
+        panic!("a run starts");
+    };
+    assert_eq!((steps_per_epoch, last_batch), (4, 2));
+    assert_eq!((train_images, test_images), (50, 21));
+    let steps: Vec<u64> = log.epochs.iter().map(|e| e.step).collect();
+    assert_eq!(steps, [0, 4, 8]);
+    let end = state(&log.end().1);
+    assert_eq!((end.step, end.epoch, end.position), (8, 2, 0));
+
+    // A batch that does divide them has none.
+    let even = Options {
+        batch: 25,
+        ..options()
+    };
+    let log = train(&even, &rectangles(50, 21)).expect("a run");
+    let Some(Event::Started { last_batch, .. }) = log.started else {
+        panic!("a run starts");
+    };
+    assert_eq!((last_batch, log.end().0), (25, 4));
+}
+
+/// The loss of each step of the first epoch, as the CPU trains it.
+fn losses_on_the_cpu(options: &Options, data: &ImageSet) -> Vec<f64> {
+    let images = &data.train.images;
+    let packed = Packed {
+        shape: images.shape(),
+        count: images.count(),
+        depth: images.depth(),
+    };
+    let (batch, tail) = (options.batch, images.count() % options.batch);
+    let train = |batch| {
+        let feed = Feed::Resident("train.images", packed, Order::Shuffled);
+        model::train_step(&options.model, feed, options.adam, batch, gpu().caps())
+    };
+    let (full, tail) = (train(batch), train(tail));
+    let mut memory = cpu::Memory::default();
+    memory.fit(&full);
+    memory.fit(&tail);
+    let specs = options.model.params();
+    for (spec, values) in specs.iter().zip(params::initial(&specs, options.seed)) {
+        memory.set_floats(&full, &spec.name, &values);
+    }
+    let start = StepState::start(options.seed, Stream::Train).to_words();
+    for (name, words) in [
+        ("train.images", images.device_words()),
+        ("state", start.to_vec()),
+    ] {
+        let id = full.find(name).expect(name);
+        memory.set(&full, id, &Values::Words(words));
+    }
+    let steps = images.count() / batch;
+    (0..steps).for_each(|_| memory.run(&full));
+    memory.run(&tail);
+    let ring = memory.floats(&full, "metrics");
+    (0..=steps).map(|step| ring[step * COLUMNS]).collect()
+}
+
+// The mean weighs each image the same, whether it stood in a full step or in the last.
+#[test]
+fn an_epochs_loss_is_the_mean_over_its_images_as_the_cpu_trains_them() {
+    let _alone = alone();
+    let data = rectangles(50, 21);
+    let one = Options {
+        epochs: 1,
+        ..options()
+    };
+    let log = train(&one, &data).expect("a run");
+    let loss = log.epochs[1].train_loss.expect("a loss");
+    let losses = losses_on_the_cpu(&one, &data);
+    assert_eq!(losses.len(), 4);
+    let sum = losses[..3].iter().map(|l| 16.0 * l).sum::<f64>() + 2.0 * losses[3];
+    let mut report = Report::default();
+    let limit = Limit::Each {
+        relative: 3e-6,
+        absolute: 0.0,
+    };
+    report.floats("epoch 1", "train_loss", &[loss], &[sum / 50.0], limit);
+    report.finish(1);
+}
+
+#[test]
+fn training_ends_at_its_last_step_in_the_middle_of_an_epoch() {
+    let _alone = alone();
+    let short = Options {
+        max_steps: Some(7),
+        epochs: 100,
+        ..options()
+    };
+    let log = train(&short, &rectangles(50, 21)).expect("a run");
+    let (step, snapshot, _) = log.end();
+    let end = state(snapshot);
+    assert_eq!(*step, 7);
+    assert_eq!((end.step, end.epoch, end.position), (7, 1, 48));
+    assert_eq!(log.epochs.last().map(|e| (e.epoch, e.step)), Some((2, 7)));
+}
+
+/// Fresh weights, evaluated: the means on the device and on the CPU.
+fn evaluate(model: &Model, data: &ImageSet, batch: usize, epoch: usize) -> [[f64; 4]; 2] {
+    let gpu = gpu();
+    let caps = gpu.caps();
+    let (feed, images) = eval::test_feed(data);
+    let size = batch.min(images);
+    let full = model::evaluate(model, feed, size, caps);
+    let tail = Some(images % size).filter(|last| *last > 0);
+    let tail = tail.map(|last| model::evaluate(model, feed, last, caps));
+    let sum = model::sum_terms(images, caps);
+
+    let plans = eval::Plans::new(model, data, batch, caps);
+    let memory = Memory::allocate(gpu, &plans.all().collect::<Vec<_>>()).expect("memory");
+    let evaluator = plans.compile(gpu, &memory).expect("an evaluator");
+    let mut twin = cpu::Memory::default();
+    let all: Vec<&Plan> = [&full, &sum].into_iter().chain(&tail).collect();
+    all.iter().for_each(|plan| twin.fit(plan));
+
+    let specs = model.params();
+    for (spec, values) in specs.iter().zip(params::initial(&specs, 3)) {
+        let values: Vec<f32> = values.iter().map(|v| 2.0 * v).collect();
+        memory
+            .write(gpu, &full, &spec.name, &values)
+            .expect("a write");
+        twin.set_floats(&full, &spec.name, &values);
+    }
+    let words = data.test.images.device_words();
+    memory
+        .write_words(gpu, &full, "test.images", &words)
+        .expect("a write");
+    let mut set = |name: &str, words: Vec<u32>| {
+        let id = full.find(name).expect(name);
+        twin.set(&full, id, &Values::Words(words));
+    };
+    set("test.images", words);
+    let mut state = StepState::start(9, Stream::Evaluate);
+    state.step = (epoch * images.div_ceil(size)) as u32;
+    set("evaluate.state", state.to_words().to_vec());
+    (0..images / size).for_each(|_| twin.run(&full));
+    tail.iter().chain([&sum]).for_each(|plan| twin.run(plan));
+
+    let found = pollster::block_on(evaluator.run(gpu, &memory, 9, epoch)).expect("a run");
+    let sums = twin.floats(&sum, "terms.sum");
+    let means: Vec<f64> = sums.iter().map(|s| s / images as f64).collect();
+    let found = [found.logpx_z, found.logpz, found.logqz_x, found.kl];
+    [found, means.try_into().expect("four terms")]
+}
+
+// Batches of 5 leave a tail of 1, batches of 7 none, and 64 is more than there are.
+#[test]
+fn an_evaluations_terms_are_those_of_the_cpu_with_and_without_a_tail() {
+    let _alone = alone();
+    let data = rectangles(1, 21);
+    let mut report = Report::default();
+    for batch in [5, 7, 64] {
+        for epoch in [0, 3] {
+            let [device, twin] = evaluate(&small_model(), &data, batch, epoch);
+            let case = format!("21 images by {batch}, epoch {epoch}");
+            let limit = Limit::Each {
+                relative: 1e-5,
+                absolute: 1e-6,
+            };
+            report.floats(&case, "terms", &device, &twin, limit);
+        }
+    }
+    report.finish(6);
+}
+
+fn refusal(options: &Options, data: &ImageSet) -> TrainError {
+    match Trainer::new(gpu(), options, data) {
+        Ok(_) => panic!("{options:?} is accepted"),
+        Err(e) => e,
+    }
+}
+
+#[test]
+fn a_batch_larger_than_the_data_is_refused() {
+    let _alone = alone();
+    let data = rectangles(15, 21);
+    let error = refusal(&options(), &data);
+    let TrainError::BatchTooLarge { batch, images } = error else {
+        panic!("{error}");
+    };
+    assert_eq!((batch, images), (16, 15));
+    let all = Options {
+        batch: 15,
+        epochs: 1,
+        ..options()
+    };
+    assert_eq!(train(&all, &data).expect("a run").end().0, 1);
+}
+
+#[test]
+fn a_model_without_latent_dimensions_is_refused() {
+    let _alone = alone();
+    let mut options = options();
+    options.model.latent_dim = 0;
+    let error = refusal(&options, &rectangles(50, 21));
+    let is_zero =
+        matches!(&error, TrainError::Model(ModelError::Zero { what }) if what.contains("latent"));
+    assert!(is_zero, "{error}");
+    assert!(options.model.validate().is_err());
+}
+
+#[test]
+fn training_that_diverges_stops_with_an_error() {
+    let _alone = alone();
+    let wild = Options {
+        adam: Adam {
+            rate: 1e30,
+            ..Adam::default()
+        },
+        epochs: 10,
+        ..options()
+    };
+    let Err(error) = train(&wild, &rectangles(50, 21)) else {
+        panic!("a learning rate of 1e30 is survived on {}", adapter_name());
+    };
+    let TrainError::NotFinite { loss, step, .. } = error else {
+        panic!("{error}");
+    };
+    assert!(!loss.is_finite());
+    // The first step's loss is of the initial weights.
+    assert_eq!(step, 2);
+}
