@@ -218,27 +218,19 @@ impl Feed {
 pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, caps: &Caps) -> Plan {
     let mut p = Plan::new(batch, caps.clone());
     let (encoder, decoder) = (model.encoder(), model.decoder());
-    let (latent_dim, divergence) = (model.latent_dim, model.divergence());
+    let divergence = model.divergence();
     let state = state::declare(&mut p, "state");
     let arenas = params::declare_training(&mut p, &model.params());
     // forward
     let (x, eps) = feed.batch(&mut p, model, state); //                      [B,28,28,1], [B,L]
     let enc = encoder.forward(&mut p, x); //                                 [B,2L]: mean | logvar
-    let latent = reparam::sample(&mut p, latent_dim, enc.output(), eps); //  [B,L]
+    let latent = reparam::sample(&mut p, enc.output(), eps); //              [B,L] and its densities
     let dec = decoder.forward(&mut p, latent.z); //                          [B,28,28,1] logits
     let (logpx_z, dlogits) = bce::loss_and_grad(&mut p, dec.output(), x); // [B], [B,28,28,1]
     elbo::batch_means(&mut p, divergence, logpx_z, latent, state); //        → metrics ring
     // backward
     let dz = decoder.backward(&mut p, &dec, dlogits); //                     [B,L]
-    let dq = reparam::backward(
-        &mut p,
-        latent_dim,
-        divergence,
-        enc.output(),
-        eps,
-        latent.z,
-        dz,
-    );
+    let dq = reparam::backward(&mut p, divergence, latent, dz); //           [B,2L]
     encoder.backward_all_params(&mut p, &enc, dq); //                        nobody needs dx
     // update
     adam::update(&mut p, state, arenas, adam); //                            one dispatch for all
@@ -253,7 +245,7 @@ pub fn evaluate(model: &Model, feed: Feed, batch: usize, caps: &Caps) -> Plan {
     params::declare(&mut p, &model.params());
     let (x, eps) = feed.batch(&mut p, model, state);
     let enc = model.encoder().forward(&mut p, x);
-    let latent = reparam::sample(&mut p, model.latent_dim, enc.output(), eps);
+    let latent = reparam::sample(&mut p, enc.output(), eps);
     let dec = model.decoder().forward(&mut p, latent.z);
     let logpx_z = bce::loss(&mut p, dec.output(), x);
     elbo::record(&mut p, feed.count(batch), logpx_z, latent, state);
@@ -277,7 +269,7 @@ pub fn reconstruct(model: &Model, feed: Feed, batch: usize, caps: &Caps) -> Plan
     params::declare(&mut p, &model.params());
     let (x, eps) = feed.batch(&mut p, model, state);
     let enc = model.encoder().forward(&mut p, x);
-    let latent = reparam::sample(&mut p, model.latent_dim, enc.output(), eps);
+    let latent = reparam::sample(&mut p, enc.output(), eps);
     let dec = model.decoder().forward(&mut p, latent.z);
     bce::decode(&mut p, dec.output());
     p

@@ -119,8 +119,8 @@ fn sampling_and_its_gradient_agree_with_their_twins() {
             let q = p.slot("q", &[batch, 2 * latent], Role::Data);
             let eps = p.slot("eps", &[batch, latent], Role::Data);
             let dz = p.slot("dz", &[batch, latent], Role::Data);
-            let sampled = reparam::sample(&mut p, latent, q, eps);
-            reparam::backward(&mut p, latent, divergence, q, eps, sampled.z, dz);
+            let sampled = reparam::sample(&mut p, q, eps);
+            reparam::backward(&mut p, divergence, sampled, dz);
             let mut pair = Pair::new(gpu(), &[&p]);
             pair.set_random(&p, 3.0, i as u64);
             pair.set(&p, "q", &encodings(batch, latent, 50 + i as u64));
@@ -212,6 +212,8 @@ fn elbo_plan(batch: usize, add: impl FnOnce(&mut Plan, Sampled)) -> Plan {
     let mut p = plan(batch);
     let mut term = |name: &str| p.slot(name, &[batch], Role::Data);
     let sampled = Sampled {
+        q: term("q"),
+        eps: term("eps"),
         z: term("z"),
         logpz: term("logpz"),
         logqz_x: term("logqz_x"),

@@ -13,9 +13,13 @@ pub enum Divergence {
     Analytic,
 }
 
-/// What the sampling step writes.
+/// What the sampling step reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampled {
+    /// Mean and log-variance, `[B, 2·latent]`
+    pub q: SlotId,
+    /// Noise, `[B, latent]`
+    pub eps: SlotId,
     /// `[B, latent]`
     pub z: SlotId,
     /// log p(z), `[B]`
@@ -35,8 +39,9 @@ fn constants(batch: usize, latent: usize, divergence: Divergence) -> [(&'static 
 }
 
 /// Appends z = mean + exp(logvar / 2) eps and its log-densities; `q` is `[B, 2·latent]`.
-pub fn sample(plan: &mut Plan, latent: usize, q: SlotId, eps: SlotId) -> Sampled {
+pub fn sample(plan: &mut Plan, q: SlotId, eps: SlotId) -> Sampled {
     let batch = plan.batch;
+    let latent = plan[eps].len() / batch;
     let q = texels::in_buffer(plan, q);
     let z = plan.slot("z", &[batch, latent], Role::Activation);
     let mut term = |name: &str| plan.slot(name, &[batch], Role::Activation);
@@ -80,6 +85,8 @@ pub fn sample(plan: &mut Plan, latent: usize, q: SlotId, eps: SlotId) -> Sampled
         flops: 16 * (batch * latent) as u64,
     });
     Sampled {
+        q,
+        eps,
         z,
         logpz,
         logqz_x,
@@ -88,17 +95,11 @@ pub fn sample(plan: &mut Plan, latent: usize, q: SlotId, eps: SlotId) -> Sampled
 }
 
 /// Appends the gradient `dq [B, 2·latent]` of the mean loss, from the decoder's `dz`.
-pub fn backward(
-    plan: &mut Plan,
-    latent: usize,
-    divergence: Divergence,
-    q: SlotId,
-    eps: SlotId,
-    z: SlotId,
-    dz: SlotId,
-) -> SlotId {
+pub fn backward(plan: &mut Plan, divergence: Divergence, drawn: Sampled, dz: SlotId) -> SlotId {
     let batch = plan.batch;
-    let [q, dz] = [q, dz].map(|slot| texels::in_buffer(plan, slot));
+    let Sampled { q, eps, z, .. } = drawn;
+    let latent = plan[z].len() / batch;
+    let dz = texels::in_buffer(plan, dz);
     let dq = plan.slot("dq", &[batch, 2 * latent], Role::Activation);
     let twin = move |t: &Tensors| {
         let (q, eps) = (t.floats("q"), t.floats("eps"));
