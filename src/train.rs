@@ -3,6 +3,8 @@
 //! The device keeps every counter, so the loop only decides how many steps go into the next
 //! submission and reads the metrics ring behind it. It knows no files and no terminal.
 
+mod pace;
+
 use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::atomic::Ordering;
@@ -19,16 +21,15 @@ use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
 use crate::params;
-use crate::plan::{Caps, Plan};
+use crate::plan::Plan;
 use crate::render::latent_grid;
 use crate::rng::Stream;
+use pace::Pace;
 
 /// Test images shown after each epoch.
 const PICTURES: usize = 16;
 /// Cells along each side of the manifold.
 const MANIFOLD: usize = 20;
-/// Most steps in one submission; the metrics ring holds the steps of two.
-const MOST_STEPS: usize = RING / 2;
 
 /// What determines a training run.
 #[derive(Clone, Debug, PartialEq)]
@@ -460,43 +461,4 @@ struct Trained {
     images: usize,
     loss_sum: f64,
     seconds: f64,
-}
-
-/// How many steps the next submission carries: as many as fit its time. Watchdogs end long
-/// submissions on a GPU that also draws a desktop; a software adapter has none.
-struct Pace {
-    budget: Duration,
-    steps: usize,
-    seconds_per_step: Option<f64>,
-    last: Instant,
-}
-
-impl Pace {
-    fn new(caps: &Caps) -> Self {
-        Pace {
-            budget: Duration::from_millis(if caps.software { 4000 } else { 250 }),
-            steps: 1,
-            seconds_per_step: None,
-            last: Instant::now(),
-        }
-    }
-
-    fn steps(&self) -> usize {
-        self.steps
-    }
-
-    fn restart(&mut self) {
-        self.last = Instant::now();
-    }
-
-    /// A submission of `count` steps has ended, and the next is already running.
-    fn finished(&mut self, count: usize) {
-        let seconds = self.last.elapsed().as_secs_f64() / count as f64;
-        self.restart();
-        let known = self.seconds_per_step.get_or_insert(seconds);
-        // The first steps carry the compilation of their shaders; later ones come down to the pace.
-        *known = known.min(seconds).max(1e-6);
-        let fitting = (self.budget.as_secs_f64() / *known) as usize;
-        self.steps = fitting.min(4 * self.steps).clamp(1, MOST_STEPS);
-    }
 }

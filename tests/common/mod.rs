@@ -7,9 +7,9 @@ pub mod report;
 pub mod training;
 
 use std::io::Write;
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use cvae_gpu::gpu::{Gpu, Selection};
+use cvae_gpu::gpu::{Backend, Gpu, Selection};
 
 /// Which adapter the environment asks the tests to run on.
 pub fn selection() -> Selection {
@@ -48,6 +48,15 @@ pub fn adapter_name() -> String {
         adapter.backend.name(),
         adapter.driver
     )
+}
+
+/// Held by a test while it works on the device, where that must be one at a time: in OpenGL a
+/// thread waits a few seconds for its turn and then gives up, and a software adapter may compile
+/// for longer.
+pub fn turn() -> Option<MutexGuard<'static, ()>> {
+    static TURN: Mutex<()> = Mutex::new(());
+    let gl = gpu().adapter.backend == Backend::Gl;
+    gl.then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// `count` numbers in (-limit, limit), the same on every machine; another `seed` gives others.

@@ -1,5 +1,7 @@
 //! Plans on a device and on their CPU twins, side by side.
 
+use std::sync::MutexGuard;
+
 use cvae_gpu::gpu::{Gpu, Memory, Replay};
 use cvae_gpu::plan::cpu::{self, Values};
 use cvae_gpu::plan::{Plan, Role, Scalar, Slot, SlotId, Step, shader};
@@ -11,6 +13,7 @@ pub struct Pair<'g> {
     gpu: &'g Gpu,
     device: Memory,
     twin: cpu::Memory,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 /// Slots which a step writes, by what its shader says.
@@ -35,10 +38,16 @@ impl<'g> Pair<'g> {
     /// Room for all slots of the plans. Every result holds NaN, on both sides, so that
     /// what a kernel leaves out, or writes where it should not, is seen.
     pub fn new(gpu: &'g Gpu, plans: &[&Plan]) -> Self {
+        let turn = super::turn();
         let device = Memory::allocate(gpu, plans).expect("device memory");
         let mut twin = cpu::Memory::default();
         plans.iter().for_each(|plan| twin.fit(plan));
-        let mut pair = Pair { gpu, device, twin };
+        let mut pair = Pair {
+            gpu,
+            device,
+            twin,
+            _turn: turn,
+        };
         for plan in plans {
             for (id, slot) in plan.slots().filter(|(id, s)| is_result(plan, *id, s)) {
                 let nothing = vec![f32::NAN; slot.len()];
@@ -93,11 +102,6 @@ impl<'g> Pair<'g> {
                 Values::Words(found.expect("a readback"))
             }
         }
-    }
-
-    /// Contents of a slot on the CPU.
-    pub fn twin(&self, plan: &Plan, id: SlotId) -> Values {
-        self.twin.get(plan, id)
     }
 
     fn submit(&self, plan: &Plan, times: usize) {
