@@ -196,7 +196,7 @@ impl Feed {
         }
     }
 
-    /// Slots of the batch [B,28,28,1] and of the noise [B,L].
+    /// Slots of the batch `[B,28,28,1]` and of the noise `[B,L]`.
     fn batch(&self, p: &mut Plan, model: &Model, state: SlotId) -> (SlotId, SlotId) {
         match *self {
             Feed::Resident(name, data, order) => {
@@ -275,7 +275,7 @@ pub fn reconstruct(model: &Model, feed: Feed, batch: usize, caps: &Caps) -> Plan
     p
 }
 
-/// Codes which the host writes to `codes` [B,L], decoded into `probabilities`.
+/// Codes which the host writes to `codes`, `[B,L]`, decoded into `probabilities`.
 pub fn decode(model: &Model, batch: usize, caps: &Caps) -> Plan {
     let mut p = Plan::new(batch, caps.clone());
     params::declare(&mut p, &model.params());

@@ -1,6 +1,6 @@
 //! Every convolution kernel against its twin, over geometries which meet each edge of its tiles.
 //!
-//! Limits are 4e-6 of the largest value of a slot. The sums have up to 1600 terms in (-1, 1);
+//! Limits are 4e-6 of the largest value of a slot. The sums have up to 2304 terms in (-1, 1);
 //! single precision puts them about 1e-6 of the largest apart, while one term left out, or
 //! taken twice, shows as 1e-3 and more.
 
