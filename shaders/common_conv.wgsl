@@ -111,13 +111,12 @@ fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
 // Going forward: bias and ReLU.
 fn activate(m: mat4x4<f32>, quad: u32, quads: u32) -> mat4x4<f32> {
     let b = bias[min(quad, quads - 1u)];
-    let least = select(vec4(-3.4e38), vec4(0.0), vec4(RELU));
-    return mat4x4(
-        max(m[0] + b, least),
-        max(m[1] + b, least),
-        max(m[2] + b, least),
-        max(m[3] + b, least),
-    );
+    let zero = vec4(0.0);
+    let v = mat4x4(m[0] + b, m[1] + b, m[2] + b, m[3] + b);
+    if RELU {
+        return mat4x4(max(v[0], zero), max(v[1], zero), max(v[2], zero), max(v[3], zero));
+    }
+    return v;
 }
 
 // Going backward: the derivative of the ReLU whose output is the gate, 0 where that is 0.

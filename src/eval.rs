@@ -109,9 +109,7 @@ impl Evaluator {
         epoch: usize,
     ) -> Result<Terms, GpuError> {
         let mut state = StepState::start(seed, Stream::Evaluate);
-        // The noise of image i at time t is fixed; each pass takes times of its own.
-        let steps = self.plans.images.div_ceil(self.plans.full.batch);
-        state.step = (epoch * steps) as u32;
+        state.step = epoch as u32;
         memory.write_words(gpu, &self.plans.full, "evaluate.state", &state.to_words())?;
         let mut left = self.plans.images / self.plans.full.batch;
         while left > 0 {

@@ -234,7 +234,7 @@ pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, caps: &Ca
     encoder.backward_all_params(&mut p, &enc, dq); //                        nobody needs dx
     // update
     adam::update(&mut p, state, arenas, adam); //                            one dispatch for all
-    state::advance(&mut p, state, feed.count(batch));
+    state::advance(&mut p, state, feed.count(batch), 1);
     p
 }
 
@@ -249,7 +249,7 @@ pub fn evaluate(model: &Model, feed: Feed, batch: usize, caps: &Caps) -> Plan {
     let dec = model.decoder().forward(&mut p, latent.z);
     let logpx_z = bce::loss(&mut p, dec.output(), x);
     elbo::record(&mut p, feed.count(batch), logpx_z, latent, state);
-    state::advance(&mut p, state, feed.count(batch));
+    state::advance(&mut p, state, feed.count(batch), 0);
     p
 }
 

@@ -123,10 +123,16 @@ fn words(pair: &Pair, plan: &Plan, name: &str) -> Vec<u32> {
 #[test]
 fn the_state_advances_through_epochs_as_its_twin_does() {
     let mut report = Report::default();
-    for (batch, count) in [(1, 1), (7, 10), (5, 10), (10, 10), (32, 60_000)] {
+    for (batch, count, steps) in [
+        (1, 1, 1),
+        (7, 10, 1),
+        (5, 10, 0),
+        (10, 10, 1),
+        (32, 60_000, 1),
+    ] {
         let mut p = plan(batch);
         let slot = state::declare(&mut p, "state");
-        state::advance(&mut p, slot, count);
+        state::advance(&mut p, slot, count, steps);
         let mut pair = Pair::new(gpu(), &[&p]);
         let mut expected = StepState {
             step: u32::MAX - 2,
@@ -138,7 +144,7 @@ fn the_state_advances_through_epochs_as_its_twin_does() {
             let case = format!("{batch} of {count}, {times} more");
             pair.run(&mut report, &case, &p, times, |_| Limit::Exact);
             for _ in 0..times {
-                expected = expected.advanced(batch, count);
+                expected = expected.advanced(batch, count, steps);
             }
             assert_eq!(words(&pair, &p, "state"), expected.to_words(), "{case}");
         }
@@ -177,7 +183,7 @@ fn an_epoch_of_shuffled_batches_takes_every_image_once() {
     let mut p = plan(batch);
     let state = state::declare(&mut p, "state");
     rng::shuffle(&mut p, state, count, Order::Shuffled);
-    state::advance(&mut p, state, count);
+    state::advance(&mut p, state, count, 1);
     let mut pair = Pair::new(gpu(), &[&p]);
     pair.set_words(&p, "state", &start().to_words());
     let mut report = Report::default();

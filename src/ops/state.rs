@@ -60,9 +60,9 @@ impl StepState {
         Self::from_words(&t.words("state")).expect("the state slot holds six words")
     }
 
-    /// The state one step of `batch` images later, over a data set of `count`.
-    pub fn advanced(mut self, batch: usize, count: usize) -> Self {
-        self.step = self.step.wrapping_add(1);
+    /// The state `batch` images of a data set of `count` later, and `steps` in time.
+    pub fn advanced(mut self, batch: usize, count: usize, steps: u32) -> Self {
+        self.step = self.step.wrapping_add(steps);
         self.position += batch as u32;
         if self.position as usize >= count {
             self.position = 0;
@@ -77,12 +77,18 @@ pub fn declare(plan: &mut Plan, name: &str) -> SlotId {
     plan.words(name, &[WORDS], Role::State)
 }
 
-/// Appends the step that moves the state on, over a data set of `count` images.
-pub fn advance(plan: &mut Plan, state: SlotId, count: usize) {
+/// Appends the step that moves the state on, over a data set of `count` images. Time moves by
+/// `steps`: 1 for an optimizer step, 0 in an evaluation, whose noise belongs to the image and not
+/// to the batch it happens to stand in.
+pub fn advance(plan: &mut Plan, state: SlotId, count: usize, steps: u32) {
     let batch = plan.batch;
-    let constants = [("BATCH", batch as f64), ("COUNT", count as f64)];
+    let constants = [
+        ("BATCH", batch as f64),
+        ("COUNT", count as f64),
+        ("STEPS", f64::from(steps)),
+    ];
     let twin = move |t: &Tensors| {
-        let next = StepState::of(t).advanced(batch, count);
+        let next = StepState::of(t).advanced(batch, count, steps);
         t.words_mut("state").copy_from_slice(&next.to_words());
     };
     plan.push(Step {
@@ -107,9 +113,9 @@ mod tests {
     #[test]
     fn an_epoch_ends_when_all_images_are_used() {
         let start = StepState::start(0, Stream::Train);
-        let middle = start.advanced(7, 10);
+        let middle = start.advanced(7, 10, 1);
         assert_eq!((middle.epoch, middle.position), (0, 7));
-        let end = middle.advanced(3, 10);
+        let end = middle.advanced(3, 10, 1);
         assert_eq!((end.epoch, end.position, end.step), (1, 0, 2));
     }
 }
