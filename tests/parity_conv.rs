@@ -58,10 +58,10 @@ const BROADCAST: &[Shape] = &[
     (1, [5, 6, 16], 16, 3, 1, Padding::Valid),
     (2, [7, 7, 32], 48, 5, 2, Padding::Same),
     (7, [13, 13, 32], 64, 3, 2, Padding::Valid),
-    (33, [7, 7, 16], 20, 3, 2, Padding::Same),
+    (33, [7, 7, 16], 24, 3, 2, Padding::Same),
     (2, [28, 28, 64], 32, 3, 1, Padding::Same),
-    (2, [13, 13, 36], 48, 5, 1, Padding::Valid),
-    (7, [1, 1, 128], 36, 1, 1, Padding::Valid),
+    (2, [13, 13, 40], 48, 5, 1, Padding::Valid),
+    (7, [1, 1, 128], 24, 1, 1, Padding::Valid),
 ];
 
 fn shapes(variant: Variant) -> &'static [Shape] {

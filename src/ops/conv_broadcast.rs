@@ -1,4 +1,4 @@
-//! Register tiles of 4 pixels × 32 channels whose weights are loaded once per subgroup: where
+//! Register tiles of 4 pixels × 16 channels whose weights are loaded once per subgroup: where
 //! they fit and their grids. Steps and twins are those of [`super::conv`].
 
 use super::conv::{Call, Conv};
@@ -8,13 +8,13 @@ use crate::plan::{Caps, groups};
 /// software adapters, where a load costs more than the arithmetic it feeds; on real GPUs it has
 /// not been measured.
 pub fn fits(caps: &Caps, spec: &Conv) -> bool {
-    let wide = |channels: usize| channels >= 16 && channels.is_multiple_of(4);
+    let wide = |channels: usize| channels >= 16 && channels.is_multiple_of(8);
     caps.software && caps.subgroup_min >= 8 && wide(spec.big[2]) && wide(spec.small[2])
 }
 
 /// Workgroups of a call.
 pub fn grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
-    let blocks = |channels: usize| groups(channels, 32);
+    let blocks = |channels: usize| groups(channels, 16);
     let phases = groups(spec.stride * spec.stride, 1);
     let rows = spec.kernel * spec.kernel * spec.big[2] / 4;
     match call {
