@@ -134,14 +134,7 @@ impl Layer {
             Kind::Deconv(spec) => (spec, dy, x),
         };
         let name = format!("{}.dw", self.name);
-        let (partials, splits) = conv::weight_grad(plan, label.clone(), name, spec, big, small);
-        reduce::sum_rows(
-            plan,
-            &format!("{label} sum"),
-            partials,
-            splits,
-            weights_grad,
-        );
+        conv::weight_grad(plan, label, name, spec, big, small, weights_grad);
         let rows = plan[dy].len() / plan[bias_grad].len();
         let label = format!("{} bias gradient", self.name);
         reduce::sum_rows(plan, &label, dy, rows, bias_grad);

@@ -122,7 +122,9 @@ fn plan(shape: Shape, caps: Caps, relu: bool, gated: bool) -> Plan {
             );
         }
     }
-    conv::weight_grad(&mut p, "weight grad".into(), "partials".into(), spec, x, y);
+    let grad = p.slot("grad", &spec.weight_shape(), Role::Activation);
+    let (label, name) = ("weight grad".into(), "partials".into());
+    conv::weight_grad(&mut p, label, name, spec, x, y, grad);
     p
 }
 

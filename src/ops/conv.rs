@@ -9,7 +9,7 @@ mod geometry;
 
 pub use geometry::{Conv, Padding};
 
-use super::{conv_broadcast, conv_thin, conv_tile, flag, kernel, texels};
+use super::{conv_broadcast, conv_thin, conv_tile, flag, kernel, reduce, texels};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Caps, Plan, Role, SlotId, Step, Variant, groups};
 
@@ -278,8 +278,9 @@ fn finish(extra: &[f64], forward: bool, relu: bool, gated: bool, y: &mut [f64]) 
     }
 }
 
-/// Appends the partial sums `name [splits, kernel, kernel, big channels, small channels]` of the
-/// weight gradient; gives their slot and number.
+/// Appends the weight gradient, into `grad`. Where one range of positions does not occupy the
+/// adapter, its partial sums lie in `name [splits, kernel, kernel, big channels, small channels]`
+/// and are added in a step of their own.
 pub fn weight_grad(
     plan: &mut Plan,
     label: String,
@@ -287,12 +288,17 @@ pub fn weight_grad(
     spec: Conv,
     big: SlotId,
     small: SlotId,
-) -> (SlotId, usize) {
+    grad: SlotId,
+) {
     let batch = plan.batch;
     let kit = Kit::new(&plan.caps, &spec);
     let splits = splits(&plan.caps, kit.variant, &spec, batch);
     let shape = [vec![splits], spec.weight_shape().to_vec()].concat();
-    let partials = plan.slot(name, &shape, Role::Activation);
+    let partials = match splits {
+        1 => grad,
+        _ => plan.slot(name, &shape, Role::Activation),
+    };
+    let sum_label = format!("{label} sum");
     let big = Kit::place(plan, big, kit.big_texels());
     let small = Kit::place(plan, small, kit.texels);
     let mut constants = constants(&spec, batch);
@@ -324,7 +330,9 @@ pub fn weight_grad(
         grid: grid(kit.variant, &spec, batch, Call::WeightGrad(splits)),
         flops: batch as u64 * spec.flops(),
     });
-    (partials, splits)
+    if splits > 1 {
+        reduce::sum_rows(plan, &sum_label, partials, splits, grad);
+    }
 }
 
 #[cfg(test)]
