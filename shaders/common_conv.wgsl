@@ -170,6 +170,32 @@ fn store_big(places: vec4<u32>, m: mat4x4<f32>) {
     if places.w != NOWHERE { put_big(places.w, m[3]); }
 }
 
+// Four pixels of one quad, through the epilogue and into place.
+fn forward_small(first: u32, s4: u32, m: mat4x4<f32>) {
+    store_small(places_small(first, s4), activate(m, s4, SMALL_QUADS));
+}
+
+fn backward_small(first: u32, s4: u32, m: mat4x4<f32>) {
+    let places = places_small(first, s4);
+    store_small(places, pass_gate(m, places));
+}
+
+fn forward_big(phase: vec2<u32>, first: u32, c4: u32, m: mat4x4<f32>) {
+    store_big(places_big(phase, first, c4), activate(m, c4, BIG_QUADS));
+}
+
+fn backward_big(phase: vec2<u32>, first: u32, c4: u32, m: mat4x4<f32>) {
+    let places = places_big(phase, first, c4);
+    store_big(places, pass_gate(m, places));
+}
+
+// Phases stand along x, where workgroups are dealt out first: they differ in work, and a
+// processor that gets a contiguous share of the workgroups gets some of each.
+fn phase_of(group: vec3<u32>) -> vec2<u32> {
+    let phase = group.x % (STRIDE * STRIDE);
+    return vec2(phase / STRIDE, phase % STRIDE);
+}
+
 // Positions of one split of the weight gradient: from .x to before .y.
 fn split_range(split: u32) -> vec2<u32> {
     let positions = BATCH * SMALL_H * SMALL_W;

@@ -59,15 +59,6 @@ fn correlation(first: u32, s4: u32) -> Tile {
     return t;
 }
 
-fn forward_small(first: u32, s4: u32, m: mat4x4<f32>) {
-    store_small(places_small(first, s4), activate(m, s4, SMALL_QUADS));
-}
-
-fn backward_small(first: u32, s4: u32, m: mat4x4<f32>) {
-    let places = places_small(first, s4);
-    store_small(places, pass_gate(m, places));
-}
-
 @compute @workgroup_size(32)
 fn correlate(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -113,12 +104,6 @@ fn adjoint_sum(phase: vec2<u32>, first: u32, c: u32) -> vec4<f32> {
         }
     }
     return sum;
-}
-
-// A phase and a channel stand along x.
-fn phase_of(group: vec3<u32>) -> vec2<u32> {
-    let phase = group.x % (STRIDE * STRIDE);
-    return vec2(phase / STRIDE, phase % STRIDE);
 }
 
 fn store_values(pixel: vec4<u32>, c: u32, v: vec4<f32>) {

@@ -69,14 +69,10 @@ fn correlate(
     let first = 8u * (group.y * 32u + lane);
     let s4 = 2u * group.x;
     let t = correlation(first, s4);
-    store_small(places_small(first, s4), activate(t.m00, s4, SMALL_QUADS));
-    store_small(places_small(first, s4 + 1u), activate(t.m01, s4 + 1u, SMALL_QUADS));
-    store_small(places_small(first + 4u, s4), activate(t.m10, s4, SMALL_QUADS));
-    store_small(places_small(first + 4u, s4 + 1u), activate(t.m11, s4 + 1u, SMALL_QUADS));
-}
-
-fn store_small_gated(places: vec4<u32>, m: mat4x4<f32>) {
-    store_small(places, pass_gate(m, places));
+    forward_small(first, s4, t.m00);
+    forward_small(first, s4 + 1u, t.m01);
+    forward_small(first + 4u, s4, t.m10);
+    forward_small(first + 4u, s4 + 1u, t.m11);
 }
 
 @compute @workgroup_size(32)
@@ -87,17 +83,10 @@ fn correlate_gated(
     let first = 8u * (group.y * 32u + lane);
     let s4 = 2u * group.x;
     let t = correlation(first, s4);
-    store_small_gated(places_small(first, s4), t.m00);
-    store_small_gated(places_small(first, s4 + 1u), t.m01);
-    store_small_gated(places_small(first + 4u, s4), t.m10);
-    store_small_gated(places_small(first + 4u, s4 + 1u), t.m11);
-}
-
-// Phases stand along x, where workgroups are dealt out first: they differ in work, and a
-// processor that gets a contiguous share of the workgroups gets some of each.
-fn phase_of(group: vec3<u32>) -> vec2<u32> {
-    let phase = group.x % (STRIDE * STRIDE);
-    return vec2(phase / STRIDE, phase % STRIDE);
+    backward_small(first, s4, t.m00);
+    backward_small(first, s4 + 1u, t.m01);
+    backward_small(first + 4u, s4, t.m10);
+    backward_small(first + 4u, s4 + 1u, t.m11);
 }
 
 @compute @workgroup_size(32)
@@ -109,14 +98,10 @@ fn adjoint(
     let first = 8u * (group.y * 32u + lane);
     let c4 = 2u * (group.x / (STRIDE * STRIDE));
     let t = adjoint_sum(phase, first, c4);
-    store_big(places_big(phase, first, c4), activate(t.m00, c4, BIG_QUADS));
-    store_big(places_big(phase, first, c4 + 1u), activate(t.m01, c4 + 1u, BIG_QUADS));
-    store_big(places_big(phase, first + 4u, c4), activate(t.m10, c4, BIG_QUADS));
-    store_big(places_big(phase, first + 4u, c4 + 1u), activate(t.m11, c4 + 1u, BIG_QUADS));
-}
-
-fn store_big_gated(places: vec4<u32>, m: mat4x4<f32>) {
-    store_big(places, pass_gate(m, places));
+    forward_big(phase, first, c4, t.m00);
+    forward_big(phase, first, c4 + 1u, t.m01);
+    forward_big(phase, first + 4u, c4, t.m10);
+    forward_big(phase, first + 4u, c4 + 1u, t.m11);
 }
 
 @compute @workgroup_size(32)
@@ -128,10 +113,10 @@ fn adjoint_gated(
     let first = 8u * (group.y * 32u + lane);
     let c4 = 2u * (group.x / (STRIDE * STRIDE));
     let t = adjoint_sum(phase, first, c4);
-    store_big_gated(places_big(phase, first, c4), t.m00);
-    store_big_gated(places_big(phase, first, c4 + 1u), t.m01);
-    store_big_gated(places_big(phase, first + 4u, c4), t.m10);
-    store_big_gated(places_big(phase, first + 4u, c4 + 1u), t.m11);
+    backward_big(phase, first, c4, t.m00);
+    backward_big(phase, first, c4 + 1u, t.m01);
+    backward_big(phase, first + 4u, c4, t.m10);
+    backward_big(phase, first + 4u, c4 + 1u, t.m11);
 }
 
 // An invocation owns 8 big × 8 small channels of one tap, over one range of positions.
