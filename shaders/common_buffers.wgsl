@@ -1,4 +1,7 @@
-// Quads of images in storage buffers.
+// Quads of images in storage buffers. Quads from NONE on lie nowhere and read as zero.
+
+const FIRST = 0u;
+const NONE = 0x80000000u;
 
 @group(0) @binding(0) var<storage, read> big: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> small: array<vec4<f32>>;
@@ -8,11 +11,11 @@
 @group(0) @binding(6) var<storage, read_write> small_out: array<vec4<f32>>;
 
 fn big_quad(at: u32) -> vec4<f32> {
-    return big[at];
+    return select(vec4(0.0), big[select(at, 0u, at >= NONE)], at < NONE);
 }
 
 fn small_quad(at: u32) -> vec4<f32> {
-    return small[at];
+    return select(vec4(0.0), small[select(at, 0u, at >= NONE)], at < NONE);
 }
 
 fn weight_quad(at: u32) -> vec4<f32> {
@@ -20,7 +23,7 @@ fn weight_quad(at: u32) -> vec4<f32> {
 }
 
 fn gate_quad(at: u32) -> vec4<f32> {
-    return gate[at];
+    return gate[select(at, 0u, at >= NONE)];
 }
 
 fn put_big(at: u32, v: vec4<f32>) {

@@ -32,8 +32,6 @@ override SMALL_QUADS: u32 = SMALL_C / 4u;
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> partials: array<vec4<f32>>;
 
-const NOWHERE = 0xffffffffu;
-
 fn four(first: u32) -> vec4<u32> {
     return first + vec4(0u, 1u, 2u, 3u);
 }
@@ -72,40 +70,42 @@ fn small_rows(p: Pixels, dy: i32, dx: i32) -> vec4<i32> {
     return select(vec4(-1), (p.n * i32(SMALL_H) + y) * i32(SMALL_W) + x, inside);
 }
 
-// Quad c4 of four pixels; a row of -1 gives zeros.
-fn load_big(rows: vec4<i32>, c4: u32) -> mat4x4<f32> {
-    let at = vec4<u32>(max(rows, vec4(0))) * BIG_QUADS + c4;
-    let keep = select(vec4(0.0), vec4(1.0), rows >= vec4(0));
+// Where the quads of numbered pixels start; NONE for -1. Quads of NONE are zero.
+fn starts(rows: vec4<i32>, quads: u32) -> vec4<u32> {
+    return select(vec4(NONE), FIRST + vec4<u32>(rows) * quads, rows >= vec4(0));
+}
+
+fn big_starts(p: Pixels, a: u32, b: u32) -> vec4<u32> {
+    return starts(big_rows(p, a, b), BIG_QUADS);
+}
+
+fn small_starts(p: Pixels, dy: i32, dx: i32) -> vec4<u32> {
+    return starts(small_rows(p, dy, dx), SMALL_QUADS);
+}
+
+// Quad c4 of four pixels.
+fn load_big(starts: vec4<u32>, c4: u32) -> mat4x4<f32> {
     return mat4x4(
-        big_quad(at.x) * keep.x,
-        big_quad(at.y) * keep.y,
-        big_quad(at.z) * keep.z,
-        big_quad(at.w) * keep.w,
+        big_quad(starts.x + c4),
+        big_quad(starts.y + c4),
+        big_quad(starts.z + c4),
+        big_quad(starts.w + c4),
     );
 }
 
-fn load_small(rows: vec4<i32>, s4: u32) -> mat4x4<f32> {
-    let at = vec4<u32>(max(rows, vec4(0))) * SMALL_QUADS + s4;
-    let keep = select(vec4(0.0), vec4(1.0), rows >= vec4(0));
+fn load_small(starts: vec4<u32>, s4: u32) -> mat4x4<f32> {
     return mat4x4(
-        small_quad(at.x) * keep.x,
-        small_quad(at.y) * keep.y,
-        small_quad(at.z) * keep.z,
-        small_quad(at.w) * keep.w,
+        small_quad(starts.x + s4),
+        small_quad(starts.y + s4),
+        small_quad(starts.z + s4),
+        small_quad(starts.w + s4),
     );
 }
 
-// Column k: the weights from channel k of big quad c4 to small quad s4. Quads past the last
-// repeat it; what they give is never stored.
-fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
-    let row = tap * BIG_C + 4u * min(c4, BIG_QUADS - 1u);
-    let at = WEIGHTS_AT + row * SMALL_QUADS + min(s4, SMALL_QUADS - 1u);
-    return mat4x4(
-        weight_quad(at),
-        weight_quad(at + SMALL_QUADS),
-        weight_quad(at + 2u * SMALL_QUADS),
-        weight_quad(at + 3u * SMALL_QUADS),
-    );
+// Where the weights of one big channel of a tap start. Channels past the last repeat it; what
+// they give is never stored.
+fn weight_start(tap: u32, c: u32) -> u32 {
+    return FIRST + WEIGHTS_AT + (tap * BIG_C + min(c, BIG_C - 1u)) * SMALL_QUADS;
 }
 
 // Going forward: bias and ReLU.
@@ -121,23 +121,24 @@ fn activate(m: mat4x4<f32>, quad: u32, quads: u32) -> mat4x4<f32> {
 
 // Going backward: the derivative of the ReLU whose output is the gate, 0 where that is 0.
 fn pass_gate(m: mat4x4<f32>, places: vec4<u32>) -> mat4x4<f32> {
-    let at = select(places, vec4(0u), places == vec4(NOWHERE));
     let zero = vec4(0.0);
     let closed = vec4(GATED);
     return mat4x4(
-        select(m[0], zero, closed & (gate_quad(at.x) <= zero)),
-        select(m[1], zero, closed & (gate_quad(at.y) <= zero)),
-        select(m[2], zero, closed & (gate_quad(at.z) <= zero)),
-        select(m[3], zero, closed & (gate_quad(at.w) <= zero)),
+        select(m[0], zero, closed & (gate_quad(places.x) <= zero)),
+        select(m[1], zero, closed & (gate_quad(places.y) <= zero)),
+        select(m[2], zero, closed & (gate_quad(places.z) <= zero)),
+        select(m[3], zero, closed & (gate_quad(places.w) <= zero)),
     );
 }
 
-// Where quad s4 of small pixels first..first+3 lies; NOWHERE for what does not exist.
+// Where quad s4 of small pixels first..first+3 lies; NONE for what does not exist.
 fn places_small(first: u32, s4: u32) -> vec4<u32> {
     let p = four(first);
     let exists = (p < vec4(BATCH * SMALL_H * SMALL_W)) & vec4(s4 < SMALL_QUADS);
-    return select(vec4(NOWHERE), p * SMALL_QUADS + s4, exists);
+    return select(vec4(NONE), FIRST + p * SMALL_QUADS + s4, exists);
 }
+
+const NOWHERE = 0xffffffffu;
 
 // Numbers big pixels first..first+3 of a phase. Where the big image is no multiple of the
 // stride, the last row or column of some phases lies outside it.
@@ -153,21 +154,21 @@ fn phase_pixels(phase: vec2<u32>, first: u32) -> vec4<u32> {
 fn places_big(phase: vec2<u32>, first: u32, c4: u32) -> vec4<u32> {
     let pixel = phase_pixels(phase, first);
     let exists = (pixel != vec4(NOWHERE)) & vec4(c4 < BIG_QUADS);
-    return select(vec4(NOWHERE), pixel * BIG_QUADS + c4, exists);
+    return select(vec4(NONE), FIRST + pixel * BIG_QUADS + c4, exists);
 }
 
 fn store_small(places: vec4<u32>, m: mat4x4<f32>) {
-    if places.x != NOWHERE { put_small(places.x, m[0]); }
-    if places.y != NOWHERE { put_small(places.y, m[1]); }
-    if places.z != NOWHERE { put_small(places.z, m[2]); }
-    if places.w != NOWHERE { put_small(places.w, m[3]); }
+    if places.x != NONE { put_small(places.x, m[0]); }
+    if places.y != NONE { put_small(places.y, m[1]); }
+    if places.z != NONE { put_small(places.z, m[2]); }
+    if places.w != NONE { put_small(places.w, m[3]); }
 }
 
 fn store_big(places: vec4<u32>, m: mat4x4<f32>) {
-    if places.x != NOWHERE { put_big(places.x, m[0]); }
-    if places.y != NOWHERE { put_big(places.y, m[1]); }
-    if places.z != NOWHERE { put_big(places.z, m[2]); }
-    if places.w != NOWHERE { put_big(places.w, m[3]); }
+    if places.x != NONE { put_big(places.x, m[0]); }
+    if places.y != NONE { put_big(places.y, m[1]); }
+    if places.z != NONE { put_big(places.z, m[2]); }
+    if places.w != NONE { put_big(places.w, m[3]); }
 }
 
 // Four pixels of one quad, through the epilogue and into place.
@@ -203,10 +204,10 @@ fn split_range(split: u32) -> vec2<u32> {
     return min(vec2(split * size, (split + 1u) * size), vec2(positions));
 }
 
-// Numbers four positions of the small image; -1 from `end` on.
-fn positions_before(first: u32, end: u32) -> vec4<i32> {
+// Where the quads of four positions of the small image start; NONE from `end` on.
+fn positions_before(first: u32, end: u32) -> vec4<u32> {
     let p = four(first);
-    return select(vec4(-1), vec4<i32>(p), p < vec4(end));
+    return select(vec4(NONE), FIRST + p * SMALL_QUADS, p < vec4(end));
 }
 
 // Column k: partial sums of channel k of big quad c4 against small quad s4.

@@ -1,8 +1,11 @@
 // Quads of images in textures: one texel is one quad, and quads run along rows of 4096 texels.
+// The first row belongs to no image and stays zero: the padding of a convolution is read there.
 // A software adapter may read a texel many times faster than four values of a buffer: lavapipe
 // unrolls a texel load over its lanes, but walks the lanes of a buffer load one by one.
 
 const TEXELS = 4096u;
+const FIRST = TEXELS;
+const NONE = 0u;
 
 @group(0) @binding(0) var big: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(1) var small: texture_storage_2d<rgba32float, read>;

@@ -49,7 +49,7 @@ fn correlation(first: u32, s4: u32) -> Tile {
         let rows = big_rows(p, tap / KERNEL, tap % KERNEL);
         for (var c = 0u; c < BIG_C; c++) {
             let x = big_column(rows, c);
-            let at = WEIGHTS_AT + (tap * BIG_C + c) * SMALL_QUADS;
+            let at = weight_start(tap, c);
             t.m0 += outer(weight_quad(at + min(s4, last)), x);
             t.m1 += outer(weight_quad(at + min(s4 + 1u, last)), x);
             t.m2 += outer(weight_quad(at + min(s4 + 2u, last)), x);
@@ -96,10 +96,10 @@ fn adjoint_sum(phase: vec2<u32>, first: u32, c: u32) -> vec4<f32> {
         for (var b = reach.y % STRIDE; b < KERNEL; b += STRIDE) {
             let dy = (i32(reach.x) - i32(a)) / i32(STRIDE);
             let dx = (i32(reach.y) - i32(b)) / i32(STRIDE);
-            let rows = small_rows(p, dy, dx);
-            let at = WEIGHTS_AT + ((a * KERNEL + b) * BIG_C + c) * SMALL_QUADS;
+            let starts = small_starts(p, dy, dx);
+            let at = weight_start(a * KERNEL + b, c);
             for (var s4 = 0u; s4 < SMALL_QUADS; s4++) {
-                sum += weight_quad(at + s4) * load_small(rows, s4);
+                sum += weight_quad(at + s4) * load_small(starts, s4);
             }
         }
     }

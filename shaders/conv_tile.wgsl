@@ -12,17 +12,28 @@ struct Tile {
     m11: mat4x4<f32>,
 }
 
+// Column k: the weights from channel k of big quad c4 to small quad s4.
+fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
+    let quad = min(s4, SMALL_QUADS - 1u);
+    return mat4x4(
+        weight_quad(weight_start(tap, 4u * c4) + quad),
+        weight_quad(weight_start(tap, 4u * c4 + 1u) + quad),
+        weight_quad(weight_start(tap, 4u * c4 + 2u) + quad),
+        weight_quad(weight_start(tap, 4u * c4 + 3u) + quad),
+    );
+}
+
 // Small pixels first..first+7, quads s4 and s4 + 1.
 fn correlation(first: u32, s4: u32) -> Tile {
     let p0 = pixels(first, SMALL_H, SMALL_W);
     let p1 = pixels(first + 4u, SMALL_H, SMALL_W);
     var t = Tile();
     for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
-        let rows0 = big_rows(p0, tap / KERNEL, tap % KERNEL);
-        let rows1 = big_rows(p1, tap / KERNEL, tap % KERNEL);
+        let starts0 = big_starts(p0, tap / KERNEL, tap % KERNEL);
+        let starts1 = big_starts(p1, tap / KERNEL, tap % KERNEL);
         for (var c4 = 0u; c4 < BIG_QUADS; c4++) {
-            let x0 = load_big(rows0, c4);
-            let x1 = load_big(rows1, c4);
+            let x0 = load_big(starts0, c4);
+            let x1 = load_big(starts1, c4);
             let w0 = load_weights(tap, c4, s4);
             let w1 = load_weights(tap, c4, s4 + 1u);
             t.m00 += w0 * x0;
@@ -44,11 +55,11 @@ fn adjoint_sum(phase: vec2<u32>, first: u32, c4: u32) -> Tile {
         for (var b = reach.y % STRIDE; b < KERNEL; b += STRIDE) {
             let dy = (i32(reach.x) - i32(a)) / i32(STRIDE);
             let dx = (i32(reach.y) - i32(b)) / i32(STRIDE);
-            let rows0 = small_rows(p0, dy, dx);
-            let rows1 = small_rows(p1, dy, dx);
+            let starts0 = small_starts(p0, dy, dx);
+            let starts1 = small_starts(p1, dy, dx);
             for (var s4 = 0u; s4 < SMALL_QUADS; s4++) {
-                let y0 = load_small(rows0, s4);
-                let y1 = load_small(rows1, s4);
+                let y0 = load_small(starts0, s4);
+                let y1 = load_small(starts1, s4);
                 let w0 = transpose(load_weights(a * KERNEL + b, c4, s4));
                 let w1 = transpose(load_weights(a * KERNEL + b, c4 + 1u, s4));
                 t.m00 += w0 * y0;
@@ -137,7 +148,7 @@ fn weight_grad(
     var t = Tile();
     for (var p = range.x; p < range.y; p += 4u) {
         let small_positions = positions_before(p, range.y);
-        let big_positions = big_rows(pixels(p, SMALL_H, SMALL_W), tap / KERNEL, tap % KERNEL);
+        let big_positions = big_starts(pixels(p, SMALL_H, SMALL_W), tap / KERNEL, tap % KERNEL);
         let x0 = transpose(load_big(big_positions, c4));
         let x1 = transpose(load_big(big_positions, c4_next));
         let y0 = load_small(small_positions, s4);

@@ -55,7 +55,7 @@ fn column_sums_texels(@builtin(global_invocation_id) id: vec3<u32>) {
     var sum = vec4(0.0);
     for (var r = rows.x; r < rows.y; r++) {
         let at = r * columns + id.x;
-        sum += textureLoad(texels, vec2(at % 4096u, at / 4096u));
+        sum += textureLoad(texels, vec2(at % 4096u, at / 4096u + 1u));
     }
     y4[id.y * columns + id.x] = sum;
 }

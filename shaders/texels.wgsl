@@ -13,13 +13,13 @@ const TEXELS = 4096u;
 @compute @workgroup_size(64)
 fn pack(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x < QUADS {
-        textureStore(texels_out, vec2(id.x % TEXELS, id.x / TEXELS), values[id.x]);
+        textureStore(texels_out, vec2(id.x % TEXELS, id.x / TEXELS + 1u), values[id.x]);
     }
 }
 
 @compute @workgroup_size(64)
 fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x < QUADS {
-        values_out[id.x] = textureLoad(texels, vec2(id.x % TEXELS, id.x / TEXELS));
+        values_out[id.x] = textureLoad(texels, vec2(id.x % TEXELS, id.x / TEXELS + 1u));
     }
 }

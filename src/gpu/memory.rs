@@ -9,6 +9,8 @@ use crate::plan::{Plan, Scalar, Slot, SlotId};
 /// Texels in a row of a texture that holds a slot, as in `shaders/common_texels.wgsl`.
 const ROW: u32 = 4096;
 const ROW_BYTES: u32 = 16 * ROW;
+/// The first row stays zero, for the padding of convolutions; the slot lies behind it.
+const FIRST_ROW: u32 = 1;
 
 /// What holds a slot.
 enum Store {
@@ -71,7 +73,7 @@ impl Memory {
             }
             Store::Texels(texture, view) => {
                 let rows = rows(padded(slot));
-                let fits = rows <= texture.height();
+                let fits = FIRST_ROW + rows <= texture.height();
                 fits.then_some(Place::Rows(texture, view, rows))
                     .ok_or_else(missing)
             }
@@ -117,7 +119,7 @@ impl Memory {
                     buffer: &to,
                     layout: layout(rows),
                 };
-                encoder.copy_texture_to_buffer(texture.as_image_copy(), target, extent(rows));
+                encoder.copy_texture_to_buffer(content(texture), target, extent(rows));
                 to
             }
         })
@@ -166,7 +168,7 @@ impl Memory {
             Place::Rows(texture, _, rows) => {
                 let mut padded = bytes.to_vec();
                 padded.resize((rows * ROW_BYTES) as usize, 0);
-                let target = texture.as_image_copy();
+                let target = content(texture);
                 gpu.queue
                     .write_texture(target, &padded, layout(rows), extent(rows));
             }
@@ -210,7 +212,7 @@ fn buffer(gpu: &Gpu, name: &str, size: u64) -> Store {
 fn texture(gpu: &Gpu, name: &str, size: u64) -> Store {
     let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
         label: Some(name),
-        size: extent(rows(size)),
+        size: extent(FIRST_ROW + rows(size)),
         mip_level_count: 1,
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,
@@ -227,6 +229,18 @@ fn texture(gpu: &Gpu, name: &str, size: u64) -> Store {
 
 fn rows(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(u64::from(ROW_BYTES))).unwrap_or(u32::MAX)
+}
+
+/// Where the slot starts in its texture.
+fn content(texture: &wgpu::Texture) -> wgpu::TexelCopyTextureInfo<'_> {
+    wgpu::TexelCopyTextureInfo {
+        origin: wgpu::Origin3d {
+            x: 0,
+            y: FIRST_ROW,
+            z: 0,
+        },
+        ..texture.as_image_copy()
+    }
 }
 
 fn extent(rows: u32) -> wgpu::Extent3d {
