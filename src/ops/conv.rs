@@ -102,16 +102,21 @@ fn plain_grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
 }
 
 /// Into how many partial sums the weight gradient is split: enough to occupy the adapter, but
-/// no sum shorter than 64 positions and no more than 32 MiB of partials.
+/// no sum shorter than 64 positions and no more than 32 MiB of partials. On a CPU all workgroups
+/// of a split run one after the other over the same images, so these should fit its cache.
 fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
+    const CACHE: usize = 512 << 10;
     let groups: u32 = grid(variant, spec, batch, Call::WeightGrad(1))
         .iter()
         .product();
     let wanted = if caps.software { 64 } else { 1024 };
     let by_work = (wanted / groups.max(1) as usize).max(1);
+    let images = [spec.big, spec.small].map(|shape| shape.iter().product::<usize>());
+    let bytes = 4 * batch * images.iter().sum::<usize>();
+    let by_cache = if caps.software { bytes.div_ceil(CACHE) } else { 1 };
     let by_length = (batch * spec.small_pixels()).div_ceil(64);
     let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
-    by_work.min(by_length).min(by_memory)
+    by_work.max(by_cache).min(by_length).min(by_memory)
 }
 
 fn constants(spec: &Conv, batch: usize) -> Vec<(&'static str, f64)> {
