@@ -1,23 +1,58 @@
-// Convolution where the big image has few channels (a picture: 1 or 3), so that quads of big
-// channels would be mostly padding. Small channel counts are multiples of 4.
+// Convolution where the big image is a picture of 1 to 4 channels, so that quads of its channels
+// would be mostly padding. Here a quad is four consecutive values of a picture's row, and an
+// invocation works on a strip: 8 neighbouring pixels of a row. BIG_W is a multiple of 4, so that
+// no quad straddles rows; SMALL_C is one too; KERNEL is at most 5, STRIDE at most 2.
+//
+// Loops over taps and channels have constant counts and are unrolled by compilers, which makes
+// the indices of the small arrays constant.
 
-@group(0) @binding(8) var<storage, read> big_values: array<f32>;
-@group(0) @binding(9) var<storage, read> big_values_gate: array<f32>;
-@group(0) @binding(10) var<storage, read_write> big_values_out: array<f32>;
-@group(0) @binding(11) var<storage, read> bias_values: array<f32>;
+@group(0) @binding(8) var<storage, read> bias_values: array<f32>;
+@group(0) @binding(9) var<storage, read> picture_gate: array<vec4<f32>>;
+@group(0) @binding(10) var<storage, read_write> picture_out: array<vec4<f32>>;
 
-fn big_value(row: i32, c: u32) -> f32 {
-    let at = u32(max(row, 0)) * BIG_C + c;
-    return select(0.0, big_values[at], row >= 0);
+override ROW_QUADS: u32 = BIG_W * BIG_C / 4u;
+override BIG_STRIPS: u32 = (BIG_W + 7u) / 8u;
+override SMALL_STRIPS: u32 = (SMALL_W + 7u) / 8u;
+// Quads of a row which a strip of small pixels meets, from 4 pixels left of its first.
+override WINDOW: u32 = ((3u + KERNEL - PAD_X + 7u * STRIDE) * BIG_C + BIG_C + 3u) / 4u;
+
+alias Window = array<vec4<f32>, 24>;
+
+struct Strip {
+    n: u32,
+    y: u32,
+    x: u32,
 }
 
-// Channel c of four pixels.
-fn big_column(rows: vec4<i32>, c: u32) -> vec4<f32> {
+fn strip_at(index: u32, height: u32, strips: u32) -> Strip {
+    return Strip(index / (height * strips), index / strips % height, 8u * (index % strips));
+}
+
+// What kernel row a meets of the picture.
+fn window_of(s: Strip, a: u32) -> Window {
+    // Above the picture y wraps around, and so is outside; likewise quads left of it.
+    let y = s.y * STRIDE + a - PAD_Y;
+    let first = s.x * STRIDE * BIG_C / 4u - BIG_C;
+    let start = FIRST + (s.n * BIG_H + y) * ROW_QUADS;
+    var w = Window();
+    for (var k = 0u; k < WINDOW; k++) {
+        w[k] = big_quad(select(NONE, start + first + k, y < BIG_H && first + k < ROW_QUADS));
+    }
+    return w;
+}
+
+fn window_value(w: ptr<function, Window>, b: u32, c: u32, i: u32) -> f32 {
+    let at = (4u + b - PAD_X + i * STRIDE) * BIG_C + c;
+    return (*w)[at / 4u][at % 4u];
+}
+
+// Channel c of what kernel column b meets for small pixels i..i+3 of the strip.
+fn window_values(w: ptr<function, Window>, b: u32, c: u32, i: u32) -> vec4<f32> {
     return vec4(
-        big_value(rows.x, c),
-        big_value(rows.y, c),
-        big_value(rows.z, c),
-        big_value(rows.w, c),
+        window_value(w, b, c, i),
+        window_value(w, b, c, i + 1u),
+        window_value(w, b, c, i + 2u),
+        window_value(w, b, c, i + 3u),
     );
 }
 
@@ -26,159 +61,198 @@ fn outer(u: vec4<f32>, v: vec4<f32>) -> mat4x4<f32> {
     return mat4x4(u * v.x, u * v.y, u * v.z, u * v.w);
 }
 
-const OWNED = 4u;  // quads an invocation owns
+// Outputs are numbered along x and then y, because one axis holds at most 65 535 workgroups.
+fn invocation(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> u32 {
+    return (group.y * groups.x + group.x) * 32u + lane;
+}
 
-struct Tile {
+// Quad s4 of 8 small pixels.
+struct Pair {
     m0: mat4x4<f32>,
     m1: mat4x4<f32>,
-    m2: mat4x4<f32>,
-    m3: mat4x4<f32>,
 }
 
-// For the epilogues, which loop over quads; see conv_broadcast.wgsl.
-fn quads_of(t: Tile) -> array<mat4x4<f32>, 4> {
-    return array(t.m0, t.m1, t.m2, t.m3);
-}
-
-// Small pixels first..first+3, quads s4..s4+3: the pixels are loaded once for all of them.
-fn correlation(first: u32, s4: u32) -> Tile {
-    let p = pixels(first, SMALL_H, SMALL_W);
-    let last = SMALL_QUADS - 1u;
-    var t = Tile();
-    for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
-        let rows = big_rows(p, tap / KERNEL, tap % KERNEL);
-        for (var c = 0u; c < BIG_C; c++) {
-            let x = big_column(rows, c);
-            let at = weight_start(tap, c);
-            t.m0 += outer(weight_quad(at + min(s4, last)), x);
-            t.m1 += outer(weight_quad(at + min(s4 + 1u, last)), x);
-            t.m2 += outer(weight_quad(at + min(s4 + 2u, last)), x);
-            t.m3 += outer(weight_quad(at + min(s4 + 3u, last)), x);
+fn correlation(s: Strip, s4: u32) -> Pair {
+    var t = Pair();
+    for (var a = 0u; a < KERNEL; a++) {
+        var w = window_of(s, a);
+        for (var b = 0u; b < KERNEL; b++) {
+            for (var c = 0u; c < BIG_C; c++) {
+                let weight = weight_quad(weight_start(a * KERNEL + b, c) + s4);
+                t.m0 += outer(weight, window_values(&w, b, c, 0u));
+                t.m1 += outer(weight, window_values(&w, b, c, 4u));
+            }
         }
     }
     return t;
 }
 
+// Where quad s4 of small pixels x..x+3 lies.
+fn strip_places(s: Strip, x: u32, s4: u32) -> vec4<u32> {
+    let at = ((s.n * SMALL_H + s.y) * SMALL_W + four(x)) * SMALL_QUADS + s4;
+    return select(vec4(NONE), FIRST + at, (four(x) < vec4(SMALL_W)) & vec4(s.n < BATCH));
+}
+
 @compute @workgroup_size(32)
 fn correlate(
     @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let first = 4u * (group.y * 32u + lane);
-    let s4 = OWNED * group.x;
-    let t = correlation(first, s4);
-    var quads = quads_of(t);
-    for (var j = 0u; j < OWNED; j++) {
-        forward_small(first, s4 + j, quads[j]);
-    }
+    let i = invocation(group, groups, lane);
+    let s4 = i % SMALL_QUADS;
+    let s = strip_at(i / SMALL_QUADS, SMALL_H, SMALL_STRIPS);
+    let t = correlation(s, s4);
+    store_small(strip_places(s, s.x, s4), activate(t.m0, s4, SMALL_QUADS));
+    store_small(strip_places(s, s.x + 4u, s4), activate(t.m1, s4, SMALL_QUADS));
 }
 
 @compute @workgroup_size(32)
 fn correlate_gated(
     @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let first = 4u * (group.y * 32u + lane);
-    let s4 = OWNED * group.x;
-    let t = correlation(first, s4);
-    var quads = quads_of(t);
-    for (var j = 0u; j < OWNED; j++) {
-        backward_small(first, s4 + j, quads[j]);
-    }
+    let i = invocation(group, groups, lane);
+    let s4 = i % SMALL_QUADS;
+    let s = strip_at(i / SMALL_QUADS, SMALL_H, SMALL_STRIPS);
+    let t = correlation(s, s4);
+    let left = strip_places(s, s.x, s4);
+    let right = strip_places(s, s.x + 4u, s4);
+    store_small(left, pass_gate(t.m0, left));
+    store_small(right, pass_gate(t.m1, right));
 }
 
-// Channel c of big pixels first..first+3 of a phase.
-fn adjoint_sum(phase: vec2<u32>, first: u32, c: u32) -> vec4<f32> {
-    let p = pixels(first, PHASE_H, PHASE_W);
-    let reach = phase + vec2(PAD_Y, PAD_X);
-    var sum = vec4(0.0);
-    for (var a = reach.x % STRIDE; a < KERNEL; a += STRIDE) {
-        for (var b = reach.y % STRIDE; b < KERNEL; b += STRIDE) {
-            let dy = (i32(reach.x) - i32(a)) / i32(STRIDE);
-            let dx = (i32(reach.y) - i32(b)) / i32(STRIDE);
-            let starts = small_starts(p, dy, dx);
-            let at = weight_start(a * KERNEL + b, c);
-            for (var s4 = 0u; s4 < SMALL_QUADS; s4++) {
-                sum += weight_quad(at + s4) * load_small(starts, s4);
+// Channel c of big pixels 0..3 of the strip in element c, of 4..7 in element 4 + c.
+alias Sums = array<vec4<f32>, 8>;
+
+// Quad s4 of the small pixel that kernel row a and the last column meet `o` pixels right of the
+// strip's first; the kernel reaches further left with each column before.
+fn reached(s: Strip, a: u32, o: u32, s4: u32) -> vec4<f32> {
+    let y = s.y + PAD_Y - a;
+    let x = s.x + PAD_X + o + 1u - KERNEL;
+    let i = y / STRIDE;
+    let j = x / STRIDE;
+    let met = y % STRIDE == 0u && x % STRIDE == 0u && i < SMALL_H && j < SMALL_W && s.n < BATCH;
+    let at = ((s.n * SMALL_H + i) * SMALL_W + j) * SMALL_QUADS + s4;
+    return small_quad(select(NONE, FIRST + at, met));
+}
+
+fn adjoint_sum(s: Strip) -> Sums {
+    var sums = Sums();
+    for (var a = 0u; a < KERNEL; a++) {
+        for (var s4 = 0u; s4 < SMALL_QUADS; s4++) {
+            let o = KERNEL - 1u;
+            var left = mat4x4(
+                reached(s, a, o, s4), reached(s, a, o + 1u, s4),
+                reached(s, a, o + 2u, s4), reached(s, a, o + 3u, s4));
+            var right = mat4x4(
+                reached(s, a, o + 4u, s4), reached(s, a, o + 5u, s4),
+                reached(s, a, o + 6u, s4), reached(s, a, o + 7u, s4));
+            for (var b = 0u; b < KERNEL; b++) {
+                for (var c = 0u; c < BIG_C; c++) {
+                    let weight = weight_quad(weight_start(a * KERNEL + b, c) + s4);
+                    sums[c] += weight * left;
+                    sums[4u + c] += weight * right;
+                }
+                right = mat4x4(left[3], right[0], right[1], right[2]);
+                left = mat4x4(reached(s, a, o - b - 1u, s4), left[0], left[1], left[2]);
             }
         }
     }
-    return sum;
+    return sums;
 }
 
-fn store_values(pixel: vec4<u32>, c: u32, v: vec4<f32>) {
-    if pixel.x != NOWHERE { big_values_out[pixel.x * BIG_C + c] = v.x; }
-    if pixel.y != NOWHERE { big_values_out[pixel.y * BIG_C + c] = v.y; }
-    if pixel.z != NOWHERE { big_values_out[pixel.z * BIG_C + c] = v.z; }
-    if pixel.w != NOWHERE { big_values_out[pixel.w * BIG_C + c] = v.w; }
+fn sum_at(sums: ptr<function, Sums>, e: u32) -> f32 {
+    let pixel = e / BIG_C;
+    return (*sums)[pixel / 4u * 4u + e % BIG_C][pixel % 4u];
+}
+
+// Values 4k..4k+3 of the strip.
+fn strip_quad(sums: ptr<function, Sums>, k: u32) -> vec4<f32> {
+    let e = 4u * k;
+    return vec4(sum_at(sums, e), sum_at(sums, e + 1u), sum_at(sums, e + 2u), sum_at(sums, e + 3u));
+}
+
+fn bias_quad(k: u32) -> vec4<f32> {
+    let c = four(4u * k) % BIG_C;
+    return vec4(bias_values[c.x], bias_values[c.y], bias_values[c.z], bias_values[c.w]);
 }
 
 @compute @workgroup_size(32)
 fn adjoint(
     @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let phase = phase_of(group);
-    let first = 4u * (group.y * 32u + lane);
-    let c = group.x / (STRIDE * STRIDE);
-    let sum = adjoint_sum(phase, first, c) + bias_values[c];
-    store_values(phase_pixels(phase, first), c, select(sum, max(sum, vec4(0.0)), vec4(RELU)));
-}
-
-fn gate_open(pixel: u32, c: u32) -> bool {
-    let at = select(pixel, 0u, pixel == NOWHERE) * BIG_C + c;
-    return !GATED || big_values_gate[at] > 0.0;
+    let s = strip_at(invocation(group, groups, lane), BIG_H, BIG_STRIPS);
+    var sums = adjoint_sum(s);
+    for (var k = 0u; k < 2u * BIG_C; k++) {
+        let in_row = s.x * BIG_C / 4u + k;
+        if in_row < ROW_QUADS && s.n < BATCH {
+            let v = strip_quad(&sums, k) + bias_quad(k);
+            let at = (s.n * BIG_H + s.y) * ROW_QUADS + in_row;
+            picture_out[at] = select(v, max(v, vec4(0.0)), vec4(RELU));
+        }
+    }
 }
 
 @compute @workgroup_size(32)
 fn adjoint_gated(
     @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let phase = phase_of(group);
-    let first = 4u * (group.y * 32u + lane);
-    let c = group.x / (STRIDE * STRIDE);
-    let sum = adjoint_sum(phase, first, c);
-    let pixel = phase_pixels(phase, first);
-    let open = vec4(
-        gate_open(pixel.x, c),
-        gate_open(pixel.y, c),
-        gate_open(pixel.z, c),
-        gate_open(pixel.w, c),
-    );
-    store_values(pixel, c, select(vec4(0.0), sum, open));
+    let s = strip_at(invocation(group, groups, lane), BIG_H, BIG_STRIPS);
+    var sums = adjoint_sum(s);
+    for (var k = 0u; k < 2u * BIG_C; k++) {
+        let in_row = s.x * BIG_C / 4u + k;
+        if in_row < ROW_QUADS && s.n < BATCH {
+            let at = (s.n * BIG_H + s.y) * ROW_QUADS + in_row;
+            let closed = vec4(GATED) & (picture_gate[at] <= vec4(0.0));
+            picture_out[at] = select(strip_quad(&sums, k), vec4(0.0), closed);
+        }
+    }
 }
 
-// An invocation owns one big channel of one tap against four small quads, over one range of
-// positions.
+// Where the quads of small pixels x..x+3 of a row start, as far as they lie in the range.
+fn strip_positions(row: u32, x: u32, range: vec2<u32>) -> vec4<u32> {
+    let p = row * SMALL_W + four(x);
+    let inside = (four(x) < vec4(SMALL_W)) & (p >= vec4(range.x)) & (p < vec4(range.y));
+    return select(vec4(NONE), FIRST + p * SMALL_QUADS, inside);
+}
+
+// An invocation owns all taps of a small quad, over one range of positions.
 @compute @workgroup_size(8)
 fn weight_grad(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let blocks = (SMALL_QUADS + 3u) / 4u;
-    let block = group.x * 8u + lane;
-    let row = block / blocks;
-    let tap = row / BIG_C;
-    let c = row % BIG_C;
-    let s4 = 4u * (block % blocks);
-    let last = SMALL_QUADS - 1u;
+    let s4 = group.x * 8u + lane;
+    let quad = min(s4, SMALL_QUADS - 1u);
     let range = split_range(group.y);
-    var t = mat4x4<f32>();
-    for (var p = range.x; p < range.y; p += 4u) {
-        let positions = positions_before(p, range.y);
-        let x = big_column(big_rows(pixels(p, SMALL_H, SMALL_W), tap / KERNEL, tap % KERNEL), c);
-        t[0] += load_small(positions, min(s4, last)) * x;
-        t[1] += load_small(positions, min(s4 + 1u, last)) * x;
-        t[2] += load_small(positions, min(s4 + 2u, last)) * x;
-        t[3] += load_small(positions, min(s4 + 3u, last)) * x;
+    let first = range.x / SMALL_W * SMALL_STRIPS;
+    let end = (range.y + SMALL_W - 1u) / SMALL_W * SMALL_STRIPS;
+    for (var c = 0u; c < BIG_C; c++) {
+        var sums = array<vec4<f32>, 25>();
+        for (var i = first; i < end; i++) {
+            let s = strip_at(i, SMALL_H, SMALL_STRIPS);
+            let row = s.n * SMALL_H + s.y;
+            let left = load_small(strip_positions(row, s.x, range), quad);
+            let right = load_small(strip_positions(row, s.x + 4u, range), quad);
+            for (var a = 0u; a < KERNEL; a++) {
+                var w = window_of(s, a);
+                for (var b = 0u; b < KERNEL; b++) {
+                    sums[a * KERNEL + b] +=
+                        left * window_values(&w, b, c, 0u) + right * window_values(&w, b, c, 4u);
+                }
+            }
+        }
+        for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
+            if s4 < SMALL_QUADS {
+                let at = ((group.y * KERNEL * KERNEL + tap) * BIG_C + c) * SMALL_QUADS + s4;
+                partials[at] = sums[tap];
+            }
+        }
     }
-    if tap >= KERNEL * KERNEL {
-        return;
-    }
-    let at = ((group.y * KERNEL * KERNEL + tap) * BIG_C + c) * SMALL_QUADS + s4;
-    if s4 < SMALL_QUADS { partials[at] = t[0]; }
-    if s4 + 1u < SMALL_QUADS { partials[at + 1u] = t[1]; }
-    if s4 + 2u < SMALL_QUADS { partials[at + 2u] = t[2]; }
-    if s4 + 3u < SMALL_QUADS { partials[at + 3u] = t[3]; }
 }

@@ -1,6 +1,7 @@
 // Sums over rows, in a fixed order: y[g, c] = sum of x[r, c] over the rows of group g.
-// Long sums take two steps, first to some groups and then to one; this keeps float32 rounding
-// near that of a pairwise sum, and the result the same on every run.
+// Long sums take two steps, first to some groups and then to one, or are spread over a workgroup
+// (`*_deep`, one group); both keep float32 rounding near that of a pairwise sum, and the result
+// the same on every run.
 
 override ROWS: u32;
 override COLUMNS: u32;
@@ -58,4 +59,50 @@ fn column_sums_texels(@builtin(global_invocation_id) id: vec3<u32>) {
         sum += textureLoad(texels, vec2(at % 4096u, at / 4096u + 1u));
     }
     y4[id.y * columns + id.x] = sum;
+}
+
+const WIDTH = 64u;
+var<workgroup> partial: array<vec4<f32>, WIDTH>;
+
+// Sums one value of each invocation in a fixed order; the total is invocation 0's.
+fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
+    partial[lane] = value;
+    for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
+        workgroupBarrier();
+        if lane < stride {
+            partial[lane] += partial[lane + stride];
+        }
+    }
+    return partial[0];
+}
+
+@compute @workgroup_size(64)
+fn column_sums_deep(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    var sum = 0.0;
+    for (var r = lane; r < ROWS; r += WIDTH) {
+        sum += x[r * COLUMNS + group.x];
+    }
+    let total = sum_over_workgroup(vec4(sum), lane);
+    if lane == 0u {
+        y[group.x] = total.x;
+    }
+}
+
+@compute @workgroup_size(64)
+fn column_sums_texels_deep(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    var sum = vec4(0.0);
+    for (var r = lane; r < ROWS; r += WIDTH) {
+        let at = r * (COLUMNS / 4u) + group.x;
+        sum += textureLoad(texels, vec2(at % 4096u, at / 4096u + 1u));
+    }
+    let total = sum_over_workgroup(sum, lane);
+    if lane == 0u {
+        y4[group.x] = total;
+    }
 }

@@ -54,14 +54,15 @@ impl Layer {
         ]
     }
 
-    /// What runs on an adapter. Software ones run a dense layer as the convolution of a 1×1
-    /// image where a tiled kernel serves it: they gain more from tiles than from parallelism.
-    fn kind_on(&self, caps: &Caps) -> Kind {
+    /// What runs on an adapter. Software ones run a dense layer as the 1×1 convolution of one
+    /// picture with a row of B pixels where a tiled kernel serves it: they gain more from tiles
+    /// than from parallelism.
+    fn kind_on(&self, caps: &Caps, batch: usize) -> Kind {
         match self.kind {
             Kind::Dense(dense) if caps.software => {
                 let spec = Conv {
-                    big: [1, 1, dense.inputs],
-                    small: [1, 1, dense.outputs],
+                    big: [1, batch, dense.inputs],
+                    small: [1, batch, dense.outputs],
                     kernel: 1,
                     stride: 1,
                     pad: [0, 0],
@@ -86,7 +87,7 @@ impl Layer {
         let (label, name) = (format!("{} forward", self.name), format!("{}.y", self.name));
         let relu = self.relu;
         let epilogue = Epilogue::Forward { bias, relu };
-        match self.kind_on(&plan.caps) {
+        match self.kind_on(&plan.caps, plan.batch) {
             Kind::Conv(spec) => conv::contract(
                 plan,
                 label,
@@ -119,7 +120,7 @@ impl Layer {
     fn weight_grad(&self, plan: &mut Plan, x: SlotId, dy: SlotId) {
         let [weights_grad, bias_grad] = [0, 1].map(|i| self.slot(plan, i, grad_name));
         let label = format!("{} weight gradient", self.name);
-        let (spec, big, small) = match self.kind_on(&plan.caps) {
+        let (spec, big, small) = match self.kind_on(&plan.caps, plan.batch) {
             Kind::Dense(spec) => {
                 let [x, dy] = [x, dy].map(|slot| texels::in_buffer(plan, slot));
                 let of = dense::WeightGrad {
@@ -148,7 +149,7 @@ impl Layer {
             format!("{}.dx", self.name),
         );
         let epilogue = Epilogue::Backward { gate: x, gated };
-        match self.kind_on(&plan.caps) {
+        match self.kind_on(&plan.caps, plan.batch) {
             Kind::Conv(spec) => conv::contract(
                 plan,
                 label,

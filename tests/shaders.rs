@@ -210,7 +210,7 @@ fn plans() -> Vec<Plan> {
                 };
                 for feed in [Feed::Resident("images", data, order), Feed::Injected] {
                     let adam = Adam::default();
-                    plans.push(model::train_step(&model, feed, adam, 7, &caps));
+                    plans.push(model::train_step(&model, feed, adam, 8, &caps));
                     plans.push(model::evaluate(&model, feed, 7, &caps));
                     plans.push(model::reconstruct(&model, feed, 7, &caps));
                 }

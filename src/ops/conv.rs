@@ -113,7 +113,11 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
     let by_work = (wanted / groups.max(1) as usize).max(1);
     let images = [spec.big, spec.small].map(|shape| shape.iter().product::<usize>());
     let bytes = 4 * batch * images.iter().sum::<usize>();
-    let by_cache = if caps.software { bytes.div_ceil(CACHE) } else { 1 };
+    let by_cache = if caps.software {
+        bytes.div_ceil(CACHE)
+    } else {
+        1
+    };
     let by_length = (batch * spec.small_pixels()).div_ceil(64);
     let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
     by_work.max(by_cache).min(by_length).min(by_memory)
@@ -141,7 +145,7 @@ fn constants(spec: &Conv, batch: usize) -> Vec<(&'static str, f64)> {
 #[derive(Clone, Copy, Debug)]
 struct Kit {
     variant: Variant,
-    /// The small image lies in a texture, and unless the kernel is thin the big one too.
+    /// Images lie in textures, except the pictures that a thin kernel makes.
     texels: bool,
 }
 
@@ -154,10 +158,6 @@ impl Kit {
         }
     }
 
-    fn big_texels(self) -> bool {
-        self.texels && self.variant != Variant::Thin
-    }
-
     /// `slot` where the kernel wants it.
     fn place(plan: &mut Plan, slot: SlotId, texels: bool) -> SlotId {
         if texels {
@@ -167,12 +167,11 @@ impl Kit {
         }
     }
 
-    /// Big images of a thin kernel are single values, not quads, under names of their own.
-    fn big_name(self, name: &'static str) -> &'static str {
+    /// What belongs to a picture that a thin kernel makes lies in buffers, under other names.
+    fn picture(self, name: &'static str) -> &'static str {
         match (self.variant, name) {
-            (Variant::Thin, "big") => "big_values",
-            (Variant::Thin, "big_out") => "big_values_out",
-            (Variant::Thin, "gate") => "big_values_gate",
+            (Variant::Thin, "big_out") => "picture_out",
+            (Variant::Thin, "gate") => "picture_gate",
             (Variant::Thin, "bias") => "bias_values",
             _ => name,
         }
@@ -189,8 +188,13 @@ impl Kit {
     }
 }
 
+/// Images of a slot.
+fn images(plan: &Plan, slot: SlotId, shape: [usize; 3]) -> usize {
+    plan[slot].len() / shape.iter().product::<usize>()
+}
+
 /// Appends `name` = correlate(x) or adjoint(x) with its epilogue, and gives its slot
-/// `[B, height, width, channels]`. `call` is not `WeightGrad`.
+/// `[images, height, width, channels]`. `call` is not `WeightGrad`.
 #[expect(clippy::too_many_arguments, reason = "the operands of one kernel call")]
 pub fn contract(
     plan: &mut Plan,
@@ -202,22 +206,17 @@ pub fn contract(
     weights: SlotId,
     epilogue: Epilogue,
 ) -> SlotId {
-    let batch = plan.batch;
     let kit = Kit::new(&plan.caps, &spec);
     let to_small = call == Call::Correlate;
-    let (from_texels, to_texels, output) = if to_small {
-        (kit.big_texels(), kit.texels, spec.small)
+    let batch = images(plan, x, if to_small { spec.big } else { spec.small });
+    let (input, output, result) = if to_small {
+        ("big", spec.small, "small_out")
     } else {
-        (kit.texels, kit.big_texels(), spec.big)
+        ("small", spec.big, kit.picture("big_out"))
     };
-    let big = |name| kit.big_name(name);
-    let (input, result) = if to_small {
-        (big("big"), "small_out")
-    } else {
-        ("small", big("big_out"))
-    };
-    let side = |name| if to_small { name } else { big(name) };
-    let x = Kit::place(plan, x, from_texels);
+    let to_texels = kit.texels && (to_small || kit.variant != Variant::Thin);
+    let side = |name| if to_small { name } else { kit.picture(name) };
+    let x = Kit::place(plan, x, kit.texels);
     let (weights, weights_at) = kit.weights(plan, weights);
     let (extra, relu, gated) = match epilogue {
         Epilogue::Forward { bias, relu } => ((side("bias"), bias), relu, false),
@@ -295,7 +294,7 @@ pub fn weight_grad(
     small: SlotId,
     grad: SlotId,
 ) {
-    let batch = plan.batch;
+    let batch = images(plan, big, spec.big);
     let kit = Kit::new(&plan.caps, &spec);
     let splits = splits(&plan.caps, kit.variant, &spec, batch);
     let shape = [vec![splits], spec.weight_shape().to_vec()].concat();
@@ -304,21 +303,20 @@ pub fn weight_grad(
         _ => plan.slot(name, &shape, Role::Activation),
     };
     let sum_label = format!("{label} sum");
-    let big = Kit::place(plan, big, kit.big_texels());
+    let big = Kit::place(plan, big, kit.texels);
     let small = Kit::place(plan, small, kit.texels);
     let mut constants = constants(&spec, batch);
     constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
     if kit.variant != Variant::Plain {
         constants.push(("WEIGHTS_AT", 0.0));
     }
-    let big_name = kit.big_name("big");
     let twin = move |t: &Tensors| {
         let mut partials = t.floats_mut("partials");
         partials.fill(0.0);
         spec.weight_grad(
             batch,
             splits,
-            &t.floats(big_name),
+            &t.floats("big"),
             &t.floats("small"),
             &mut partials,
         );
@@ -331,7 +329,7 @@ pub fn weight_grad(
             &constants,
             twin,
         ),
-        bindings: vec![(big_name, big), ("small", small), ("partials", partials)],
+        bindings: vec![("big", big), ("small", small), ("partials", partials)],
         grid: grid(kit.variant, &spec, batch, Call::WeightGrad(splits)),
         flops: batch as u64 * spec.flops(),
     });

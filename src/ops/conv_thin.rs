@@ -1,32 +1,30 @@
-//! Convolution against a picture of few channels: where it fits and its grids.
-//! Steps and twins are those of [`super::conv`].
+//! Convolution against a picture of few channels, a strip of a row at a time: where it fits and
+//! its grids. Steps and twins are those of [`super::conv`].
 
 use super::conv::{Call, Conv};
 use crate::plan::groups;
 
-/// Few big channels, in any number; quads of small ones.
+/// Up to 4 big channels in rows of whole quads, quads of small ones, and windows of a row that
+/// registers can hold.
 pub fn fits(spec: &Conv) -> bool {
-    spec.big[2] <= 4 && spec.small[2].is_multiple_of(4)
+    spec.big[2] <= 4
+        && spec.big[1].is_multiple_of(4)
+        && spec.small[2].is_multiple_of(4)
+        && spec.kernel <= 5
+        && spec.stride <= 2
+        && spec.pad[1] <= 4
 }
 
 /// Workgroups of a call.
 pub fn grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
-    let phases = spec.stride * spec.stride;
-    let rows = groups(spec.kernel * spec.kernel * spec.big[2], 1);
-    match call {
-        Call::Correlate => [
-            groups(spec.small[2], 16),
-            groups(batch * spec.small_pixels(), 4 * 32),
-            1,
-        ],
-        Call::Adjoint => {
-            let pixels = groups(batch * spec.phase_pixels(), 4 * 32);
-            [groups(phases * spec.big[2], 1), pixels, 1]
-        }
-        Call::WeightGrad(splits) => [
-            (rows * groups(spec.small[2], 16)).div_ceil(8),
-            groups(splits, 1),
-            1,
-        ],
-    }
+    const ROW: u32 = 32_768;
+    let quads = spec.small[2] / 4;
+    let strips = |image: [usize; 3]| batch * image[0] * image[1].div_ceil(8);
+    let invocations = match call {
+        Call::Correlate => strips(spec.small) * quads,
+        Call::Adjoint => strips(spec.big),
+        Call::WeightGrad(splits) => return [groups(quads, 8), groups(splits, 1), 1],
+    };
+    let all = groups(invocations, 32);
+    [all.min(ROW), all.div_ceil(ROW), 1]
 }

@@ -4,6 +4,15 @@ use super::kernel;
 use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
+/// How the rows of a sum are dealt out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parts {
+    /// So many sums of one contiguous range of rows each.
+    Groups(usize),
+    /// One sum, over all invocations of a workgroup.
+    Workgroup,
+}
+
 /// Appends `y [groups, columns]`, each row the sum of one contiguous range of the rows of
 /// `x [rows, columns]`. Slots may have any shape of that many elements.
 pub fn column_sums(
@@ -11,53 +20,64 @@ pub fn column_sums(
     label: String,
     x: SlotId,
     rows: usize,
-    parts: usize,
+    parts: Parts,
     y: SlotId,
 ) {
     let columns = plan[x].len() / rows;
+    let count = match parts {
+        Parts::Groups(count) => count,
+        Parts::Workgroup => 1,
+    };
     let constants = [
         ("ROWS", rows as f64),
         ("COLUMNS", columns as f64),
-        ("GROUPS", parts as f64),
+        ("GROUPS", count as f64),
     ];
     let by_four = columns.is_multiple_of(4);
-    let (entry, from, to, width) = if plan[x].texels {
-        ("column_sums_texels", "texels", "y4", columns / 4)
-    } else if by_four {
-        ("column_sums4", "x4", "y4", columns / 4)
-    } else {
-        ("column_sums", "x", "y", columns)
+    let deep = parts == Parts::Workgroup;
+    let (entry, from, to, width) = match (plan[x].texels, deep) {
+        (true, true) => ("column_sums_texels_deep", "texels", "y4", columns / 4),
+        (true, false) => ("column_sums_texels", "texels", "y4", columns / 4),
+        (false, true) => ("column_sums_deep", "x", "y", columns),
+        (false, false) if by_four => ("column_sums4", "x4", "y4", columns / 4),
+        (false, false) => ("column_sums", "x", "y", columns),
     };
     let twin = move |t: &Tensors| {
         let x = t.floats(from);
         let mut y = t.floats_mut(to);
         y.fill(0.0);
-        let size = rows.div_ceil(parts);
+        let size = rows.div_ceil(count);
         for (r, row) in x.chunks(columns).take(rows).enumerate() {
             let sum = &mut y[r / size * columns..][..columns];
             sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
         }
     };
+    let size = if deep { 1 } else { 64 };
     plan.push(Step {
         label,
         kernel: kernel("reduce", entry, &constants, twin),
         bindings: vec![(from, x), (to, y)],
-        grid: [groups(width, 64), groups(parts, 1), 1],
+        grid: [groups(width, size), groups(count, 1), 1],
         flops: (rows * columns) as u64,
     });
 }
 
-/// Appends the sum of all rows of `x` into `y`, in two steps where there are many rows.
+/// Appends the sum of all rows of `x` into `y`. Where there are many rows, it takes two steps on
+/// a GPU, to occupy it, and a workgroup per column on a CPU, where each step costs a wake-up.
 pub fn sum_rows(plan: &mut Plan, label: &str, x: SlotId, rows: usize, y: SlotId) {
     const FEW: usize = 64;
     if rows <= FEW {
-        return column_sums(plan, label.into(), x, rows, 1, y);
+        return column_sums(plan, label.into(), x, rows, Parts::Groups(1), y);
+    }
+    if plan.caps.software {
+        return column_sums(plan, label.into(), x, rows, Parts::Workgroup, y);
     }
     // About as many groups as rows in each, so that neither sum is long.
     let parts = rows.isqrt().min(256);
     let columns = plan[x].len() / rows;
     let name = format!("{}.partials", plan[y].name);
     let partials = plan.slot(name, &[parts, columns], Role::Activation);
-    column_sums(plan, format!("{label} (groups)"), x, rows, parts, partials);
-    column_sums(plan, label.into(), partials, parts, 1, y);
+    let grouped = format!("{label} (groups)");
+    column_sums(plan, grouped, x, rows, Parts::Groups(parts), partials);
+    column_sums(plan, label.into(), partials, parts, Parts::Groups(1), y);
 }
