@@ -230,10 +230,9 @@ impl Traced {
 impl Document {
     fn show(&self, quiet: bool, verbose: bool) -> anyhow::Result<()> {
         if !quiet {
-            print(&format!(
-                "{} ({}, {}), kernels {}",
-                self.adapter, self.backend, self.driver, self.variant
-            ))?;
+            let Document { adapter, .. } = self;
+            print(&format!("{adapter} ({}, {})", self.backend, self.driver))?;
+            print(&format!("kernels {}", self.variant))?;
             for section in &self.report.sections {
                 show_section(section, verbose)?;
             }
@@ -281,6 +280,7 @@ impl Document {
 fn number(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
+        0.1..1000.0 => format!("{value:.1}"),
         _ => format!("{value:.1e}"),
     }
 }
