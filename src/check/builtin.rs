@@ -161,6 +161,7 @@ pub fn recipes() -> Vec<Recipe> {
         Recipe {
             scaled: &[
                 ("decoder.dense", 8.0),
+                ("decoder.deconv1", 8.0),
                 ("decoder.deconv2", 8.0),
                 ("decoder.deconv3", 8.0),
             ],
