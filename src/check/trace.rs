@@ -22,6 +22,10 @@ pub struct Trace {
 fn limit(step: &Step, slot: &str) -> Limit {
     match kernels::limit(step, slot) {
         Limit::OfLargest(share) => Limit::OfLargest(5.0 * share),
+        Limit::Each { relative, absolute } => Limit::Each {
+            relative: 5.0 * relative,
+            absolute: 5.0 * absolute,
+        },
         limit => limit,
     }
 }

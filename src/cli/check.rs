@@ -92,7 +92,10 @@ impl CheckArgs {
         let given: Vec<Case> = given.collect::<Result<_, _>>()?;
         if let Some(folder) = &self.dump {
             let create = fs::create_dir_all(folder);
-            create.with_context(|| format!("cannot make the folder {}", folder.display()))?;
+            create.with_context(|| {
+                let folder = folder.display();
+                format!("cannot make the folder {folder}; check the path and its permissions")
+            })?;
         }
         let gpu = pollster::block_on(Gpu::open(&common.selection()))?;
         let mut progress = Progress::new(common.quiet);
@@ -244,7 +247,7 @@ impl Document {
                 show_rows(section, failures)?;
             }
         }
-        for trace in &self.traces {
+        for trace in self.traces.iter().filter(|t| !quiet || t.first.is_some()) {
             print(&format!("\n{}", trace.line()))?;
         }
         if quiet {
