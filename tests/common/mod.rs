@@ -34,20 +34,23 @@ pub fn selection() -> Selection {
 pub fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| match pollster::block_on(Gpu::open(&selection())) {
-        Ok(gpu) => gpu,
+        Ok(gpu) => {
+            say(&format!("testing on {}", name(&gpu)));
+            gpu
+        }
         Err(e) => panic!("the tests need an adapter: {e}"),
     })
 }
 
+fn name(gpu: &Gpu) -> String {
+    let adapter = &gpu.adapter;
+    let backend = adapter.backend.name();
+    format!("{} ({backend}, {})", adapter.name, adapter.driver)
+}
+
 /// The adapter and its driver, for failure messages.
 pub fn adapter_name() -> String {
-    let adapter = &gpu().adapter;
-    format!(
-        "{} ({}, {})",
-        adapter.name,
-        adapter.backend.name(),
-        adapter.driver
-    )
+    name(gpu())
 }
 
 /// Held by a test while it works on the device, where that must be one at a time: in OpenGL a
