@@ -141,7 +141,8 @@ impl Gpu {
         let mut modules = lock(&self.modules);
         let create = || {
             let source = SOURCES.iter().find(|s| s.name == name);
-            let text = source.map(|s| s.module()).unwrap_or_default();
+            let text = source.map(|s| s.module_with(&self.mistakes));
+            let text = text.unwrap_or_default();
             let descriptor = wgpu::ShaderModuleDescriptor {
                 label: Some(name),
                 source: wgpu::ShaderSource::Wgsl(text.into()),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 
 use super::compile::Pipeline;
+use crate::plan::shader::{Mistake, SOURCES};
 use crate::plan::{Caps, PlanError, Variant};
 
 /// Why something on the GPU failed.
@@ -55,6 +56,9 @@ pub enum GpuError {
         /// What the driver said.
         reason: String,
     },
+    /// A mistake cannot be planted, for the reason given.
+    #[error("the mistake cannot be planted: {0}")]
+    Mistake(String),
     /// A plan names a slot that the memory does not have, or of another size.
     #[error("there is no slot `{0}` of that size on the device")]
     NoSlot(String),
@@ -309,6 +313,7 @@ pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) checked: bool,
+    pub(super) mistakes: Vec<Mistake>,
     pub(super) pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     pub(super) modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
     pub(super) staging: Mutex<Vec<wgpu::Buffer>>,
@@ -387,11 +392,44 @@ impl Gpu {
             device,
             queue,
             checked,
+            mistakes: Vec::new(),
             pipelines: Mutex::default(),
             modules: Mutex::default(),
             staging: Mutex::default(),
             fault,
             adapter: report,
+            counters: Counters::default(),
+        })
+    }
+
+    /// The same device with wrong shaders, to prove that checks see them. Its shaders are
+    /// checked, whatever this device's are, so that a wrong index stays without consequence; and
+    /// where this device's are checked too, kernels without a mistake are not compiled again.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError::Mistake`] where a mistake's text is not in its file exactly once, or where the
+    /// result is no valid WGSL.
+    pub fn planted(&self, mistakes: &[Mistake]) -> Result<Gpu, GpuError> {
+        let check = |m: &Mistake| m.check().map_err(GpuError::Mistake);
+        mistakes.iter().try_for_each(check)?;
+        let right = |module: &str| {
+            let source = SOURCES.iter().find(|s| s.name == module);
+            self.checked && self.mistakes.is_empty() && source.is_some_and(|s| !s.has(mistakes))
+        };
+        let modules = lock(&self.modules).clone().into_iter();
+        let pipelines = lock(&self.pipelines).clone().into_iter();
+        let module_of = |key: &str| key.split("::").next().is_some_and(right);
+        Ok(Gpu {
+            device: self.device.clone(),
+            queue: self.queue.clone(),
+            checked: true,
+            mistakes: mistakes.to_vec(),
+            pipelines: Mutex::new(pipelines.filter(|(key, _)| module_of(key)).collect()),
+            modules: Mutex::new(modules.filter(|(name, _)| right(name)).collect()),
+            staging: Mutex::default(),
+            fault: self.fault.clone(),
+            adapter: self.adapter.clone(),
             counters: Counters::default(),
         })
     }

@@ -1,8 +1,9 @@
 //! The shader modules and what they say about themselves.
 //!
 //! A module is `common.wgsl` followed by its own file. The tiled convolutions stand on two more:
-//! `common_conv.wgsl`, and `common_buffers.wgsl` or `common_texels.wgsl` for where images lie. Binding names, access, types and workgroup sizes are read from the WGSL
-//! with naga, so that Rust never repeats them.
+//! `common_conv.wgsl`, and `common_buffers.wgsl` or `common_texels.wgsl` for where images lie.
+//! Binding names, access, types and workgroup sizes are read from the WGSL with naga, so that Rust
+//! never repeats them.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -85,14 +86,41 @@ pub const SOURCES: &[Source] = &[
 ];
 
 impl Source {
+    /// The files it is made of, in order: stem and text.
+    fn parts(&self) -> Vec<(&'static str, &'static str)> {
+        let mut parts = vec![("common", COMMON)];
+        match self.quads {
+            None => {}
+            Some(Quads::Buffers) => parts.push(("common_buffers", COMMON_BUFFERS)),
+            Some(Quads::Texels) => parts.push(("common_texels", COMMON_TEXELS)),
+        }
+        if self.quads.is_some() {
+            parts.push(("common_conv", COMMON_CONV));
+        }
+        parts.push((self.file, self.text));
+        parts
+    }
+
     /// The module as wgpu gets it.
     pub fn module(&self) -> String {
-        let family = match self.quads {
-            None => ["", ""],
-            Some(Quads::Buffers) => [COMMON_BUFFERS, COMMON_CONV],
-            Some(Quads::Texels) => [COMMON_TEXELS, COMMON_CONV],
+        self.module_with(&[])
+    }
+
+    /// The module with these mistakes in it.
+    pub fn module_with(&self, mistakes: &[Mistake]) -> String {
+        let text = |(file, text): (&'static str, &'static str)| {
+            let here = mistakes.iter().filter(|m| m.file == file);
+            here.fold(text.to_owned(), |text, m| text.replacen(&m.from, &m.to, 1))
         };
-        [COMMON, family[0], family[1], self.text].join("\n")
+        let parts: Vec<String> = self.parts().into_iter().map(text).collect();
+        parts.join("\n")
+    }
+
+    /// True if a mistake is in one of its files.
+    pub fn has(&self, mistakes: &[Mistake]) -> bool {
+        let parts = self.parts();
+        let within = |m: &Mistake| parts.iter().any(|(file, _)| m.file == *file);
+        mistakes.iter().any(within)
     }
 
     /// The module as browsers and `tint` want it: with the `enable` lines that naga rejects.
@@ -103,6 +131,39 @@ impl Source {
             ""
         };
         format!("{header}{}", self.module())
+    }
+}
+
+/// A wrong shader text, to prove that tests and checks see what is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// Stem of the shader file, such as `adam` or `common_conv`.
+    pub file: String,
+    /// What stands there, exactly once.
+    pub from: String,
+    /// What is put in its place.
+    pub to: String,
+}
+
+impl Mistake {
+    /// Checks that the mistake can be made: that its text is there once, and that every module
+    /// which stands on the file still compiles. Says what is wrong otherwise.
+    pub fn check(&self) -> Result<(), String> {
+        let Mistake { file, from, .. } = self;
+        let mut parts = SOURCES.iter().flat_map(Source::parts);
+        let (_, text) = parts
+            .find(|part| part.0 == file)
+            .ok_or_else(|| format!("there is no shaders/{file}.wgsl"))?;
+        let count = text.matches(from.as_str()).count();
+        if count != 1 {
+            let reason = format!("`{from}` is {count} times in shaders/{file}.wgsl, not once");
+            return Err(reason);
+        }
+        let alone = std::slice::from_ref(self);
+        for source in SOURCES.iter().filter(|s| s.has(alone)) {
+            validate(source, &source.module_with(alone))?;
+        }
+        Ok(())
     }
 }
 
@@ -165,9 +226,16 @@ pub fn entry_points() -> Result<Vec<(&'static str, String)>, String> {
 }
 
 fn parse(source: &Source) -> Result<(naga::Module, naga::valid::ModuleInfo), String> {
-    let text = source.module();
+    validate(source, &source.module())
+}
+
+/// The module of a source whose text may have been changed.
+fn validate(
+    source: &Source,
+    text: &str,
+) -> Result<(naga::Module, naga::valid::ModuleInfo), String> {
     let named = |e: String| format!("shaders/{}.wgsl (behind common.wgsl): {e}", source.name);
-    let module = naga::front::wgsl::parse_str(&text).map_err(|e| named(e.emit_to_string(&text)))?;
+    let module = naga::front::wgsl::parse_str(text).map_err(|e| named(e.emit_to_string(text)))?;
     let capabilities = if source.subgroups {
         Capabilities::SUBGROUP
     } else {
@@ -177,7 +245,7 @@ fn parse(source: &Source) -> Result<(naga::Module, naga::valid::ModuleInfo), Str
         .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
         .subgroup_operations(naga::valid::SubgroupOperationSet::all())
         .validate(&module)
-        .map_err(|e| named(e.emit_to_string(&text)))?;
+        .map_err(|e| named(e.emit_to_string(text)))?;
     Ok((module, info))
 }
 
@@ -244,5 +312,43 @@ fn scalar_of(module: &naga::Module, ty: naga::Handle<naga::Type>) -> Scalar {
             Scalar::F32
         }
         _ => Scalar::U32,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(file: &str, from: &str, to: &str) -> Mistake {
+        let [file, from, to] = [file, from, to].map(str::to_owned);
+        Mistake { file, from, to }
+    }
+
+    #[test]
+    fn a_mistake_is_planted_in_every_module_of_its_file_and_nowhere_else() {
+        let mistakes = [mistake(
+            "common_conv",
+            "vec4(-1), vec4<i32>(p)",
+            "vec4(-1), vec4(0)",
+        )];
+        assert_eq!(mistakes[0].check(), Ok(()));
+        for source in SOURCES {
+            let differs = source.module_with(&mistakes) != source.module();
+            assert_eq!(differs, source.has(&mistakes), "{}", source.name);
+            assert_eq!(differs, source.quads.is_some(), "{}", source.name);
+        }
+    }
+
+    #[test]
+    fn a_mistake_that_cannot_be_made_is_refused() {
+        for (file, from, to, reason) in [
+            ("nowhere", "a", "b", "no shaders/nowhere.wgsl"),
+            ("adam", "not there", "b", "0 times"),
+            ("adam", "grads", "b", "times in shaders/adam.wgsl"),
+            ("adam", "g * g - v[i]", "g * ", "expected"),
+        ] {
+            let refused = mistake(file, from, to).check().unwrap_err();
+            assert!(refused.contains(reason), "{refused}");
+        }
     }
 }
