@@ -10,7 +10,7 @@ use common::pair::Pair;
 use common::report::{Limit, Report};
 use common::{gpu, uniform};
 use cvae_gpu::data::{Binarize, PackedImages};
-use cvae_gpu::ops::dense::{self, Dense};
+use cvae_gpu::ops::dense::Dense;
 use cvae_gpu::ops::elbo::{self, COLUMNS, RING};
 use cvae_gpu::ops::fetch::{self, Packed};
 use cvae_gpu::ops::reparam::{self, Divergence, Sampled};
@@ -24,37 +24,6 @@ const SUMS: Limit = Limit::OfLargest(4e-6);
 
 fn plan(batch: usize) -> Plan {
     Plan::new(batch, gpu().caps().clone())
-}
-
-fn dense_plan(batch: usize, spec: Dense, relu: bool, gated: bool) -> Plan {
-    let mut p = plan(batch);
-    let mut data = |name: &str, shape: &[usize]| p.slot(name, shape, Role::Data);
-    let x = data("x", &[batch, spec.inputs]);
-    let weights = data("weights", &[spec.inputs, spec.outputs]);
-    let bias = data("bias", &[spec.outputs]);
-    let dy = data("dy", &[batch, spec.outputs]);
-    let mut result = |name: &str, shape: &[usize]| p.slot(name, shape, Role::Activation);
-    let y = result("y", &[batch, spec.outputs]);
-    let dx = result("dx", &[batch, spec.inputs]);
-    let weights_grad = result("weights_grad", &[spec.inputs, spec.outputs]);
-    let bias_grad = result("bias_grad", &[spec.outputs]);
-    let forward = dense::Forward {
-        x,
-        weights,
-        bias,
-        y,
-    };
-    dense::forward(&mut p, "forward".into(), spec, relu, forward);
-    let input_grad = dense::InputGrad { dy, weights, x, dx };
-    dense::input_grad(&mut p, "input grad".into(), spec, gated, input_grad);
-    let weight_grad = dense::WeightGrad {
-        x,
-        dy,
-        weights_grad,
-        bias_grad,
-    };
-    dense::weight_grad(&mut p, "weight grad".into(), spec, weight_grad);
-    p
 }
 
 // A sum is spread over a workgroup of 64 from 128 terms on.
@@ -74,15 +43,13 @@ fn dense_layers_agree_with_their_twins() {
     ];
     for (i, (batch, inputs, outputs)) in cases.into_iter().enumerate() {
         let (relu, gated) = (i.is_multiple_of(2), (i / 2).is_multiple_of(2));
-        let plan = dense_plan(batch, Dense { inputs, outputs }, relu, gated);
+        let spec = Dense { inputs, outputs };
+        let plan = common::dense::plan(gpu().caps(), batch, spec, relu, gated);
         let on = |label: &str| if label == "forward" { relu } else { gated };
         let steps = plan.steps().iter();
         entries.extend(steps.map(|s| (s.kernel.entry, on(&s.label))));
         let mut pair = Pair::new(gpu(), &[&plan]);
-        pair.set_random(&plan, 1.0, i as u64);
-        // What a ReLU gives: closed where it is 0.
-        let x = uniform(batch * inputs, 1.0, 99).into_iter();
-        pair.set(&plan, "x", &x.map(|v| v.max(0.0)).collect::<Vec<_>>());
+        common::dense::fill(&mut pair, &plan, i as u64);
         let case = format!("{batch}×{inputs} to {outputs}, relu {relu}, gated {gated}");
         pair.run(&mut report, &case, &plan, 1, |_| SUMS);
     }

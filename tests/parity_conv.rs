@@ -8,19 +8,15 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use common::convolutions::{Shape, caps, fill, module, plan};
 use common::pair::Pair;
 use common::report::{Limit, Report};
 use common::{gpu, say};
 use cvae_gpu::gpu::Feature;
-use cvae_gpu::ops::conv::{self, Call, Conv, Epilogue, Padding};
-use cvae_gpu::params::{self, ParamSpec};
-use cvae_gpu::plan::{Caps, Plan, Role, Variant, shader};
+use cvae_gpu::ops::conv::Padding;
+use cvae_gpu::plan::{Caps, Variant, shader};
 
 const LIMIT: Limit = Limit::OfLargest(4e-6);
-
-/// Batch; height, width and channels of the big image; channels of the small one; kernel,
-/// stride, padding.
-type Shape = (usize, [usize; 3], usize, usize, usize, Padding);
 
 const PLAIN: &[Shape] = &[
     (1, [5, 6, 1], 3, 3, 1, Padding::Valid),
@@ -73,61 +69,6 @@ fn shapes(variant: Variant) -> &'static [Shape] {
     }
 }
 
-fn caps(base: &Caps, variant: Variant, texels: bool, software: bool) -> Caps {
-    Caps {
-        texels,
-        software: software || variant == Variant::Broadcast,
-        pinned: Some(variant),
-        ..base.clone()
-    }
-}
-
-/// All five kernels of one geometry. The weights start inside an arena, as a model's do.
-fn plan(shape: Shape, caps: Caps, relu: bool, gated: bool) -> Plan {
-    let (batch, big, channels, kernel, stride, padding) = shape;
-    let spec = Conv::new(big, channels, kernel, stride, padding);
-    let mut p = Plan::new(batch, caps);
-    let tensors = [
-        ParamSpec::bias("other", 70),
-        ParamSpec::kernel("conv", &spec.weight_shape()),
-        ParamSpec::bias("small", channels),
-        ParamSpec::bias("big", big[2]),
-    ];
-    params::declare(&mut p, &tensors);
-    let of = |size: [usize; 3]| [batch, size[0], size[1], size[2]];
-    let mut image = |name: &str, size| p.slot(name, &of(size), Role::Data);
-    let (x, x_gate) = (image("x", big), image("x.gate", big));
-    let (y, y_gate) = (image("y", spec.small), image("y.gate", spec.small));
-    let param = |p: &Plan, name: &str| p.find(name).expect(name);
-    let weights = param(&p, "conv.kernel");
-    for (call, input, bias, gate) in [
-        (Call::Correlate, x, "small.bias", y_gate),
-        (Call::Adjoint, y, "big.bias", x_gate),
-    ] {
-        let bias = param(&p, bias);
-        for (name, epilogue) in [
-            ("forward", Epilogue::Forward { bias, relu }),
-            ("backward", Epilogue::Backward { gate, gated }),
-        ] {
-            let name = format!("{call:?} {name}");
-            conv::contract(
-                &mut p,
-                name.clone(),
-                name,
-                spec,
-                call,
-                input,
-                weights,
-                epilogue,
-            );
-        }
-    }
-    let grad = p.slot("grad", &spec.weight_shape(), Role::Activation);
-    let (label, name) = ("weight grad".into(), "partials".into());
-    conv::weight_grad(&mut p, label, name, spec, x, y, grad);
-    p
-}
-
 /// How many of a variant's shapes run in the memory that the adapter would not choose: compiling
 /// a kernel for each geometry is what takes the time of these tests.
 const ELSEWHERE: usize = 4;
@@ -159,31 +100,11 @@ fn check(variant: Variant, texels: bool) {
         let plan = plan(*shape, caps, relu, gated);
         assert_eq!(plan.variants(), [module(variant, texels)], "{shape:?}");
         let mut pair = Pair::new(gpu(), &[&plan]);
-        pair.set_random(&plan, 1.0, i as u64);
-        let arena = plan[plan.find("params").expect("params")].len();
-        pair.set(&plan, "params", &common::uniform(arena, 1.0, 77));
-        for gate in ["x.gate", "y.gate"] {
-            let len = plan[plan.find(gate).expect(gate)].len();
-            let relu = common::uniform(len, 1.0, 78).into_iter();
-            let relu: Vec<f32> = relu.map(|v| v.max(0.0)).collect();
-            pair.set(&plan, gate, &relu);
-        }
+        fill(&mut pair, &plan, i as u64);
         let case = format!("{shape:?} relu {relu} gated {gated}");
         pair.run(&mut report, &case, &plan, 1, |_| LIMIT);
     }
     report.finish(5 * shapes.len());
-}
-
-fn module(variant: Variant, texels: bool) -> &'static str {
-    match (variant, texels) {
-        (Variant::Plain, _) => "conv",
-        (Variant::Thin, false) => "conv_thin",
-        (Variant::Thin, true) => "conv_thin_texels",
-        (Variant::Tile, false) => "conv_tile",
-        (Variant::Tile, true) => "conv_tile_texels",
-        (Variant::Broadcast, false) => "conv_broadcast",
-        (Variant::Broadcast, true) => "conv_broadcast_texels",
-    }
 }
 
 #[test]

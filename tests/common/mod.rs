@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod case;
+pub mod convolutions;
+pub mod dense;
 pub mod pair;
 pub mod report;
 pub mod training;
