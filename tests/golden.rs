@@ -1,86 +1,13 @@
-//! Recorded cases of TensorFlow (tests/golden), replayed by the CPU twins and by the kernels of
-//! training on the adapter, compared tensor by tensor.
+//! Recorded cases of TensorFlow, on the twins and on the adapter: tests/common/suite/golden.rs.
 
 mod common;
 
-use common::case::{Case, Outcome};
-use cvae_gpu::gpu::{Memory, Replay};
-use cvae_gpu::model::{self, Feed};
-use cvae_gpu::ops::adam::Adam;
-use cvae_gpu::plan::{Caps, Plan, cpu};
+use common::suite::golden::{check, on_cpu};
 
-fn plan(case: &Case, caps: &Caps) -> Plan {
-    model::train_step(
-        &case.model,
-        Feed::Injected,
-        Adam::default(),
-        case.batch,
-        caps,
-    )
-}
-
-fn on_cpu(case: &Case) -> Outcome {
-    let plan = plan(case, &Caps::portable());
-    let mut memory = cpu::Memory::default();
-    memory.fit(&plan);
-    for (name, values) in &case.params {
-        memory.set_floats(&plan, name, values);
-    }
-    memory.set_floats(&plan, "x", &case.x);
-    let mut outcome = Outcome::default();
-    for (k, eps) in case.eps.iter().enumerate() {
-        memory.set_floats(&plan, "eps", eps);
-        memory.run(&plan);
-        let read = |name: &str| memory.floats(&plan, name);
-        outcome.collect(&plan, k, k + 1 == case.eps.len(), read);
-    }
-    outcome
-}
-
-fn on_gpu(case: &Case) -> Outcome {
-    let gpu = common::gpu();
-    let plan = plan(case, gpu.caps());
-    let memory = Memory::allocate(gpu, &[&plan]).expect("memory");
-    let replay = Replay::compile(gpu, &plan, &memory).expect("replay");
-    for (name, values) in &case.params {
-        memory.write(gpu, &plan, name, values).expect(name);
-    }
-    memory.write(gpu, &plan, "x", &case.x).expect("x");
-    let mut outcome = Outcome::default();
-    for (k, eps) in case.eps.iter().enumerate() {
-        memory.write(gpu, &plan, "eps", eps).expect("eps");
-        gpu.submit(&[(&replay, 1)], None).expect("submit");
-        let read = |name: &str| {
-            let floats = pollster::block_on(memory.read(gpu, &plan, name)).expect(name);
-            floats.into_iter().map(f64::from).collect()
-        };
-        outcome.collect(&plan, k, k + 1 == case.eps.len(), read);
-    }
-    outcome
-}
-
-fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
-    let case = Case::read(name);
-    let rows = case.compare(&run(&case));
-    println!("{name}: {} tensors; the nearest to its limit:", rows.len());
-    let worst = |a: &&common::case::Row, b: &&common::case::Row| a.share().total_cmp(&b.share());
-    println!("  {}", rows.iter().max_by(worst).expect("rows"));
-    let bad: Vec<_> = rows
-        .iter()
-        .filter(|r| r.share() > 1.0)
-        .map(ToString::to_string)
-        .collect();
-    assert!(
-        bad.is_empty(),
-        "{name} is off on {}:\n{}",
-        common::adapter_name(),
-        bad.join("\n")
-    );
-    assert!(
-        rows.len() > 60,
-        "{name} compared only {} tensors",
-        rows.len()
-    );
+tests! { golden, checked too:
+    p1_holds_on_the_adapter,
+    p2_holds_on_the_adapter,
+    p3_holds_on_the_adapter,
 }
 
 #[test]
@@ -96,19 +23,4 @@ fn p2_holds_on_the_twins() {
 #[test]
 fn p3_holds_on_the_twins() {
     check("p3", on_cpu);
-}
-
-#[test]
-fn p1_holds_on_the_adapter() {
-    check("p1", on_gpu);
-}
-
-#[test]
-fn p2_holds_on_the_adapter() {
-    check("p2", on_gpu);
-}
-
-#[test]
-fn p3_holds_on_the_adapter() {
-    check("p3", on_gpu);
 }

@@ -13,13 +13,12 @@
 mod common;
 
 use std::env;
-use std::sync::OnceLock;
 
 use common::convolutions::{caps, fill, module, plan};
 use common::pair::Pair;
 use common::report::{Limit, Report};
 use common::{gpu, say};
-use cvae_gpu::gpu::{Feature, Gpu, Selection};
+use cvae_gpu::gpu::{Feature, Gpu};
 use cvae_gpu::ops::conv::{Conv, Padding};
 use cvae_gpu::ops::dense::Dense;
 use cvae_gpu::ops::reparam::{self, Divergence};
@@ -68,19 +67,12 @@ fn hold<S: Strategy>(seed: u8, cases: u32, strategy: &S, check: impl Fn(S::Value
     }
 }
 
-/// The device as the suite uses it, or one whose shaders wgpu guards.
 fn device(checked: bool) -> &'static Gpu {
-    static CHECKED: OnceLock<Gpu> = OnceLock::new();
-    if !checked || common::selection().checked {
-        return gpu();
+    if checked {
+        common::checked_gpu()
+    } else {
+        gpu()
     }
-    CHECKED.get_or_init(|| {
-        let selection = Selection {
-            checked: true,
-            ..common::selection()
-        };
-        pollster::block_on(Gpu::open(&selection)).expect("a second device")
-    })
 }
 
 const BATCHES: [usize; 4] = [1, 2, 31, 33];

@@ -6,6 +6,7 @@ pub mod convolutions;
 pub mod dense;
 pub mod pair;
 pub mod report;
+pub mod suite;
 pub mod training;
 
 use std::io::Write;
@@ -42,6 +43,18 @@ pub fn gpu() -> &'static Gpu {
         }
         Err(e) => panic!("the tests need an adapter: {e}"),
     })
+}
+
+/// The same adapter with shaders which wgpu guards: no index beyond a slot, no loop without end.
+/// What ships is trusted instead, and both must be right.
+pub fn checked_gpu() -> &'static Gpu {
+    static CHECKED: OnceLock<Gpu> = OnceLock::new();
+    let mut selection = selection();
+    if selection.checked {
+        return gpu();
+    }
+    selection.checked = true;
+    CHECKED.get_or_init(|| pollster::block_on(Gpu::open(&selection)).expect("a second device"))
 }
 
 fn name(gpu: &Gpu) -> String {
