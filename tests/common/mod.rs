@@ -4,6 +4,7 @@
 pub mod case;
 pub mod convolutions;
 pub mod dense;
+pub mod mutants;
 pub mod pair;
 pub mod report;
 pub mod suite;

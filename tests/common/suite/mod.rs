@@ -18,7 +18,7 @@ macro_rules! tests {
             $(
                 #[test]
                 fn $name() {
-                    crate::common::suite::$suite::$name(crate::common::checked_gpu());
+                    $crate::common::suite::$suite::$name($crate::common::checked_gpu());
                 }
             )*
         }
@@ -27,7 +27,7 @@ macro_rules! tests {
         $(
             #[test]
             fn $name() {
-                crate::common::suite::$suite::$name(crate::common::gpu());
+                $crate::common::suite::$suite::$name($crate::common::gpu());
             }
         )*
     };

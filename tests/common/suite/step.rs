@@ -23,8 +23,8 @@ use cvae_gpu::plan::{Caps, Plan, Step, Variant};
 use cvae_gpu::rng::Stream;
 
 const IMAGES: usize = 10;
-const BATCH: usize = 7;
-const TAIL: usize = IMAGES % BATCH;
+pub const BATCH: usize = 7;
+pub const TAIL: usize = IMAGES % BATCH;
 const SEED: u64 = 0xfeed_0000_0003;
 
 fn images(model: &Model, seed: u64) -> PackedImages {
