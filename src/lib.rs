@@ -14,13 +14,15 @@
 //! | [`data`] | image sets, packed; MNIST is built in |
 //! | [`mod@train`], [`eval`] | the loops; they emit [`event::Event`]s |
 //! | [`report`], [`render`] | what listens: progress, metrics, pictures |
+//! | [`check`] | the self-test of an adapter: recorded cases, and kernels against their twins |
 //! | [`tensor_file`], [`checkpoint`] | safetensors files, written atomically |
 //!
-//! Dependencies point one way: train and eval use model, model uses ops, ops use plan; gpu
+//! Dependencies point one way: train, eval and check use model, model uses ops, ops use plan; gpu
 //! executes plans and knows no operation by name.
 
 #![warn(missing_docs)]
 
+pub mod check;
 pub mod checkpoint;
 pub mod data;
 pub mod eval;

@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::suite::golden::{check, on_cpu};
+use common::suite::golden::check;
+use cvae_gpu::check::run::on_twins;
 
 tests! { golden, checked too:
     p1_holds_on_the_adapter,
@@ -12,15 +13,15 @@ tests! { golden, checked too:
 
 #[test]
 fn p1_holds_on_the_twins() {
-    check("p1", on_cpu);
+    check("p1", on_twins);
 }
 
 #[test]
 fn p2_holds_on_the_twins() {
-    check("p2", on_cpu);
+    check("p2", on_twins);
 }
 
 #[test]
 fn p3_holds_on_the_twins() {
-    check("p3", on_cpu);
+    check("p3", on_twins);
 }

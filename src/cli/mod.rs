@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod bench;
+mod check;
 mod data;
 mod devices;
 mod plan;
@@ -19,7 +20,7 @@ use serde::Serialize;
 #[command(
     version,
     arg_required_else_help = true,
-    after_help = "Example:\n  cvae-gpu train                 the tutorial's model on MNIST, nothing to download\n  cvae-gpu train --epochs 1      a first look\n  cvae-gpu devices               which GPUs there are"
+    after_help = "Example:\n  cvae-gpu train                 the tutorial's model on MNIST, nothing to download\n  cvae-gpu train --epochs 1      a first look\n  cvae-gpu devices               which GPUs there are\n  cvae-gpu check                 do they compute what they should?"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -31,6 +32,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(train::TrainArgs),
+    Check(check::CheckArgs),
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
     Plan(plan::PlanArgs),
@@ -93,6 +95,7 @@ pub fn run() -> ExitCode {
     let Cli { command, common } = Cli::parse();
     let done = match command {
         Command::Train(args) => args.run(&common),
+        Command::Check(args) => args.run(&common),
         Command::Bench(args) => args.run(&common, start),
         Command::Devices(args) => args.run(&common),
         Command::Plan(args) => args.run(&common),

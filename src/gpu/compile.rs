@@ -13,6 +13,7 @@ pub struct Pipeline {
     layout: wgpu::BindGroupLayout,
 }
 
+#[derive(Clone)]
 pub(super) struct Dispatch {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) group: wgpu::BindGroup,
@@ -34,6 +35,13 @@ impl Replay {
             .collect::<Result<_, _>>()?;
         gpu.check()?;
         Ok(Replay { dispatches })
+    }
+
+    /// One step of the plan alone; none where there are not so many.
+    pub fn step(&self, index: usize) -> Replay {
+        Replay {
+            dispatches: self.dispatches.get(index).cloned().into_iter().collect(),
+        }
     }
 }
 

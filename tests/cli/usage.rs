@@ -18,6 +18,8 @@ fn wrong_usage_exits_2_and_says_what_would_be_right() {
         ("train --binarize half", ["--binarize", "threshold"]),
         ("train --kl none", ["--kl", "analytic"]),
         ("train --colour", ["--colour", "--help"]),
+        ("check --case", ["--case", "FILE"]),
+        ("check p1.safetensors", ["p1.safetensors", "--help"]),
         ("bench --steps 0", ["--steps", "1.."]),
         ("fly", ["fly", "--help"]),
         ("data fly", ["fly", "--help"]),
@@ -36,6 +38,7 @@ fn the_help_of_every_command_goes_to_stdout_and_gives_an_example() {
     for command in [
         "",
         "train",
+        "check",
         "bench",
         "devices",
         "plan",

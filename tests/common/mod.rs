@@ -1,7 +1,6 @@
-//! What the tests share: one device per process, comparisons, recorded cases.
+//! What the tests share: one device per process, comparisons, small training runs.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-pub mod case;
 pub mod convolutions;
 pub mod dense;
 pub mod mutants;

@@ -1,96 +1,51 @@
 //! Recorded cases of TensorFlow (tests/golden), replayed by the CPU twins and by the kernels of
-//! training on the adapter, compared tensor by tensor.
+//! training on the adapter, compared tensor by tensor by the strict rule.
+
+use std::path::Path;
 
 use crate::common;
-use crate::common::case::{Case, Outcome};
-use cvae_gpu::gpu::{Gpu, Memory, Replay};
-use cvae_gpu::model::{self, Feed};
-use cvae_gpu::ops::adam::Adam;
-use cvae_gpu::plan::{Caps, Plan, cpu};
+use crate::common::report::Report;
+use cvae_gpu::check::{Case, Grade, Outcome, judge, run};
+use cvae_gpu::gpu::Gpu;
+use cvae_gpu::plan::{Caps, Plan};
 
-fn plan(case: &Case, caps: &Caps) -> Plan {
-    model::train_step(
-        &case.model,
-        Feed::Injected,
-        Adam::default(),
-        case.batch,
-        caps,
-    )
-}
-
-pub fn on_cpu(case: &Case) -> Outcome {
-    let plan = plan(case, &Caps::portable());
-    let mut memory = cpu::Memory::default();
-    memory.fit(&plan);
-    for (name, values) in &case.params {
-        memory.set_floats(&plan, name, values);
+/// Runs a case and judges it. In p2 one pre-activation is so near 0 that rounding may put it on
+/// the other side; the others are held to what a good implementation meets.
+pub fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let path = Path::new(folder).join(name).with_extension("safetensors");
+    let case = Case::read(&path).expect(name);
+    let grade = if name == "p2" {
+        Grade::Must
+    } else {
+        Grade::Good
+    };
+    assert_eq!(Grade::of(&case, true), grade);
+    assert_eq!(Grade::of(&case, false), Grade::Must);
+    assert!(case.unknown.is_empty(), "{:?}", case.unknown);
+    let mut report = Report::default();
+    for row in judge(&case, &run(&case), grade) {
+        report.add(name, row);
     }
-    memory.set_floats(&plan, "x", &case.x);
-    let mut outcome = Outcome::default();
-    for (k, eps) in case.eps.iter().enumerate() {
-        memory.set_floats(&plan, "eps", eps);
-        memory.run(&plan);
-        let read = |name: &str| memory.floats(&plan, name);
-        outcome.collect(&plan, k, k + 1 == case.eps.len(), read);
-    }
-    outcome
+    report.finish(65);
 }
 
 /// What a device computes with the kernels of `caps`, after `edit` of the plan.
-pub fn on_gpu(gpu: &Gpu, caps: &Caps, edit: impl Fn(&mut Plan), case: &Case) -> Outcome {
-    let mut plan = plan(case, caps);
+pub fn on_adapter(gpu: &Gpu, caps: &Caps, edit: impl Fn(&mut Plan), case: &Case) -> Outcome {
+    let _turn = common::turn();
+    let mut plan = run::plan(case, caps);
     edit(&mut plan);
-    let memory = Memory::allocate(gpu, &[&plan]).expect("memory");
-    let replay = Replay::compile(gpu, &plan, &memory).expect("replay");
-    for (name, values) in &case.params {
-        memory.write(gpu, &plan, name, values).expect(name);
-    }
-    memory.write(gpu, &plan, "x", &case.x).expect("x");
-    let mut outcome = Outcome::default();
-    for (k, eps) in case.eps.iter().enumerate() {
-        memory.write(gpu, &plan, "eps", eps).expect("eps");
-        gpu.submit(&[(&replay, 1)], None).expect("submit");
-        let read = |name: &str| {
-            let floats = pollster::block_on(memory.read(gpu, &plan, name)).expect(name);
-            floats.into_iter().map(f64::from).collect()
-        };
-        outcome.collect(&plan, k, k + 1 == case.eps.len(), read);
-    }
-    outcome
-}
-
-pub fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
-    let case = Case::read(name);
-    let rows = case.compare(&run(&case));
-    println!("{name}: {} tensors; the nearest to its limit:", rows.len());
-    let worst = |a: &&common::case::Row, b: &&common::case::Row| a.share().total_cmp(&b.share());
-    println!("  {}", rows.iter().max_by(worst).expect("rows"));
-    let bad: Vec<_> = rows
-        .iter()
-        .filter(|r| r.share() > 1.0)
-        .map(ToString::to_string)
-        .collect();
-    assert!(
-        bad.is_empty(),
-        "{name} is off on {}:\n{}",
-        common::adapter_name(),
-        bad.join("\n")
-    );
-    assert!(
-        rows.len() > 60,
-        "{name} compared only {} tensors",
-        rows.len()
-    );
+    pollster::block_on(run::replay(gpu, &plan, case)).expect("a run")
 }
 
 pub fn p1_holds_on_the_adapter(gpu: &Gpu) {
-    check("p1", |case| on_gpu(gpu, gpu.caps(), |_| (), case));
+    check("p1", |case| on_adapter(gpu, gpu.caps(), |_| (), case));
 }
 
 pub fn p2_holds_on_the_adapter(gpu: &Gpu) {
-    check("p2", |case| on_gpu(gpu, gpu.caps(), |_| (), case));
+    check("p2", |case| on_adapter(gpu, gpu.caps(), |_| (), case));
 }
 
 pub fn p3_holds_on_the_adapter(gpu: &Gpu) {
-    check("p3", |case| on_gpu(gpu, gpu.caps(), |_| (), case));
+    check("p3", |case| on_adapter(gpu, gpu.caps(), |_| (), case));
 }

@@ -106,24 +106,19 @@ fn words(pair: &Pair, plan: &Plan, name: &str) -> Vec<u32> {
     }
 }
 
-/// An epoch of a full step and a tail, and an evaluation of both.
-fn check(gpu: &Gpu, caps: &Caps) {
-    check_edited(gpu, caps, |_| ());
-}
-
-/// The same of plans that `edit` has changed, while their twins stay what they are.
-pub fn check_edited(gpu: &Gpu, caps: &Caps, edit: impl Fn(&mut Plan)) {
-    let model = Model::default();
-    let (train_images, test_images) = (images(&model, 1), images(&model, 2));
+/// An epoch of a full step and a tail, and an evaluation of both, by plans which `edit` has changed,
+/// while their twins stay what they are.
+pub fn check(gpu: &Gpu, caps: &Caps, model: &Model, edit: impl Fn(&mut Plan)) {
+    let (train_images, test_images) = (images(model, 1), images(model, 2));
     let train = |batch| {
         let feed = feed("train.images", &train_images, Order::Shuffled);
-        let mut plan = model::train_step(&model, feed, Adam::default(), batch, caps);
+        let mut plan = model::train_step(model, feed, Adam::default(), batch, caps);
         edit(&mut plan);
         plan
     };
     let evaluate = |batch| {
         let feed = feed("test.images", &test_images, Order::File);
-        let mut plan = model::evaluate(&model, feed, batch, caps);
+        let mut plan = model::evaluate(model, feed, batch, caps);
         edit(&mut plan);
         plan
     };
@@ -178,17 +173,32 @@ pub fn pinned(gpu: &Gpu, variant: Variant, texels: bool) -> Caps {
 }
 
 pub fn train_step_and_evaluation_agree_with_the_cpu_as_the_adapter_runs_them(gpu: &Gpu) {
-    check(gpu, gpu.caps());
+    check(gpu, gpu.caps(), &Model::default(), |_| ());
 }
 
 pub fn train_step_and_evaluation_agree_with_the_cpu_in_plain_kernels(gpu: &Gpu) {
-    check(gpu, &pinned(gpu, Variant::Plain, gpu.caps().texels));
+    check(
+        gpu,
+        &pinned(gpu, Variant::Plain, gpu.caps().texels),
+        &Model::default(),
+        |_| (),
+    );
 }
 
 pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_textures(gpu: &Gpu) {
-    check(gpu, &pinned(gpu, Variant::Tile, true));
+    check(
+        gpu,
+        &pinned(gpu, Variant::Tile, true),
+        &Model::default(),
+        |_| (),
+    );
 }
 
 pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers(gpu: &Gpu) {
-    check(gpu, &pinned(gpu, Variant::Tile, false));
+    check(
+        gpu,
+        &pinned(gpu, Variant::Tile, false),
+        &Model::default(),
+        |_| (),
+    );
 }

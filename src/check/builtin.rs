@@ -1,0 +1,183 @@
+//! The cases that come with the program.
+//!
+//! One is recorded: a batch of 32, the tutorial's own, so that its kernels are those of a default
+//! training run; it is also the smallest of the recorded files. The others are made here, and the
+//! CPU twins say what must come of them, in double precision: they show what one recorded case
+//! does not, and take no room in the program.
+
+use super::case::{Case, CaseError};
+use super::run;
+use crate::model::{Loss, Model};
+use crate::params;
+use crate::rng;
+use crate::tensor_file::{TensorFile, TensorFileError};
+
+const RECORDED: &[u8] = include_bytes!("../../tests/golden/p2.safetensors");
+
+/// Images of the tutorial's batch. Kernels are compiled for a batch size: cases which share it
+/// share them.
+pub const BATCH: usize = 32;
+
+/// Images of a batch of the colour model.
+pub const COLOUR_BATCH: usize = 5;
+
+/// A model of colour images, all of whose channels but the colours come in fours.
+pub fn colour() -> Model {
+    Model {
+        image: [32, 32, 3],
+        latent_dim: 16,
+        encoder_filters: [16, 32],
+        decoder_base: 16,
+        decoder_filters: [32, 16],
+        loss: Loss::Mc,
+    }
+}
+
+/// The recipe of a case whose expectations the CPU twins compute.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// File name of the case.
+    pub name: &'static str,
+    /// The model.
+    pub model: Model,
+    /// Images.
+    pub batch: usize,
+    /// Optimizer steps.
+    pub steps: usize,
+    /// Biases are uniform in ±this.
+    pub biases: f64,
+    /// Factor on each kernel of these layers.
+    pub scaled: &'static [(&'static str, f32)],
+    /// Targets between 0 and 1 instead of rectangles of ones.
+    pub real: bool,
+}
+
+impl Recipe {
+    /// An ordinary case of a model: two steps, small biases, binary images.
+    pub fn new(name: &'static str, model: Model, batch: usize) -> Self {
+        Recipe {
+            name,
+            model,
+            batch,
+            steps: 2,
+            biases: 0.1,
+            scaled: &[],
+            real: false,
+        }
+    }
+
+    /// The case, and what the twins make of it.
+    pub fn cook(&self) -> Case {
+        let key = rng::key(self.name.bytes().map(u64::from).sum());
+        let specs = self.model.params();
+        let weights = params::initial(&specs, u64::from(key[0]));
+        let params = specs.iter().zip(weights).enumerate();
+        let params = params.map(|(i, (spec, mut values))| {
+            if spec.limit == 0.0 {
+                values = rng::uniform(spec.len(), self.biases, 100 + i as u32, key);
+            }
+            let layer = spec.name.trim_end_matches(".kernel");
+            if let Some((_, factor)) = self.scaled.iter().find(|(name, _)| *name == layer) {
+                values.iter_mut().for_each(|v| *v *= factor);
+            }
+            (spec.name.clone(), values)
+        });
+        let noise = |step: usize| {
+            let block = |i: u32| rng::normals([i, step as u32, 0, 7], key);
+            let count = self.batch * self.model.latent_dim;
+            let blocks = (0..count.div_ceil(4) as u32).flat_map(block);
+            blocks.take(count).map(|v| v as f32).collect()
+        };
+        let mut case = Case {
+            name: self.name.to_owned(),
+            batch: self.batch,
+            x: self.images(key),
+            eps: (0..self.steps).map(noise).collect(),
+            params: params.collect(),
+            expect: Default::default(),
+            unknown: Vec::new(),
+            relu_margin: None,
+            model: self.model.clone(),
+        };
+        let outcome = run::on_twins(&case);
+        // Only what is open shows how near its kink it is. Half of that is a fair guess at the
+        // margin of all, and the guess decides no more than which limits are fair.
+        let layers = outcome.names().filter(|name| name.starts_with("act/"));
+        let open = layers
+            .filter_map(|name| outcome.get(name))
+            .flat_map(|(_, v)| v);
+        let nearest = open
+            .filter(|v| **v > 0.0)
+            .fold(f64::INFINITY, |m, v| m.min(*v));
+        case.relu_margin = Some(nearest / 2.0);
+        case.expecting(&outcome)
+    }
+
+    fn images(&self, key: [u32; 2]) -> Vec<f32> {
+        let [height, width, channels] = self.model.image;
+        let values = height * width * channels;
+        if self.real {
+            let grey = rng::uniform(self.batch * values, 0.5, 1, key).into_iter();
+            return grey.map(|v| v + 0.5).collect();
+        }
+        let corners = rng::uniform(4 * self.batch, 0.5, 1, key);
+        let image = |corner: &[f32]| {
+            let span = |a: f32, b: f32, size: usize| {
+                let at = |v: f32| ((v + 0.5) * size as f32) as usize;
+                at(a.min(b))..=at(a.max(b))
+            };
+            let rows = span(corner[0], corner[1], height);
+            let columns = span(corner[2], corner[3], width);
+            (0..values).map(move |i| {
+                let (y, x) = (i / channels / width, i / channels % width);
+                f32::from(u8::from(rows.contains(&y) && columns.contains(&x)))
+            })
+        };
+        corners.chunks(4).flat_map(image).collect()
+    }
+}
+
+/// The recipes of the cases made here.
+pub fn recipes() -> Vec<Recipe> {
+    let tutorial = |name| Recipe::new(name, Model::default(), BATCH);
+    vec![
+        Recipe {
+            real: true,
+            ..Recipe::new("colour.safetensors", colour(), COLOUR_BATCH)
+        },
+        Recipe {
+            model: Model {
+                loss: Loss::AnalyticKl,
+                ..Model::default()
+            },
+            ..tutorial("analytic-kl.safetensors")
+        },
+        // Every blank patch of an image then meets a ReLU at exactly 0, where its derivative is 0.
+        Recipe {
+            biases: 0.0,
+            ..tutorial("zero-biases.safetensors")
+        },
+        // Logits beyond ±60, where a sigmoid followed by a logarithm fails.
+        Recipe {
+            scaled: &[
+                ("decoder.dense", 8.0),
+                ("decoder.deconv1", 8.0),
+                ("decoder.deconv2", 8.0),
+                ("decoder.deconv3", 8.0),
+            ],
+            ..tutorial("large-logits.safetensors")
+        },
+    ]
+}
+
+/// The recorded case.
+///
+/// # Errors
+///
+/// [`CaseError`], if the program was built with a broken file.
+pub fn recorded() -> Result<Case, CaseError> {
+    let name = "p2.safetensors";
+    let within = |e| TensorFileError::Content(name.into(), Box::new(e));
+    let file = TensorFile::from_bytes(RECORDED).map_err(within)?;
+    Case::from_file(name, name, file)
+}

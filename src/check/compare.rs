@@ -1,0 +1,259 @@
+//! How far a tensor may lie from the one it is judged against, and how far it does.
+
+use serde::Serialize;
+
+use crate::plan::Step;
+
+/// How far values may lie from the right ones.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Limit {
+    /// A share of the largest right value of the tensor: for sums, whose rounding follows the
+    /// size of their terms and not that of the one result.
+    OfLargest(f64),
+    /// The distance of the whole tensor as a share of its norm, ‖a − b‖₂ / ‖b‖₂.
+    OfNorm(f64),
+    /// A share of the largest right value, and so much more.
+    Spread {
+        /// Share of the largest.
+        share: f64,
+        /// Added to it, in the unit of the values.
+        absolute: f64,
+    },
+    /// A share of each right value, and so much more.
+    Each {
+        /// Share of the value.
+        relative: f64,
+        /// Added to it, in the unit of the values.
+        absolute: f64,
+    },
+    /// Units in the last place of the right value rounded to single precision.
+    Ulps(f64),
+    /// The same number.
+    Exact,
+}
+
+/// The worst value of one tensor.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Name of the tensor.
+    pub tensor: String,
+    /// What is measured: `rel_max`, `rel_l2`, `max_abs`, `each`, `ulps` or `equal`; `update` is
+    /// `rel_l2` of the change that the optimizer made.
+    pub measure: &'static str,
+    /// The largest measure allowed.
+    pub limit: f64,
+    /// The measure found; not a number where one side is none.
+    pub found: f64,
+    /// Index of the worst value, one number per axis.
+    pub worst: Vec<usize>,
+    /// What was computed there.
+    pub computed: f64,
+    /// What is right there.
+    pub expected: f64,
+    /// The distance in units of what is allowed, at most 1 where all is well.
+    pub share: f64,
+    /// The step which computed it, where a kernel was judged alone.
+    #[serde(flatten)]
+    pub by: Option<By>,
+}
+
+/// A step of a plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct By {
+    /// Label of the step.
+    pub step: String,
+    /// Shader module and entry point.
+    pub kernel: String,
+}
+
+impl By {
+    /// As reports name a step.
+    pub fn new(step: &Step) -> Self {
+        By {
+            step: step.label.clone(),
+            kernel: format!("{}::{}", step.kernel.module, step.kernel.entry),
+        }
+    }
+}
+
+impl Row {
+    /// True where the tensor is within its limit.
+    pub fn ok(&self) -> bool {
+        self.share <= 1.0
+    }
+}
+
+/// A device may flush numbers below the smallest normal one to zero.
+const TINY: f64 = f32::MIN_POSITIVE as f64;
+
+/// Distance from a number to the next.
+fn ulp(value: f32) -> f64 {
+    let bits = value.abs().to_bits();
+    f64::from(f32::from_bits(bits + 1)) - f64::from(f32::from_bits(bits))
+}
+
+/// Compares a tensor of that shape with the right one. A value which is not a number on both
+/// sides was written by neither, and counts as equal; a tensor of such values alone is off.
+///
+/// # Panics
+///
+/// Panics if the two sides have not the same length.
+pub fn compare(
+    tensor: &str,
+    shape: &[usize],
+    computed: &[f64],
+    expected: &[f64],
+    limit: Limit,
+) -> Row {
+    assert_eq!(computed.len(), expected.len(), "values of `{tensor}`");
+    let known = || expected.iter().copied().filter(|v| !v.is_nan());
+    let largest = known().fold(0.0, |m: f64, v| m.max(v.abs()));
+    let norm = known().map(|v| v * v).sum::<f64>().sqrt();
+    let right = |v: f64| match limit {
+        Limit::Ulps(_) => f64::from(v as f32),
+        _ => v,
+    };
+    // What each value may be off by, but for the norm, of which all share.
+    let allowed = |v: f64| match limit {
+        Limit::OfLargest(share) => share * largest + TINY,
+        Limit::OfNorm(share) => share * norm + TINY * (expected.len() as f64).sqrt(),
+        Limit::Spread { share, absolute } => share * largest + absolute,
+        Limit::Each { relative, absolute } => relative * v.abs() + absolute + TINY,
+        Limit::Ulps(count) => count * ulp(v as f32),
+        Limit::Exact => 0.0,
+    };
+    let distance = |a: f64, b: f64| match (a.is_nan(), b.is_nan()) {
+        (true, true) => 0.0,
+        (false, false) if a == right(b) => 0.0,
+        (false, false) => (a - right(b)).abs(),
+        _ => f64::NAN,
+    };
+    let share_of = |error: f64, allowed: f64| match error {
+        0.0 => 0.0,
+        _ if allowed > 0.0 && !error.is_nan() => error / allowed,
+        _ => f64::INFINITY,
+    };
+    let (mut worst, mut share, mut squares) = (0, -1.0, 0.0);
+    for (i, (a, b)) in computed.iter().zip(expected).enumerate() {
+        let error = distance(*a, *b);
+        squares += error * error;
+        let here = share_of(error, allowed(*b));
+        if here > share {
+            (worst, share) = (i, here);
+        }
+    }
+    let [computed, expected] = [computed, expected].map(|v| v.get(worst).copied());
+    let (computed, expected) = (computed.unwrap_or(0.0), expected.unwrap_or(0.0));
+    let (error, allowed) = (distance(computed, expected), allowed(expected));
+    let of = |whole: f64| if error == 0.0 { 0.0 } else { error / whole };
+    let (measure, limit, found) = match limit {
+        Limit::OfLargest(share) => ("rel_max", share, of(largest)),
+        Limit::OfNorm(limit) => {
+            share = share_of(squares.sqrt(), allowed);
+            let found = if squares == 0.0 {
+                0.0
+            } else {
+                squares.sqrt() / norm
+            };
+            ("rel_l2", limit, found)
+        }
+        Limit::Spread { .. } => ("max_abs", allowed, error),
+        Limit::Each { .. } => ("each", allowed, error),
+        Limit::Ulps(count) => ("ulps", count, of(ulp(expected as f32))),
+        Limit::Exact => ("equal", 0.0, error),
+    };
+    let unknown = known().next().is_none();
+    Row {
+        tensor: tensor.to_owned(),
+        measure,
+        limit,
+        found: if unknown { f64::NAN } else { found },
+        worst: coordinates(worst, shape),
+        computed,
+        expected,
+        share: if unknown { f64::INFINITY } else { share },
+        by: None,
+    }
+}
+
+/// A flat index as one number per axis.
+fn coordinates(flat: usize, shape: &[usize]) -> Vec<usize> {
+    let mut rest = flat;
+    let mut at: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|&size| {
+            let here = rest % size.max(1);
+            rest /= size.max(1);
+            here
+        })
+        .collect();
+    at.reverse();
+    at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(computed: &[f64], expected: &[f64], limit: Limit) -> Row {
+        compare("t", &[computed.len()], computed, expected, limit)
+    }
+
+    #[test]
+    fn each_limit_measures_what_it_says() {
+        let (a, b) = ([1.0, 2.0, -8.0], [1.0, 2.5, -8.0]);
+        for (limit, found, allowed) in [
+            (Limit::OfLargest(0.1), 0.5 / 8.0, 0.1),
+            (Limit::OfNorm(0.1), 0.5 / (1.0f64 + 6.25 + 64.0).sqrt(), 0.1),
+            (Limit::Exact, 0.5, 0.0),
+        ] {
+            let row = row(&a, &b, limit);
+            assert!((row.found - found).abs() < 1e-15, "{row:?}");
+            assert!((row.limit - allowed).abs() < 1e-15, "{row:?}");
+            assert_eq!((row.worst.as_slice(), row.expected), (&[1][..], 2.5));
+            assert_eq!(row.ok(), found <= allowed, "{row:?}");
+        }
+        let spread = Limit::Spread {
+            share: 0.05,
+            absolute: 0.2,
+        };
+        let row = row(&a, &b, spread);
+        assert!(row.ok() && (row.limit - 0.6).abs() < 1e-15, "{row:?}");
+    }
+
+    #[test]
+    fn numbers_below_the_smallest_normal_one_may_be_flushed_but_no_others() {
+        for limit in [Limit::OfLargest(1e-6), Limit::OfNorm(1e-6)] {
+            assert!(row(&[0.0; 4], &[1e-39; 4], limit).ok());
+            assert!(!row(&[0.0; 4], &[1e-37; 4], limit).ok());
+            assert!(row(&[0.0; 4], &[0.0; 4], limit).ok());
+            assert!(!row(&[1e-30, 0.0], &[0.0, 0.0], limit).ok());
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_number_is_off_unless_neither_side_wrote_it() {
+        let nan = f64::NAN;
+        for limit in [
+            Limit::OfLargest(0.1),
+            Limit::OfNorm(0.1),
+            Limit::Ulps(4.0),
+            Limit::Exact,
+        ] {
+            assert!(row(&[1.0, nan], &[1.0, nan], limit).ok());
+            assert!(!row(&[1.0, nan], &[1.0, 2.0], limit).ok());
+            assert!(!row(&[1.0, 2.0], &[1.0, nan], limit).ok());
+            assert!(!row(&[nan, nan], &[nan, nan], limit).ok());
+            assert!(!row(&[f64::INFINITY], &[1.0], limit).ok());
+        }
+    }
+
+    #[test]
+    fn the_worst_index_has_a_number_per_axis() {
+        let mut off = vec![0.0; 24];
+        off[17] = 1.0;
+        let row = compare("t", &[2, 3, 4], &off, &[0.0; 24], Limit::Exact);
+        assert_eq!(row.worst, [1, 1, 1]);
+    }
+}

@@ -1,0 +1,262 @@
+//! Every kernel that an adapter runs against its CPU twin, one by one, over the plans of training,
+//! evaluation and decoding, at a few shapes; and the few kernels that follow counters, far out.
+//!
+//! Sums in single precision are about 1e-6 of their largest result apart, while one term left out,
+//! or taken twice, shows as 1e-3 and more. Limits lie between.
+
+use super::builtin;
+use super::compare::{Limit, Row};
+use super::pair::{Pair, Submit, Walk};
+use super::report::Section;
+use crate::data::{Binarize, PackedImages};
+use crate::gpu::{Gpu, GpuError};
+use crate::model::{self, Feed, Loss, Model};
+use crate::ops::adam::{self, Adam, Arenas};
+use crate::ops::fetch::Packed;
+use crate::ops::reparam::{Divergence, Sampled};
+use crate::ops::rng::{self as draw, Order};
+use crate::ops::state::{self, StepState};
+use crate::ops::{bce, elbo};
+use crate::params;
+use crate::plan::{Plan, Role, Step};
+use crate::rng::{self, Stream};
+
+const SEED: u64 = 0xfeed_0000_0003;
+
+/// Where the log-variances are nearly 0, what exp(logvar) − 1 leaves of them is no more exact than
+/// the 1: 1e-7 for each dimension.
+const KL: Limit = Limit::Each {
+    relative: 1e-5,
+    absolute: 1e-6,
+};
+
+/// Rounding of a kernel on its own.
+pub fn limit(step: &Step, slot: &str) -> Limit {
+    match (step.kernel.module, slot) {
+        // A byte of an image is a quotient, for which WGSL grants 2.5 units in the last place.
+        ("fetch", _) => Limit::Ulps(3.0),
+        ("texels", _) => Limit::Exact,
+        ("rng", _) => Limit::Ulps(4.0),
+        // Of weights; an update is about 1e-3 of the largest, and is judged below.
+        ("adam", "params") => Limit::OfLargest(1e-6),
+        (_, "kl") => KL,
+        _ => Limit::OfLargest(4e-6),
+    }
+}
+
+/// A model, a batch and a tail, and how the images are packed.
+struct Workload {
+    about: &'static str,
+    model: Model,
+    batch: usize,
+    /// Images of a last, smaller batch. Compiling every kernel for it takes as long as for the
+    /// large one, so only the smallest model has a tail.
+    tail: usize,
+    binarize: Binarize,
+}
+
+/// The tutorial's model as it is trained; one of colour images whose channels fill tiles; and one
+/// whose channels fill none, which leaves it to the plain kernels.
+fn workloads() -> [Workload; 3] {
+    let odd = Model {
+        image: [12, 8, 1],
+        latent_dim: 3,
+        encoder_filters: [5, 11],
+        decoder_base: 3,
+        decoder_filters: [7, 5],
+        loss: Loss::AnalyticKl,
+    };
+    [
+        Workload {
+            about: "the tutorial's model",
+            model: Model::default(),
+            batch: builtin::BATCH,
+            tail: 0,
+            binarize: Binarize::Threshold,
+        },
+        Workload {
+            about: "a colour model",
+            model: builtin::colour(),
+            batch: builtin::COLOUR_BATCH,
+            tail: 0,
+            binarize: Binarize::None,
+        },
+        Workload {
+            about: "an odd model",
+            model: odd,
+            batch: 7,
+            tail: 3,
+            binarize: Binarize::Threshold,
+        },
+    ]
+}
+
+/// Runs all of them; `progress` hears what comes next.
+///
+/// # Errors
+///
+/// [`GpuError`] where the adapter cannot run a plan at all.
+pub async fn kernels(gpu: &Gpu, progress: &mut dyn FnMut(&str)) -> Result<Vec<Section>, GpuError> {
+    let mut sections = Vec::new();
+    for workload in workloads() {
+        progress(&format!("kernels of {}", workload.about));
+        sections.push(workload.run(gpu).await?);
+    }
+    progress("kernels far out");
+    sections.push(far_out(gpu).await?);
+    Ok(sections)
+}
+
+impl Workload {
+    fn images(&self) -> PackedImages {
+        let values = (self.batch + self.tail) * self.model.image.iter().product::<usize>();
+        // Three in ten are ones: as many as zeros would let whole sums vanish by chance.
+        let pixels = rng::uniform(values, 1.0, 1, rng::key(SEED)).into_iter();
+        let pixels: Vec<u8> = pixels.map(|v| (255.0 * v * v) as u8).collect();
+        PackedImages::from_bytes(self.model.image, &pixels, self.binarize)
+    }
+
+    /// An epoch of a full batch and the tail, an evaluation of both, and a decoder, on one memory
+    /// as in training.
+    async fn run(&self, gpu: &Gpu) -> Result<Section, GpuError> {
+        let (model, caps) = (&self.model, gpu.caps());
+        let images = self.images();
+        let packed = Packed {
+            shape: images.shape(),
+            count: images.count(),
+            depth: images.depth(),
+        };
+        let feed = |order| Feed::Resident("images", packed, order);
+        let batches = [self.batch, self.tail].into_iter().filter(|b| *b > 0);
+        let mut plans = Vec::new();
+        for batch in batches.clone() {
+            let feed = feed(Order::Shuffled);
+            let adam = Adam::default();
+            plans.push(model::train_step(model, feed, adam, batch, caps));
+        }
+        for batch in batches {
+            plans.push(model::evaluate(model, feed(Order::File), batch, caps));
+        }
+        plans.push(model::sum_terms(images.count(), caps));
+        plans.push(model::decode(model, self.batch, caps));
+        let mut pair = Pair::new(gpu, &plans.iter().collect::<Vec<_>>())?;
+        for plan in &plans {
+            let named = |name: &str| plan.find(name).is_some();
+            if named("images") {
+                pair.set_words(plan, "images", &images.device_words())?;
+            }
+            for (name, stream) in [
+                ("state", Stream::Train),
+                ("evaluate.state", Stream::Evaluate),
+            ] {
+                if named(name) {
+                    let start = StepState::start(SEED, stream);
+                    pair.set_words(plan, name, &start.to_words())?;
+                }
+            }
+            if named("codes") {
+                let codes = rng::uniform(self.batch * model.latent_dim, 2.0, 2, rng::key(SEED));
+                pair.set(plan, "codes", &codes)?;
+            }
+        }
+        let specs = model.params();
+        for (spec, values) in specs.iter().zip(params::initial(&specs, SEED)) {
+            pair.set(&plans[0], &spec.name, &values)?;
+        }
+        let mut rows = Vec::new();
+        for plan in &plans {
+            rows.extend(judged(&mut pair, plan, limit).await?);
+        }
+        Ok(Section::kernels(format!("kernels of {}", self.about), rows))
+    }
+}
+
+async fn judged(
+    pair: &mut Pair<'_>,
+    plan: &Plan,
+    limit: impl Fn(&Step, &str) -> Limit,
+) -> Result<Vec<Row>, GpuError> {
+    let mut rows = Vec::new();
+    let keep = |row| {
+        rows.push(row);
+        Walk::On
+    };
+    pair.walk(plan, Submit::Together, limit, keep).await?;
+    Ok(rows)
+}
+
+/// What a first step does not show: counters near the end of an epoch and after a million steps,
+/// draws of the evaluation's stream, an optimizer whose moments are not fresh, logits of ±80 with
+/// real targets.
+async fn far_out(gpu: &Gpu) -> Result<Section, GpuError> {
+    const BATCH: usize = 7;
+    const LATENT: usize = 5;
+    const IMAGES: usize = 60_000;
+    const VALUES: usize = 784;
+    const WEIGHTS: usize = 1000;
+    let mut plan = Plan::new(BATCH, gpu.caps().clone());
+    let state = state::declare(&mut plan, "state");
+    draw::shuffle(&mut plan, state, IMAGES, Order::Shuffled);
+    let eps = draw::normals(&mut plan, state, LATENT);
+    let mut data = |name: &str, shape: &[usize]| plan.slot(name, shape, Role::Data);
+    let logits = data("logits", &[BATCH, VALUES]);
+    let x = data("x", &[BATCH, VALUES]);
+    let latent = Sampled {
+        q: eps,
+        eps,
+        z: eps,
+        logpz: data("logpz", &[BATCH]),
+        logqz_x: data("logqz_x", &[BATCH]),
+        kl: data("kl", &[BATCH]),
+    };
+    let arenas = Arenas {
+        params: data("params", &[WEIGHTS]),
+        grads: data("grads", &[WEIGHTS]),
+        m: data("m", &[WEIGHTS]),
+        v: data("v", &[WEIGHTS]),
+    };
+    let (logpx_z, _) = bce::loss_and_grad(&mut plan, logits, x);
+    elbo::batch_means(&mut plan, Divergence::MonteCarlo, logpx_z, latent, state);
+    adam::update(&mut plan, state, arenas, Adam::default());
+    state::advance(&mut plan, state, IMAGES, 1);
+
+    let mut pair = Pair::new(gpu, &[&plan])?;
+    let far = StepState {
+        step: 999_999,
+        epoch: 77,
+        position: (IMAGES - BATCH) as u32,
+        ..StepState::start(SEED, Stream::Evaluate)
+    };
+    pair.set_words(&plan, "state", &far.to_words())?;
+    let uniform = |count, limit, seed| rng::uniform(count, limit, seed, rng::key(SEED));
+    pair.set(&plan, "logits", &uniform(BATCH * VALUES, 80.0, 1))?;
+    let x = uniform(BATCH * VALUES, 0.5, 2).into_iter();
+    pair.set(&plan, "x", &x.map(|v| v + 0.5).collect::<Vec<_>>())?;
+    for (name, seed) in [("logpz", 3), ("logqz_x", 4), ("kl", 5)] {
+        pair.set(&plan, name, &uniform(BATCH, 10.0, seed))?;
+    }
+    // Gradients of all magnitudes from 10^-8 to 10^2, with moments of their sign and size, so
+    // that no digits are lost to a difference; weights of 0, which show the update itself.
+    let grads = uniform(WEIGHTS, 5.0, 6).into_iter();
+    let grads: Vec<f32> = grads
+        .map(|p| 10f32.powf(p.abs() * 2.0 - 8.0).copysign(p))
+        .collect();
+    let v: Vec<f32> = grads.iter().map(|g| 2.0 * g * g).collect();
+    for (name, values) in [("grads", &grads), ("m", &grads), ("v", &v)] {
+        pair.set(&plan, name, values)?;
+    }
+    pair.set(&plan, "params", &[0.0; WEIGHTS])?;
+    let limit = |step: &Step, slot: &str| {
+        let relative = match (step.kernel.module, slot) {
+            ("adam", "params") => 5e-6,
+            ("adam", _) => 1e-6,
+            _ => return limit(step, slot),
+        };
+        Limit::Each {
+            relative,
+            absolute: 0.0,
+        }
+    };
+    let rows = judged(&mut pair, &plan, limit).await?;
+    Ok(Section::kernels("kernels far out".into(), rows))
+}

@@ -1,0 +1,139 @@
+//! What an implementation computed from a case, under the names of the file's `expect/`.
+
+use std::collections::BTreeMap;
+
+use crate::model::Model;
+use crate::ops::elbo;
+use crate::params::{grad_name, moment_names};
+use crate::tensor_file::{Tensor, TensorFile};
+
+/// Before the name of everything that was computed or is expected, in files.
+pub const PREFIX: &str = "expect/";
+
+/// Name and shape of all that a case of that model, batch size and number of steps can expect,
+/// without the prefix.
+pub fn shapes(model: &Model, batch: usize, steps: usize) -> BTreeMap<String, Vec<usize>> {
+    let [h, w, c] = model.image;
+    let mut shapes = BTreeMap::new();
+    for name in ["mean", "logvar", "z"] {
+        shapes.insert(name.to_owned(), vec![batch, model.latent_dim]);
+    }
+    for name in ["logpx_z", "logpz", "logqz_x", "kl"] {
+        shapes.insert(name.to_owned(), vec![batch]);
+    }
+    shapes.insert("logits".into(), vec![batch, h, w, c]);
+    shapes.insert("loss".into(), vec![steps]);
+    let layers = [model.encoder().layers, model.decoder().layers].concat();
+    for layer in layers.iter().filter(|l| l.relu) {
+        let shape = [vec![batch], layer.output()].concat();
+        shapes.insert(format!("act/{}", layer.name), shape);
+    }
+    for spec in model.params() {
+        let after = ["param_after", "param_after_1"].map(|p| format!("{p}/{}", spec.name));
+        let optimizer = moment_names(&spec.name);
+        let names = after.into_iter().chain(optimizer);
+        for name in names.chain([grad_name(&spec.name)]) {
+            shapes.insert(name, spec.shape.clone());
+        }
+    }
+    shapes
+}
+
+/// The weight tensor whose value after an update this is.
+pub fn updated(tensor: &str) -> Option<&str> {
+    let (group, param) = tensor.split_once('/')?;
+    ["param_after", "param_after_1"]
+        .contains(&group)
+        .then_some(param)
+}
+
+/// Tensors by name, without the prefix.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    shapes: BTreeMap<String, Vec<usize>>,
+    tensors: BTreeMap<String, Vec<f64>>,
+    steps: usize,
+}
+
+impl Outcome {
+    /// An outcome of so many steps that nothing was put into yet.
+    pub fn new(model: &Model, batch: usize, steps: usize) -> Self {
+        Outcome {
+            shapes: shapes(model, batch, steps),
+            tensors: BTreeMap::new(),
+            steps,
+        }
+    }
+
+    /// The slots which hold what is due after step `k`, from 0: name of the tensor, name of the
+    /// slot. Forward values and gradients belong to the first step, moments and weights to the
+    /// last, and each step has its loss.
+    pub fn due(&self, k: usize) -> Vec<(String, String)> {
+        let slot = |name: &String| {
+            let (first, last) = (k == 0, k + 1 == self.steps);
+            let (due, slot) = match name.split_once('/') {
+                None => match name.as_str() {
+                    "loss" => (true, "metrics"),
+                    "mean" | "logvar" => (first, "encoder.dense.y"),
+                    "logits" => (first, "decoder.deconv3.y"),
+                    name => (first, name),
+                },
+                Some(("act", layer)) => return first.then(|| format!("{layer}.y")),
+                Some(("param_after", param)) => (last, param),
+                Some(("param_after_1", param)) => (first, param),
+                Some(("grad", _)) => (first, name.as_str()),
+                Some(_) => (last, name.as_str()),
+            };
+            due.then(|| slot.to_owned())
+        };
+        let names = self.shapes.keys();
+        names
+            .filter_map(|name| Some((name.clone(), slot(name)?)))
+            .collect()
+    }
+
+    /// Takes a tensor from the contents of its slot after step `k`.
+    pub fn keep(&mut self, tensor: &str, k: usize, slot: &[f64]) {
+        let values = match tensor {
+            "loss" => {
+                let loss = slot[k % elbo::RING * elbo::COLUMNS];
+                let mut losses = self.tensors.remove(tensor).unwrap_or_default();
+                losses.push(loss);
+                losses
+            }
+            // Each image has its means, then its log-variances.
+            "mean" | "logvar" => {
+                let latent = self.shapes[tensor][1];
+                let skip = usize::from(tensor == "logvar");
+                let halves = slot.chunks(latent).skip(skip).step_by(2);
+                halves.flatten().copied().collect()
+            }
+            _ => slot.to_vec(),
+        };
+        self.tensors.insert(tensor.to_owned(), values);
+    }
+
+    /// Shape and values of a tensor.
+    pub fn get(&self, tensor: &str) -> Option<(&[usize], &[f64])> {
+        let values = self.tensors.get(tensor)?;
+        Some((self.shapes.get(tensor)?, values))
+    }
+
+    /// Names of the tensors that were computed.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// All tensors, rounded to single precision, as a file has them.
+    pub fn to_file(&self) -> TensorFile {
+        let tensor = |(name, values): (&String, &Vec<f64>)| {
+            let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();
+            let tensor = Tensor::f32(self.shapes[name].clone(), values);
+            (format!("{PREFIX}{name}"), tensor)
+        };
+        TensorFile {
+            tensors: self.tensors.iter().map(tensor).collect(),
+            ..TensorFile::default()
+        }
+    }
+}

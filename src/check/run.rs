@@ -1,0 +1,61 @@
+//! Runs a case: with the plan and the kernels of training on an adapter, or on the CPU twins.
+//! Neither looks at what the case expects.
+
+use super::case::Case;
+use super::outcome::Outcome;
+use crate::gpu::{Gpu, GpuError, Memory, Replay};
+use crate::model::{self, Feed};
+use crate::ops::adam::Adam;
+use crate::plan::{Caps, Plan, cpu};
+
+/// The train step of a case: that of training, but for the steps which fetch and draw.
+pub fn plan(case: &Case, caps: &Caps) -> Plan {
+    let adam = Adam::default();
+    model::train_step(&case.model, Feed::Injected, adam, case.batch, caps)
+}
+
+/// What an adapter computes, one submission per step.
+pub async fn on_adapter(gpu: &Gpu, case: &Case) -> Result<Outcome, GpuError> {
+    replay(gpu, &plan(case, gpu.caps()), case).await
+}
+
+/// What an adapter computes with that plan of a case.
+pub async fn replay(gpu: &Gpu, plan: &Plan, case: &Case) -> Result<Outcome, GpuError> {
+    let memory = Memory::allocate(gpu, &[plan])?;
+    let replay = Replay::compile(gpu, plan, &memory)?;
+    for (name, values) in &case.params {
+        memory.write(gpu, plan, name, values)?;
+    }
+    memory.write(gpu, plan, "x", &case.x)?;
+    let mut outcome = Outcome::new(&case.model, case.batch, case.eps.len());
+    for (k, eps) in case.eps.iter().enumerate() {
+        memory.write(gpu, plan, "eps", eps)?;
+        gpu.submit(&[(&replay, 1)], None)?.words(gpu).await?;
+        for (tensor, slot) in outcome.due(k) {
+            let values = memory.read(gpu, plan, &slot).await?;
+            let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+            outcome.keep(&tensor, k, &values);
+        }
+    }
+    Ok(outcome)
+}
+
+/// What the CPU twins compute, in double precision.
+pub fn on_twins(case: &Case) -> Outcome {
+    let plan = plan(case, &Caps::portable());
+    let mut memory = cpu::Memory::default();
+    memory.fit(&plan);
+    for (name, values) in &case.params {
+        memory.set_floats(&plan, name, values);
+    }
+    memory.set_floats(&plan, "x", &case.x);
+    let mut outcome = Outcome::new(&case.model, case.batch, case.eps.len());
+    for (k, eps) in case.eps.iter().enumerate() {
+        memory.set_floats(&plan, "eps", eps);
+        memory.run(&plan);
+        for (tensor, slot) in outcome.due(k) {
+            outcome.keep(&tensor, k, &memory.floats(&plan, &slot));
+        }
+    }
+    outcome
+}

@@ -1,0 +1,388 @@
+//! `cvae-gpu check`
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use cvae_gpu::check::{self, Case, Report, Row, Section, Trace};
+use cvae_gpu::gpu::Gpu;
+use cvae_gpu::model::{self, Feed, Model};
+use cvae_gpu::ops::adam::Adam;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::{Common, print, print_json, print_table, say};
+
+/// Prove that this adapter computes what it should: kernels and train steps against known numbers
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu check                           all kernels and the built-in cases
+  cvae-gpu check --backend gl --strict     another driver, narrower limits
+  cvae-gpu check --case p1.safetensors --dump out/
+  cvae-gpu check --case p1.safetensors --trace
+
+Without --case, every kernel runs beside its CPU twin in double precision, and then whole train
+steps: a case recorded with TensorFlow in float64, and cases that the twins compute. With --case,
+only those files are run, by the plan and the kernels of training; what a file expects takes no part.
+
+One row per tensor. rel_max: largest error by largest value. rel_l2: norm of the error by norm of
+the tensor. update: the same, of the change that the optimizer made. max_abs: largest error. `worst`
+is the index where the error is largest. Kernels show the result that used most of its limit.
+
+The status is 1 if anything is beyond its limit.")]
+pub struct CheckArgs {
+    /// Run this recorded case instead of all that is built in; give it again for more
+    #[arg(long, value_name = "FILE")]
+    case: Vec<PathBuf>,
+    /// Write what the adapter computed to DIR/<case file name>, under the names of `expect/…`
+    #[arg(long, value_name = "DIR")]
+    dump: Option<PathBuf>,
+    /// Hold cases to what a good float32 implementation meets, where that is fair
+    #[arg(long)]
+    strict: bool,
+    /// Then run each case step by step beside the CPU, and name the first step that goes wrong
+    #[arg(long)]
+    trace: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The document of `--json`. Numbers which are none are null.
+#[derive(Serialize)]
+struct Document {
+    adapter: String,
+    driver: String,
+    backend: &'static str,
+    variant: String,
+    strict: bool,
+    passed: bool,
+    compared: usize,
+    failed: usize,
+    seconds: f64,
+    #[serde(flatten)]
+    report: Report,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    traces: Vec<Traced>,
+}
+
+#[derive(Serialize)]
+struct Traced {
+    case: String,
+    compared: usize,
+    /// Optimizer step, from 1.
+    train_step: Option<usize>,
+    #[serde(flatten)]
+    first: Option<Row>,
+}
+
+impl CheckArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let start = Instant::now();
+        // Whatever is wrong with a file is said before anything runs.
+        if let Some(folder) = &self.dump {
+            refuse_overwriting(folder, &self.case)?;
+        }
+        let given = self.case.iter().map(|path| Case::read(path));
+        let given: Vec<Case> = given.collect::<Result<_, _>>()?;
+        if let Some(folder) = &self.dump {
+            let create = fs::create_dir_all(folder);
+            create.with_context(|| {
+                let folder = folder.display();
+                format!("cannot make the folder {folder}; check the path and its permissions")
+            })?;
+        }
+        let gpu = pollster::block_on(Gpu::open(&common.selection()))?;
+        let mut progress = Progress::new(common.quiet);
+        let (report, traces) = self.check(&gpu, given, &mut progress)?;
+        progress.end();
+        let document = Document {
+            adapter: gpu.adapter.name.clone(),
+            driver: gpu.adapter.driver.clone(),
+            backend: gpu.adapter.backend.name(),
+            variant: variants(&gpu),
+            strict: self.strict,
+            passed: report.passed() && traces.iter().all(|t| t.first.is_none()),
+            compared: report.compared(),
+            failed: report.failures().count(),
+            seconds: start.elapsed().as_secs_f64(),
+            report,
+            traces,
+        };
+        if self.json {
+            print_json(&document, true)?;
+        } else {
+            document.show(common.quiet, common.verbose > 0)?;
+        }
+        document.verdict()
+    }
+
+    /// Runs what was asked for, and writes dumps as it goes.
+    fn check(
+        &self,
+        gpu: &Gpu,
+        given: Vec<Case>,
+        progress: &mut Progress,
+    ) -> anyhow::Result<(Report, Vec<Traced>)> {
+        let (mut report, mut traces) = (Report::default(), Vec::new());
+        let cases: Box<dyn Iterator<Item = Result<Case, check::CaseError>>> = if given.is_empty() {
+            let mut listen = |what: &str| progress.show(what);
+            report.sections = pollster::block_on(check::kernels(gpu, &mut listen))?;
+            Box::new(check::cases())
+        } else {
+            Box::new(given.into_iter().map(Ok))
+        };
+        for case in cases {
+            let case = case?;
+            let of_case = || format!("cannot run {}", case.name);
+            progress.show(&case.name);
+            let run = pollster::block_on(check::check_case(gpu, &case, self.strict));
+            let (section, outcome) = run.with_context(of_case)?;
+            if let Some(folder) = &self.dump {
+                let mut file = outcome.to_file();
+                let metadata = [
+                    ("adapter", gpu.adapter.name.clone()),
+                    ("driver", gpu.adapter.driver.clone()),
+                    ("backend", gpu.adapter.backend.name().to_owned()),
+                ];
+                let metadata = metadata.map(|(key, value)| (key.to_owned(), value));
+                file.metadata = metadata.into();
+                file.write(folder.join(&case.name))?;
+            }
+            report.sections.push(section);
+            if self.trace {
+                progress.show(&format!("{}, step by step", case.name));
+                let trace = pollster::block_on(check::trace(gpu, &case)).with_context(of_case)?;
+                traces.push(Traced::new(case.name, trace));
+            }
+        }
+        Ok((report, traces))
+    }
+}
+
+/// Two cases must not write to one file, and a dump must not take the place of its case.
+fn refuse_overwriting(folder: &Path, cases: &[PathBuf]) -> anyhow::Result<()> {
+    let mut seen = HashMap::new();
+    for case in cases {
+        // Reading the case will say what is wrong with a path that has no file name.
+        let Some(name) = case.file_name() else {
+            continue;
+        };
+        if let Some(other) = seen.insert(name, case) {
+            bail!(
+                "--dump would write {} for both {} and {}: check them one at a time, into folders \
+                 of their own",
+                folder.join(name).display(),
+                other.display(),
+                case.display()
+            );
+        }
+        let target = fs::canonicalize(folder.join(name)).ok();
+        if target.is_some() && target == fs::canonicalize(case).ok() {
+            bail!(
+                "--dump would overwrite the case {}: give another folder",
+                case.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The convolution kernels of a train step.
+fn variants(gpu: &Gpu) -> String {
+    let adam = Adam::default();
+    let plan = model::train_step(&Model::default(), Feed::Injected, adam, 32, gpu.caps());
+    plan.variants().join(",")
+}
+
+impl Traced {
+    fn new(case: String, trace: Trace) -> Self {
+        let (train_step, first) = trace.first.unzip();
+        Traced {
+            case,
+            compared: trace.compared,
+            train_step,
+            first,
+        }
+    }
+
+    fn line(&self) -> String {
+        let Traced { case, compared, .. } = self;
+        let (Some(row), Some(step)) = (&self.first, self.train_step) else {
+            return format!("trace of {case}: all {compared} kernel results agree with the CPU");
+        };
+        let by = row.by.as_ref();
+        let (step_label, kernel) = by.map_or(("", ""), |by| (&by.step, &by.kernel));
+        format!(
+            "trace of {case}: train step {step} first goes wrong in `{step_label}` ({kernel}):\n  \
+             `{}` at {} is {:.9e}, the CPU has {:.9e}; {} results before it agree",
+            row.tensor,
+            index(row),
+            row.computed,
+            row.expected,
+            compared - 1
+        )
+    }
+}
+
+impl Document {
+    fn show(&self, quiet: bool, verbose: bool) -> anyhow::Result<()> {
+        if !quiet {
+            let Document { adapter, .. } = self;
+            print(&format!("{adapter} ({}, {})", self.backend, self.driver))?;
+            print(&format!("kernels {}", self.variant))?;
+            for section in &self.report.sections {
+                show_section(section, verbose)?;
+            }
+        }
+        for section in &self.report.sections {
+            let failures: Vec<&Row> = section.failures().collect();
+            if !failures.is_empty() {
+                print(&format!("\nBeyond their limits in {}:", section.name))?;
+                show_rows(section, failures)?;
+            }
+        }
+        for trace in self.traces.iter().filter(|t| !quiet || t.first.is_some()) {
+            print(&format!("\n{}", trace.line()))?;
+        }
+        if quiet {
+            return Ok(());
+        }
+        let verdict = if self.passed { "passed" } else { "FAILED" };
+        Ok(print(&format!(
+            "\n{verdict}: {} of {} tensors are within their limits, in {:.1} s",
+            self.compared - self.failed,
+            self.compared,
+            self.seconds
+        ))?)
+    }
+
+    /// The error that ends a check which found something.
+    fn verdict(&self) -> anyhow::Result<()> {
+        if self.passed {
+            return Ok(());
+        }
+        let what = match self.failed {
+            0 => "a kernel differs from its CPU twin".to_owned(),
+            n => format!("{n} of {} tensors are beyond their limits", self.compared),
+        };
+        bail!(
+            "{what} on {}: its results cannot be trusted. Update its driver, or try --variant \
+             plain, --disable subgroups,texels or another --backend; --trace names the first step \
+             of a case that goes wrong",
+            self.adapter
+        )
+    }
+}
+
+fn number(value: f64) -> String {
+    match value {
+        0.0 => "0".to_owned(),
+        0.1..1000.0 => format!("{value:.1}"),
+        _ => format!("{value:.1e}"),
+    }
+}
+
+fn index(row: &Row) -> String {
+    let numbers: Vec<String> = row.worst.iter().map(usize::to_string).collect();
+    format!("[{}]", numbers.join(","))
+}
+
+fn kernel(row: &Row) -> &str {
+    row.by.as_ref().map_or("", |by| &by.kernel)
+}
+
+fn show_section(section: &Section, verbose: bool) -> anyhow::Result<()> {
+    let judged = match section.judged_by {
+        "twin" => "judged by their CPU twins".to_owned(),
+        grade => format!("judged by `{grade}`"),
+    };
+    let about = [section.about.as_str(), &judged];
+    let about: Vec<&str> = about.into_iter().filter(|text| !text.is_empty()).collect();
+    print(&format!("\n{}: {}", section.name, about.join("; ")))?;
+    if section.judged_by == "twin" && !verbose {
+        show_kernels(&section.rows)?;
+    } else {
+        show_rows(section, section.rows.iter().collect())?;
+    }
+    for name in &section.not_compared {
+        say(&format!(
+            "note: {}: this program computes no `{name}`; it was not compared",
+            section.name
+        ));
+    }
+    Ok(())
+}
+
+/// One row per tensor; of kernels the kernel, too.
+fn show_rows(section: &Section, rows: Vec<&Row>) -> anyhow::Result<()> {
+    if section.judged_by == "twin" {
+        let cells = rows.into_iter().map(|row| {
+            let place = format!("{}{}", row.tensor, index(row));
+            let [limit, found] = [row.limit, row.found].map(number);
+            vec![kernel(row).to_owned(), limit, found, place]
+        });
+        let header = ["kernel", "limit", "found", "worst"];
+        return print_table(&header, &cells.collect::<Vec<_>>());
+    }
+    let cells = rows.into_iter().map(|row| {
+        let [limit, found] = [row.limit, row.found].map(number);
+        let measure = row.measure.to_owned();
+        vec![row.tensor.clone(), measure, limit, found, index(row)]
+    });
+    let header = ["tensor", "measure", "limit", "found", "worst"];
+    print_table(&header, &cells.collect::<Vec<_>>())
+}
+
+/// One row per kernel: how many results it has, and the one nearest to its limit.
+fn show_kernels(rows: &[Row]) -> anyhow::Result<()> {
+    let mut kernels: Vec<(usize, &Row)> = Vec::new();
+    for row in rows {
+        let same = |(_, other): &&mut (usize, &Row)| kernel(other) == kernel(row);
+        match kernels.iter_mut().find(same) {
+            None => kernels.push((1, row)),
+            Some((count, worst)) => {
+                *count += 1;
+                if row.share > worst.share {
+                    *worst = row;
+                }
+            }
+        }
+    }
+    let cells = kernels.into_iter().map(|(count, row)| {
+        let [limit, found] = [row.limit, row.found].map(number);
+        let head = [kernel(row).to_owned(), count.to_string()];
+        [&head[..], &[limit, found, row.tensor.clone()]].concat()
+    });
+    let header = ["kernel", "results", "limit", "found", "of"];
+    print_table(&header, &cells.collect::<Vec<_>>())
+}
+
+/// What runs now, on standard error, where that is a terminal.
+struct Progress(Option<ProgressBar>);
+
+impl Progress {
+    fn new(quiet: bool) -> Self {
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let shown = !quiet && colour && io::stderr().is_terminal();
+        Progress(shown.then(ProgressBar::new_spinner))
+    }
+
+    fn show(&self, what: &str) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(format!("checking {what} …"));
+            bar.tick();
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(bar) = self.0.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
