@@ -27,14 +27,14 @@ pub const BATCH: usize = 7;
 pub const TAIL: usize = IMAGES % BATCH;
 const SEED: u64 = 0xfeed_0000_0003;
 
-fn images(model: &Model, seed: u64) -> PackedImages {
+pub fn images(model: &Model, seed: u64) -> PackedImages {
     let values = IMAGES * model.image.iter().product::<usize>();
     let pixels = uniform(values, 1.0, seed).into_iter();
     let pixels: Vec<u8> = pixels.map(|v| if v > 0.4 { 255 } else { 0 }).collect();
     PackedImages::from_bytes(model.image, &pixels, Binarize::Threshold)
 }
 
-fn feed(name: &'static str, images: &PackedImages, order: Order) -> Feed {
+pub fn feed(name: &'static str, images: &PackedImages, order: Order) -> Feed {
     let packed = Packed {
         shape: images.shape(),
         count: images.count(),
