@@ -230,20 +230,8 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
 /// The three columns of the table: the kernel alone, whole steps slot by slot, recorded cases.
 type Seen = [Option<bool>; 3];
 
-/// A model with all that the tutorial's has, in small: pixels and a multiple of 64 channels before
-/// the dense layer.
-fn small_model() -> Model {
-    Model {
-        image: [16, 16, 1],
-        encoder_filters: [8, 64],
-        decoder_base: 8,
-        decoder_filters: [8, 8],
-        ..Model::default()
-    }
-}
-
 fn step_fails(gpu: &Gpu, caps: &Caps, edit: fn(&mut Plan)) -> bool {
-    fails(|| step::check(gpu, caps, &small_model(), edit))
+    fails(|| step::check(gpu, caps, &step::small_model(), edit))
 }
 
 fn recorded_case_fails(gpu: &Gpu, caps: &Caps, edit: fn(&mut Plan)) -> bool {

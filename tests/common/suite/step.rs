@@ -27,6 +27,18 @@ pub const BATCH: usize = 7;
 pub const TAIL: usize = IMAGES % BATCH;
 const SEED: u64 = 0xfeed_0000_0003;
 
+/// A model with all that the tutorial's has, in small: pixels and a multiple of 64 channels before
+/// the dense layer.
+pub fn small_model() -> Model {
+    Model {
+        image: [16, 16, 1],
+        encoder_filters: [8, 64],
+        decoder_base: 8,
+        decoder_filters: [8, 8],
+        ..Model::default()
+    }
+}
+
 pub fn images(model: &Model, seed: u64) -> PackedImages {
     let values = IMAGES * model.image.iter().product::<usize>();
     let pixels = uniform(values, 1.0, seed).into_iter();
