@@ -267,15 +267,22 @@ impl Document {
         if self.passed {
             return Ok(());
         }
+        let (adapter, compared) = (&self.adapter, self.compared);
         let what = match self.failed {
-            0 => "a kernel differs from its CPU twin".to_owned(),
-            n => format!("{n} of {} tensors are beyond their limits", self.compared),
+            0 => format!("a kernel differs from its CPU twin on {adapter}"),
+            n => format!("{n} of {compared} tensors are beyond their limits on {adapter}"),
         };
+        let diverged = self.traces.iter().any(|trace| trace.first.is_some());
+        if !diverged && !self.traces.is_empty() {
+            bail!(
+                "{what}, although every kernel of the cases agrees with the CPU: check where the \
+                 cases come from, and run `cvae-gpu check` without them"
+            );
+        }
         bail!(
-            "{what} on {}: its results cannot be trusted. Update its driver, or try --variant \
-             plain, --disable subgroups,texels or another --backend; --trace names the first step \
-             of a case that goes wrong",
-            self.adapter
+            "{what}: its results cannot be trusted. Update its driver, or try --variant plain, \
+             --disable subgroups,texels or another --backend; --trace names the first step of a \
+             case that goes wrong"
         )
     }
 }
@@ -283,7 +290,7 @@ impl Document {
 fn number(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
-        0.1..1000.0 => format!("{value:.1}"),
+        0.1..1000.0 => format!("{value:.2}"),
         _ => format!("{value:.1e}"),
     }
 }

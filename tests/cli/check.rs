@@ -222,6 +222,10 @@ fn falsified_expectations_are_refused_and_the_dump_holds_what_was_computed() {
         trace.stdout.contains("results agree with the CPU"),
         "{trace}"
     );
+    assert!(
+        trace.stderr.contains("where the cases come from"),
+        "{trace}"
+    );
 }
 
 #[test]
