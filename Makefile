@@ -4,7 +4,7 @@
 # Bash of Windows. CARGO_TARGET_DIR is honoured, from the environment or from the command line.
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-swiftshader lint build adapter
+.PHONY: help train test test-swiftshader mutate lint build adapter
 
 CARGO ?= cargo
 BIN := $(or $(CARGO_TARGET_DIR),./target)/release/cvae-gpu
@@ -41,7 +41,7 @@ test: adapter ## Run all tests, and those of the kernels on SwiftShader too
 # The kernels again, on a second driver that shares nothing with the first: SwiftShader, a software
 # adapter for Linux. It is slow, so that the tests of whole training runs are left out, and the
 # random shapes are fewer. Where it cannot be had that is an error in CI, and else said aloud.
-SWIFTSHADER_TESTS = golden parity parity_conv parity_state parity_step properties
+SWIFTSHADER_TESTS = golden parity parity_conv parity_state parity_step properties determinism
 
 test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
 	@if [ "$$(uname -s)" != Linux ]; then \
@@ -57,6 +57,9 @@ test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
 	else \
 		echo 'NOT TESTED on SwiftShader: see above'; \
 	fi
+
+mutate: adapter ## Turn each product of each shader into a sum, and demand that a test fails
+	$(call run_on_gpu,$(CARGO) test --release --locked --test mutation -- --ignored)
 
 lint: ## Check the format, run clippy and build the documentation, with warnings as errors
 	$(CARGO) fmt --all --check
