@@ -385,6 +385,11 @@ struct Turned {
 impl Turned {
     /// Turns products of a file, one after the other, every `nth` of them.
     fn turn(&mut self, file: &str, nth: usize) {
+        if file == "conv_broadcast" && checked_gpu().caps().subgroup_min < 8 {
+            return say(
+                "products of conv_broadcast are not turned: it needs subgroups of 8 or more",
+            );
+        }
         check_file(checked_gpu(), file);
         let mutants = products_turned(file).into_iter();
         for (place, mistake) in mutants.skip(nth / 2).step_by(nth) {
