@@ -1,9 +1,11 @@
 //! Device memory: one buffer or texture per slot name. Plans which share a memory share the
-//! slots of a name.
+//! slots of a name, unless they want them in different places, as plans of different batch sizes
+//! may want activations.
 
 use std::collections::HashMap;
 
-use super::context::{Counters, Gpu, GpuError};
+use super::context::{Counters, Gpu};
+use super::error::GpuError;
 use crate::plan::{Plan, Scalar, Slot, SlotId};
 
 /// Texels in a row of a texture that holds a slot, as in `shaders/common_texels.wgsl`.
@@ -20,7 +22,7 @@ enum Store {
 
 /// Every slot of a set of plans, allocated once and never grown.
 pub struct Memory {
-    stores: HashMap<String, Store>,
+    stores: HashMap<(String, bool), Store>,
     bytes: u64,
 }
 
@@ -28,28 +30,33 @@ impl Memory {
     /// Room for all slots of all plans. Where plans differ in a slot's size, as a tail batch
     /// does, the largest counts. Contents are zero.
     pub fn allocate(gpu: &Gpu, plans: &[&Plan]) -> Result<Memory, GpuError> {
-        let mut sizes: HashMap<&str, (u64, bool)> = HashMap::new();
+        let mut sizes: HashMap<(&str, bool), u64> = HashMap::new();
         for plan in plans {
             plan.check()?;
             for (_, slot) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
-                let (size, texels) = sizes.entry(&slot.name).or_insert((0, slot.texels));
-                if *texels != slot.texels {
-                    return Err(GpuError::NoSlot(slot.name.clone()));
-                }
+                let size = sizes.entry((&slot.name, slot.texels)).or_default();
                 *size = (*size).max(padded(slot));
             }
         }
-        let bytes = sizes.values().map(|(size, _)| size).sum();
-        let create = |(name, (size, texels)): (&str, (u64, bool))| {
+        let bytes = sizes.values().sum();
+        let create = |((name, texels), size): ((&str, bool), u64)| {
             Counters::add(&gpu.counters.buffers);
-            let store = if texels {
-                texture(gpu, name, size)
-            } else {
-                buffer(gpu, name, size)
+            let make = match texels {
+                true => texture,
+                false => buffer,
             };
-            (name.to_owned(), store)
+            match gpu.scoped(|| make(gpu, name, size)) {
+                (store, None) => Ok(((name.to_owned(), texels), store)),
+                (_, Some(reason)) => Err(GpuError::OutOfMemory {
+                    adapter: gpu.adapter.name.clone(),
+                    slot: name.to_owned(),
+                    bytes: size,
+                    total: bytes,
+                    reason,
+                }),
+            }
         };
-        let stores = sizes.into_iter().map(create).collect();
+        let stores = sizes.into_iter().map(create).collect::<Result<_, _>>()?;
         gpu.check()?;
         Ok(Memory { stores, bytes })
     }
@@ -64,7 +71,8 @@ impl Memory {
         let slot = &plan[id];
         let (owner, offset) = slot.view_of.unwrap_or((id, 0));
         let missing = || GpuError::NoSlot(slot.name.clone());
-        match self.stores.get(&plan[owner].name).ok_or_else(missing)? {
+        let store = (plan[owner].name.clone(), plan[owner].texels);
+        match self.stores.get(&store).ok_or_else(missing)? {
             Store::Buffer(buffer) => {
                 let (start, size) = (4 * offset as u64, padded(slot));
                 let fits = start + size <= buffer.size();
