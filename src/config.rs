@@ -29,7 +29,8 @@ pub struct RunConfig {
     pub model: Model,
     /// The data set: a name or a path, as it was given.
     pub data: String,
-    /// The path made absolute, where it is one, so that a run goes on from any folder.
+    /// The path from the run folder, where it is one, so that a run goes on from anywhere and
+    /// where both have been moved.
     #[serde(default)]
     pub data_path: Option<PathBuf>,
     /// [`crate::data::ImageSet::fingerprint`] of the data set.
@@ -120,6 +121,22 @@ impl RunConfig {
         Ok(config)
     }
 
+    /// Notes where the data lie that were loaded from `source`, as seen from the run folder.
+    pub fn locate(&mut self, source: &str, folder: &Path) {
+        let canonical = |path: &Path| path.canonicalize().ok();
+        self.data_path = match (canonical(Path::new(source)), canonical(folder)) {
+            (Some(data), Some(folder)) if source != mnist::NAME => Some(from(&folder, &data)),
+            _ => None,
+        };
+    }
+
+    /// Where to look for the data, the likeliest place first.
+    pub fn sources(&self, folder: &Path) -> Vec<String> {
+        let near = self.data_path.as_ref().map(|path| folder.join(path));
+        let near = near.map(|path| path.to_string_lossy().into_owned());
+        near.into_iter().chain([self.data.clone()]).collect()
+    }
+
     /// What training needs of it.
     pub fn options(&self) -> Options {
         Options {
@@ -149,9 +166,40 @@ impl RunConfig {
     }
 }
 
+/// The way from a folder to `target`, both from the root.
+fn from(folder: &Path, target: &Path) -> PathBuf {
+    let shared = (folder.components().zip(target.components()))
+        .take_while(|(a, b)| a == b)
+        .count();
+    if shared == 0 {
+        // On another drive.
+        return target.to_owned();
+    }
+    let up = folder.components().skip(shared).map(|_| "..".as_ref());
+    let down = target.components().skip(shared).map(|c| c.as_os_str());
+    up.chain(down).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_are_found_from_the_run_folder() {
+        let root = tempfile::tempdir().unwrap();
+        let [run, data] = ["runs/idx-1", "sets/idx"].map(|name| root.path().join(name));
+        for folder in [&run, &data] {
+            std::fs::create_dir_all(folder).unwrap();
+        }
+        let mut config = example();
+        config.locate(&data.to_string_lossy(), &run);
+        let way = Path::new("..").join("..").join("sets").join("idx");
+        assert_eq!(config.data_path.as_deref(), Some(way.as_path()));
+        let found = PathBuf::from(&config.sources(&run)[0]).canonicalize();
+        assert_eq!(found.unwrap(), data.canonicalize().unwrap());
+        config.locate("mnist", &run);
+        assert_eq!(config.sources(&run), ["mnist"]);
+    }
 
     fn example() -> RunConfig {
         RunConfig {

@@ -12,6 +12,8 @@ mod inform;
 mod program;
 #[path = "cli/refuse.rs"]
 mod refuse;
+#[path = "cli/resume.rs"]
+mod resume;
 #[path = "cli/sets.rs"]
 mod sets;
 #[path = "cli/train.rs"]

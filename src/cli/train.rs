@@ -130,7 +130,7 @@ impl TrainArgs {
         let saved = folder.run();
         let mut run = self.run.resumed(&self.model, common.selection(), saved)?;
         let checkpoint = folder.checkpoint()?;
-        let (set, source) = load_any(&self.run.sources(saved), &run)?;
+        let (set, source) = load_any(&self.run.sources(saved, path), &run)?;
         let fingerprint = set.fingerprint();
         if saved
             .data_sha256
@@ -144,7 +144,7 @@ impl TrainArgs {
             );
         }
         run.data_sha256 = Some(fingerprint);
-        run.data_path = options::absolute(&source)?;
+        run.locate(&source, path);
         if let Some(checkpoint) = &checkpoint {
             let images = set.train.images.count() as u64;
             let per_epoch = images.div_ceil(run.batch as u64);

@@ -79,7 +79,7 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ReportError + use<> {
 
 impl RunFolder {
     /// Makes the folder and writes `config.json`; refuses a folder that holds a run.
-    pub fn create(path: &Path, run: RunConfig) -> Result<Self, ReportError> {
+    pub fn create(path: &Path, mut run: RunConfig) -> Result<Self, ReportError> {
         let refuse = || {
             let taken = [CONFIG, METRICS, CHECKPOINT, MODEL];
             let occupied = taken.iter().any(|name| path.join(name).exists());
@@ -89,6 +89,8 @@ impl RunFolder {
         fs::create_dir_all(path).map_err(io_error(path))?;
         // Once before the lock leaves its file, and once when nobody else can begin a run.
         refuse()?;
+        let source = run.data.clone();
+        run.locate(&source, path);
         let folder = Self::locked(path, run)?;
         refuse()?;
         folder.write_config()?;

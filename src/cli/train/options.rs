@@ -3,7 +3,7 @@
 //! Every option is absent unless given, so that a run which goes on knows what to hold against
 //! its `config.json`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::bail;
 use clap::{Args, ValueEnum};
@@ -147,7 +147,7 @@ impl RunArgs {
         let default = RunConfig {
             version: env!("CARGO_PKG_VERSION").into(),
             model: model.model(set.shape())?,
-            data_path: absolute(&data)?,
+            data_path: None,
             data_sha256: Some(set.fingerprint()),
             data,
             binarize: self.binarize(),
@@ -264,23 +264,13 @@ impl RunArgs {
         Ok(next)
     }
 
-    /// Where to look for the data of a run that goes on, the first that is there.
-    pub fn sources(&self, saved: &RunConfig) -> Vec<String> {
-        if let Some(given) = &self.data {
-            return vec![given.clone()];
+    /// Where to look for the data of a run that goes on, the likeliest place first.
+    pub fn sources(&self, saved: &RunConfig, folder: &Path) -> Vec<String> {
+        match &self.data {
+            Some(given) => vec![given.clone()],
+            None => saved.sources(folder),
         }
-        let path = saved.data_path.as_ref();
-        let path = path.map(|path| path.to_string_lossy().into_owned());
-        path.into_iter().chain([saved.data.clone()]).collect()
     }
-}
-
-/// The path that a source is, from the root; nothing for a set known by name.
-pub fn absolute(source: &str) -> anyhow::Result<Option<PathBuf>> {
-    let is_path = source != mnist::NAME;
-    Ok(is_path
-        .then(|| std::path::absolute(Path::new(source)))
-        .transpose()?)
 }
 
 /// A saved selection with what was given.
