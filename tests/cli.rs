@@ -4,6 +4,8 @@
 
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/faults.rs"]
+mod faults;
 #[path = "cli/folder.rs"]
 mod folder;
 #[path = "cli/inform.rs"]
