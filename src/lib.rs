@@ -22,6 +22,7 @@
 //! executes plans and knows no operation by name.
 
 #![warn(missing_docs)]
+#![deny(unsafe_code)]
 
 pub mod atomic;
 pub mod check;

@@ -86,11 +86,11 @@ impl TrainArgs {
                     lose_device: None,
                     ..faults
                 };
-                self.attempt(&mut job, common, &stop, rest)?
+                self.attempt(&mut job, common, &stop, rest)
             }
-            ended => ended?,
+            ended => ended,
         };
-        match ended {
+        match ended.inspect_err(|_| self.hint(&job, common))? {
             Ended::Done => {
                 if !common.quiet {
                     say(&format!("Wrote {path}"));
@@ -103,6 +103,14 @@ impl TrainArgs {
                 }
                 Ok(ExitCode::from(INTERRUPTED))
             }
+        }
+    }
+
+    /// After an error, says what is left to go on from.
+    fn hint(&self, job: &Job, common: &Common) {
+        if let (false, Ok(Some(last))) = (common.quiet, job.folder.checkpoint()) {
+            let (step, path) = (last.snapshot.step(), job.folder.path().display());
+            say(&format!("The checkpoint of step {step} in {path} is whole"));
         }
     }
 

@@ -167,6 +167,10 @@ impl Gpu {
         Pipeline { pipeline, layout }
     }
 
+    #[expect(
+        unsafe_code,
+        reason = "bounds checks in shaders cost much and can only be left out this way"
+    )]
     fn module(&self, name: &'static str) -> wgpu::ShaderModule {
         let mut modules = lock(&self.modules);
         let create = || {

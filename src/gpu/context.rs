@@ -154,6 +154,9 @@ async fn enumerate(selection: &Selection) -> Vec<(wgpu::Adapter, AdapterReport)>
     descriptor.backends = selection
         .backend
         .map_or(wgpu::Backends::all(), Backend::flags);
+    // Vulkan and DirectX tell how much memory there is: an error there is better than a system
+    // that comes to a halt. Elsewhere this has no effect.
+    descriptor.memory_budget_thresholds.for_resource_creation = Some(95);
     let instance = wgpu::Instance::new(descriptor);
     let found = instance.enumerate_adapters(wgpu::Backends::all()).await;
     let mut found: Vec<_> = found

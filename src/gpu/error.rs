@@ -63,8 +63,9 @@ pub enum GpuError {
     /// There is not enough memory on the device.
     #[error(
         "{adapter} has no memory for `{slot}` ({} MiB of {} MiB in all): {reason}. Use a smaller \
-         --batch, or another adapter",
-        .bytes.div_ceil(1 << 20), .total.div_ceil(1 << 20)
+         --batch{}, or another adapter",
+        .bytes.div_ceil(1 << 20), .total.div_ceil(1 << 20),
+        .fits.map(|b| format!(" ({b} should fit)")).unwrap_or_default()
     )]
     OutOfMemory {
         /// Adapter name.
@@ -75,6 +76,10 @@ pub enum GpuError {
         bytes: u64,
         /// Bytes of all slots.
         total: u64,
+        /// Bytes for which there was room.
+        room: u64,
+        /// The largest batch that needs no more than that room, where it is known.
+        fits: Option<usize>,
         /// What the driver said.
         reason: String,
     },

@@ -30,35 +30,45 @@ impl Memory {
     /// Room for all slots of all plans. Where plans differ in a slot's size, as a tail batch
     /// does, the largest counts. Contents are zero.
     pub fn allocate(gpu: &Gpu, plans: &[&Plan]) -> Result<Memory, GpuError> {
-        let mut sizes: HashMap<(&str, bool), u64> = HashMap::new();
-        for plan in plans {
-            plan.check()?;
-            for (_, slot) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
-                let size = sizes.entry((&slot.name, slot.texels)).or_default();
-                *size = (*size).max(padded(slot));
-            }
-        }
-        let bytes = sizes.values().sum();
-        let create = |((name, texels), size): ((&str, bool), u64)| {
+        plans.iter().try_for_each(|plan| plan.check())?;
+        let mut sizes: Vec<_> = sizes(plans).into_iter().collect();
+        // The small ones first, so that a refusal tells best how much room there is.
+        sizes.sort_by_key(|&((name, _), size)| (size, name));
+        let total = Self::need(plans);
+        let (mut stores, mut room) = (HashMap::new(), 0);
+        for ((name, texels), size) in sizes {
             Counters::add(&gpu.counters.buffers);
             let make = match texels {
                 true => texture,
                 false => buffer,
             };
-            match gpu.scoped(|| make(gpu, name, size)) {
-                (store, None) => Ok(((name.to_owned(), texels), store)),
-                (_, Some(reason)) => Err(GpuError::OutOfMemory {
+            let (store, error) = gpu.scoped(|| make(gpu, name, size));
+            if let Some(reason) = error {
+                // A device that is gone has no memory either.
+                gpu.check()?;
+                return Err(GpuError::OutOfMemory {
                     adapter: gpu.adapter.name.clone(),
                     slot: name.to_owned(),
                     bytes: size,
-                    total: bytes,
+                    total,
+                    room,
                     reason,
-                }),
+                    fits: None,
+                });
             }
-        };
-        let stores = sizes.into_iter().map(create).collect::<Result<_, _>>()?;
+            stores.insert((name.to_owned(), texels), store);
+            room += size;
+        }
         gpu.check()?;
-        Ok(Memory { stores, bytes })
+        Ok(Memory {
+            stores,
+            bytes: total,
+        })
+    }
+
+    /// Bytes that a memory of these plans would have.
+    pub fn need(plans: &[&Plan]) -> u64 {
+        sizes(plans).values().sum()
     }
 
     /// Bytes of all slots.
@@ -199,6 +209,18 @@ impl Memory {
     ) -> Result<Vec<u32>, GpuError> {
         gpu.submit(&[], Some((self, plan, name)))?.words(gpu).await
     }
+}
+
+/// Name, place and bytes of every store.
+fn sizes<'p>(plans: &[&'p Plan]) -> HashMap<(&'p str, bool), u64> {
+    let mut sizes = HashMap::new();
+    for (_, slot) in plans.iter().flat_map(|plan| plan.slots()) {
+        if slot.view_of.is_none() {
+            let size = sizes.entry((slot.name.as_str(), slot.texels)).or_default();
+            *size = padded(slot).max(*size);
+        }
+    }
+    sizes
 }
 
 enum Place<'a> {

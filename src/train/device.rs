@@ -10,7 +10,7 @@ use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
 use crate::params;
-use crate::plan::Plan;
+use crate::plan::{Caps, Plan, PlanError};
 use crate::rng::Stream;
 
 /// Test images shown after each epoch.
@@ -37,58 +37,100 @@ pub(super) struct Device {
     pub(super) test_images: usize,
 }
 
-/// The training split as a plan's feed, and its size.
-fn train_feed(data: &ImageSet) -> (Feed, usize) {
-    let images = &data.train.images;
-    let packed = Packed {
-        shape: images.shape(),
-        count: images.count(),
-        depth: images.depth(),
-    };
-    (
-        Feed::Resident("train.images", packed, Order::Shuffled),
-        images.count(),
-    )
+/// The plans of a run, before they are compiled.
+struct Plans {
+    full: Plan,
+    tail: Option<Plan>,
+    evaluation: eval::Plans,
+    pictures: Plan,
+    decode: Plan,
+}
+
+impl Plans {
+    fn new(options: &Options, data: &ImageSet, batch: usize, caps: &Caps) -> Self {
+        let model = &options.model;
+        let images = &data.train.images;
+        let packed = Packed {
+            shape: images.shape(),
+            count: images.count(),
+            depth: images.depth(),
+        };
+        let feed = Feed::Resident("train.images", packed, Order::Shuffled);
+        let train = |batch| model::train_step(model, feed, options.adam, batch, caps);
+        let last = images.count() % batch;
+        let (test_feed, test_images) = test_feed(data);
+        Plans {
+            full: train(batch),
+            tail: (last > 0).then(|| train(last)),
+            evaluation: eval::Plans::new(model, data, batch, caps),
+            pictures: model::reconstruct(model, test_feed, PICTURES.min(test_images), caps),
+            decode: model::decode(model, MANIFOLD, caps),
+        }
+    }
+
+    fn all(&self) -> Vec<&Plan> {
+        [&self.full, &self.pictures, &self.decode]
+            .into_iter()
+            .chain(&self.tail)
+            .chain(self.evaluation.all())
+            .collect()
+    }
+
+    fn fit(&self) -> bool {
+        self.all().iter().all(|plan| plan.check().is_ok())
+    }
+}
+
+/// The largest number below `end` that fits, where all below one that fits do so too.
+fn largest(end: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut good, mut bad) = (0, end);
+    while bad - good > 1 {
+        let middle = good + (bad - good) / 2;
+        match fits(middle) {
+            true => good = middle,
+            false => bad = middle,
+        }
+    }
+    (good > 0).then_some(good)
 }
 
 impl Device {
     /// Compiles the plans and puts data and initial weights on the device.
     pub(super) fn new(gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<Self, TrainError> {
         options.model.validate()?;
-        let (model, batch, caps) = (&options.model, options.batch, gpu.caps());
-        let (feed, train_images) = train_feed(data);
+        let (batch, caps) = (options.batch, gpu.caps());
+        let train_images = data.train.images.count();
         if batch > train_images {
             let images = train_images;
             return Err(TrainError::BatchTooLarge { batch, images });
         }
-        let train = |batch| model::train_step(model, feed, options.adam, batch, caps);
-        let full = train(batch);
-        let tail = Some(train_images % batch)
-            .filter(|&last| last > 0)
-            .map(train);
-        let evaluation = eval::Plans::new(model, data, batch, caps);
-        let (test_feed, test_images) = test_feed(data);
-        let shown = PICTURES.min(test_images);
-        let pictures = model::reconstruct(model, test_feed, shown, caps);
-        let decode = model::decode(model, MANIFOLD, caps);
-        let plans: Vec<&Plan> = [&full, &pictures, &decode]
-            .into_iter()
-            .chain(&tail)
-            .chain(evaluation.all())
-            .collect();
-        let memory = Memory::allocate(gpu, &plans)?;
+        let plans = Plans::new(options, data, batch, caps);
+        let memory = Memory::allocate(gpu, &plans.all());
+        let memory = memory.map_err(|mut error| {
+            let plans = |batch| Plans::new(options, data, batch, caps);
+            match &mut error {
+                GpuError::Plan(PlanError::TooLarge { fits, .. }) => {
+                    *fits = largest(batch, |batch| plans(batch).fit());
+                }
+                GpuError::OutOfMemory { fits, room, .. } => {
+                    *fits = largest(batch, |batch| Memory::need(&plans(batch).all()) <= *room);
+                }
+                _ => {}
+            }
+            error
+        })?;
         let compile = |plan: Plan| {
             let replay = Replay::compile(gpu, &plan, &memory)?;
             Ok::<_, GpuError>(Compiled { plan, replay })
         };
         let device = Device {
-            full: compile(full)?,
-            tail: tail.map(compile).transpose()?,
-            evaluator: evaluation.compile(gpu, &memory)?,
-            decode: compile(decode)?,
-            pictures: compile(pictures)?,
+            full: compile(plans.full)?,
+            tail: plans.tail.map(compile).transpose()?,
+            evaluator: plans.evaluation.compile(gpu, &memory)?,
+            decode: compile(plans.decode)?,
+            pictures: compile(plans.pictures)?,
             train_images,
-            test_images,
+            test_images: data.test.images.count(),
             memory,
         };
         device.upload(gpu, options, data)?;
@@ -210,5 +252,19 @@ impl Device {
             images.extend(gpu.submit(&[(replay, 1)], out)?.floats(gpu).await?);
         }
         Ok(images)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_that_fits_is_found() {
+        for limit in 0..9 {
+            let found = largest(9, |n| n <= limit);
+            assert_eq!(found, (limit > 0).then_some(limit), "up to {limit}");
+        }
+        assert_eq!(largest(1, |_| true), None);
     }
 }

@@ -160,7 +160,7 @@ fn options_that_contradict_the_run_are_refused_and_change_nothing() {
         ("--seed 1", ["--seed", "0"]),
         ("--latent-dim 3", ["--latent-dim", "2"]),
         ("--encoder-filters 8,16", ["--encoder-filters", "[8, 8]"]),
-        ("--kl analytic", ["--kl", "Mc"]),
+        ("--kl analytic", ["--kl", "mc"]),
         ("--binarize none", ["--binarize", "threshold"]),
         ("--epochs 1", ["--epochs 1", "earlier"]),
         ("--max-steps 4", ["--max-steps 4", "earlier"]),

@@ -213,7 +213,7 @@ impl RunArgs {
             (
                 "--no-images",
                 next.images == saved.images,
-                "to make pictures".into(),
+                "pictures".into(),
             ),
             (
                 "--latent-dim",
@@ -235,7 +235,14 @@ impl RunArgs {
                 a.decoder_base == b.decoder_base,
                 b.decoder_base.to_string(),
             ),
-            ("--kl", a.loss == b.loss, format!("{:?}", b.loss)),
+            (
+                "--kl",
+                a.loss == b.loss,
+                match b.loss {
+                    Loss::Mc => "mc".into(),
+                    Loss::AnalyticKl => "analytic".into(),
+                },
+            ),
         ];
         if let Some((option, _, value)) = fixed.into_iter().find(|(_, same, _)| !same) {
             bail!(
