@@ -108,11 +108,27 @@ impl Evaluator {
         seed: u64,
         epoch: usize,
     ) -> Result<Terms, GpuError> {
+        let terms = self.run_while(gpu, memory, seed, epoch, &|| true).await?;
+        Ok(terms.expect("nothing stops this evaluation"))
+    }
+
+    /// The same as long as `go_on`; nothing where that turned false before the end.
+    pub async fn run_while(
+        &self,
+        gpu: &Gpu,
+        memory: &Memory,
+        seed: u64,
+        epoch: usize,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Terms>, GpuError> {
         let mut state = StepState::start(seed, Stream::Evaluate);
         state.step = epoch as u32;
         memory.write_words(gpu, &self.plans.full, "evaluate.state", &state.to_words())?;
         let mut left = self.plans.images / self.plans.full.batch;
         while left > 0 {
+            if !go_on() {
+                return Ok(None);
+            }
             let now = left.min(CHUNK);
             gpu.submit(&[(&self.full, now)], None)?.words(gpu).await?;
             left -= now;
@@ -130,11 +146,11 @@ impl Evaluator {
                 .map_or(f64::NAN, |s| f64::from(*s) / self.plans.images as f64)
         };
         const { assert!(TERMS == 4) };
-        Ok(Terms {
+        Ok(Some(Terms {
             logpx_z: mean(0),
             logpz: mean(1),
             logqz_x: mean(2),
             kl: mean(3),
-        })
+        }))
     }
 }

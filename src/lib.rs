@@ -15,18 +15,23 @@
 //! | [`mod@train`], [`eval`] | the loops; they emit [`event::Event`]s |
 //! | [`report`], [`render`] | what listens: progress, metrics, pictures |
 //! | [`check`] | the self-test of an adapter: recorded cases, and kernels against their twins |
-//! | [`tensor_file`], [`checkpoint`] | safetensors files, written atomically |
+//! | [`tensor_file`], [`checkpoint`] | models and checkpoints as safetensors files |
+//! | [`config`], [`atomic`], [`faults`] | the options of a run; whole files or none; what tests break |
 //!
 //! Dependencies point one way: train, eval and check use model, model uses ops, ops use plan; gpu
 //! executes plans and knows no operation by name.
 
 #![warn(missing_docs)]
+#![deny(unsafe_code)]
 
+pub mod atomic;
 pub mod check;
 pub mod checkpoint;
+pub mod config;
 pub mod data;
 pub mod eval;
 pub mod event;
+pub mod faults;
 pub mod gpu;
 pub mod layers;
 pub mod model;

@@ -5,6 +5,7 @@ mod check;
 mod data;
 mod devices;
 mod plan;
+mod signals;
 mod train;
 
 use std::io::{self, Write};
@@ -89,20 +90,22 @@ impl Common {
     }
 }
 
-/// Runs the program; the status is 0 when done, 1 when refused or failed, 2 on wrong usage.
+/// Runs the program; the status is 0 when done, 1 when refused or failed, 2 on wrong usage, and
+/// 130 when training was interrupted.
 pub fn run() -> ExitCode {
     let start = std::time::Instant::now();
     let Cli { command, common } = Cli::parse();
-    let done = match command {
+    let done = |()| ExitCode::SUCCESS;
+    let ended = match command {
         Command::Train(args) => args.run(&common),
-        Command::Check(args) => args.run(&common),
-        Command::Bench(args) => args.run(&common, start),
-        Command::Devices(args) => args.run(&common),
-        Command::Plan(args) => args.run(&common),
-        Command::Data(command) => command.run(&common),
+        Command::Check(args) => args.run(&common).map(done),
+        Command::Bench(args) => args.run(&common, start).map(done),
+        Command::Devices(args) => args.run(&common).map(done),
+        Command::Plan(args) => args.run(&common).map(done),
+        Command::Data(command) => command.run(&common).map(done),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match ended {
+        Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {error:#}"));
