@@ -14,6 +14,7 @@
 //! | [`data`] | image sets, packed; MNIST is built in |
 //! | [`mod@train`], [`eval`] | the loops; they emit [`event::Event`]s |
 //! | [`report`], [`render`] | what listens: progress, metrics, pictures |
+//! | [`bench`] | times the train step and its kernels, beside the best the adapter can do
 //! | [`check`] | the self-test of an adapter: recorded cases, and kernels against their twins |
 //! | [`tensor_file`], [`checkpoint`] | safetensors files, written atomically |
 //!
@@ -22,6 +23,7 @@
 
 #![warn(missing_docs)]
 
+pub mod bench;
 pub mod check;
 pub mod checkpoint;
 pub mod data;

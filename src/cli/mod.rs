@@ -5,6 +5,8 @@ mod check;
 mod data;
 mod devices;
 mod plan;
+mod progress;
+mod shaders;
 mod train;
 
 use std::io::{self, Write};
@@ -36,6 +38,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
     Plan(plan::PlanArgs),
+    Shaders(shaders::ShadersArgs),
     #[command(subcommand)]
     Data(data::DataCommand),
 }
@@ -99,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Bench(args) => args.run(&common, start),
         Command::Devices(args) => args.run(&common),
         Command::Plan(args) => args.run(&common),
+        Command::Shaders(args) => args.run(&common),
         Command::Data(command) => command.run(&common),
     };
     match done {

@@ -8,8 +8,7 @@ use crate::plan::Caps;
 /// Most steps in one submission; the metrics ring holds the steps of two.
 const MOST_STEPS: usize = RING / 2;
 
-/// How many steps the next submission carries: as many as fit its time. Watchdogs end long
-/// submissions on a GPU that also draws a desktop; a software adapter has none.
+/// How many steps the next submission carries: as many as fit its time.
 pub(super) struct Pace {
     budget: Duration,
     steps: usize,
@@ -20,7 +19,7 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn new(caps: &Caps) -> Self {
         Pace {
-            budget: Duration::from_millis(if caps.software { 4000 } else { 250 }),
+            budget: caps.submission_time(),
             steps: 1,
             seconds_per_step: None,
             last: Instant::now(),
