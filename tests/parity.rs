@@ -375,7 +375,7 @@ fn images_are_fetched_as_they_were_packed() {
     report.finish(12);
 }
 
-// Each of the 48 multiply-adds rounds once or twice, which a scale below 1 does not amplify; one
+// Each of the 12 multiply-adds rounds once or twice, which a scale below 1 does not amplify; one
 // that is left out, or done twice, shows as 1e-2.
 #[test]
 fn the_kernels_that_measure_peaks_do_all_of_their_work() {

@@ -5,8 +5,8 @@ use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, Role, Step, groups};
 
 /// Values that an invocation of `multiply_add` keeps, and multiply-adds of a round on each.
-const CHAINS: usize = 12;
-const DEPTH: usize = 16;
+const CHAINS: usize = 32;
+const DEPTH: usize = 4;
 /// Quads that a workgroup of a copy moves.
 const QUADS_OF_GROUP: usize = 256;
 
@@ -24,7 +24,7 @@ pub fn multiply_add(plan: &mut Plan, invocations: usize, rounds: usize) {
         for (i, sums) in t.floats_mut("sums").chunks_mut(4).enumerate() {
             for (lane, sum) in sums.iter_mut().enumerate() {
                 let start = (i % 64) as f64 / 64.0 + lane as f64 / 4.0;
-                *sum = [0.0, 1.0, 2.0].map(|more| chain(start + more)).iter().sum();
+                *sum = (0..CHAINS / 4).map(|more| chain(start + more as f64)).sum();
             }
         }
     };
