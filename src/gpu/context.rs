@@ -56,6 +56,18 @@ pub enum GpuError {
         /// What the driver said.
         reason: String,
     },
+    /// The adapter has no room for a set of plans.
+    #[error(
+        "{adapter} gave no {needed} MiB of memory: {reason}. Use a smaller batch or fewer filters"
+    )]
+    NoMemory {
+        /// Adapter name.
+        adapter: String,
+        /// What all slots take together, in MiB.
+        needed: u64,
+        /// What the driver said.
+        reason: String,
+    },
     /// A mistake cannot be planted, for the reason given.
     #[error("the mistake cannot be planted: {0}")]
     Mistake(String),
@@ -176,6 +188,7 @@ pub struct AdapterReport {
     /// Driver and its version.
     pub driver: String,
     /// Kind: discrete, integrated, virtual, software or other.
+    #[serde(rename = "type")]
     pub kind: &'static str,
     /// What decides kernel variants.
     pub caps: Caps,

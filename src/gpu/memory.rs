@@ -39,7 +39,7 @@ impl Memory {
                 *size = (*size).max(padded(slot));
             }
         }
-        let bytes = sizes.values().map(|(size, _)| size).sum();
+        let bytes: u64 = sizes.values().map(|(size, _)| size).sum();
         let create = |(name, (size, texels)): (&str, (u64, bool))| {
             Counters::add(&gpu.counters.buffers);
             let store = if texels {
@@ -50,7 +50,14 @@ impl Memory {
             (name.to_owned(), store)
         };
         let stores = sizes.into_iter().map(create).collect();
-        gpu.check()?;
+        gpu.check().map_err(|error| match error {
+            GpuError::Driver { adapter, reason } => GpuError::NoMemory {
+                adapter,
+                needed: bytes.div_ceil(1 << 20),
+                reason,
+            },
+            other => other,
+        })?;
         Ok(Memory { stores, bytes })
     }
 
