@@ -14,6 +14,7 @@
 //! | [`data`] | image sets, packed; MNIST is built in |
 //! | [`mod@train`], [`eval`] | the loops; they emit [`event::Event`]s |
 //! | [`report`], [`render`] | what listens: progress, metrics, pictures |
+//! | [`bench`] | times the train step and its kernels, beside the best the adapter can do
 //! | [`check`] | the self-test of an adapter: recorded cases, and kernels against their twins |
 //! | [`tensor_file`], [`checkpoint`] | models and checkpoints as safetensors files |
 //! | [`config`], [`atomic`], [`faults`] | the options of a run; whole files or none; what tests break |
@@ -25,6 +26,7 @@
 #![deny(unsafe_code)]
 
 pub mod atomic;
+pub mod bench;
 pub mod check;
 pub mod checkpoint;
 pub mod config;

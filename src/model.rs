@@ -307,6 +307,19 @@ mod tests {
     }
 
     #[test]
+    fn the_batch_that_a_refusal_names_fits_and_one_more_does_not() {
+        let (model, caps) = (Model::default(), Caps::portable());
+        let step = |b| train_step(&model, Feed::Injected, Adam::default(), b, &caps).check();
+        let Err(crate::plan::PlanError::TooLarge { fits, .. }) = step(50_000) else {
+            panic!("a batch of 50 000 is refused for its size");
+        };
+        let fits = fits.expect("a batch that fits");
+        assert!(step(fits).is_ok());
+        let refused = step(fits + 1).expect_err("one image too many");
+        assert!(refused.to_string().contains(&format!("up to {fits} fits")));
+    }
+
+    #[test]
     fn every_plan_passes_its_check() -> Result<(), crate::plan::PlanError> {
         let caps = Caps::portable();
         let models = [

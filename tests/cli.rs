@@ -2,6 +2,8 @@
 //! files that it leaves. Small IDX folders stand in for data; the adapter is the best there is,
 //! or the one that `CVAE_GPU_BACKEND` and `CVAE_GPU_ADAPTER` ask for.
 
+#[path = "cli/bench.rs"]
+mod bench;
 #[path = "cli/check.rs"]
 mod check;
 #[path = "cli/faults.rs"]

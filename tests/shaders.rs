@@ -12,6 +12,7 @@ use cvae_gpu::data::Depth;
 use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
+use cvae_gpu::ops::peak;
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::plan::shader::{self, SOURCES, Source};
 use cvae_gpu::plan::{Caps, Plan, Variant};
@@ -218,12 +219,16 @@ fn plans() -> Vec<Plan> {
             plans.push(model::decode(&model, 20, &caps));
         }
         plans.push(model::sum_terms(1000, &caps));
+        let mut peaks = Plan::new(1, caps);
+        peak::multiply_add(&mut peaks, 64, 1);
+        peak::copy(&mut peaks, 4);
+        plans.push(peaks);
     }
     plans
 }
 
 #[test]
-fn every_entry_point_is_used_by_the_plans_of_some_model() {
+fn every_entry_point_is_used_by_some_plan() {
     let mut used = BTreeSet::new();
     for plan in plans() {
         plan.check().expect("a sound plan");

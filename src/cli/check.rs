@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -12,9 +11,9 @@ use cvae_gpu::check::{self, Case, Report, Row, Section, Trace};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
-use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::progress::Progress;
 use super::{Common, print, print_json, print_table, say};
 
 /// Prove that this adapter computes what it should: kernels and train steps against known numbers
@@ -131,7 +130,7 @@ impl CheckArgs {
     ) -> anyhow::Result<(Report, Vec<Traced>)> {
         let (mut report, mut traces) = (Report::default(), Vec::new());
         let cases: Box<dyn Iterator<Item = Result<Case, check::CaseError>>> = if given.is_empty() {
-            let mut listen = |what: &str| progress.show(what);
+            let mut listen = |what: &str| progress.show(&format!("checking {what}"));
             report.sections = pollster::block_on(check::kernels(gpu, &mut listen))?;
             Box::new(check::cases())
         } else {
@@ -140,7 +139,7 @@ impl CheckArgs {
         for case in cases {
             let case = case?;
             let of_case = || format!("cannot run {}", case.name);
-            progress.show(&case.name);
+            progress.show(&format!("checking {}", case.name));
             let run = pollster::block_on(check::check_case(gpu, &case, self.strict));
             let (section, outcome) = run.with_context(of_case)?;
             if let Some(folder) = &self.dump {
@@ -156,7 +155,7 @@ impl CheckArgs {
             }
             report.sections.push(section);
             if self.trace {
-                progress.show(&format!("{}, step by step", case.name));
+                progress.show(&format!("checking {}, step by step", case.name));
                 let trace = pollster::block_on(check::trace(gpu, &case)).with_context(of_case)?;
                 traces.push(Traced::new(case.name, trace));
             }
@@ -368,28 +367,4 @@ fn show_kernels(rows: &[Row]) -> anyhow::Result<()> {
     });
     let header = ["kernel", "results", "limit", "found", "of"];
     print_table(&header, &cells.collect::<Vec<_>>())
-}
-
-/// What runs now, on standard error, where that is a terminal.
-struct Progress(Option<ProgressBar>);
-
-impl Progress {
-    fn new(quiet: bool) -> Self {
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        let shown = !quiet && colour && io::stderr().is_terminal();
-        Progress(shown.then(ProgressBar::new_spinner))
-    }
-
-    fn show(&self, what: &str) {
-        if let Some(bar) = &self.0 {
-            bar.set_message(format!("checking {what} …"));
-            bar.tick();
-        }
-    }
-
-    fn end(&mut self) {
-        if let Some(bar) = self.0.take() {
-            bar.finish_and_clear();
-        }
-    }
 }

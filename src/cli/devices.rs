@@ -8,9 +8,16 @@ use serde::Serialize;
 
 use super::{Common, print_json, print_table};
 
-/// List the adapters: index, name, backend, driver, and which kernels would be used
+/// List the adapters: what they are, what they can do, and which kernels each would use
 #[derive(Args)]
-#[command(after_help = "Example:\n  cvae-gpu devices --json | jq '.[0].name'")]
+#[command(after_help = "\
+Examples:
+  cvae-gpu devices
+  cvae-gpu devices --json | jq '.[0].name'
+
+The best adapter comes first, and is taken unless --adapter asks for another by its index or a part
+of its name. `subgroup` is how many invocations share registers, `max binding` the most memory that
+a kernel sees of one tensor; without `timestamps`, `bench --profile` times kernels one by one.")]
 pub struct DevicesArgs {
     /// Print JSON
     #[arg(long)]
@@ -54,6 +61,7 @@ impl DevicesArgs {
             "driver",
             "type",
             "subgroup",
+            "timestamps",
             "max binding",
             "kernels",
         ];
@@ -70,6 +78,7 @@ impl DevicesArgs {
                 } else {
                     format!("{}..{}", caps.subgroup_min, caps.subgroup_max)
                 },
+                if caps.timestamps { "yes" } else { "no" }.to_owned(),
                 format!("{} MiB", caps.max_binding_bytes >> 20),
                 variants.join(" "),
             ]

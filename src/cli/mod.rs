@@ -5,6 +5,8 @@ mod check;
 mod data;
 mod devices;
 mod plan;
+mod progress;
+mod shaders;
 mod signals;
 mod train;
 
@@ -37,6 +39,7 @@ enum Command {
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
     Plan(plan::PlanArgs),
+    Shaders(shaders::ShadersArgs),
     #[command(subcommand)]
     Data(data::DataCommand),
 }
@@ -102,6 +105,7 @@ pub fn run() -> ExitCode {
         Command::Bench(args) => args.run(&common, start).map(done),
         Command::Devices(args) => args.run(&common).map(done),
         Command::Plan(args) => args.run(&common).map(done),
+        Command::Shaders(args) => args.run(&common).map(done),
         Command::Data(command) => command.run(&common).map(done),
     };
     match ended {

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::train::ModelArgs;
 use super::{Common, print, print_json, print_table};
 
-/// Show the train step as a table: step, kernel, grid, FLOPs, bytes
+/// Show the train step as a table: step, kernel, variant, grid, bytes, FLOPs
 #[derive(Args)]
 #[command(
     after_help = "Example:\n  cvae-gpu plan --batch 128\n  cvae-gpu plan --variant plain --json"
@@ -89,15 +89,15 @@ impl PlanArgs {
             let [x, y, z] = row.grid;
             vec![
                 row.step.clone(),
-                row.variant.to_owned(),
                 row.kernel.clone(),
+                row.variant.to_owned(),
                 format!("{x}×{y}×{z}"),
-                format!("{:.2}", row.flops as f64 / 1e6),
                 format!("{:.1}", row.bytes as f64 / 1024.0),
+                format!("{:.2}", row.flops as f64 / 1e6),
             ]
         });
         print_table(
-            &["step", "module", "kernel", "grid", "MFLOP", "KiB"],
+            &["step", "kernel", "variant", "grid", "KiB", "MFLOP"],
             &cells.collect::<Vec<_>>(),
         )?;
         Ok(print(&format!(

@@ -126,6 +126,7 @@ pub struct AdapterReport {
     /// Driver and its version.
     pub driver: String,
     /// Kind: discrete, integrated, virtual, software or other.
+    #[serde(rename = "type")]
     pub kind: &'static str,
     /// What decides kernel variants.
     pub caps: Caps,

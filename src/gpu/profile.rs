@@ -5,13 +5,24 @@ use super::context::Gpu;
 use super::error::GpuError;
 
 impl Gpu {
-    /// Milliseconds of each step of one run, or nothing where the adapter takes no timestamps
-    /// inside a pass.
-    pub async fn profile(&self, replay: &Replay) -> Result<Option<Vec<f64>>, GpuError> {
-        if !self.caps().timestamps {
-            return Ok(None);
-        }
-        let count = u32::try_from(replay.dispatches.len() + 1).unwrap_or(u32::MAX);
+    /// How many runs of a plan one call of [`Gpu::profile`] can time: a set of timestamps holds
+    /// 4096, of which a run takes one for each step.
+    pub fn most_profiled(replay: &Replay) -> usize {
+        let most = wgpu::QUERY_SET_MAX_QUERIES as usize - 1;
+        (most / replay.dispatches.len().max(1)).max(1)
+    }
+
+    /// Runs a plan `times` times in one submission, with a timestamp behind each step. Gives the
+    /// milliseconds of each step, summed over the runs; a step lasts from the end of the one
+    /// before it to its own, so that together they are the whole time.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError::Driver`] where the adapter takes no timestamps inside a pass
+    /// ([`Caps::timestamps`](crate::plan::Caps)), or for more runs than [`Gpu::most_profiled`].
+    pub async fn profile(&self, replay: &Replay, times: usize) -> Result<Vec<f64>, GpuError> {
+        let steps = replay.dispatches.len();
+        let count = u32::try_from(times * steps + 1).unwrap_or(u32::MAX);
         let queries = self.device.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("profile"),
             ty: wgpu::QueryType::Timestamp,
@@ -31,7 +42,8 @@ impl Gpu {
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
             pass.write_timestamp(&queries, 0);
-            for (i, dispatch) in (1..count).zip(&replay.dispatches) {
+            let dispatches = (0..times).flat_map(|_| &replay.dispatches);
+            for (i, dispatch) in (1..count).zip(dispatches) {
                 let [x, y, z] = dispatch.grid;
                 pass.set_pipeline(&dispatch.pipeline.pipeline);
                 pass.set_bind_group(0, &dispatch.group, &[]);
@@ -51,9 +63,10 @@ impl Gpu {
             .map_err(|e| self.driver_error(e))?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&view);
         let period = f64::from(self.queue.get_timestamp_period()) * 1e-6;
-        let spans = ticks
-            .windows(2)
-            .map(|t| t[1].wrapping_sub(t[0]) as f64 * period);
-        Ok(Some(spans.collect()))
+        let mut sums = vec![0.0; steps];
+        for (i, pair) in ticks.windows(2).enumerate() {
+            sums[i % steps] += pair[1].saturating_sub(pair[0]) as f64 * period;
+        }
+        Ok(sums)
     }
 }

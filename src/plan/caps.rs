@@ -1,5 +1,7 @@
 //! What an adapter offers, as plain data, so that choosing kernels needs no GPU.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// Capabilities of an adapter which decide kernel variants.
@@ -22,6 +24,13 @@ pub struct Caps {
 }
 
 impl Caps {
+    /// How long a submission may keep the adapter busy. Watchdogs end long ones on a GPU that also
+    /// draws a desktop; a software adapter has none, but whoever presses Ctrl-C waits for the two
+    /// in flight.
+    pub fn submission_time(&self) -> Duration {
+        Duration::from_millis(if self.software { 1000 } else { 250 })
+    }
+
     /// The least that every WebGPU adapter offers; what tests and tables use without an adapter.
     pub fn portable() -> Self {
         Caps {

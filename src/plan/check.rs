@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::shader::{self, Entry};
-use super::{Plan, Role, SlotId, Step};
+use super::{Plan, Role, Slot, SlotId, Step};
 
 /// Why a plan cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -49,27 +49,30 @@ pub const MAX_GROUPS: u32 = 65_535;
 impl Plan {
     /// Checks every step against its shader, the adapter's limits, and the order of writes.
     pub fn check(&self) -> Result<(), PlanError> {
-        for (_, slot) in self.slots() {
-            if slot.bytes() > self.caps.max_binding_bytes {
-                let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-                let fits = u64::try_from(self.batch).ok().and_then(|batch| {
-                    let per_image = slot.bytes() / batch.max(1);
-                    usize::try_from(self.caps.max_binding_bytes / per_image.max(1)).ok()
-                });
-                let grows = slot.role == Role::Activation;
-                return Err(PlanError::TooLarge {
-                    slot: slot.name.clone(),
-                    needed: mib(slot.bytes()),
-                    limit: self.caps.max_binding_bytes >> 20,
-                    fits: fits.filter(|&b| grows && b > 0),
-                });
-            }
-        }
+        self.check_sizes()?;
         let mut written = HashSet::new();
         for step in self.steps() {
             self.check_step(step, &mut written)?;
         }
         Ok(())
+    }
+
+    /// Names the largest slot that grows with the batch, for it decides which batch would fit.
+    fn check_sizes(&self) -> Result<(), PlanError> {
+        let limit = self.caps.max_binding_bytes;
+        let grows = |slot: &Slot| slot.role == Role::Activation;
+        let over = self.slots().map(|(_, s)| s).filter(|s| s.bytes() > limit);
+        let Some(slot) = over.max_by_key(|s| (!grows(s), s.bytes())) else {
+            return Ok(());
+        };
+        let per_image = slot.bytes().div_ceil(self.batch.max(1) as u64).max(1);
+        let fits = usize::try_from(limit / per_image).unwrap_or(usize::MAX);
+        Err(PlanError::TooLarge {
+            slot: slot.name.clone(),
+            needed: slot.bytes().div_ceil(1 << 20),
+            limit: limit >> 20,
+            fits: Some(fits).filter(|&b| grows(slot) && b > 0),
+        })
     }
 
     fn check_step(&self, step: &Step, written: &mut HashSet<SlotId>) -> Result<(), PlanError> {

@@ -240,10 +240,16 @@ impl Plan {
         owned.map(Slot::bytes).sum()
     }
 
-    /// Bytes that a step touches when each bound slot moves once.
+    /// Bytes that a step touches when each bound slot moves once; of a data set, which has more
+    /// rows than the batch, the rows of a batch.
     pub fn step_bytes(&self, step: &Step) -> u64 {
-        let slots = step.bindings.iter().map(|(_, slot)| &self[*slot]);
-        slots.map(Slot::bytes).sum()
+        let moved = |slot: &Slot| match slot.shape.first() {
+            Some(&rows) if slot.role == Role::Data && rows > self.batch => {
+                slot.bytes() / rows as u64 * self.batch as u64
+            }
+            _ => slot.bytes(),
+        };
+        step.bindings.iter().map(|(_, id)| moved(&self[*id])).sum()
     }
 
     /// Kernel variants used, in the order of first use: what a run records about itself.

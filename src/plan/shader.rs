@@ -78,6 +78,7 @@ pub const SOURCES: &[Source] = &[
     source!("dense"),
     source!("elbo"),
     source!("fetch"),
+    source!("peak"),
     source!("reduce"),
     source!("reparam"),
     source!("rng"),
@@ -99,6 +100,11 @@ impl Source {
         }
         parts.push((self.file, self.text));
         parts
+    }
+
+    /// Stems of the files it is made of, in order; its own is the last.
+    pub fn files(&self) -> Vec<&'static str> {
+        self.parts().into_iter().map(|(file, _)| file).collect()
     }
 
     /// The module as wgpu gets it.

@@ -8,9 +8,7 @@ use crate::plan::Caps;
 /// Most steps in one submission; the metrics ring holds the steps of two.
 const MOST_STEPS: usize = RING / 2;
 
-/// How many steps the next submission carries: as many as fit its time. Watchdogs end long
-/// submissions on a GPU that also draws a desktop. A software adapter has none, but whoever
-/// presses Ctrl-C waits for the two in flight.
+/// How many steps the next submission carries: as many as fit its time.
 pub(super) struct Pace {
     budget: Duration,
     steps: usize,
@@ -21,7 +19,7 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn new(caps: &Caps) -> Self {
         Pace {
-            budget: Duration::from_millis(if caps.software { 1000 } else { 250 }),
+            budget: caps.submission_time(),
             steps: 1,
             seconds_per_step: None,
             last: Instant::now(),

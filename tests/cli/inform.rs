@@ -1,4 +1,4 @@
-//! The commands that inform: devices, plan, data and bench.
+//! The commands that inform: devices, plan, shaders and data.
 
 use std::collections::BTreeSet;
 
@@ -32,6 +32,7 @@ fn devices_lists_each_adapter_as_a_table_and_as_json() {
             assert!(row.contains(value), "no {key} {value:?} in {row:?}");
         }
         assert_ne!(device["name"], "");
+        assert!(device["type"].is_string(), "{device}");
         let backend = device["backend"].as_str().expect("a backend");
         assert!(["vulkan", "metal", "dx12", "gl"].contains(&backend));
         assert!(!list(&device["variants"]).is_empty());
@@ -141,27 +142,33 @@ fn data_info_says_what_was_packed_from_where() {
 }
 
 #[test]
-fn bench_prints_one_json_document_of_consistent_figures() {
-    let bench = Cli::new("bench --batch 4 --steps 2 --repeats 2 --json").on_adapter();
-    let figures = bench.succeed().json();
-    let number = |key: &str| figures[key].as_f64().expect(key);
-    for (key, value) in [("batch", 4.0), ("steps", 2.0), ("repeats", 2.0)] {
-        assert_eq!(number(key), value);
+fn shaders_lists_every_module_and_prints_what_the_driver_gets() {
+    let json = Cli::new("shaders --json").succeed().json();
+    let table = Cli::new("shaders").succeed().stdout;
+    let modules = list(&json);
+    assert_eq!(table.lines().count(), modules.len() + 1, "{table}");
+    for (row, module) in table.lines().skip(1).zip(modules) {
+        let name = module["name"].as_str().expect("a name");
+        assert!(row.starts_with(name), "{row}");
+        let printed = Cli::new("shaders --print").with(name).succeed().stdout;
+        let parsed = naga::front::wgsl::parse_str(&printed)
+            .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(&printed)));
+        let entries = list(&module["entries"]);
+        assert_eq!(parsed.entry_points.len(), entries.len(), "{name}");
+        for (point, entry) in parsed.entry_points.iter().zip(entries) {
+            assert_eq!(*entry, point.name);
+            assert!(row.contains(&point.name), "{row}");
+        }
+        for file in list(&module["files"]) {
+            assert!(row.contains(file.as_str().expect("a file")), "{row}");
+        }
     }
-    for key in [
-        "ms_per_step",
-        "images_per_second",
-        "gflops",
-        "first_step_seconds",
-    ] {
-        let value = number(key);
-        assert!(value.is_finite() && value > 0.0, "{key} is {value}");
-    }
-    let ms = number("ms_per_step");
-    assert!((number("ms_min")..=number("ms_max")).contains(&ms));
-    let rate = number("images_per_second") * ms / 4000.0;
-    assert!((rate - 1.0).abs() < 1e-9, "{figures}");
-    for key in ["adapter", "driver", "backend", "variant"] {
-        assert!(figures[key].is_string(), "{figures}");
-    }
+    let document = Cli::new("shaders --json --print adam").succeed().json();
+    let text = document["wgsl"].as_str().expect("text");
+    assert!(text.contains("fn update"), "{text}");
+}
+
+#[test]
+fn an_unknown_shader_is_refused_with_a_list_of_those_there_are() {
+    Cli::new("shaders --print nope").fail(1, &["nope", "adam", "conv_tile"]);
 }

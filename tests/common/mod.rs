@@ -3,6 +3,7 @@
 
 pub mod convolutions;
 pub mod dense;
+pub mod device;
 pub mod mutants;
 pub mod pair;
 pub mod report;
@@ -12,38 +13,8 @@ pub mod training;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use cvae_gpu::gpu::{Backend, Gpu, Selection};
-
-/// Which adapter the environment asks the tests to run on.
-pub fn selection() -> Selection {
-    let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    Selection {
-        adapter: var("CVAE_GPU_ADAPTER"),
-        backend: var("CVAE_GPU_BACKEND").map(|b| b.parse().expect("CVAE_GPU_BACKEND")),
-        disable: var("CVAE_GPU_DISABLE")
-            .map(|v| {
-                v.split(',')
-                    .map(|f| f.parse().expect("CVAE_GPU_DISABLE"))
-                    .collect()
-            })
-            .unwrap_or_default(),
-        checked: var("CVAE_GPU_CHECKED").is_some(),
-        variant: var("CVAE_GPU_VARIANT").map(|v| v.parse().expect("CVAE_GPU_VARIANT")),
-    }
-}
-
-/// The device all tests of a process share: software adapters leak devices. A machine without
-/// an adapter fails here; nothing is skipped in silence.
-pub fn gpu() -> &'static Gpu {
-    static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| match pollster::block_on(Gpu::open(&selection())) {
-        Ok(gpu) => {
-            say(&format!("testing on {}", name(&gpu)));
-            gpu
-        }
-        Err(e) => panic!("the tests need an adapter: {e}"),
-    })
-}
+use cvae_gpu::gpu::{Backend, Gpu};
+pub use device::{gpu, name, selection};
 
 /// The same adapter with shaders which wgpu guards: no index beyond a slot, no loop without end.
 /// What ships is trusted instead, and both must be right.
@@ -55,12 +26,6 @@ pub fn checked_gpu() -> &'static Gpu {
     }
     selection.checked = true;
     CHECKED.get_or_init(|| pollster::block_on(Gpu::open(&selection)).expect("a second device"))
-}
-
-fn name(gpu: &Gpu) -> String {
-    let adapter = &gpu.adapter;
-    let backend = adapter.backend.name();
-    format!("{} ({backend}, {})", adapter.name, adapter.driver)
 }
 
 /// The adapter and its driver, for failure messages.

@@ -15,7 +15,7 @@ use cvae_gpu::ops::elbo::{self, COLUMNS, RING};
 use cvae_gpu::ops::fetch::{self, Packed};
 use cvae_gpu::ops::reparam::{self, Divergence, Sampled};
 use cvae_gpu::ops::state::{self, StepState};
-use cvae_gpu::ops::{bce, reduce, texels};
+use cvae_gpu::ops::{bce, peak, reduce, texels};
 use cvae_gpu::plan::cpu::Values;
 use cvae_gpu::plan::{Plan, Role};
 use cvae_gpu::rng::Stream;
@@ -331,4 +331,29 @@ pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
         }
     }
     report.finish(12);
+}
+
+// Each of the 12 multiply-adds rounds once or twice, which a scale below 1 does not amplify; one
+// that is left out, or done twice, shows as 1e-2.
+pub fn the_kernels_that_measure_peaks_do_all_of_their_work(gpu: &Gpu) {
+    let mut report = Report::default();
+    let pairs = [false, true]
+        .into_iter()
+        .flat_map(|on| [(on, 4), (on, 1028), (on, 65_540)]);
+    for (texels, len) in pairs {
+        let mut p = plan(gpu, 1);
+        p.caps.texels = texels;
+        peak::multiply_add(&mut p, 128, 3);
+        peak::copy(&mut p, len);
+        let mut pair = Pair::new(gpu, &[&p]);
+        pair.set(&p, "peak.from", &uniform(len, 1.0, 4));
+        pair.set(&p, "peak.factors", &[0.99, 0.5]);
+        let limit = |slot: &str| match slot {
+            "peak.sums" => Limit::OfLargest(1e-6),
+            _ => Limit::Exact,
+        };
+        let case = format!("{len} values, texels {texels}");
+        pair.run(&mut report, &case, &p, 1, limit);
+    }
+    report.finish(2 * 3 * 2);
 }

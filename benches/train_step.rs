@@ -1,0 +1,76 @@
+//! The train step as a whole, and each of its kernels alone.
+//!
+//! `cargo bench` measures the tutorial's model in batches of 32; a name or a part of it after `--`
+//! picks, as in `cargo bench -- deconv2`. A kernel alone finds its tensors in the caches that it
+//! left them in, so that it may be faster here than in the step: `cvae-gpu bench --profile` is for
+//! where a step's time goes, this is for whether a change made one kernel faster.
+//!
+//! `cargo test` runs everything here once, with a model of a few channels, so that nothing rots.
+
+#[path = "../tests/common/device.rs"]
+mod device;
+
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use cvae_gpu::bench::Rig;
+use cvae_gpu::data::{Binarize, PackedImages, mnist};
+use cvae_gpu::model::Model;
+
+/// The tutorial's model and data under `cargo bench`, a toy under `cargo test`.
+fn workload() -> (Model, PackedImages, usize) {
+    if std::env::args().any(|arg| arg == "--bench") {
+        let set = mnist::load().expect("the set is built in");
+        return (Model::default(), set.train.images, 32);
+    }
+    let model = Model {
+        image: [8, 8, 1],
+        encoder_filters: [4, 8],
+        decoder_base: 4,
+        decoder_filters: [8, 4],
+        ..Model::default()
+    };
+    let pixels: Vec<u8> = (0..4 * 64).map(|i| (i * 37 % 256) as u8).collect();
+    let images = PackedImages::from_bytes(model.image, &pixels, Binarize::Threshold);
+    (model, images, 2)
+}
+
+fn train_step(criterion: &mut Criterion) {
+    let (model, images, batch) = workload();
+    let mut rig = Rig::new(device::gpu(), &model, &images, batch).expect("a train step");
+    pollster::block_on(rig.warm_up()).expect("a warm-up");
+    let ms = |ms: f64, times: u64| Duration::from_secs_f64(ms * times as f64 / 1e3);
+
+    let mut group = criterion.benchmark_group("step");
+    group.throughput(Throughput::Elements(batch as u64));
+    group.bench_function(BenchmarkId::from_parameter(batch), |bencher| {
+        bencher.iter_custom(|times| {
+            let run = pollster::block_on(rig.run(times as usize));
+            ms(run.expect("a run").ms, times)
+        });
+    });
+    group.finish();
+
+    let mut group = criterion.benchmark_group("kernel");
+    for (index, step) in rig.plan().steps().iter().enumerate() {
+        group.throughput(Throughput::Bytes(rig.plan().step_bytes(step)));
+        group.bench_function(BenchmarkId::from_parameter(&step.label), |bencher| {
+            bencher.iter_custom(|times| {
+                let run = pollster::block_on(rig.alone(index, times as usize));
+                ms(run.expect("a run").ms, times)
+            });
+        });
+    }
+    group.finish();
+}
+
+// A step has some fifty kernels: a second each, and the whole is done in a minute.
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1));
+    targets = train_step
+}
+criterion_main!(benches);

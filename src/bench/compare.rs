@@ -1,0 +1,174 @@
+//! Sets a report beside an earlier one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::report::Report;
+
+/// What must be equal for two reports to be of the same thing, in the order of weight.
+const CONTEXT: [&str; 5] = ["adapter", "backend", "driver", "batch", "variant"];
+/// Figures of a whole report.
+const FIGURES: [&str; 8] = [
+    "ms_per_step",
+    "ms_min",
+    "ms_max",
+    "images_per_second",
+    "gflops",
+    "peak_gflops",
+    "peak_gbps",
+    "first_step_seconds",
+];
+
+/// Why a file cannot be compared with.
+#[derive(Debug, thiserror::Error)]
+pub enum CompareError {
+    /// The file cannot be read.
+    #[error("cannot read {}: {reason}. Give a file that `cvae-gpu bench --json` wrote", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The file is no JSON.
+    #[error("{} is no JSON ({reason}). Give a file that `cvae-gpu bench --json` wrote", .path.display())]
+    NoJson {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and where.
+        reason: serde_json::Error,
+    },
+    /// The file is of something else.
+    #[error("{} is not from `cvae-gpu bench --json`: it has no `{key}`", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What is missing, or no such value.
+        key: &'static str,
+    },
+}
+
+/// An earlier report.
+#[derive(Clone, Debug)]
+pub struct Past {
+    path: PathBuf,
+    report: Value,
+}
+
+/// Two reports, figure by figure.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// Where the earlier one was read.
+    pub file: PathBuf,
+    /// What is not the same, so that ratios say less: `adapter: A before, B now`.
+    pub differs: Vec<String>,
+    /// Every figure that both have.
+    pub ratios: Vec<Ratio>,
+}
+
+/// A figure of two reports.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ratio {
+    /// Its key, or for a batch of a sweep or for a kernel, `ms` with its name.
+    pub figure: String,
+    /// In the earlier report.
+    pub before: f64,
+    /// In this one.
+    pub now: f64,
+    /// Now by before.
+    pub ratio: f64,
+}
+
+impl Past {
+    /// Reads a report.
+    ///
+    /// # Errors
+    ///
+    /// [`CompareError`] where the file is none.
+    pub fn read(path: &Path) -> Result<Past, CompareError> {
+        let path = path.to_owned();
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(reason) => return Err(CompareError::Unreadable { path, reason }),
+        };
+        let report: Value = match serde_json::from_slice(&bytes) {
+            Ok(report) => report,
+            Err(reason) => return Err(CompareError::NoJson { path, reason }),
+        };
+        let has = |key: &str| match key {
+            "adapter" => report[key].is_string(),
+            _ => positive(&report[key]).is_some(),
+        };
+        let required = ["adapter", "batch", "ms_per_step"];
+        match required.into_iter().find(|key| !has(key)) {
+            Some(key) => Err(CompareError::Foreign { path, key }),
+            None => Ok(Past { path, report }),
+        }
+    }
+
+    /// Sets `now` beside it.
+    ///
+    /// # Errors
+    ///
+    /// [`serde_json::Error`] for a report that has no JSON, which none is.
+    pub fn compare(&self, now: &Report) -> Result<Comparison, serde_json::Error> {
+        let now = serde_json::to_value(now)?;
+        let differs = CONTEXT
+            .into_iter()
+            .filter(|key| self.report[*key] != now[*key]);
+        let differs = differs.map(|key| {
+            let [before, now] = [&self.report[key], &now[key]].map(shown);
+            format!("{key}: {before} before, {now} now")
+        });
+        let before = figures(&self.report);
+        let ratio = |(figure, now): (String, f64)| {
+            let (_, before) = *before.iter().find(|(name, _)| *name == figure)?;
+            Some(Ratio {
+                figure,
+                before,
+                now,
+                ratio: now / before,
+            })
+        };
+        Ok(Comparison {
+            file: self.path.clone(),
+            differs: differs.collect(),
+            ratios: figures(&now).into_iter().filter_map(ratio).collect(),
+        })
+    }
+}
+
+/// A value as text, without quotes.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "nothing".into(),
+        other => other.to_string(),
+    }
+}
+
+fn positive(value: &Value) -> Option<f64> {
+    value.as_f64().filter(|v| v.is_finite() && *v > 0.0)
+}
+
+/// Every figure of a report, under a name that tells it from the others.
+fn figures(report: &Value) -> Vec<(String, f64)> {
+    let named = |name: String, value: &Value| Some((name, positive(value)?));
+    let list = |key: &str| report[key].as_array().map_or(&[][..], Vec::as_slice);
+    let whole = FIGURES
+        .iter()
+        .filter_map(|key| named((*key).into(), &report[*key]));
+    let sweep = list("sweep").iter().filter_map(|row| {
+        let name = format!("ms_per_step, batch {}", row["batch"]);
+        named(name, &row["ms_per_step"])
+    });
+    let kernels = list("kernels").iter().filter_map(|row| {
+        let name = format!("ms, {}", row["name"].as_str()?);
+        named(name, &row["ms"])
+    });
+    whole.chain(sweep).chain(kernels).collect()
+}

@@ -1,0 +1,153 @@
+//! Measures the train step: how long it takes, where the time goes, and what the adapter could do
+//! at best.
+//!
+//! A *repeat* is a number of steps, run as in training: many to a submission, two submissions in
+//! flight, no host in between. The middle one of several repeats is the result, since the fastest
+//! is luck and the mean belongs to whatever else the machine was doing. With a profile the
+//! repeats that count are those with a timestamp behind each kernel, so that the rows are of the
+//! very steps whose time is reported.
+
+mod compare;
+mod peak;
+mod report;
+mod rig;
+
+use std::time::Instant;
+
+pub use compare::{CompareError, Comparison, Past, Ratio};
+pub use peak::Peaks;
+pub use report::{Figures, KernelRow, Report};
+pub use rig::{Rig, Run};
+
+use crate::data::PackedImages;
+use crate::gpu::{Gpu, GpuError};
+use crate::model::Model;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The model that is trained.
+    pub model: Model,
+    /// Images of a step.
+    pub batch: usize,
+    /// Steps of a repeat; as many as take about a second if none.
+    pub steps: Option<usize>,
+    /// Repeats, of which the middle one counts.
+    pub repeats: usize,
+    /// Time each kernel as well.
+    pub profile: bool,
+    /// Further batch sizes.
+    pub sweep: Vec<usize>,
+}
+
+/// Measures on `gpu` with batches of `images`. `start` is when the process began, and `progress`
+/// hears what comes next.
+///
+/// # Errors
+///
+/// [`GpuError`] where a batch does not fit the adapter, before anything is measured, and where
+/// the driver fails.
+pub async fn run(
+    gpu: &Gpu,
+    images: &PackedImages,
+    options: &Options,
+    start: Instant,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Report, GpuError> {
+    let model = &options.model;
+    for batch in std::iter::once(&options.batch).chain(&options.sweep) {
+        Rig::plan_for(gpu, model, images, *batch).check()?;
+    }
+    progress("setting up");
+    let mut rig = Rig::new(gpu, model, images, options.batch)?;
+    rig.run(1).await?;
+    let first_step_seconds = start.elapsed().as_secs_f64();
+    progress("peaks of the adapter");
+    let peaks = Peaks::measure(gpu).await?;
+    let measured = measure(&mut rig, options, options.profile, progress).await?;
+    let kernels = measured
+        .kernels
+        .map(|ms| report::rows(rig.plan(), &ms, peaks));
+    let variant = rig.plan().variants().join(",");
+    // Its memory may be what the next batch needs.
+    drop(rig);
+    let mut sweep = Vec::new();
+    for batch in &options.sweep {
+        if *batch == options.batch {
+            sweep.push(measured.figures.clone());
+            continue;
+        }
+        let mut rig = Rig::new(gpu, model, images, *batch)?;
+        let measured = measure(&mut rig, options, false, progress).await?;
+        sweep.push(measured.figures);
+    }
+    Ok(Report {
+        adapter: gpu.adapter.name.clone(),
+        driver: gpu.adapter.driver.clone(),
+        backend: gpu.adapter.backend.name(),
+        variant,
+        figures: measured.figures,
+        peaks,
+        first_step_seconds,
+        kernels,
+        sweep: Some(sweep).filter(|rows| !rows.is_empty()),
+        compare: None,
+        unstamped_ms: measured.unstamped_ms,
+    })
+}
+
+/// What the repeats of a batch size gave.
+struct Measured {
+    figures: Figures,
+    /// Milliseconds of each kernel.
+    kernels: Option<Vec<f64>>,
+    /// Milliseconds of a step without timestamps, where the figures are of steps with them.
+    unstamped_ms: Option<f64>,
+}
+
+async fn measure(
+    rig: &mut Rig<'_>,
+    options: &Options,
+    profile: bool,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Measured, GpuError> {
+    let (batch, repeats) = (rig.plan().batch, options.repeats.max(1));
+    progress(&format!("batch {batch}: warming up"));
+    rig.warm_up().await?;
+    let steps = options.steps.unwrap_or_else(|| rig.steps_per_repeat());
+    let stamped = profile && rig.has_timestamps();
+    let (mut plain, mut profiled) = (Vec::new(), Vec::new());
+    for repeat in 1..=repeats {
+        progress(&format!(
+            "batch {batch}: repeat {repeat} of {repeats}, {steps} steps"
+        ));
+        plain.push(rig.run(steps).await?);
+        if stamped {
+            profiled.push(rig.profile(steps).await?);
+        }
+    }
+    let by_ms = |a: &Run, b: &Run| a.ms.total_cmp(&b.ms);
+    plain.sort_by(by_ms);
+    profiled.sort_by(|a: &(Run, Vec<f64>), b| by_ms(&a.0, &b.0));
+    let middle = (repeats - 1) / 2;
+    let unstamped_ms = stamped.then_some(plain[middle].ms);
+    let cpu_ms = plain[middle].cpu_ms;
+    let runs = if stamped {
+        profiled.iter().map(|(run, _)| *run).collect()
+    } else {
+        plain
+    };
+    let kernels = if stamped {
+        Some(profiled.swap_remove(middle).1)
+    } else if profile {
+        progress(&format!("batch {batch}: each kernel alone"));
+        Some(rig.each_alone(steps).await?)
+    } else {
+        None
+    };
+    Ok(Measured {
+        figures: Figures::new(rig.plan(), steps, &runs, cpu_ms),
+        kernels,
+        unstamped_ms,
+    })
+}

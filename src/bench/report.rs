@@ -1,0 +1,171 @@
+//! What was measured, in the form that scripts read.
+
+use serde::Serialize;
+
+use super::compare::Comparison;
+use super::peak::Peaks;
+use super::rig::Run;
+use crate::plan::Plan;
+
+/// Repeats that are further apart than this share of their median were disturbed.
+const WIDE: f64 = 0.25;
+
+/// The document of `bench --json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Adapter name.
+    pub adapter: String,
+    /// Driver and its version.
+    pub driver: String,
+    /// Graphics interface.
+    pub backend: &'static str,
+    /// Kernel variants of the convolutions.
+    pub variant: String,
+    /// The step.
+    #[serde(flatten)]
+    pub figures: Figures,
+    /// The adapter's best.
+    #[serde(flatten)]
+    pub peaks: Peaks,
+    /// Seconds from process start to the end of the first train step.
+    pub first_step_seconds: f64,
+    /// Each kernel of the step, in order, where a profile was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<Vec<KernelRow>>,
+    /// Steps of other batch sizes, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Vec<Figures>>,
+    /// Beside an earlier report, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compare: Option<Comparison>,
+    /// Milliseconds per step without timestamps, where the figures are of steps with them.
+    #[serde(skip)]
+    pub unstamped_ms: Option<f64>,
+}
+
+/// The train step of one batch size.
+#[derive(Clone, Debug, Serialize)]
+pub struct Figures {
+    /// Images of a step.
+    pub batch: usize,
+    /// Steps of a repeat.
+    pub steps: usize,
+    /// Repeats.
+    pub repeats: usize,
+    /// Milliseconds per step of the middle repeat, the faster of two.
+    pub ms_per_step: f64,
+    /// Of the fastest repeat.
+    pub ms_min: f64,
+    /// Of the slowest.
+    pub ms_max: f64,
+    /// Images trained on per second.
+    pub images_per_second: f64,
+    /// 10⁹ useful floating-point operations per second.
+    pub gflops: f64,
+    /// Milliseconds per step that the calling thread takes to encode and submit.
+    #[serde(skip)]
+    pub cpu_ms: f64,
+}
+
+impl Figures {
+    /// From repeats of `steps` steps, the fastest first.
+    pub(super) fn new(plan: &Plan, steps: usize, runs: &[Run], cpu_ms: f64) -> Self {
+        let ms = |index: usize| runs.get(index).map_or(f64::NAN, |run| run.ms);
+        let last = runs.len().saturating_sub(1);
+        let median = ms(last / 2);
+        Figures {
+            batch: plan.batch,
+            steps,
+            repeats: runs.len(),
+            ms_per_step: median,
+            ms_min: ms(0),
+            ms_max: ms(last),
+            images_per_second: 1e3 * plan.batch as f64 / median,
+            gflops: plan.flops() as f64 / median / 1e6,
+            cpu_ms,
+        }
+    }
+
+    /// How far the repeats are apart, as a share of their median.
+    pub fn spread(&self) -> f64 {
+        (self.ms_max - self.ms_min) / self.ms_per_step
+    }
+
+    /// Whether something else seems to have used the machine.
+    pub fn disturbed(&self) -> bool {
+        self.spread() > WIDE
+    }
+}
+
+/// One kernel call of the step.
+#[derive(Clone, Debug, Serialize)]
+pub struct KernelRow {
+    /// What it computes, such as `decoder.deconv2 forward`.
+    pub name: String,
+    /// Module and entry point.
+    pub entry: String,
+    /// Milliseconds.
+    pub ms: f64,
+    /// Part of all kernels' time.
+    pub share: f64,
+    /// 10⁹ useful floating-point operations per second.
+    pub gflops: f64,
+    /// 10⁹ bytes per second, when each slot it binds moves once.
+    pub gbps: f64,
+    /// Part of the nearer of the adapter's two peaks.
+    pub of_peak: f64,
+}
+
+/// Rows from the milliseconds of each step of the plan.
+pub(super) fn rows(plan: &Plan, ms: &[f64], peaks: Peaks) -> Vec<KernelRow> {
+    let total: f64 = ms.iter().sum();
+    // A clock may be too coarse to see a short kernel.
+    let per_ms = |amount: u64, ms: f64| {
+        let rate = amount as f64 / ms / 1e6;
+        if rate.is_finite() { rate } else { 0.0 }
+    };
+    let row = |(step, &ms): (&crate::plan::Step, &f64)| {
+        let gflops = per_ms(step.flops, ms);
+        let gbps = per_ms(plan.step_bytes(step), ms);
+        KernelRow {
+            name: step.label.clone(),
+            entry: format!("{}::{}", step.kernel.module, step.kernel.entry),
+            ms,
+            share: if total > 0.0 { ms / total } else { 0.0 },
+            gflops,
+            gbps,
+            of_peak: peaks.reached(gflops, gbps),
+        }
+    };
+    plan.steps().iter().zip(ms).map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Caps;
+
+    fn figures(ms: &[f64]) -> Figures {
+        let runs: Vec<Run> = ms.iter().map(|&ms| Run { ms, cpu_ms: 0.0 }).collect();
+        Figures::new(&Plan::new(4, Caps::portable()), 10, &runs, 0.1)
+    }
+
+    #[test]
+    fn the_middle_repeat_counts_and_of_two_the_faster() {
+        assert_eq!(figures(&[3.0]).ms_per_step, 3.0);
+        assert_eq!(figures(&[1.0, 2.0]).ms_per_step, 1.0);
+        assert_eq!(figures(&[1.0, 2.0, 9.0]).ms_per_step, 2.0);
+        let four = figures(&[1.0, 2.0, 4.0, 9.0]);
+        assert_eq!(
+            (four.ms_min, four.ms_per_step, four.ms_max),
+            (1.0, 2.0, 9.0)
+        );
+        assert_eq!(four.images_per_second, 2000.0);
+    }
+
+    #[test]
+    fn repeats_far_apart_are_told_from_close_ones() {
+        assert!(!figures(&[10.0, 11.0, 12.0]).disturbed());
+        assert!(figures(&[10.0, 11.0, 14.0]).disturbed());
+    }
+}

@@ -1,0 +1,209 @@
+//! The train step, set up to be run and timed.
+
+use std::time::{Duration, Instant};
+
+use crate::data::PackedImages;
+use crate::gpu::{Gpu, GpuError, Memory, Replay};
+use crate::model::{self, Feed, Model};
+use crate::ops::adam::Adam;
+use crate::ops::fetch::Packed;
+use crate::ops::rng::Order;
+use crate::ops::state::StepState;
+use crate::params;
+use crate::plan::Plan;
+use crate::rng::Stream;
+
+/// Warm-up lasts at least so long, for clocks to settle.
+const WARM_UP: Duration = Duration::from_millis(300);
+/// About how long a repeat takes.
+const REPEAT: Duration = Duration::from_secs(1);
+/// Most steps of a submission, and of a repeat whose length is not given.
+const MOST_STEPS: usize = 1000;
+
+/// A plan's time.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// Milliseconds of a run, from the first submission to the end of the last.
+    pub ms: f64,
+    /// Milliseconds of a run that the calling thread took to encode and submit it.
+    pub cpu_ms: f64,
+}
+
+/// A train step with its memory, weights and data on the device.
+pub struct Rig<'g> {
+    gpu: &'g Gpu,
+    plan: Plan,
+    replay: Replay,
+    /// Holds what the replay works on.
+    _memory: Memory,
+    /// The best pace so far.
+    seconds_per_step: f64,
+}
+
+impl<'g> Rig<'g> {
+    /// The plan of a train step on batches of `images`.
+    pub fn plan_for(gpu: &Gpu, model: &Model, images: &PackedImages, batch: usize) -> Plan {
+        let packed = Packed {
+            shape: images.shape(),
+            count: images.count(),
+            depth: images.depth(),
+        };
+        let feed = Feed::Resident("train.images", packed, Order::Shuffled);
+        model::train_step(model, feed, Adam::default(), batch, gpu.caps())
+    }
+
+    /// Sets up the train step.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] where it does not fit the adapter.
+    pub fn new(
+        gpu: &'g Gpu,
+        model: &Model,
+        images: &PackedImages,
+        batch: usize,
+    ) -> Result<Self, GpuError> {
+        let plan = Self::plan_for(gpu, model, images, batch);
+        let memory = Memory::allocate(gpu, &[&plan])?;
+        let replay = Replay::compile(gpu, &plan, &memory)?;
+        memory.write_words(gpu, &plan, "train.images", &images.device_words())?;
+        let state = StepState::start(0, Stream::Train);
+        memory.write_words(gpu, &plan, "state", &state.to_words())?;
+        let specs = model.params();
+        for (spec, values) in specs.iter().zip(params::initial(&specs, 0)) {
+            memory.write(gpu, &plan, &spec.name, &values)?;
+        }
+        Ok(Rig {
+            gpu,
+            plan,
+            replay,
+            _memory: memory,
+            seconds_per_step: f64::INFINITY,
+        })
+    }
+
+    /// The plan of the step.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Whether [`Rig::profile`] works on this adapter.
+    pub fn has_timestamps(&self) -> bool {
+        self.gpu.caps().timestamps
+    }
+
+    /// Runs until shaders are compiled and clocks have settled, and learns the pace.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] where the driver fails, as in all that runs here.
+    pub async fn warm_up(&mut self) -> Result<(), GpuError> {
+        let start = Instant::now();
+        let mut steps = 1;
+        // The first run carries the compilation of its shaders, so that the pace is of the second.
+        self.run(steps).await?;
+        loop {
+            let run = self.run(steps).await?;
+            self.seconds_per_step = self.seconds_per_step.min(run.ms / 1e3);
+            if start.elapsed() >= WARM_UP {
+                return Ok(());
+            }
+            steps = (2 * steps).min(self.most());
+        }
+    }
+
+    /// As many steps as take about a second.
+    pub fn steps_per_repeat(&self) -> usize {
+        (REPEAT.as_secs_f64() / self.seconds_per_step).clamp(2.0, MOST_STEPS as f64) as usize
+    }
+
+    /// Steps that fit a submission's time.
+    fn most(&self) -> usize {
+        let time = self.gpu.caps().submission_time().as_secs_f64();
+        (time / self.seconds_per_step).clamp(1.0, MOST_STEPS as f64) as usize
+    }
+
+    /// Times `steps` steps.
+    pub async fn run(&self, steps: usize) -> Result<Run, GpuError> {
+        timed(self.gpu, &self.replay, steps, self.most()).await
+    }
+
+    /// Times `steps` steps with a timestamp behind each kernel; gives the milliseconds of each
+    /// kernel in a step, too.
+    pub async fn profile(&self, steps: usize) -> Result<(Run, Vec<f64>), GpuError> {
+        let most = self.most().min(Gpu::most_profiled(&self.replay));
+        let mut kernels = vec![0.0; self.plan.steps().len()];
+        let start = Instant::now();
+        for times in portions(steps, most) {
+            let sums = self.gpu.profile(&self.replay, times).await?;
+            let add = |(kernel, sum): (&mut f64, f64)| *kernel += sum / steps as f64;
+            kernels.iter_mut().zip(sums).for_each(add);
+        }
+        let ms = 1e3 * start.elapsed().as_secs_f64() / steps as f64;
+        Ok((Run { ms, cpu_ms: 0.0 }, kernels))
+    }
+
+    /// Times the kernel of one step of the plan, run `times` times on its own.
+    pub async fn alone(&self, index: usize, times: usize) -> Result<Run, GpuError> {
+        // Together the kernels of a step take a step's time, so that as many fit a submission.
+        timed(self.gpu, &self.replay.step(index), times, self.most()).await
+    }
+
+    /// Milliseconds of each kernel, timed alone: for adapters without timestamps.
+    pub async fn each_alone(&self, times: usize) -> Result<Vec<f64>, GpuError> {
+        let mut all = Vec::new();
+        for index in 0..self.plan.steps().len() {
+            all.push(self.alone(index, times).await?.ms);
+        }
+        Ok(all)
+    }
+}
+
+/// Cuts `total` into portions of at most `most`.
+fn portions(total: usize, most: usize) -> impl Iterator<Item = usize> {
+    (0..total)
+        .step_by(most)
+        .map(move |done| most.min(total - done))
+}
+
+/// Times `times` runs of a plan, at most `most` to a submission, with two submissions in flight.
+pub(super) async fn timed(
+    gpu: &Gpu,
+    replay: &Replay,
+    times: usize,
+    most: usize,
+) -> Result<Run, GpuError> {
+    let start = Instant::now();
+    let mut cpu = Duration::ZERO;
+    let mut running = None;
+    for times in portions(times, most) {
+        let encode = Instant::now();
+        let next = gpu.submit(&[(replay, times)], None)?;
+        cpu += encode.elapsed();
+        if let Some(before) = running.replace(next) {
+            before.words(gpu).await?;
+        }
+    }
+    if let Some(last) = running {
+        last.words(gpu).await?;
+    }
+    let per_run = |time: Duration| 1e3 * time.as_secs_f64() / times as f64;
+    Ok(Run {
+        ms: per_run(start.elapsed()),
+        cpu_ms: per_run(cpu),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn portions_are_full_but_for_the_last() {
+        let cut = |total, most| portions(total, most).collect::<Vec<_>>();
+        assert_eq!(cut(7, 3), [3, 3, 1]);
+        assert_eq!(cut(6, 3), [3, 3]);
+        assert_eq!(cut(2, 100), [2]);
+        assert!(cut(0, 5).is_empty());
+    }
+}

@@ -1,0 +1,150 @@
+//! A report as people read it, and what there is to say against it.
+
+use cvae_gpu::bench::{Comparison, Figures, KernelRow, Report};
+
+use crate::cli::{print, print_table};
+
+/// Prints a report.
+pub fn report(report: &Report) -> anyhow::Result<()> {
+    let Report {
+        adapter,
+        driver,
+        backend,
+        variant,
+        figures,
+        peaks,
+        ..
+    } = report;
+    print(&format!(
+        "{adapter} ({driver}), {backend}, kernels {variant}"
+    ))?;
+    print(&format!(
+        "best of this adapter: {:.1} GFLOP/s of multiply-adds, {:.2} GB/s of copies",
+        peaks.gflops, peaks.gbps
+    ))?;
+    print(&format!(
+        "batch {}: {:.3} ms per step ({:.3} … {:.3} in {} repeats of {} steps)",
+        figures.batch,
+        figures.ms_per_step,
+        figures.ms_min,
+        figures.ms_max,
+        figures.repeats,
+        figures.steps,
+    ))?;
+    print(&format!(
+        "{:.0} images/s, {:.1} GFLOP/s ({:.0} % of the best)",
+        figures.images_per_second,
+        figures.gflops,
+        100.0 * figures.gflops / peaks.gflops
+    ))?;
+    print(&format!(
+        "{:.3} ms per step on the CPU to encode and submit; first step done after {:.2} s",
+        figures.cpu_ms, report.first_step_seconds
+    ))?;
+    if let Some(rows) = &report.kernels {
+        kernels(rows, figures)?;
+    }
+    if let Some(rows) = &report.sweep {
+        sweep(rows)?;
+    }
+    if let Some(found) = &report.compare {
+        compare(found)?;
+    }
+    Ok(())
+}
+
+fn kernels(rows: &[KernelRow], figures: &Figures) -> anyhow::Result<()> {
+    print("")?;
+    let cells = rows.iter().map(|row| {
+        vec![
+            format!("{:.3}", row.ms),
+            format!("{:.1}", 100.0 * row.share),
+            format!("{:.2}", row.gflops),
+            format!("{:.2}", row.gbps),
+            format!("{:.0} %", 100.0 * row.of_peak),
+            row.name.clone(),
+            row.entry.clone(),
+        ]
+    });
+    let header = ["ms", "%", "GFLOP/s", "GB/s", "of peak", "step", "kernel"];
+    print_table(&header, &cells.collect::<Vec<_>>())?;
+    let sum: f64 = rows.iter().map(|row| row.ms).sum();
+    let share = 100.0 * sum / figures.ms_per_step;
+    Ok(print(&format!(
+        "{sum:.3} ms in {} kernels, {share:.1} % of the step",
+        rows.len()
+    ))?)
+}
+
+fn sweep(rows: &[Figures]) -> anyhow::Result<()> {
+    print("")?;
+    let cells = rows.iter().map(|row| {
+        vec![
+            row.batch.to_string(),
+            format!("{:.3}", row.ms_per_step),
+            format!("{:.3}", row.ms_min),
+            format!("{:.3}", row.ms_max),
+            format!("{:.0}", row.images_per_second),
+            format!("{:.1}", row.gflops),
+        ]
+    });
+    let header = ["batch", "ms per step", "min", "max", "images/s", "GFLOP/s"];
+    print_table(&header, &cells.collect::<Vec<_>>())
+}
+
+fn compare(found: &Comparison) -> anyhow::Result<()> {
+    print(&format!("\nbeside {}", found.file.display()))?;
+    let cells = found.ratios.iter().map(|row| {
+        vec![
+            format!("{:.3}", row.ratio),
+            format!("{:.3}", row.before),
+            format!("{:.3}", row.now),
+            row.figure.clone(),
+        ]
+    });
+    let header = ["now / before", "before", "now", "figure"];
+    print_table(&header, &cells.collect::<Vec<_>>())
+}
+
+/// What makes figures doubtful, and what to do about it.
+pub fn doubts(report: &Report, profile: bool) -> Vec<String> {
+    let mut doubts = Vec::new();
+    let figures = &report.figures;
+    let swept = report.sweep.iter().flatten();
+    let swept = swept.filter(|f| f.batch != figures.batch);
+    for figures in std::iter::once(figures).chain(swept) {
+        if figures.disturbed() {
+            doubts.push(format!(
+                "warning: at batch {} the repeats took {:.2} … {:.2} ms per step, {:.0} % apart: the machine looks \
+                 busy. Close what else runs, give more --repeats, or go by the fastest",
+                figures.batch,
+                figures.ms_min,
+                figures.ms_max,
+                100.0 * figures.spread()
+            ));
+        }
+    }
+    let sum: Option<f64> = (report.kernels.as_ref()).map(|rows| rows.iter().map(|r| r.ms).sum());
+    match (report.unstamped_ms, sum) {
+        (Some(plain), Some(_)) if figures.ms_per_step > 1.05 * plain => doubts.push(format!(
+            "note: with a timestamp behind each kernel a step takes {:.3} ms, without {plain:.3} ms",
+            figures.ms_per_step
+        )),
+        (None, Some(sum)) if profile => doubts.push(format!(
+            "note: this adapter takes no timestamps inside a pass, so each kernel was timed alone; together \
+             they take {sum:.3} ms, in a step {:.3} ms",
+            figures.ms_per_step
+        )),
+        _ => {}
+    }
+    if let Some(found) = &report.compare
+        && !found.differs.is_empty()
+    {
+        doubts.push(format!(
+            "warning: {} is of something else, so that ratios say little of the program\n  {}",
+            found.file.display(),
+            found.differs.join("\n  ")
+        ));
+    }
+    doubts
+}

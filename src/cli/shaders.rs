@@ -1,0 +1,85 @@
+//! `cvae-gpu shaders`
+
+use anyhow::anyhow;
+use clap::Args;
+use cvae_gpu::plan::shader::{self, SOURCES, Source};
+use serde::Serialize;
+
+use super::{Common, print, print_json, print_table};
+
+/// List the shader modules, or print one as the driver gets it
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu shaders                            every module and its entry points
+  cvae-gpu shaders --print adam               WGSL
+  cvae-gpu shaders --print adam | naga --stdin-file-path adam.wgsl adam.spv
+
+A module is the files it stands on, put together; nothing is generated. Values for its `override`
+constants come with each kernel of a plan.")]
+pub struct ShadersArgs {
+    /// Print the WGSL of this module
+    #[arg(long, value_name = "NAME")]
+    print: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A module.
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    entries: Vec<String>,
+    /// Files in `shaders/`, in the order they are put together.
+    files: Vec<String>,
+    subgroups: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wgsl: Option<String>,
+}
+
+impl ShadersArgs {
+    pub fn run(self, _: &Common) -> anyhow::Result<()> {
+        let all = shader::entry_points().map_err(|fault| anyhow!(fault))?;
+        let row = |source: &Source| {
+            let own = all.iter().filter(|(module, _)| *module == source.name);
+            let files = source.files().into_iter();
+            Row {
+                name: source.name,
+                entries: own.map(|(_, entry)| entry.clone()).collect(),
+                files: files.map(|stem| format!("{stem}.wgsl")).collect(),
+                subgroups: source.subgroups,
+                wgsl: None,
+            }
+        };
+        if let Some(name) = &self.print {
+            let source = SOURCES.iter().find(|s| s.name == name).ok_or_else(|| {
+                let names: Vec<_> = SOURCES.iter().map(|s| s.name).collect();
+                anyhow!(
+                    "there is no module `{name}`. There are: {}",
+                    names.join(", ")
+                )
+            })?;
+            let wgsl = source.module();
+            if !self.json {
+                return Ok(print(wgsl.trim_end())?);
+            }
+            let mut row = row(source);
+            row.wgsl = Some(wgsl);
+            return print_json(&row, true);
+        }
+        let rows: Vec<Row> = SOURCES.iter().map(row).collect();
+        if self.json {
+            return print_json(&rows, true);
+        }
+        let cells = rows.iter().map(|row| {
+            vec![
+                row.name.to_owned(),
+                row.entries.join(" "),
+                row.files.join(" + "),
+            ]
+        });
+        let header = ["module", "entry points", "made of"];
+        print_table(&header, &cells.collect::<Vec<_>>())
+    }
+}

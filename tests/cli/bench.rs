@@ -1,0 +1,219 @@
+//! `bench`: the document of `--json`, profiles, sweeps, comparisons, and what it refuses. Times
+//! are those of a busy test machine; only how they hang together is tested.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::program::Cli;
+
+const KEYS: [&str; 15] = [
+    "adapter",
+    "driver",
+    "backend",
+    "variant",
+    "batch",
+    "steps",
+    "repeats",
+    "ms_per_step",
+    "ms_min",
+    "ms_max",
+    "images_per_second",
+    "gflops",
+    "peak_gflops",
+    "peak_gbps",
+    "first_step_seconds",
+];
+
+fn bench(words: &str) -> Cli {
+    Cli::new("bench --batch 4").with(words).on_adapter()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().expect("a list")
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    let object = value.as_object().expect("an object");
+    object.keys().map(String::as_str).collect()
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    let number = value[key].as_f64();
+    number.unwrap_or_else(|| panic!("no number `{key}` in {value}"))
+}
+
+/// Checks the figures of one batch size against each other.
+fn consistent(figures: &Value) {
+    for key in ["ms_per_step", "images_per_second", "gflops"] {
+        let value = number(figures, key);
+        assert!(value.is_finite() && value > 0.0, "{key} in {figures}");
+    }
+    let ms = number(figures, "ms_per_step");
+    assert!((number(figures, "ms_min")..=number(figures, "ms_max")).contains(&ms));
+    let images = number(figures, "images_per_second") * ms / 1000.0;
+    assert!((images / number(figures, "batch") - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn json_is_one_document_of_consistent_figures() {
+    let figures = bench("--steps 2 --repeats 2 --json").succeed().json();
+    assert_eq!(keys(&figures), KEYS);
+    consistent(&figures);
+    for (key, value) in [("batch", 4.0), ("steps", 2.0), ("repeats", 2.0)] {
+        assert_eq!(number(&figures, key), value);
+    }
+    for key in ["peak_gflops", "peak_gbps", "first_step_seconds"] {
+        let value = number(&figures, key);
+        assert!(value.is_finite() && value > 0.0, "{key} is {value}");
+    }
+    for key in ["adapter", "driver", "backend", "variant"] {
+        assert!(figures[key].is_string(), "{figures}");
+    }
+}
+
+/// Rows of a profile, which name the steps of the plan.
+fn profile(words: &str) -> (Value, String) {
+    let outcome = bench(words).with("--profile --json").succeed();
+    let figures = outcome.json();
+    assert_eq!(keys(&figures), [&KEYS[..], &["kernels"]].concat());
+    let plan = Cli::new("plan --json --batch 4").on_adapter().succeed();
+    let plan = plan.json();
+    let (rows, steps) = (list(&figures["kernels"]), list(&plan["steps"]));
+    assert_eq!(rows.len(), steps.len());
+    for (row, step) in rows.iter().zip(steps) {
+        let columns = ["name", "entry", "ms", "share", "gflops", "gbps", "of_peak"];
+        assert_eq!(keys(row), columns);
+        assert_eq!(row["name"], step["step"]);
+        let entry = row["entry"].as_str().expect("an entry point");
+        assert!(entry.ends_with(step["kernel"].as_str().expect("a kernel")));
+        for key in &columns[2..] {
+            assert!(number(row, key) >= 0.0, "{row}");
+        }
+    }
+    let share: f64 = rows.iter().map(|row| number(row, "share")).sum();
+    assert!((share - 1.0).abs() < 1e-9, "shares add up to {share}");
+    (figures, outcome.stderr)
+}
+
+#[test]
+fn the_rows_of_a_profile_add_up_to_the_step() {
+    let devices = Cli::new("devices --json").on_adapter().succeed().json();
+    if devices[0]["caps"]["timestamps"] != json!(true) {
+        return;
+    }
+    let (figures, _) = profile("--steps 20 --repeats 1");
+    let rows = list(&figures["kernels"]);
+    let sum: f64 = rows.iter().map(|row| number(row, "ms")).sum();
+    let share = sum / number(&figures, "ms_per_step");
+    assert!((0.95..=1.0001).contains(&share), "{share} of the step");
+}
+
+#[test]
+fn without_timestamps_kernels_are_timed_alone_and_that_is_said() {
+    let (_, said) = profile("--steps 1 --repeats 1 --disable timestamps");
+    assert!(said.contains("timed alone"), "{said}");
+}
+
+#[test]
+fn a_sweep_has_a_row_for_each_batch_and_needs_each_to_fit() {
+    let figures = bench("--steps 1 --repeats 1 --sweep 1,4,2 --json").succeed();
+    let figures = figures.json();
+    assert_eq!(keys(&figures), [&KEYS[..], &["sweep"]].concat());
+    let rows = list(&figures["sweep"]);
+    let batches: Vec<f64> = rows.iter().map(|row| number(row, "batch")).collect();
+    assert_eq!(batches, [1.0, 4.0, 2.0]);
+    rows.iter().for_each(consistent);
+    assert_eq!(rows[1]["ms_per_step"], figures["ms_per_step"]);
+    let table = bench("--steps 1 --repeats 1 --sweep 1,2").succeed().stdout;
+    assert!(table.contains("images/s"), "{table}");
+}
+
+#[test]
+fn a_batch_beyond_memory_is_refused_with_one_that_fits() {
+    let devices = Cli::new("devices --json").on_adapter().succeed().json();
+    let limit = devices[0]["caps"]["max_binding_bytes"].as_u64();
+    // The largest tensor has 100 352 bytes for each image.
+    if limit.expect("a limit") >= 60_000 * 100_352 {
+        return;
+    }
+    let words = ["MiB", "smaller batch", "fits"];
+    let refused = bench("--sweep 60000").fail(1, &words);
+    let (_, fits) = refused.stderr.split_once("up to ").expect("a number");
+    let (fits, _) = fits.split_once(' ').expect("a number");
+    let plan = format!("plan --batch {fits}");
+    Cli::new(&plan).on_adapter().succeed();
+}
+
+#[test]
+fn compare_sets_every_figure_beside_the_one_before() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let past = folder.path().join("before.json");
+    let words = "--steps 1 --repeats 1 --sweep 2";
+    let before = bench(words).with("--profile --json").succeed();
+    fs::write(&past, &before.stdout).expect("a file");
+    let before = before.json();
+
+    let now = bench(words).with("--profile --json --compare").path(&past);
+    let now = now.succeed().json();
+    let compared = &now["compare"];
+    assert_eq!(compared["differs"], json!([]));
+    let ratios = list(&compared["ratios"]);
+    let of = |figure: &str| {
+        let found = ratios.iter().find(|r| r["figure"] == figure);
+        found.unwrap_or_else(|| panic!("no {figure} in {compared}"))
+    };
+    for key in ["ms_per_step", "gflops", "peak_gbps", "first_step_seconds"] {
+        assert_eq!(of(key)["before"], before[key]);
+        assert_eq!(of(key)["now"], now[key]);
+        let ratio = number(&now, key) / number(&before, key);
+        assert!((number(of(key), "ratio") / ratio - 1.0).abs() < 1e-9);
+    }
+    let batch = of("ms_per_step, batch 2");
+    assert_eq!(batch["before"], before["sweep"][0]["ms_per_step"]);
+    let kernel = of("ms, adam update");
+    assert!(number(kernel, "ratio") > 0.0);
+
+    // Of another adapter, and ten times as fast: said, and no failure.
+    let mut other = before;
+    other["adapter"] = json!("Another GPU");
+    other["ms_per_step"] = json!(number(&now, "ms_per_step") / 10.0);
+    fs::write(&past, other.to_string()).expect("a file");
+    let outcome = bench("--steps 1 --repeats 1 --compare").path(&past);
+    let outcome = outcome.succeed();
+    assert!(outcome.stdout.contains("now / before"), "{outcome}");
+    for word in ["warning", "Another GPU"] {
+        assert!(outcome.stderr.contains(word), "no {word} in {outcome}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_report_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).expect("a file");
+        path
+    };
+    for (path, word) in [
+        (folder.path().join("nowhere.json"), "cannot read"),
+        (folder.path().to_owned(), "cannot read"),
+        (file("notes.txt", "72 ms\n"), "no JSON"),
+        (file("list.json", "[1, 2]"), "`adapter`"),
+        (
+            file("half.json", r#"{"adapter": "A", "batch": 4}"#),
+            "`ms_per_step`",
+        ),
+        (
+            file(
+                "zero.json",
+                r#"{"adapter": "A", "batch": 4, "ms_per_step": 0}"#,
+            ),
+            "`ms_per_step`",
+        ),
+    ] {
+        let shown = path.display().to_string();
+        let words = [word, &shown, "cvae-gpu bench --json"];
+        bench("--compare").path(&path).fail(1, &words);
+    }
+}
