@@ -10,6 +10,7 @@ use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cvae_gpu::gpu::Backend;
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub use device::{gpu, selection};
 
 /// The adapter and its driver, for failure messages.
