@@ -14,13 +14,13 @@
 //! | [`data`] | image sets, packed; MNIST is built in |
 //! | [`mod@train`], [`eval`] | the loops; they emit [`event::Event`]s |
 //! | [`report`], [`render`] | what listens: progress, metrics, pictures |
-//! | [`bench`] | times the train step and its kernels, beside the best the adapter can do
+//! | [`mod@bench`] | times the train step and its kernels, beside the best the adapter can do
 //! | [`check`] | the self-test of an adapter: recorded cases, and kernels against their twins |
 //! | [`tensor_file`], [`checkpoint`] | models and checkpoints as safetensors files |
 //! | [`config`], [`atomic`], [`faults`] | the options of a run; whole files or none; what tests break |
 //!
-//! Dependencies point one way: train, eval and check use model, model uses ops, ops use plan; gpu
-//! executes plans and knows no operation by name.
+//! Dependencies point one way: train, eval, check and bench use model, model uses ops, ops use
+//! plan; gpu executes plans and knows no operation by name.
 
 #![warn(missing_docs)]
 #![deny(unsafe_code)]

@@ -334,8 +334,8 @@ mod tests {
     fn a_mistake_is_planted_in_every_module_of_its_file_and_nowhere_else() {
         let mistakes = [mistake(
             "common_conv",
-            "vec4(-1), vec4<i32>(p)",
-            "vec4(-1), vec4(0)",
+            "vec4(NONE), FIRST + p * SMALL_QUADS, p < vec4(end)",
+            "vec4(NONE), FIRST + p * SMALL_QUADS, p <= vec4(end)",
         )];
         assert_eq!(mistakes[0].check(), Ok(()));
         for source in SOURCES {
