@@ -13,11 +13,13 @@
 //! | [`params`], [`rng`] | parameters and their initial values; counter-based random numbers |
 //! | [`data`] | image sets, packed; MNIST is built in |
 //! | [`mod@train`], [`eval`] | the loops; they emit [`event::Event`]s |
+//! | [`explore`] | what a trained model is asked: codes, images, samples, bounds |
 //! | [`report`], [`render`] | what listens: progress, metrics, pictures |
 //! | [`check`] | the self-test of an adapter: recorded cases, and kernels against their twins |
-//! | [`tensor_file`], [`checkpoint`] | safetensors files, written atomically |
+//! | [`tensor_file`], [`checkpoint`], [`model_file`], [`layout`] | safetensors files, written atomically; models read back, and in PyTorch's layout |
+//! | [`npy`] | arrays as NumPy keeps them |
 //!
-//! Dependencies point one way: train, eval and check use model, model uses ops, ops use plan; gpu
+//! Dependencies point one way: train, eval, explore and check use model, model uses ops, ops use plan; gpu
 //! executes plans and knows no operation by name.
 
 #![warn(missing_docs)]
@@ -27,10 +29,15 @@ pub mod checkpoint;
 pub mod data;
 pub mod eval;
 pub mod event;
+pub mod explore;
 pub mod gpu;
 pub mod layers;
+//LAYOUT
 pub mod model;
+pub mod model_file;
+pub mod npy;
 pub mod ops;
+mod pace;
 pub mod params;
 pub mod plan;
 pub mod render;

@@ -3,8 +3,6 @@
 //! The device keeps every counter, so the loop only decides how many steps go into the next
 //! submission and reads the metrics ring behind it. It knows no files and no terminal.
 
-mod pace;
-
 use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::atomic::Ordering;
@@ -20,11 +18,11 @@ use crate::ops::elbo::{COLUMNS, RING};
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
+use crate::pace::Pace;
 use crate::params;
 use crate::plan::Plan;
 use crate::render::latent_grid;
 use crate::rng::Stream;
-use pace::Pace;
 
 /// Test images shown after each epoch.
 const PICTURES: usize = 16;

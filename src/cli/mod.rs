@@ -4,8 +4,12 @@ mod bench;
 mod check;
 mod data;
 mod devices;
+mod eval;
+mod output;
 mod plan;
+mod table;
 mod train;
+mod trained;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -32,6 +36,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(train::TrainArgs),
+    Eval(eval::EvalArgs),
     Check(check::CheckArgs),
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
@@ -95,6 +100,7 @@ pub fn run() -> ExitCode {
     let Cli { command, common } = Cli::parse();
     let done = match command {
         Command::Train(args) => args.run(&common),
+        Command::Eval(args) => args.run(&common),
         Command::Check(args) => args.run(&common),
         Command::Bench(args) => args.run(&common, start),
         Command::Devices(args) => args.run(&common),

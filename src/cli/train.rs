@@ -76,18 +76,34 @@ pub struct ModelArgs {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Kl {
+pub enum Kl {
     Mc,
     Analytic,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum BinarizeArg {
+pub enum BinarizeArg {
     Threshold,
     None,
 }
 
+impl Kl {
+    pub fn loss(self) -> Loss {
+        match self {
+            Kl::Mc => Loss::Mc,
+            Kl::Analytic => Loss::AnalyticKl,
+        }
+    }
+}
+
 impl BinarizeArg {
+    pub fn value(self) -> Binarize {
+        match self {
+            BinarizeArg::Threshold => Binarize::Threshold,
+            BinarizeArg::None => Binarize::None,
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             BinarizeArg::Threshold => "threshold",
@@ -103,7 +119,7 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-fn pair(text: &str) -> Result<[usize; 2], String> {
+pub fn pair(text: &str) -> Result<[usize; 2], String> {
     let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
     match numbers.as_deref() {
         Some(&[a, b]) if (1..=8192).contains(&a) && (1..=8192).contains(&b) => Ok([a, b]),
@@ -120,10 +136,7 @@ impl ModelArgs {
             encoder_filters: self.encoder_filters,
             decoder_base: self.decoder_base as usize,
             decoder_filters: self.decoder_filters,
-            loss: match self.kl {
-                Kl::Mc => Loss::Mc,
-                Kl::Analytic => Loss::AnalyticKl,
-            },
+            loss: self.kl.loss(),
         };
         model.validate()?;
         Ok(model)
@@ -152,11 +165,7 @@ fn or_abandon<T, E>(result: Result<T, E>, folder: &mut RunFolder) -> Result<T, E
 
 impl TrainArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let binarize = match self.binarize {
-            BinarizeArg::Threshold => Binarize::Threshold,
-            BinarizeArg::None => Binarize::None,
-        };
-        let set = data::load(&self.data, binarize)?;
+        let set = data::load(&self.data, self.binarize.value())?;
         let options = Options {
             model: self.model.model(set.shape())?,
             adam: Adam {

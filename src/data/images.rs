@@ -198,6 +198,13 @@ impl PackedImages {
         }
     }
 
+    /// The first `count` images; all of them where there are fewer.
+    pub fn first(mut self, count: usize) -> PackedImages {
+        self.count = self.count.min(count);
+        self.bytes.truncate(self.count * self.image_bytes());
+        self
+    }
+
     /// The same images at [`Depth::Bit`], by [`Binarize::Threshold`].
     pub fn binarized(self) -> PackedImages {
         match self.depth {

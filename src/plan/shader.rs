@@ -78,6 +78,7 @@ pub const SOURCES: &[Source] = &[
     source!("dense"),
     source!("elbo"),
     source!("fetch"),
+    source!("importance"),
     source!("reduce"),
     source!("reparam"),
     source!("rng"),
