@@ -251,6 +251,25 @@ impl<'a> Explorer<'a> {
     }
 }
 
+/// The means `[N, L]` of codes `[N, 2L]`.
+#[must_use]
+pub fn means(codes: &[f32], latent: usize) -> Vec<f32> {
+    let mean = |code: &[f32]| code[..latent].to_vec();
+    codes.chunks_exact(2 * latent).flat_map(mean).collect()
+}
+
+/// `steps` codes on the straight line from one code to another, both ends included: `[steps, L]`.
+#[must_use]
+pub fn line(from: &[f32], to: &[f32], steps: usize) -> Vec<f32> {
+    let last = steps.saturating_sub(1).max(1) as f32;
+    let step = |i: usize| {
+        let t = i as f32 / last;
+        let between = move |(a, b): (&f32, &f32)| a * (1.0 - t) + b * t;
+        from.iter().zip(to).map(between)
+    };
+    (0..steps).flat_map(step).collect()
+}
+
 /// Refuses values that are not finite; `width` of them belong to one item.
 fn finite(what: &'static str, values: &[f32], width: usize) -> Result<(), ExploreError> {
     match values.iter().position(|v| !v.is_finite()) {
@@ -304,5 +323,34 @@ impl Passes {
             tell(done, self.count);
         }
         Ok(results)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_the_first_half_of_each_code() {
+        let codes = [1.0, 2.0, -1.0, -2.0, 3.0, 4.0, -3.0, -4.0];
+        assert_eq!(means(&codes, 2), [1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn a_line_has_both_its_ends() {
+        let walk = line(&[0.0, 1.0], &[4.0, -1.0], 5);
+        let expected = [0.0, 1.0, 1.0, 0.5, 2.0, 0.0, 3.0, -0.5, 4.0, -1.0];
+        assert_eq!(walk, expected);
+        assert_eq!(line(&[7.0], &[9.0], 1), [7.0]);
+    }
+
+    #[test]
+    fn the_first_value_that_is_not_finite_is_named_by_its_item() {
+        assert!(finite("image", &[0.0; 8], 4).is_ok());
+        let refused = finite("image", &[0.0, 1.0, 2.0, f32::NAN], 2).unwrap_err();
+        assert!(
+            refused.to_string().starts_with("image 1 is NaN"),
+            "{refused}"
+        );
     }
 }

@@ -3,10 +3,19 @@
 mod bench;
 mod check;
 mod data;
+mod decode;
 mod devices;
+mod encode;
 mod eval;
+mod interpolate;
+mod latent;
+mod manifold;
 mod output;
+mod pictures;
 mod plan;
+mod reconstruct;
+mod sample;
+mod score;
 mod table;
 mod train;
 mod trained;
@@ -37,6 +46,14 @@ struct Cli {
 enum Command {
     Train(train::TrainArgs),
     Eval(eval::EvalArgs),
+    Sample(sample::SampleArgs),
+    Reconstruct(reconstruct::ReconstructArgs),
+    Manifold(manifold::ManifoldArgs),
+    Interpolate(interpolate::InterpolateArgs),
+    Encode(encode::EncodeArgs),
+    Decode(decode::DecodeArgs),
+    Score(score::ScoreArgs),
+    Latent(latent::LatentArgs),
     Check(check::CheckArgs),
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
@@ -101,6 +118,14 @@ pub fn run() -> ExitCode {
     let done = match command {
         Command::Train(args) => args.run(&common),
         Command::Eval(args) => args.run(&common),
+        Command::Sample(args) => args.run(&common),
+        Command::Reconstruct(args) => args.run(&common),
+        Command::Manifold(args) => args.run(&common),
+        Command::Interpolate(args) => args.run(&common),
+        Command::Encode(args) => args.run(&common),
+        Command::Decode(args) => args.run(&common),
+        Command::Score(args) => args.run(&common),
+        Command::Latent(args) => args.run(&common),
         Command::Check(args) => args.run(&common),
         Command::Bench(args) => args.run(&common, start),
         Command::Devices(args) => args.run(&common),
