@@ -32,7 +32,7 @@ pub mod event;
 pub mod explore;
 pub mod gpu;
 pub mod layers;
-//LAYOUT
+pub mod layout;
 pub mod model;
 pub mod model_file;
 pub mod npy;

@@ -189,14 +189,14 @@ impl Stored {
         self.config.is_some()
     }
 
-    /// The model. `image` is the shape `[H, W, C]` of images that a file without configuration is
+    /// The model. `image` is the size `[H, W]` of images that a file without configuration is
     /// tried with first.
     ///
     /// # Errors
     ///
     /// [`ModelFileError::Tensors`] where a tensor is missing or does not fit the others,
     /// [`ModelFileError::Shapes`] and [`ModelFileError::NotFinite`].
-    pub fn open(self, image: Option<[usize; 3]>) -> Result<Trained, ModelFileError> {
+    pub fn open(self, image: Option<[usize; 2]>) -> Result<Trained, ModelFileError> {
         let model = match &self.config {
             Some(config) => config.model.clone(),
             None => self.infer(image)?,
@@ -247,7 +247,7 @@ impl Stored {
     }
 
     /// The model whose parameters have the shapes of the tensors.
-    fn infer(&self, hint: Option<[usize; 3]>) -> Result<Model, ModelFileError> {
+    fn infer(&self, hint: Option<[usize; 2]>) -> Result<Model, ModelFileError> {
         let [_, _, channels, first] = self.shape("encoder.conv1.kernel")?;
         let [_, _, _, second] = self.shape("encoder.conv2.kernel")?;
         let [inputs, _] = self.shape("encoder.dense.kernel")?;
@@ -255,10 +255,9 @@ impl Stored {
         let [_, _, third, decoder_base] = self.shape("decoder.deconv1.kernel")?;
         let [_, _, fourth, _] = self.shape("decoder.deconv2.kernel")?;
         let square = 4 * (units / decoder_base).isqrt();
-        let tutorial = [28, 28, channels];
-        let candidates = [hint, Some(tutorial), Some([square, square, channels])];
-        let build = |image| Model {
-            image,
+        let candidates = [hint, Some([28, 28]), Some([square; 2])];
+        let build = |[height, width]: [usize; 2]| Model {
+            image: [height, width, channels],
             latent_dim,
             encoder_filters: [first, second],
             decoder_base,
@@ -324,7 +323,7 @@ mod tests {
         }
     }
 
-    fn open(file: TensorFile, image: Option<[usize; 3]>) -> Result<Trained, String> {
+    fn open(file: TensorFile, image: Option<[usize; 2]>) -> Result<Trained, String> {
         let stored = Stored::new(Path::new("m.safetensors"), file).map_err(|e| e.to_string())?;
         stored.open(image).map_err(|e| e.to_string())
     }
@@ -350,15 +349,15 @@ mod tests {
     fn a_plain_file_says_by_its_shapes_what_it_is() {
         for (image, hint) in [
             ([28, 28, 1], None),
-            ([28, 28, 3], Some([32, 32, 3])),
+            ([28, 28, 3], Some([32, 32])),
             ([32, 32, 3], None),
             ([8, 8, 1], None),
-            ([12, 8, 1], Some([12, 8, 1])),
+            ([12, 8, 1], Some([12, 8])),
         ] {
             let found = open(plain(small(image)), hint);
             assert_eq!(found, Ok(trained(small(image))), "{image:?}");
         }
-        let other = open(plain(small([12, 8, 1])), Some([8, 8, 1])).unwrap_err();
+        let other = open(plain(small([12, 8, 1])), Some([8, 8])).unwrap_err();
         assert!(other.contains("--image-size"), "{other}");
     }
 

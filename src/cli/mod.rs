@@ -7,6 +7,8 @@ mod decode;
 mod devices;
 mod encode;
 mod eval;
+mod export;
+mod import;
 mod interpolate;
 mod latent;
 mod manifold;
@@ -54,6 +56,8 @@ enum Command {
     Decode(decode::DecodeArgs),
     Score(score::ScoreArgs),
     Latent(latent::LatentArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
     Check(check::CheckArgs),
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
@@ -126,6 +130,8 @@ pub fn run() -> ExitCode {
         Command::Decode(args) => args.run(&common),
         Command::Score(args) => args.run(&common),
         Command::Latent(args) => args.run(&common),
+        Command::Export(args) => args.run(&common),
+        Command::Import(args) => args.run(&common),
         Command::Check(args) => args.run(&common),
         Command::Bench(args) => args.run(&common, start),
         Command::Devices(args) => args.run(&common),

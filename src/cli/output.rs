@@ -19,6 +19,7 @@ pub struct Output<'a> {
 /// What `--json` says of the files of a command.
 #[derive(Serialize)]
 struct Written {
+    #[serde(skip_serializing_if = "is_zero")]
     images: usize,
     files: Vec<String>,
 }
@@ -74,6 +75,11 @@ impl<'a> Output<'a> {
         let files = self.written;
         print_json(&Written { images, files }, true)
     }
+}
+
+/// A model that is converted comes of no images.
+fn is_zero(images: &usize) -> bool {
+    *images == 0
 }
 
 /// The path without `.`, `..` and links, also of a file that is not there yet.

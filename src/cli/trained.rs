@@ -158,7 +158,7 @@ impl ModelFlags {
         let stored = Stored::read(&self.path())?;
         let images = flags.load(&stored)?;
         let shape = images.images.shape();
-        let trained = self.confirm(stored, Some(shape))?;
+        let trained = self.confirm(stored, Some([shape[0], shape[1]]))?;
         if shape != trained.model.image {
             let (found, wanted) = (shape, trained.model.image);
             let refused = ExploreError::Images { found, wanted };
@@ -169,7 +169,7 @@ impl ModelFlags {
     }
 
     /// The model, if it is what the options say.
-    fn confirm(&self, stored: Stored, image: Option<[usize; 3]>) -> anyhow::Result<Trained> {
+    fn confirm(&self, stored: Stored, image: Option<[usize; 2]>) -> anyhow::Result<Trained> {
         let fixed = stored.has_config();
         let mut trained = stored.open(image)?;
         let (model, given) = (&mut trained.model, &self.given);

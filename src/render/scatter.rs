@@ -73,25 +73,41 @@ struct Axis {
     step: f64,
 }
 
+/// The least and the greatest finite value, with some room around them.
+fn range(values: impl Iterator<Item = f32>) -> [f64; 2] {
+    let finite = values.filter(|v| v.is_finite()).map(f64::from);
+    let ends = finite.fold(None, |ends: Option<(f64, f64)>, v| {
+        let (low, high) = ends.unwrap_or((v, v));
+        Some((low.min(v), high.max(v)))
+    });
+    let (low, high) = ends.unwrap_or((0.0, 0.0));
+    let room = 0.04 * (high - low);
+    [low - room, high + room]
+}
+
 impl Axis {
-    /// Holds all finite values with some room around, and at least one unit.
-    fn new(values: impl Iterator<Item = f32>) -> Axis {
-        let finite = values.filter(|v| v.is_finite()).map(f64::from);
-        let ends = finite.fold(None, |ends: Option<(f64, f64)>, v| {
-            let (low, high) = ends.unwrap_or((v, v));
-            Some((low.min(v), high.max(v)))
-        });
-        let (low, high) = ends.unwrap_or((0.0, 0.0));
-        let room = (0.04 * (high - low))
-            .max(0.5 - 0.5 * (high - low))
-            .max(1e-6 * high.abs());
-        let (low, high) = (low - room, high + room);
+    /// Holds a range in its middle, and is `length` long, or a little more where that is nothing
+    /// beside the values.
+    fn new([low, high]: [f64; 2], length: f64) -> Axis {
+        let middle = low / 2.0 + high / 2.0;
+        let reach = (length / 2.0).max(1e-6 * middle.abs()).max(1e-6);
+        let (low, high) = (middle - reach, middle + reach);
         // The smallest of 1, 2 and 5 times a power of ten that gives at most nine ticks.
         let rough = (high - low) / 9.0;
         let power = 10f64.powf(rough.log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|m| m * power);
         let step = steps.into_iter().find(|s| *s >= rough).unwrap_or(rough);
         Axis { low, high, step }
+    }
+
+    /// Two axes of one scale, so that distances in the plot are those between the points.
+    fn pair(points: &[[f32; 2]]) -> [Axis; 2] {
+        let ranges = [0, 1].map(|i| range(points.iter().map(|p| p[i])));
+        let lengths = ranges.map(|[low, high]| high - low);
+        let longest = lengths[0].max(lengths[1]);
+        // A single point stands in a plot of two units.
+        let length = if longest > 0.0 { longest } else { 2.0 };
+        ranges.map(|range| Axis::new(range, length))
     }
 
     /// Where a value lies, from 0 at the low end to 1.
@@ -129,7 +145,7 @@ pub fn scatter(points: &Points<'_>) -> RgbImage {
     let columns = classes.len().div_ceil(COLUMN);
     let [width, height] = [LEFT + SIDE + EDGE + columns * LEGEND, EDGE + SIDE + BELOW];
     let mut picture = RgbImage::from_pixel(width as u32, height as u32, PAPER);
-    let axes = [0, 1].map(|i| Axis::new(points.at.iter().map(|p| p[i])));
+    let axes = Axis::pair(points.at);
     draw_axes(&mut picture, axes, points.axes);
     // Many points are small and let others shine through.
     let (radius, opacity) = match points.at.len() {
@@ -251,7 +267,8 @@ mod tests {
     use super::*;
 
     fn ticks(values: &[f32]) -> Vec<String> {
-        let axis = Axis::new(values.iter().copied());
+        let points: Vec<[f32; 2]> = values.iter().map(|v| [*v; 2]).collect();
+        let [axis, _] = Axis::pair(&points);
         axis.ticks().map(|t| axis.text(t)).collect()
     }
 
@@ -282,7 +299,7 @@ mod tests {
             axes: ["z[0]", "z[1]"],
         };
         let picture = scatter(&points);
-        let axis = Axis::new([-1.0, 1.0].into_iter());
+        let [axis, _] = Axis::pair(&at[..2]);
         for (value, class) in [(-1.0, 1), (1.0, 0)] {
             let offset = (SIDE as f64 * axis.place(value)) as u32;
             let (x, y) = (LEFT as u32 + offset, (EDGE + SIDE) as u32 - offset);
