@@ -159,7 +159,7 @@ mod tests {
         );
         let turned = permute(&[1, 2, 3, 4, 5, 6], &[2, 1, 3], &[2, 0, 1]);
         assert_eq!(turned, [1, 4, 2, 5, 3, 6]);
-        assert_eq!(permute::<u8>(&[], &[0, 3], &[1, 0]), []);
+        assert!(permute::<u8>(&[], &[0, 3], &[1, 0]).is_empty());
     }
 
     /// A model whose every weight is another number.

@@ -113,6 +113,29 @@ fn updates_of_adam_are_subtracted_from_the_weights() {
     report.finish(3);
 }
 
+#[test]
+fn time_ticks_while_the_batch_stays_and_can_be_taken_back() {
+    let mut report = Report::default();
+    let mut p = plan(7);
+    let slot = state::declare(&mut p, "state");
+    (0..3).for_each(|_| state::tick(&mut p, slot));
+    let mut back = plan(7);
+    let slot = state::declare(&mut back, "state");
+    state::advance(&mut back, slot, 10, 3u32.wrapping_neg());
+    let mut pair = Pair::new(gpu(), &[&p, &back]);
+    pair.set_words(&p, "state", &start().to_words());
+    pair.run(&mut report, "three ticks", &p, 1, |_| Limit::Exact);
+    let ticked = StepState { step: 3, ..start() };
+    assert_eq!(words(&pair, &p, "state"), ticked.to_words());
+    pair.run(&mut report, "back", &back, 1, |_| Limit::Exact);
+    let next = StepState {
+        position: 7,
+        ..start()
+    };
+    assert_eq!(words(&pair, &p, "state"), next.to_words());
+    report.finish(4);
+}
+
 fn words(pair: &Pair, plan: &Plan, name: &str) -> Vec<u32> {
     match pair.read(plan, plan.find(name).expect(name)) {
         Values::Words(words) => words,

@@ -8,8 +8,8 @@ use cvae_gpu::layout;
 use cvae_gpu::model_file::Stored;
 use cvae_gpu::tensor_file::TensorFile;
 
+use super::choices::{BinarizeArg, Kl, pair};
 use super::output::Output;
-use super::train::{BinarizeArg, Kl, pair};
 use super::trained::path_of;
 use super::{Common, say};
 

@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use cvae_gpu::checkpoint::ModelConfig;
-use cvae_gpu::data::{self, Binarize};
+use cvae_gpu::data;
 use cvae_gpu::event::Event;
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::{Loss, Model, ModelError};
+use cvae_gpu::model::{Model, ModelError};
+use cvae_gpu::model_file::binarize_name;
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::report::{Progress, RunFolder};
 use cvae_gpu::train::{Options, TrainError, Trainer};
 use serde::Serialize;
 
+use super::choices::{BinarizeArg, Kl, pair};
 use super::{Common, print_json, say};
 
 /// Train a model; the defaults are those of TensorFlow's tutorial
@@ -75,55 +77,10 @@ pub struct ModelArgs {
     kl: Kl,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Kl {
-    Mc,
-    Analytic,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub enum BinarizeArg {
-    Threshold,
-    None,
-}
-
-impl Kl {
-    pub fn loss(self) -> Loss {
-        match self {
-            Kl::Mc => Loss::Mc,
-            Kl::Analytic => Loss::AnalyticKl,
-        }
-    }
-}
-
-impl BinarizeArg {
-    pub fn value(self) -> Binarize {
-        match self {
-            BinarizeArg::Threshold => Binarize::Threshold,
-            BinarizeArg::None => Binarize::None,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            BinarizeArg::Threshold => "threshold",
-            BinarizeArg::None => "none",
-        }
-    }
-}
-
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("give a number above 0, such as 1e-4".into()),
-    }
-}
-
-pub fn pair(text: &str) -> Result<[usize; 2], String> {
-    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
-    match numbers.as_deref() {
-        Some(&[a, b]) if (1..=8192).contains(&a) && (1..=8192).contains(&b) => Ok([a, b]),
-        _ => Err("give two numbers from 1 to 8192, such as 32,64".into()),
     }
 }
 
@@ -191,7 +148,7 @@ impl TrainArgs {
             version: env!("CARGO_PKG_VERSION"),
             model: &options.model,
             data: &self.data,
-            binarize: self.binarize.name(),
+            binarize: binarize_name(self.binarize.value()),
             epochs: options.epochs,
             batch: options.batch,
             lr: self.lr,
@@ -201,7 +158,7 @@ impl TrainArgs {
         let config = ModelConfig {
             model: options.model.clone(),
             data: known.then(|| self.data.clone()),
-            binarize: self.binarize.name(),
+            binarize: binarize_name(self.binarize.value()),
         };
         let out = self
             .out

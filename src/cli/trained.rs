@@ -11,7 +11,7 @@ use cvae_gpu::model::Loss;
 use cvae_gpu::model_file::{Stored, Trained, binarize_name};
 use cvae_gpu::report::Meter;
 
-use super::train::{BinarizeArg, Kl, pair};
+use super::choices::{BinarizeArg, Kl, pair};
 use super::{Common, say};
 
 /// Files that a run folder keeps its model in, the finished one first.

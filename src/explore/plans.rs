@@ -180,7 +180,9 @@ mod tests {
                 }
             }
             let first = &plans[0];
-            [&first.encode, &first.draw].map(|plan| fill(&mut memory, plan, STATE));
+            for plan in [&first.encode, &first.draw] {
+                fill(&mut memory, plan, STATE);
+            }
             for plans in &plans {
                 memory.run(&plans.encode);
                 (0..samples).for_each(|_| memory.run(&plans.draw));
