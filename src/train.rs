@@ -3,6 +3,8 @@
 //! The device keeps every counter, so the loop only decides how many steps go into the next
 //! submission and reads the metrics ring behind it. It knows no files and no terminal.
 
+pub(crate) mod pace;
+
 use std::collections::VecDeque;
 use std::error::Error;
 use std::sync::atomic::Ordering;
@@ -18,11 +20,11 @@ use crate::ops::elbo::{COLUMNS, RING};
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
-use crate::pace::Pace;
 use crate::params;
 use crate::plan::Plan;
 use crate::render::latent_grid;
 use crate::rng::Stream;
+use pace::Pace;
 
 /// Test images shown after each epoch.
 const PICTURES: usize = 16;

@@ -2,19 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use cvae_gpu::checkpoint::ModelConfig;
-use cvae_gpu::data;
+use cvae_gpu::data::{self, Binarize};
 use cvae_gpu::event::Event;
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::{Model, ModelError};
-use cvae_gpu::model_file::binarize_name;
+use cvae_gpu::model::{Loss, Model, ModelError};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::report::{Progress, RunFolder};
 use cvae_gpu::train::{Options, TrainError, Trainer};
 use serde::Serialize;
 
-use super::choices::{BinarizeArg, Kl, pair};
 use super::{Common, print_json, say};
 
 /// Train a model; the defaults are those of TensorFlow's tutorial
@@ -77,10 +75,39 @@ pub struct ModelArgs {
     kl: Kl,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum Kl {
+    Mc,
+    Analytic,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum BinarizeArg {
+    Threshold,
+    None,
+}
+
+impl BinarizeArg {
+    fn name(self) -> &'static str {
+        match self {
+            BinarizeArg::Threshold => "threshold",
+            BinarizeArg::None => "none",
+        }
+    }
+}
+
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("give a number above 0, such as 1e-4".into()),
+    }
+}
+
+fn pair(text: &str) -> Result<[usize; 2], String> {
+    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[a, b]) if (1..=8192).contains(&a) && (1..=8192).contains(&b) => Ok([a, b]),
+        _ => Err("give two numbers from 1 to 8192, such as 32,64".into()),
     }
 }
 
@@ -93,7 +120,10 @@ impl ModelArgs {
             encoder_filters: self.encoder_filters,
             decoder_base: self.decoder_base as usize,
             decoder_filters: self.decoder_filters,
-            loss: self.kl.loss(),
+            loss: match self.kl {
+                Kl::Mc => Loss::Mc,
+                Kl::Analytic => Loss::AnalyticKl,
+            },
         };
         model.validate()?;
         Ok(model)
@@ -122,7 +152,11 @@ fn or_abandon<T, E>(result: Result<T, E>, folder: &mut RunFolder) -> Result<T, E
 
 impl TrainArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let set = data::load(&self.data, self.binarize.value())?;
+        let binarize = match self.binarize {
+            BinarizeArg::Threshold => Binarize::Threshold,
+            BinarizeArg::None => Binarize::None,
+        };
+        let set = data::load(&self.data, binarize)?;
         let options = Options {
             model: self.model.model(set.shape())?,
             adam: Adam {
@@ -148,7 +182,7 @@ impl TrainArgs {
             version: env!("CARGO_PKG_VERSION"),
             model: &options.model,
             data: &self.data,
-            binarize: binarize_name(self.binarize.value()),
+            binarize: self.binarize.name(),
             epochs: options.epochs,
             batch: options.batch,
             lr: self.lr,
@@ -158,7 +192,7 @@ impl TrainArgs {
         let config = ModelConfig {
             model: options.model.clone(),
             data: known.then(|| self.data.clone()),
-            binarize: binarize_name(self.binarize.value()),
+            binarize: self.binarize.name(),
         };
         let out = self
             .out

@@ -4,7 +4,7 @@ use super::plans::{self, Bound};
 use super::{ExploreError, Explorer, Tell, finite};
 use crate::data::PackedImages;
 use crate::gpu::{Gpu, GpuError, Memory, Replay};
-use crate::pace::Pace;
+use crate::train::pace::Pace;
 use crate::plan::Plan;
 use crate::rng::Stream;
 

@@ -1,6 +1,5 @@
 //! Device memory: one buffer or texture per slot name. Plans which share a memory share the
-//! slots of a name, unless they want them in different places, as plans of different batch sizes
-//! may want activations.
+//! slots of a name.
 
 use std::collections::HashMap;
 
@@ -21,7 +20,7 @@ enum Store {
 
 /// Every slot of a set of plans, allocated once and never grown.
 pub struct Memory {
-    stores: HashMap<(String, bool), Store>,
+    stores: HashMap<String, Store>,
     bytes: u64,
 }
 
@@ -29,23 +28,26 @@ impl Memory {
     /// Room for all slots of all plans. Where plans differ in a slot's size, as a tail batch
     /// does, the largest counts. Contents are zero.
     pub fn allocate(gpu: &Gpu, plans: &[&Plan]) -> Result<Memory, GpuError> {
-        let mut sizes: HashMap<(&str, bool), u64> = HashMap::new();
+        let mut sizes: HashMap<&str, (u64, bool)> = HashMap::new();
         for plan in plans {
             plan.check()?;
             for (_, slot) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
-                let size = sizes.entry((&slot.name, slot.texels)).or_default();
+                let (size, texels) = sizes.entry(&slot.name).or_insert((0, slot.texels));
+                if *texels != slot.texels {
+                    return Err(GpuError::NoSlot(slot.name.clone()));
+                }
                 *size = (*size).max(padded(slot));
             }
         }
-        let bytes = sizes.values().sum();
-        let create = |((name, texels), size): ((&str, bool), u64)| {
+        let bytes = sizes.values().map(|(size, _)| size).sum();
+        let create = |(name, (size, texels)): (&str, (u64, bool))| {
             Counters::add(&gpu.counters.buffers);
             let store = if texels {
                 texture(gpu, name, size)
             } else {
                 buffer(gpu, name, size)
             };
-            ((name.to_owned(), texels), store)
+            (name.to_owned(), store)
         };
         let stores = sizes.into_iter().map(create).collect();
         gpu.check()?;
@@ -62,8 +64,7 @@ impl Memory {
         let slot = &plan[id];
         let (owner, offset) = slot.view_of.unwrap_or((id, 0));
         let missing = || GpuError::NoSlot(slot.name.clone());
-        let store = (plan[owner].name.clone(), plan[owner].texels);
-        match self.stores.get(&store).ok_or_else(missing)? {
+        match self.stores.get(&plan[owner].name).ok_or_else(missing)? {
             Store::Buffer(buffer) => {
                 let (start, size) = (4 * offset as u64, padded(slot));
                 let fits = start + size <= buffer.size();
