@@ -4,7 +4,7 @@
 # Bash of Windows. CARGO_TARGET_DIR is honoured, from the environment or from the command line.
 
 .DEFAULT_GOAL := help
-.PHONY: help train test lint build adapter
+.PHONY: help train test test-swiftshader mutate lint build adapter
 
 CARGO ?= cargo
 BIN := $(or $(CARGO_TARGET_DIR),./target)/release/cvae-gpu
@@ -25,7 +25,7 @@ endif
 run_on_gpu = @$(info $(strip $(1)))$(WITH_RUNTIME_DIR) $(1)
 
 help: ## List the targets (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'make train EPOCHS=n SEED=n OUT=dir ARGS="..." sets --epochs, --seed and --out;'
 	@echo 'ARGS takes any other options of `cvae-gpu train`.'
@@ -34,8 +34,33 @@ train: adapter build ## Train a model (EPOCHS=n, SEED=n, OUT=dir, ARGS="...")
 	$(call run_on_gpu,"$(BIN)" train $(TRAIN_OPTIONS))
 
 # The release profile, so that `make train` and `make test` share one build of the dependencies.
-test: adapter ## Run all tests
+test: adapter ## Run all tests, and those of the kernels on SwiftShader too
 	$(call run_on_gpu,$(CARGO) test --release --locked)
+	@$(MAKE) --no-print-directory test-swiftshader
+
+# The kernels again, on a second driver that shares nothing with the first: SwiftShader, a software
+# adapter for Linux. It is slow, so that the tests of whole training runs are left out, those with
+# guarded shaders are not all repeated, and the random shapes are fewer. Where it cannot be had that
+# is an error in CI, and else said aloud.
+SWIFTSHADER_TESTS = golden parity parity_conv parity_state parity_step properties determinism
+
+test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
+	@if [ "$$(uname -s)" != Linux ]; then \
+		echo 'NOT TESTED on SwiftShader: there is none for this system'; \
+	elif manifest=$$(sh scripts/ensure-swiftshader); then \
+		echo "Testing on SwiftShader: $$manifest"; \
+		$(WITH_RUNTIME_DIR) \
+		VK_DRIVER_FILES="$$manifest" VK_ICD_FILENAMES="$$manifest" \
+		CVAE_GPU_BACKEND=vulkan CVAE_GPU_ADAPTER=swiftshader PROPTEST_CASES=$${PROPTEST_CASES:-4} \
+		$(CARGO) test --release --locked $(SWIFTSHADER_TESTS:%=--test %) -- --skip checked_shaders --skip on_the_twins; \
+	elif [ "$${CI:-false}" != false ]; then \
+		echo 'FAILED: the kernels must be tested on SwiftShader too'; exit 1; \
+	else \
+		echo 'NOT TESTED on SwiftShader: see above'; \
+	fi
+
+mutate: adapter ## Turn each product of each shader into a sum, and demand that a test fails
+	$(call run_on_gpu,$(CARGO) test --release --locked --test mutation -- --ignored)
 
 lint: ## Check the format, run clippy and build the documentation, with warnings as errors
 	$(CARGO) fmt --all --check

@@ -2,11 +2,13 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::event::Snapshot;
 use crate::model::Model;
-use crate::params::moment_names;
+use crate::params::{ParamSpec, moment_names};
 use crate::tensor_file::{Tensor, TensorData, TensorFile, TensorFileError};
 
 /// What determines a model, and nothing else: no path, time or adapter, so that equal weights
@@ -47,14 +49,67 @@ pub fn write_model(
     file.write(path)
 }
 
-/// Writes everything that determines the rest of a run: weights, both moments, and the step
-/// state (seed, step, epoch, position in the epoch's permutation). It serves as a model too.
-pub fn write_checkpoint(
-    path: &Path,
+/// What the bits of a run depend on besides its options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Platform {
+    /// Version of the program.
+    pub version: String,
+    /// Adapter name.
+    pub adapter: String,
+    /// Driver and version.
+    pub driver: String,
+    /// Convolution kernels in use.
+    pub variant: String,
+}
+
+impl Platform {
+    /// This program with those kernels on that adapter.
+    pub fn of(adapter: &str, driver: &str, variant: String) -> Self {
+        Platform {
+            version: env!("CARGO_PKG_VERSION").into(),
+            adapter: adapter.into(),
+            driver: driver.into(),
+            variant,
+        }
+    }
+
+    /// In what this platform differs from another, in words; nothing where results are the same
+    /// bit for bit.
+    pub fn differences(&self, other: &Platform) -> Vec<String> {
+        let pairs = [
+            ("program", &self.version, &other.version),
+            ("adapter", &self.adapter, &other.adapter),
+            ("driver", &self.driver, &other.driver),
+            ("kernels", &self.variant, &other.variant),
+        ];
+        let differing = pairs.into_iter().filter(|(_, a, b)| a != b);
+        differing
+            .map(|(what, a, b)| format!("{what} {a} instead of {b}"))
+            .collect()
+    }
+}
+
+/// A checkpoint: everything that determines the rest of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Weights, both moments, and all counters.
+    pub snapshot: Snapshot,
+    /// Where it was made.
+    pub platform: Platform,
+}
+
+/// The bytes of `checkpoint.safetensors`: weights, both moments, the step state (seed, step,
+/// epoch, position in the epoch's permutation) and the host's record. It serves as a model too.
+///
+/// # Errors
+///
+/// [`TensorFileError::Unwritable`]
+pub fn checkpoint_bytes(
     snapshot: &Snapshot,
     config: &ModelConfig,
     run: &impl Serialize,
-) -> Result<(), TensorFileError> {
+    platform: &Platform,
+) -> Result<Vec<u8>, TensorFileError> {
     let mut file = weights(snapshot);
     for (spec, [_, m, v]) in &snapshot.params {
         for (name, values) in moment_names(&spec.name).into_iter().zip([m, v]) {
@@ -69,5 +124,73 @@ pub fn write_checkpoint(
     file.tensors.insert("state".into(), state);
     file.metadata.insert("config".into(), metadata(config));
     file.metadata.insert("run".into(), metadata(run));
-    file.write(path)
+    file.metadata
+        .insert("record".into(), metadata(&snapshot.record));
+    file.metadata.insert("platform".into(), metadata(platform));
+    file.to_bytes()
+}
+
+/// Reads a checkpoint of that model.
+///
+/// # Errors
+///
+/// [`TensorFileError`], which names the file; no content makes this function panic.
+pub fn read_checkpoint(path: &Path, config: &ModelConfig) -> Result<Checkpoint, TensorFileError> {
+    let in_file = |e: TensorFileError| TensorFileError::Content(path.into(), e.into());
+    checkpoint_from(TensorFile::read(path)?, config).map_err(in_file)
+}
+
+/// The checkpoint in a file's content.
+///
+/// # Errors
+///
+/// [`TensorFileError`]; no content makes this function panic.
+pub fn checkpoint_from(
+    file: TensorFile,
+    config: &ModelConfig,
+) -> Result<Checkpoint, TensorFileError> {
+    if note::<serde_json::Value>(&file, "config")? != json!(config) {
+        let reason = "it is of a model other than config.json describes";
+        return Err(TensorFileError::WrongNote("config".into(), reason.into()));
+    }
+    let take = |spec: ParamSpec| {
+        let [m, v] = moment_names(&spec.name);
+        let mut values = [Vec::new(), Vec::new(), Vec::new()];
+        for (name, values) in [&spec.name, &m, &v].into_iter().zip(&mut values) {
+            *values = file.get_f32(name, &spec.shape)?.to_vec();
+        }
+        Ok((spec, values))
+    };
+    let params = config.model.params().into_iter().map(take);
+    let params = params.collect::<Result<_, TensorFileError>>()?;
+    let state = match &file.get("state")?.data {
+        TensorData::U32(words) => words.clone(),
+        TensorData::F32(_) => return Err(TensorFileError::WrongDtype("state".into())),
+    };
+    let record = note(&file, "record")?;
+    Ok(Checkpoint {
+        snapshot: Snapshot {
+            params,
+            state,
+            record,
+        },
+        platform: note(&file, "platform")?,
+    })
+}
+
+/// True if a model file holds exactly the weights of the snapshot.
+pub fn is_model_of(model: &TensorFile, snapshot: &Snapshot) -> bool {
+    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    snapshot.params.iter().all(|(spec, [weights, ..])| {
+        let theirs = model.get_f32(&spec.name, &spec.shape);
+        theirs.is_ok_and(|theirs| bits(theirs) == bits(weights))
+    })
+}
+
+/// A note in the metadata, which is JSON.
+fn note<T: DeserializeOwned>(file: &TensorFile, key: &str) -> Result<T, TensorFileError> {
+    let wrong = |reason: String| TensorFileError::WrongNote(key.to_owned(), reason);
+    let text = file.metadata.get(key);
+    let text = text.ok_or_else(|| wrong("it is missing".into()))?;
+    serde_json::from_str(text).map_err(|e| wrong(e.to_string()))
 }

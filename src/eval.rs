@@ -140,29 +140,45 @@ impl Evaluator {
         seed: u64,
         epoch: usize,
     ) -> Result<Terms, GpuError> {
-        self.run_and_tell(gpu, memory, seed, epoch, &mut |_, _| ())
+        let terms = self.run_while(gpu, memory, seed, epoch, &|| true).await?;
+        Ok(terms.expect("nothing stops this evaluation"))
+    }
+
+    /// The same as long as `go_on`; nothing where that turned false before the end.
+    pub async fn run_while(
+        &self,
+        gpu: &Gpu,
+        memory: &Memory,
+        seed: u64,
+        epoch: usize,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Terms>, GpuError> {
+        self.run_and_tell(gpu, memory, seed, epoch, &mut |_, _| go_on())
             .await
     }
 
-    /// The same; `tell` hears how many images of how many are done.
+    /// The same; `go_on` hears before each submission how many images of how many are done.
     pub async fn run_and_tell(
         &self,
         gpu: &Gpu,
         memory: &Memory,
         seed: u64,
         epoch: usize,
-        tell: &mut (dyn FnMut(usize, usize) + '_),
-    ) -> Result<Terms, GpuError> {
+        go_on: &mut (dyn FnMut(usize, usize) -> bool + '_),
+    ) -> Result<Option<Terms>, GpuError> {
         let mut state = StepState::start(seed, Stream::Evaluate);
         state.step = epoch as u32;
         memory.write_words(gpu, &self.plans.full, "evaluate.state", &state.to_words())?;
         let whole = self.plans.images / self.plans.full.batch;
         let mut left = whole;
         while left > 0 {
+            let done = (whole - left) * self.plans.full.batch;
+            if !go_on(done, self.plans.images) {
+                return Ok(None);
+            }
             let now = left.min(CHUNK);
             gpu.submit(&[(&self.full, now)], None)?.words(gpu).await?;
             left -= now;
-            tell((whole - left) * self.plans.full.batch, self.plans.images);
         }
         let rest: Vec<_> = self
             .tail
@@ -172,21 +188,14 @@ impl Evaluator {
             .collect();
         let readback = gpu.submit(&rest, Some((memory, &self.plans.sum, "terms.sum")))?;
         let sums = readback.floats(gpu).await?;
-        tell(self.plans.images, self.plans.images);
-        let Terms {
-            logpx_z,
-            logpz,
-            logqz_x,
-            kl,
-        } = Terms::of(&sums);
-        let [logpx_z, logpz, logqz_x, kl] =
-            [logpx_z, logpz, logqz_x, kl].map(|sum| sum / self.plans.images as f64);
-        Ok(Terms {
-            logpx_z,
-            logpz,
-            logqz_x,
-            kl,
-        })
+        let count = self.plans.images as f64;
+        let sum = Terms::of(&sums);
+        Ok(Some(Terms {
+            logpx_z: sum.logpx_z / count,
+            logpz: sum.logpz / count,
+            logqz_x: sum.logqz_x / count,
+            kl: sum.kl / count,
+        }))
     }
 
     /// The terms of each image that the last run evaluated: rows of [`TERMS`] values.

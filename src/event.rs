@@ -1,8 +1,9 @@
 //! What training tells the world. Listeners ([`crate::report`]) turn events into a progress
 //! bar, files and pictures; training itself knows none of them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::ops::state::StepState;
 use crate::params::ParamSpec;
 
 /// Something that happened while training.
@@ -29,6 +30,8 @@ pub enum Event {
         steps_per_epoch: usize,
         /// Images of the last step of an epoch.
         last_batch: usize,
+        /// Optimizer steps done before, where a run goes on.
+        step: u64,
     },
     /// The first optimizer step is done: shaders are compiled.
     FirstStep {
@@ -68,6 +71,16 @@ pub enum Event {
     },
     /// Everything that determines the rest of the run.
     Checkpoint(#[serde(skip)] Box<Snapshot>),
+    /// Something a person should know, which does not stop training.
+    Warning {
+        /// What it is.
+        message: String,
+    },
+    /// Training was asked to stop, and the checkpoint before this event holds all of it.
+    Interrupted {
+        /// Optimizer steps since the start of the run.
+        step: u64,
+    },
     /// Training has ended.
     Done {
         /// Optimizer steps since the start of the run.
@@ -109,13 +122,42 @@ pub struct EpochReport {
     pub variant: String,
 }
 
-/// Weights, moments and counters: what a checkpoint holds.
+/// Everything that determines the rest of a run: what a checkpoint holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// Per parameter: its specification, weights, and first and second moments.
     pub params: Vec<(ParamSpec, [Vec<f32>; 3])>,
     /// The step state on the device.
     pub state: Vec<u32>,
+    /// What the host keeps.
+    pub record: Record,
+}
+
+impl Snapshot {
+    /// Optimizer steps since the start of the run.
+    pub fn step(&self) -> u64 {
+        StepState::from_words(&self.state).map_or(0, |state| u64::from(state.step))
+    }
+}
+
+/// What the host knows of a run and the device does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Epochs reported for good, the untrained model counted: lines of `metrics.jsonl`.
+    pub reported: usize,
+    /// Sums over the steps of the epoch under way.
+    pub sums: Sums,
+}
+
+/// Sums over the steps of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Training images seen.
+    pub images: u64,
+    /// Their losses in nats, added up in the order of the steps.
+    pub loss: f64,
+    /// Seconds that the training loop took.
+    pub seconds: f64,
 }
 
 /// How often host and device talked during training.

@@ -176,7 +176,14 @@ impl<'a> Explorer<'a> {
         let (name, words) = (eval::IMAGES, images.device_words());
         memory.write_words(gpu, all[0], name, &words)?;
         let evaluator = plans.compile(gpu, &memory)?;
-        evaluator.run_and_tell(gpu, &memory, seed, 0, tell).await?;
+        let mut listen = |done, of| {
+            tell(done, of);
+            true
+        };
+        evaluator
+            .run_and_tell(gpu, &memory, seed, 0, &mut listen)
+            .await?;
+        tell(images.count(), images.count());
         let table = evaluator.table(gpu, &memory).await?;
         finite("the ELBO of image", &table, TERMS)?;
         Ok(table.chunks_exact(TERMS).map(Terms::of).collect())

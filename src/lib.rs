@@ -16,20 +16,25 @@
 //! | [`explore`] | what a trained model is asked: codes, images, samples, bounds |
 //! | [`report`], [`render`] | what listens: progress, metrics, pictures |
 //! | [`check`] | the self-test of an adapter: recorded cases, and kernels against their twins |
-//! | [`tensor_file`], [`checkpoint`], [`model_file`], [`layout`] | safetensors files, written atomically; models read back, and in PyTorch's layout |
+//! | [`tensor_file`], [`checkpoint`], [`model_file`], [`layout`] | models and checkpoints as safetensors files; models read back, and in PyTorch's layout |
 //! | [`npy`] | arrays as NumPy keeps them |
+//! | [`config`], [`atomic`], [`faults`] | the options of a run; whole files or none; what tests break |
 //!
 //! Dependencies point one way: train, eval, explore and check use model, model uses ops, ops use plan; gpu
 //! executes plans and knows no operation by name.
 
 #![warn(missing_docs)]
+#![deny(unsafe_code)]
 
+pub mod atomic;
 pub mod check;
 pub mod checkpoint;
+pub mod config;
 pub mod data;
 pub mod eval;
 pub mod event;
 pub mod explore;
+pub mod faults;
 pub mod gpu;
 pub mod layers;
 pub mod layout;

@@ -4,12 +4,14 @@
 //! The same content always gives the same bytes, and a file is either written whole or not at all.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::json;
+
+use crate::atomic;
 
 /// The longest header in bytes; the safetensors libraries refuse longer ones.
 const MAX_HEADER: u64 = 100_000_000;
@@ -38,6 +40,11 @@ pub enum TensorFileError {
     /// The tensor of this name holds integers where floats were asked for.
     #[error("tensor `{0}` holds U32 values, but F32 was expected: check that the file is right")]
     WrongDtype(String),
+    /// The note of this name in the metadata is missing or wrong, in the way described.
+    #[error(
+        "the note `{0}` in the metadata cannot be used: {1}; check that this is the right file"
+    )]
+    WrongNote(String, String),
     /// The tensors and metadata do not fit the format, in the way described.
     #[error("the tensors cannot be written as safetensors: {0}")]
     Unwritable(String),
@@ -252,36 +259,16 @@ impl TensorFile {
     }
 }
 
-/// Writes a file such that, whatever happens, it has either its old content or all of the new.
-///
-/// The bytes go to a temporary file in the same folder, are flushed to disk, and the temporary
-/// file is renamed over `path`. The file gets the permissions of any newly created file; where
-/// `path` is a symbolic link, the link itself is replaced.
+/// Writes a file such that, whatever happens, it has either its old content or all of the new,
+/// as [`atomic::write_with`] does.
 ///
 /// # Errors
 ///
 /// [`TensorFileError::Io`]; the old file is then untouched and no temporary file is left.
 pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), TensorFileError> {
     let path = path.as_ref();
-    let failed = |e| TensorFileError::Io("write", path.into(), e);
-    // The parent of a bare file name is empty; joined to `.` it can be opened.
-    let folder = Path::new(".").join(path.parent().unwrap_or(Path::new("")));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".writing-");
-    // Temporary files are private by default; the umask still applies to these permissions.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(&folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    // An error drops the temporary file, which deletes it.
-    file.persist(path).map_err(|e| failed(e.error))?;
-    // The new file is in place now, so it would be wrong to report a failure: some network file
-    // systems cannot flush a folder, and there only a crash of the machine could undo the rename.
-    if cfg!(unix) {
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
-    }
-    Ok(())
+    let written = atomic::write_with(path, |file| file.write_all(bytes));
+    written.map_err(|e| TensorFileError::Io("write", path.into(), e))
 }
 
 /// The numbers in `bytes`, each of `N` bytes. They are copied, so `bytes` need no alignment.

@@ -4,6 +4,8 @@
 
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/faults.rs"]
+mod faults;
 #[path = "cli/folder.rs"]
 mod folder;
 #[path = "cli/inform.rs"]
@@ -12,6 +14,8 @@ mod inform;
 mod program;
 #[path = "cli/refuse.rs"]
 mod refuse;
+#[path = "cli/resume.rs"]
+mod resume;
 #[path = "cli/sets.rs"]
 mod sets;
 #[path = "cli/train.rs"]

@@ -2,13 +2,15 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use common::report::{Limit, Report};
 use common::training::{Log, alone, options, rectangles, small_model, train};
 use common::{adapter_name, gpu};
 use cvae_gpu::data::ImageSet;
 use cvae_gpu::eval;
 use cvae_gpu::event::{EpochReport, Event, Snapshot};
-use cvae_gpu::gpu::Memory;
+use cvae_gpu::gpu::{GpuError, Memory};
 use cvae_gpu::model::{self, Feed, Model, ModelError};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::elbo::COLUMNS;
@@ -16,10 +18,10 @@ use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::ops::state::StepState;
 use cvae_gpu::params;
-use cvae_gpu::plan::Plan;
 use cvae_gpu::plan::cpu::{self, Values};
+use cvae_gpu::plan::{Plan, PlanError};
 use cvae_gpu::rng::Stream;
-use cvae_gpu::train::{Options, TrainError, Trainer};
+use cvae_gpu::train::{Ended, Every, Options, TrainError, Trainer};
 
 /// All bits that a run leaves behind, times aside.
 fn bits(log: &Log) -> (Vec<u32>, Vec<String>) {
@@ -329,10 +331,154 @@ fn training_that_diverges_stops_with_an_error() {
     let Err(error) = train(&wild, &rectangles(50, 21)) else {
         panic!("a learning rate of 1e30 is survived on {}", adapter_name());
     };
-    let TrainError::NotFinite { loss, step, .. } = error else {
+    let TrainError::NotFinite { loss, step, origin } = error else {
         panic!("{error}");
     };
     assert!(!loss.is_finite());
     // The first step's loss is of the initial weights.
     assert_eq!(step, 2);
+    let origin = origin.expect("the steps once more");
+    assert_eq!(origin.step, 2, "{origin}");
+    assert!(
+        origin.tensor.contains("encoder") || origin.tensor == "z",
+        "{origin}"
+    );
+}
+
+#[test]
+fn a_snapshot_of_weights_that_are_not_finite_is_refused_and_names_their_origin() {
+    let _alone = alone();
+    let data = rectangles(50, 21);
+    let mut snapshot = train(&options(), &data).expect("a run").checkpoints[0].clone();
+    // The next update overflows, and its loss is still that of good weights.
+    snapshot.params[0].1[1].fill(1e38);
+    let next = Options {
+        adam: Adam {
+            rate: 1e10,
+            ..Adam::default()
+        },
+        max_steps: Some(5),
+        ..options()
+    };
+    let trainer = Trainer::new(gpu(), &next, &data).expect("a trainer");
+    let mut trainer = trainer.resume(snapshot).expect("a snapshot of this run");
+    let Err(error) = pollster::block_on(trainer.run(&mut |_| Ok(()))) else {
+        panic!("infinite weights are taken on {}", adapter_name());
+    };
+    let TrainError::WeightsNotFinite {
+        tensor,
+        step,
+        origin,
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!((tensor.as_str(), step), ("encoder.conv1.kernel", 5));
+    let origin = origin.expect("the step once more");
+    assert_eq!(origin.tensor, tensor);
+    assert!(origin.kernel.contains("adam"), "{origin}");
+}
+
+#[test]
+fn a_kernel_that_does_not_compile_is_named() {
+    let _alone = alone();
+    let large = Options {
+        adam: Adam {
+            // More than a constant of 32 bits holds.
+            rate: 1e39,
+            ..Adam::default()
+        },
+        ..options()
+    };
+    let error = refusal(&large, &rectangles(50, 21));
+    let TrainError::Gpu(GpuError::Kernel { kernel, .. }) = &error else {
+        panic!("{error}");
+    };
+    assert_eq!(kernel, "adam::update");
+    // The device is as good as before.
+    train(&options(), &rectangles(50, 21)).expect("a run");
+}
+
+#[test]
+fn runs_that_stop_at_any_step_go_on_to_the_same_bits() {
+    let _alone = alone();
+    let data = rectangles(50, 21);
+    let whole = train(&options(), &data).expect("a run");
+    let (stop, same) = (AtomicBool::new(false), options());
+    let (mut last, mut stops) = (None, 0);
+    loop {
+        stop.store(false, Ordering::Relaxed);
+        let trainer = Trainer::new(gpu(), &same, &data).expect("a trainer");
+        let mut trainer = trainer.stop_on(&stop).checkpoint_every(Every::Steps(1));
+        if let Some(snapshot) = last.take() {
+            trainer = trainer.resume(snapshot).expect("a snapshot of this run");
+        }
+        let mut log = Log::default();
+        let mut emit = |event: Event| {
+            stop.fetch_or(matches!(event, Event::Progress { .. }), Ordering::Relaxed);
+            log.take(event);
+            Ok(())
+        };
+        let ended = pollster::block_on(trainer.run(&mut emit)).expect("a run");
+        if ended == Ended::Done {
+            assert_eq!(log.end().1, whole.end().1);
+            break;
+        }
+        stops += 1;
+        last = log.checkpoints.pop();
+    }
+    // Eight steps; what follows the last needs no further one.
+    assert!(stops >= 7, "stopped {stops} times on {}", adapter_name());
+}
+
+#[test]
+fn snapshots_of_other_runs_are_refused() {
+    let _alone = alone();
+    let data = rectangles(50, 21);
+    let snapshot = train(&options(), &data).expect("a run").checkpoints[0].clone();
+    let refuse = |options: &Options, snapshot: &Snapshot| {
+        let trainer = Trainer::new(gpu(), options, &data).expect("a trainer");
+        match trainer.resume(snapshot.clone()) {
+            Err(TrainError::Foreign(reason)) => reason,
+            Err(e) => panic!("{e}"),
+            Ok(_) => panic!("{:?} is taken", snapshot.state),
+        }
+    };
+    let mut other = options();
+    other.seed = 2;
+    assert!(refuse(&other, &snapshot).contains("seed"));
+    other = options();
+    other.batch = 8;
+    assert!(refuse(&other, &snapshot).contains("batches of 8"));
+    other = options();
+    other.model.latent_dim = 3;
+    assert!(refuse(&other, &snapshot).contains("another model"));
+    let mut wrong = snapshot.clone();
+    wrong.record.reported = 7;
+    assert!(refuse(&options(), &wrong).contains("7 reports"));
+    wrong = snapshot;
+    wrong.state.pop();
+    assert!(refuse(&options(), &wrong).contains("incomplete"));
+}
+
+#[test]
+fn a_batch_that_does_not_fit_the_adapter_is_refused_with_the_largest_that_does() {
+    let _alone = alone();
+    if gpu().caps().max_binding_bytes > 256 << 20 {
+        common::say("the adapter takes larger batches than this test wants to make");
+        return;
+    }
+    let images = 40_000;
+    let data = rectangles(images, 21);
+    let mut large = options();
+    large.model.decoder_filters = [8, 64];
+    large.batch = images;
+    let TrainError::Gpu(GpuError::Plan(PlanError::TooLarge { fits, .. })) = refusal(&large, &data)
+    else {
+        panic!("{} images of 16 KiB fit", large.batch);
+    };
+    large.batch = fits.expect("a smaller batch") + 1;
+    refusal(&large, &data);
+    large.batch -= 1;
+    assert!(Trainer::new(gpu(), &large, &data).is_ok());
 }

@@ -16,19 +16,23 @@ pub fn plan(case: &Case, caps: &Caps) -> Plan {
 
 /// What an adapter computes, one submission per step.
 pub async fn on_adapter(gpu: &Gpu, case: &Case) -> Result<Outcome, GpuError> {
-    let plan = plan(case, gpu.caps());
-    let memory = Memory::allocate(gpu, &[&plan])?;
-    let replay = Replay::compile(gpu, &plan, &memory)?;
+    replay(gpu, &plan(case, gpu.caps()), case).await
+}
+
+/// What an adapter computes with that plan of a case.
+pub async fn replay(gpu: &Gpu, plan: &Plan, case: &Case) -> Result<Outcome, GpuError> {
+    let memory = Memory::allocate(gpu, &[plan])?;
+    let replay = Replay::compile(gpu, plan, &memory)?;
     for (name, values) in &case.params {
-        memory.write(gpu, &plan, name, values)?;
+        memory.write(gpu, plan, name, values)?;
     }
-    memory.write(gpu, &plan, "x", &case.x)?;
+    memory.write(gpu, plan, "x", &case.x)?;
     let mut outcome = Outcome::new(&case.model, case.batch, case.eps.len());
     for (k, eps) in case.eps.iter().enumerate() {
-        memory.write(gpu, &plan, "eps", eps)?;
+        memory.write(gpu, plan, "eps", eps)?;
         gpu.submit(&[(&replay, 1)], None)?.words(gpu).await?;
         for (tensor, slot) in outcome.due(k) {
-            let values = memory.read(gpu, &plan, &slot).await?;
+            let values = memory.read(gpu, plan, &slot).await?;
             let values: Vec<f64> = values.into_iter().map(f64::from).collect();
             outcome.keep(&tensor, k, &values);
         }

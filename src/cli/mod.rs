@@ -19,6 +19,7 @@ mod plan;
 mod reconstruct;
 mod sample;
 mod score;
+mod signals;
 mod table;
 mod train;
 mod trained;
@@ -116,31 +117,33 @@ impl Common {
     }
 }
 
-/// Runs the program; the status is 0 when done, 1 when refused or failed, 2 on wrong usage.
+/// Runs the program; the status is 0 when done, 1 when refused or failed, 2 on wrong usage, and
+/// 130 when training was interrupted.
 pub fn run() -> ExitCode {
     let start = std::time::Instant::now();
     let Cli { command, common } = Cli::parse();
-    let done = match command {
+    let done = |()| ExitCode::SUCCESS;
+    let ended = match command {
         Command::Train(args) => args.run(&common),
-        Command::Eval(args) => args.run(&common),
-        Command::Sample(args) => args.run(&common),
-        Command::Reconstruct(args) => args.run(&common),
-        Command::Manifold(args) => args.run(&common),
-        Command::Interpolate(args) => args.run(&common),
-        Command::Encode(args) => args.run(&common),
-        Command::Decode(args) => args.run(&common),
-        Command::Score(args) => args.run(&common),
-        Command::Latent(args) => args.run(&common),
-        Command::Export(args) => args.run(&common),
-        Command::Import(args) => args.run(&common),
-        Command::Check(args) => args.run(&common),
-        Command::Bench(args) => args.run(&common, start),
-        Command::Devices(args) => args.run(&common),
-        Command::Plan(args) => args.run(&common),
-        Command::Data(command) => command.run(&common),
+        Command::Eval(args) => args.run(&common).map(done),
+        Command::Sample(args) => args.run(&common).map(done),
+        Command::Reconstruct(args) => args.run(&common).map(done),
+        Command::Manifold(args) => args.run(&common).map(done),
+        Command::Interpolate(args) => args.run(&common).map(done),
+        Command::Encode(args) => args.run(&common).map(done),
+        Command::Decode(args) => args.run(&common).map(done),
+        Command::Score(args) => args.run(&common).map(done),
+        Command::Latent(args) => args.run(&common).map(done),
+        Command::Export(args) => args.run(&common).map(done),
+        Command::Import(args) => args.run(&common).map(done),
+        Command::Check(args) => args.run(&common).map(done),
+        Command::Bench(args) => args.run(&common, start).map(done),
+        Command::Devices(args) => args.run(&common).map(done),
+        Command::Plan(args) => args.run(&common).map(done),
+        Command::Data(command) => command.run(&common).map(done),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
+    match ended {
+        Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {error:#}"));

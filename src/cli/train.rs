@@ -1,222 +1,279 @@
 //! `cvae-gpu train`
 
+mod options;
+
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::AtomicBool;
 
-use clap::{Args, ValueEnum};
-use cvae_gpu::checkpoint::ModelConfig;
-use cvae_gpu::data::{self, Binarize};
+use anyhow::{Context, bail};
+use clap::Args;
+use cvae_gpu::checkpoint::{Checkpoint, Platform};
+use cvae_gpu::config::RunConfig;
+use cvae_gpu::data::{self, DataError, ImageSet};
 use cvae_gpu::event::Event;
-use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::{Loss, Model, ModelError};
-use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::faults::Faults;
+use cvae_gpu::gpu::{Gpu, GpuError};
 use cvae_gpu::report::{Progress, RunFolder};
-use cvae_gpu::train::{Options, TrainError, Trainer};
-use serde::Serialize;
+use cvae_gpu::train::{Ended, TrainError, Trainer};
 
+use super::signals::{INTERRUPTED, stop_flag};
 use super::{Common, print_json, say};
+pub use options::ModelArgs;
+use options::RunArgs;
 
 /// Train a model; the defaults are those of TensorFlow's tutorial
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  cvae-gpu train                               MNIST, 10 epochs, into runs/mnist-1\n  cvae-gpu train --epochs 1 --seed 7           a first look\n  cvae-gpu train --data idx/ --latent-dim 10   your own IDX files, raw or gzip\n\nThe run folder gets config.json, metrics.jsonl, a picture per epoch, cvae.gif, manifold.png,\nmodel.safetensors and checkpoint.safetensors. Values are in nats per image."
+    after_help = "Examples:\n  cvae-gpu train                               MNIST, 10 epochs, into runs/mnist-1\n  cvae-gpu train --epochs 1 --seed 7           a first look\n  cvae-gpu train --data idx/ --latent-dim 10   your own IDX files, raw or gzip\n  cvae-gpu train --resume runs/mnist-1         go on after Ctrl-C or a crash, bit for bit\n\nThe run folder gets config.json, metrics.jsonl, a picture per epoch, cvae.gif, manifold.png,\nmodel.safetensors and checkpoint.safetensors. Values are in nats per image.\n\nCtrl-C or SIGTERM saves a checkpoint and exits with 130; a second one stops at once."
 )]
 pub struct TrainArgs {
-    /// Images: `mnist` (built in), a folder of IDX files, or a packed set
-    #[arg(long, default_value = "mnist", help_heading = "Data")]
-    data: String,
-    /// How grey levels become 0 and 1: at byte 128, or not at all
-    #[arg(long, value_enum, default_value_t = BinarizeArg::Threshold, help_heading = "Data")]
-    binarize: BinarizeArg,
-    /// Passes over the training images
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
-    epochs: u32,
-    /// Images of an optimizer step
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
-    batch: u32,
-    /// Adam's learning rate
-    #[arg(long, default_value_t = 1e-4, value_parser = positive, allow_negative_numbers = true)]
-    lr: f64,
-    /// Seed of weights, order and noise
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    seed: u64,
-    /// End after so many optimizer steps
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    max_steps: Option<u64>,
+    /// Go on with the run in this folder, with the options it was started with
+    ///
+    /// --epochs and --max-steps may be given to end the run later, --checkpoint-every to save it
+    /// more or less often, --adapter and its like to go on elsewhere, and --data where the same
+    /// images have moved. Any other option must be as it was.
+    #[arg(long, value_name = "RUN", conflicts_with = "out")]
+    resume: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
     #[command(flatten)]
     model: ModelArgs,
     /// Run folder [default: a fresh one under runs/]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
-    /// Make no pictures
-    #[arg(long, help_heading = "Output")]
-    no_images: bool,
     /// Print one JSON object per event on standard output
     #[arg(long, help_heading = "Output")]
     json: bool,
+    /// Faults for the tests of this program
+    #[arg(long, hide = true, default_value = None)]
+    inject: Option<Faults>,
 }
 
-/// What a model is made of.
-#[derive(Args)]
-pub struct ModelArgs {
-    /// Latent dimensions
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Model")]
-    latent_dim: u32,
-    /// Filters of the encoder's two convolutions
-    #[arg(long, default_value = "32,64", value_parser = pair, help_heading = "Model", value_name = "A,B")]
-    encoder_filters: [usize; 2],
-    /// Filters of the decoder's first two transposed convolutions
-    #[arg(long, default_value = "64,32", value_parser = pair, help_heading = "Model", value_name = "A,B")]
-    decoder_filters: [usize; 2],
-    /// Channels of the image the decoder starts from
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Model")]
-    decoder_base: u32,
-    /// KL term: `mc` from the drawn code, or `analytic`
-    #[arg(long, value_enum, default_value_t = Kl::Mc, help_heading = "Model")]
-    kl: Kl,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Kl {
-    Mc,
-    Analytic,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum BinarizeArg {
-    Threshold,
-    None,
-}
-
-impl BinarizeArg {
-    fn name(self) -> &'static str {
-        match self {
-            BinarizeArg::Threshold => "threshold",
-            BinarizeArg::None => "none",
-        }
-    }
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err("give a number above 0, such as 1e-4".into()),
-    }
-}
-
-fn pair(text: &str) -> Result<[usize; 2], String> {
-    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
-    match numbers.as_deref() {
-        Some(&[a, b]) if (1..=8192).contains(&a) && (1..=8192).contains(&b) => Ok([a, b]),
-        _ => Err("give two numbers from 1 to 8192, such as 32,64".into()),
-    }
-}
-
-impl ModelArgs {
-    /// The model for images of that shape.
-    pub fn model(&self, image: [usize; 3]) -> Result<Model, ModelError> {
-        let model = Model {
-            image,
-            latent_dim: self.latent_dim as usize,
-            encoder_filters: self.encoder_filters,
-            decoder_base: self.decoder_base as usize,
-            decoder_filters: self.decoder_filters,
-            loss: match self.kl {
-                Kl::Mc => Loss::Mc,
-                Kl::Analytic => Loss::AnalyticKl,
-            },
-        };
-        model.validate()?;
-        Ok(model)
-    }
-}
-
-/// `config.json`: the options of a run.
-#[derive(Serialize)]
-struct RunConfig<'a> {
-    version: &'static str,
-    #[serde(flatten)]
-    model: &'a Model,
-    data: &'a str,
-    binarize: &'static str,
-    epochs: usize,
-    batch: usize,
-    lr: f64,
-    seed: u64,
-    max_steps: Option<u64>,
-}
-
-/// A run that could not begin leaves no folder that would be in the way of the next attempt.
-fn or_abandon<T, E>(result: Result<T, E>, folder: &mut RunFolder) -> Result<T, E> {
-    result.inspect_err(|_| folder.abandon())
+/// A run that is ready to begin or to go on.
+struct Job {
+    folder: RunFolder,
+    set: ImageSet,
+    checkpoint: Option<Checkpoint>,
+    /// The folder was made by this process, and may be removed if nothing comes of it.
+    is_new: bool,
 }
 
 impl TrainArgs {
-    pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let binarize = match self.binarize {
-            BinarizeArg::Threshold => Binarize::Threshold,
-            BinarizeArg::None => Binarize::None,
+    pub fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
+        let stop = stop_flag()?;
+        let job = match &self.resume {
+            Some(path) => self.reopen(path, common)?,
+            None => Some(self.begin(common)?),
         };
-        let set = data::load(&self.data, binarize)?;
-        let options = Options {
-            model: self.model.model(set.shape())?,
-            adam: Adam {
-                rate: self.lr,
-                ..Adam::default()
-            },
-            batch: self.batch as usize,
-            epochs: self.epochs as usize,
-            seed: self.seed,
-            max_steps: self.max_steps,
-            pictures: !self.no_images,
+        let Some(mut job) = job else {
+            return Ok(ExitCode::SUCCESS);
         };
-        let images = set.train.images.count();
-        if options.batch > images {
-            return Err(TrainError::BatchTooLarge {
-                batch: options.batch,
-                images,
+        let path = job.folder.path().display().to_string();
+        let faults = self.inject.unwrap_or_default();
+        job.folder = job.folder.with_faults(faults);
+        let ended = match self.attempt(&mut job, common, &stop, faults) {
+            Err(error) if is_lost(&error) => {
+                if !common.quiet {
+                    say(&format!(
+                        "warning: {error:#}; going on from the last checkpoint"
+                    ));
+                }
+                job.checkpoint = job.folder.checkpoint()?;
+                job.is_new = false;
+                // Once only: a device that is lost again would be lost for ever.
+                let rest = Faults {
+                    lose_device: None,
+                    ..faults
+                };
+                self.attempt(&mut job, common, &stop, rest)
             }
-            .into());
+            ended => ended,
+        };
+        match ended.inspect_err(|_| self.hint(&job, common))? {
+            Ended::Done => {
+                if !common.quiet {
+                    say(&format!("Wrote {path}"));
+                }
+                Ok(ExitCode::SUCCESS)
+            }
+            Ended::Interrupted => {
+                if !common.quiet {
+                    say(&format!("Go on with: cvae-gpu train --resume {path}"));
+                }
+                Ok(ExitCode::from(INTERRUPTED))
+            }
         }
-        let known = self.data == data::mnist::NAME;
-        let run = RunConfig {
-            version: env!("CARGO_PKG_VERSION"),
-            model: &options.model,
-            data: &self.data,
-            binarize: self.binarize.name(),
-            epochs: options.epochs,
-            batch: options.batch,
-            lr: self.lr,
-            seed: self.seed,
-            max_steps: self.max_steps,
-        };
-        let config = ModelConfig {
-            model: options.model.clone(),
-            data: known.then(|| self.data.clone()),
-            binarize: self.binarize.name(),
-        };
-        let out = self
-            .out
-            .unwrap_or_else(|| RunFolder::fresh(Path::new("runs"), &set.name));
-        let mut folder = RunFolder::create(&out, config, &run)?;
-        let gpu = or_abandon(
-            pollster::block_on(Gpu::open(&common.selection())),
-            &mut folder,
-        )?;
-        let mut trainer = or_abandon(Trainer::new(&gpu, &options, &set), &mut folder)?;
+    }
+
+    /// After an error, says what is left to go on from.
+    fn hint(&self, job: &Job, common: &Common) {
+        if let (false, Ok(Some(last))) = (common.quiet, job.folder.checkpoint()) {
+            let (step, path) = (last.snapshot.step(), job.folder.path().display());
+            say(&format!("The checkpoint of step {step} in {path} is whole"));
+        }
+    }
+
+    /// A new run in a folder of its own.
+    fn begin(&self, common: &Common) -> anyhow::Result<Job> {
+        let set = data::load(self.run.data(), self.run.binarize())?;
+        let run = self.run.fresh(&self.model, common.selection(), &set)?;
+        let (batch, images) = (run.batch, set.train.images.count());
+        if batch > images {
+            return Err(TrainError::BatchTooLarge { batch, images }.into());
+        }
+        let fresh = || RunFolder::fresh(Path::new("runs"), &set.name);
+        let out = self.out.clone().unwrap_or_else(fresh);
+        Ok(Job {
+            folder: RunFolder::create(&out, run)?,
+            set,
+            checkpoint: None,
+            is_new: true,
+        })
+    }
+
+    /// A run that goes on; nothing where it is finished.
+    fn reopen(&self, path: &Path, common: &Common) -> anyhow::Result<Option<Job>> {
+        let mut folder = RunFolder::open(path)?;
+        let saved = folder.run();
+        let mut run = self.run.resumed(&self.model, common.selection(), saved)?;
+        let checkpoint = folder.checkpoint()?;
+        let (set, source) = load_any(&self.run.sources(saved, path), &run)?;
+        let fingerprint = set.fingerprint();
+        if saved
+            .data_sha256
+            .as_ref()
+            .is_some_and(|f| *f != fingerprint)
+        {
+            bail!(
+                "{source}: these are not the images that the run in {} was started with: restore \
+                 them, give their place with --data, or train into a new folder",
+                path.display()
+            );
+        }
+        run.data_sha256 = Some(fingerprint);
+        run.locate(&source, path);
+        if let Some(checkpoint) = &checkpoint {
+            let images = set.train.images.count() as u64;
+            let per_epoch = images.div_ceil(run.batch as u64);
+            let end = (run.epochs as u64 * per_epoch).min(run.max_steps.unwrap_or(u64::MAX));
+            let step = checkpoint.snapshot.step();
+            if step > end {
+                bail!(
+                    "the run in {} has made {step} steps already: give more",
+                    path.display()
+                );
+            }
+            if step == end && folder.is_complete(checkpoint) {
+                if !common.quiet {
+                    say(&format!(
+                        "The run in {} is finished, after {step} steps. To go on, give more \
+                         --epochs or --max-steps",
+                        path.display()
+                    ));
+                }
+                return Ok(None);
+            }
+        }
+        if run != *saved {
+            folder.set_run(run)?;
+        }
+        Ok(Some(Job {
+            folder,
+            set,
+            checkpoint,
+            is_new: false,
+        }))
+    }
+
+    /// Trains from the job's checkpoint, or from the start.
+    fn attempt(
+        &self,
+        job: &mut Job,
+        common: &Common,
+        stop: &AtomicBool,
+        faults: Faults,
+    ) -> anyhow::Result<Ended> {
+        let run = job.folder.run().clone();
+        let options = run.options();
+        let opened = pollster::block_on(Gpu::open(&run.device));
+        let gpu = or_abandon(opened, job)?;
+        let trainer = Trainer::new(&gpu, &options, &job.set);
+        let mut trainer = or_abandon(trainer, job)?
+            .checkpoint_every(run.checkpoint_every)
+            .stop_on(stop);
+        let mut warnings = Vec::new();
+        let mut reported = 0;
+        if let Some(Checkpoint { snapshot, platform }) = job.checkpoint.take() {
+            let here = Platform::of(&gpu.adapter.name, &gpu.adapter.driver, trainer.variant());
+            let differences = here.differences(&platform);
+            if !differences.is_empty() {
+                warnings.push(format!(
+                    "the checkpoint was made elsewhere ({}): the run goes on, but not bit for bit",
+                    differences.join(", ")
+                ));
+            }
+            reported = snapshot.record.reported;
+            trainer = trainer.resume(snapshot)?;
+        } else if !job.is_new {
+            warnings.push("there is no checkpoint: the run starts over".to_owned());
+        }
+        let found = job.folder.begin(reported)?;
+        if found < reported {
+            warnings.push(format!(
+                "metrics.jsonl has {found} of the {reported} lines that were written: the others \
+                 are lost"
+            ));
+        }
         let mut progress = Progress::new(common.quiet, common.verbose > 0);
-        let json = self.json;
+        let folder = &mut job.folder;
         let mut listener = |event: Event| {
             progress.on(&event);
             folder.on(&event)?;
-            if json {
+            if self.json {
                 print_json(&event, false)?;
+            }
+            if let (Event::Progress { step, .. }, Some(lost)) = (&event, faults.lose_device)
+                && *step >= lost
+            {
+                gpu.lose();
             }
             Ok(())
         };
-        pollster::block_on(trainer.run(&mut listener))?;
-        if !common.quiet {
-            say(&format!("Wrote {}", out.display()));
+        for message in warnings {
+            listener(Event::Warning { message }).map_err(TrainError::Listener)?;
         }
-        Ok(())
+        Ok(pollster::block_on(trainer.run(&mut listener))?)
     }
+}
+
+/// A new run that could not begin leaves no folder in the way of the next attempt.
+fn or_abandon<T, E>(result: Result<T, E>, job: &mut Job) -> Result<T, E> {
+    result.inspect_err(|_| {
+        if job.is_new {
+            job.folder.abandon();
+        }
+    })
+}
+
+/// The first of the sources that is there, loaded as the run did.
+fn load_any(sources: &[String], run: &RunConfig) -> anyhow::Result<(ImageSet, String)> {
+    let mut missing = None;
+    for source in sources {
+        match data::load(source, run.binarize) {
+            Ok(set) => return Ok((set, source.clone())),
+            Err(e @ DataError::SourceMissing { .. }) => {
+                missing.get_or_insert(e);
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+    let error = missing.map(anyhow::Error::from);
+    let error = error.unwrap_or_else(|| anyhow::anyhow!("the run names no data"));
+    Err(error).context("the images of the run are gone; give their new place with --data")
+}
+
+fn is_lost(error: &anyhow::Error) -> bool {
+    let lost = |e: &TrainError| matches!(e, TrainError::Gpu(GpuError::Lost { .. }));
+    error.downcast_ref().is_some_and(lost)
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// How much storage one value of an image takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Depth {
@@ -31,7 +33,8 @@ impl Depth {
 }
 
 /// Whether bytes become bits when images are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Binarize {
     /// A value becomes 1 exactly when its byte is 128 or more (byte / 255 > 0.5).
     Threshold,

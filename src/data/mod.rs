@@ -34,6 +34,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use sha2::{Digest, Sha256};
+
 /// One part of a set: its images and, where the source has them, their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
@@ -70,6 +72,20 @@ impl ImageSet {
     /// Height, width and channels of every image in the set.
     pub fn shape(&self) -> [usize; 3] {
         self.train.images.shape()
+    }
+
+    /// The SHA-256 of shape, depth and images, in lower-case hexadecimal: equal for sets which
+    /// train alike, wherever they lie and whatever their name and labels.
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        for split in [&self.train, &self.test] {
+            let images = &split.images;
+            let about = (images.shape(), images.depth(), images.count());
+            hash.update(format!("{about:?}"));
+            hash.update(images.bytes());
+        }
+        let digits = hash.finalize();
+        digits.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

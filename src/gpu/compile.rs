@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::context::{Gpu, GpuError, lock};
+use super::context::{Gpu, lock};
+use super::error::GpuError;
 use super::memory::Memory;
 use crate::plan::shader::{self, Binding, Entry, SOURCES};
 use crate::plan::{Kernel, Plan, PlanError, Step};
@@ -51,7 +52,7 @@ fn dispatch(gpu: &Gpu, plan: &Plan, memory: &Memory, step: &Step) -> Result<Disp
         fault,
     };
     let entry = shader::reflect(step.kernel.module, step.kernel.entry).map_err(fault)?;
-    let pipeline = gpu.pipeline(&step.kernel, entry);
+    let pipeline = gpu.pipeline(&step.kernel, entry)?;
     let mut entries = Vec::new();
     for binding in &entry.bindings {
         let bound = step.bindings.iter().find(|(name, _)| *name == binding.name);
@@ -61,11 +62,15 @@ fn dispatch(gpu: &Gpu, plan: &Plan, memory: &Memory, step: &Step) -> Result<Disp
             resource: memory.resource(plan, *id)?,
         });
     }
-    let group = gpu.device.create_bind_group(&wgpu::BindGroupDescriptor {
+    let descriptor = wgpu::BindGroupDescriptor {
         label: Some(&step.label),
         layout: &pipeline.layout,
         entries: &entries,
-    });
+    };
+    let (group, error) = gpu.scoped(|| gpu.device.create_bind_group(&descriptor));
+    if let Some(error) = error {
+        return Err(fault(error).into());
+    }
     Ok(Dispatch {
         pipeline,
         group,
@@ -98,10 +103,10 @@ fn binding_type(binding: &Binding) -> wgpu::BindingType {
 
 impl Gpu {
     /// The pipeline of a kernel; equal kernels, of whatever plan, share one.
-    fn pipeline(&self, kernel: &Kernel, entry: &Entry) -> Arc<Pipeline> {
+    fn pipeline(&self, kernel: &Kernel, entry: &Entry) -> Result<Arc<Pipeline>, GpuError> {
         let key = format!("{kernel:?}");
         if let Some(found) = lock(&self.pipelines).get(&key) {
-            return found.clone();
+            return Ok(found.clone());
         }
         let label = format!("{}::{}", kernel.module, kernel.entry);
         let entries: Vec<_> = entry
@@ -114,22 +119,41 @@ impl Gpu {
                 count: None,
             })
             .collect();
+        let (compiled, error) = self.scoped(|| self.compile(kernel, &label, &entries));
+        if let Some(reason) = error {
+            return Err(GpuError::Kernel {
+                adapter: self.adapter.name.clone(),
+                kernel: label,
+                reason,
+            });
+        }
+        let compiled = Arc::new(compiled);
+        lock(&self.pipelines).insert(key, compiled.clone());
+        Ok(compiled)
+    }
+
+    fn compile(
+        &self,
+        kernel: &Kernel,
+        label: &str,
+        entries: &[wgpu::BindGroupLayoutEntry],
+    ) -> Pipeline {
         let descriptor = wgpu::BindGroupLayoutDescriptor {
-            label: Some(&label),
-            entries: &entries,
+            label: Some(label),
+            entries,
         };
         let layout = self.device.create_bind_group_layout(&descriptor);
         let pipeline_layout = self
             .device
             .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(&label),
+                label: Some(label),
                 bind_group_layouts: &[Some(&layout)],
                 immediate_size: 0,
             });
         let pipeline = self
             .device
             .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(&label),
+                label: Some(label),
                 layout: Some(&pipeline_layout),
                 module: &self.module(kernel.module),
                 entry_point: Some(kernel.entry),
@@ -140,11 +164,13 @@ impl Gpu {
                 },
                 cache: None,
             });
-        let compiled = Arc::new(Pipeline { pipeline, layout });
-        lock(&self.pipelines).insert(key, compiled.clone());
-        compiled
+        Pipeline { pipeline, layout }
     }
 
+    #[expect(
+        unsafe_code,
+        reason = "bounds checks in shaders cost much and can only be left out this way"
+    )]
     fn module(&self, name: &'static str) -> wgpu::ShaderModule {
         let mut modules = lock(&self.modules);
         let create = || {

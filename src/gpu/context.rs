@@ -4,68 +4,16 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::compile::Pipeline;
+use super::error::GpuError;
+use super::fault::Faults;
 use crate::plan::shader::{Mistake, SOURCES};
-use crate::plan::{Caps, PlanError, Variant};
-
-/// Why something on the GPU failed.
-#[derive(Debug, thiserror::Error)]
-pub enum GpuError {
-    /// No adapter at all.
-    #[error(
-        "no GPU adapter was found{}.\n\
-         On Linux, install a Vulkan driver: `scripts/ensure-adapter` does so, or\n  \
-         Debian, Ubuntu: apt install mesa-vulkan-drivers\n  \
-         Fedora:         dnf install mesa-vulkan-drivers\n  \
-         Arch:           pacman -S vulkan-swrast vulkan-icd-loader\n\
-         These include a software adapter (lavapipe) for machines without a GPU.",
-        .backend.map(|b| format!(" for the backend {}", b.name())).unwrap_or_default()
-    )]
-    NoAdapter {
-        /// The backend asked for, if one was.
-        backend: Option<Backend>,
-    },
-    /// None of the adapters is the one asked for.
-    #[error("no adapter matches `{wanted}`. There are:\n{}", .found.join("\n"))]
-    UnknownAdapter {
-        /// What the user asked for.
-        wanted: String,
-        /// Index and name of each adapter.
-        found: Vec<String>,
-    },
-    /// The adapter gives no device with what the program needs.
-    #[error(
-        "{adapter} refused a device: {reason}. Try another adapter (`cvae-gpu devices` lists them)"
-    )]
-    NoDevice {
-        /// Adapter name.
-        adapter: String,
-        /// What the driver said.
-        reason: String,
-    },
-    /// A plan does not fit the adapter, or is faulty.
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    /// The driver reported an error.
-    #[error("the GPU driver of {adapter} reported: {reason}")]
-    Driver {
-        /// Adapter name.
-        adapter: String,
-        /// What the driver said.
-        reason: String,
-    },
-    /// A mistake cannot be planted, for the reason given.
-    #[error("the mistake cannot be planted: {0}")]
-    Mistake(String),
-    /// A plan names a slot that the memory does not have, or of another size.
-    #[error("there is no slot `{0}` of that size on the device")]
-    NoSlot(String),
-}
+use crate::plan::{Caps, Variant};
 
 /// Graphics interfaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// Vulkan: Linux, Windows, Android.
@@ -124,7 +72,8 @@ impl std::str::FromStr for Backend {
 }
 
 /// What an adapter may have and a user may switch off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Feature {
     /// Subgroup operations.
     Subgroups,
@@ -150,7 +99,8 @@ impl std::str::FromStr for Feature {
 }
 
 /// Which adapter to take, and what of it to leave unused.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Selection {
     /// Index in the list of adapters, or part of a name; the best adapter if none.
     pub adapter: Option<String>,
@@ -204,6 +154,9 @@ async fn enumerate(selection: &Selection) -> Vec<(wgpu::Adapter, AdapterReport)>
     descriptor.backends = selection
         .backend
         .map_or(wgpu::Backends::all(), Backend::flags);
+    // Vulkan and DirectX tell how much memory there is: an error there is better than a system
+    // that comes to a halt. Elsewhere this has no effect.
+    descriptor.memory_budget_thresholds.for_resource_creation = Some(95);
     let instance = wgpu::Instance::new(descriptor);
     let found = instance.enumerate_adapters(wgpu::Backends::all()).await;
     let mut found: Vec<_> = found
@@ -317,7 +270,7 @@ pub struct Gpu {
     pub(super) pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
     pub(super) modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
     pub(super) staging: Mutex<Vec<wgpu::Buffer>>,
-    fault: Arc<Mutex<Option<String>>>,
+    pub(super) faults: Faults,
     /// The adapter it was opened on.
     pub adapter: AdapterReport,
     /// Traffic so far.
@@ -377,17 +330,7 @@ impl Gpu {
                     adapter: report.name.clone(),
                     reason: e.to_string(),
                 })?;
-        let fault = Arc::new(Mutex::new(None));
-        let on_error = fault.clone();
-        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
-            lock(&on_error).get_or_insert(e.to_string());
-        }));
-        let on_loss = fault.clone();
-        device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lock(&on_loss).get_or_insert(format!("the device was lost: {message}"));
-            }
-        });
+        let faults = Faults::watch(&device);
         Ok(Gpu {
             device,
             queue,
@@ -396,7 +339,7 @@ impl Gpu {
             pipelines: Mutex::default(),
             modules: Mutex::default(),
             staging: Mutex::default(),
-            fault,
+            faults,
             adapter: report,
             counters: Counters::default(),
         })
@@ -428,7 +371,7 @@ impl Gpu {
             pipelines: Mutex::new(pipelines.filter(|(key, _)| module_of(key)).collect()),
             modules: Mutex::new(modules.filter(|(name, _)| right(name)).collect()),
             staging: Mutex::default(),
-            fault: self.fault.clone(),
+            faults: self.faults.clone(),
             adapter: self.adapter.clone(),
             counters: Counters::default(),
         })
@@ -437,20 +380,5 @@ impl Gpu {
     /// What decides kernel variants.
     pub fn caps(&self) -> &Caps {
         &self.adapter.caps
-    }
-
-    /// The first error the driver has reported, if any.
-    pub fn check(&self) -> Result<(), GpuError> {
-        match lock(&self.fault).clone() {
-            Some(reason) => Err(self.driver_error(reason)),
-            None => Ok(()),
-        }
-    }
-
-    pub(super) fn driver_error(&self, reason: impl ToString) -> GpuError {
-        GpuError::Driver {
-            adapter: self.adapter.name.clone(),
-            reason: reason.to_string(),
-        }
     }
 }

@@ -1,9 +1,11 @@
 //! Device memory: one buffer or texture per slot name. Plans which share a memory share the
-//! slots of a name.
+//! slots of a name, unless they want them in different places, as plans of different batch sizes
+//! may want activations.
 
 use std::collections::HashMap;
 
-use super::context::{Counters, Gpu, GpuError};
+use super::context::{Counters, Gpu};
+use super::error::GpuError;
 use crate::plan::{Plan, Scalar, Slot, SlotId};
 
 /// Texels in a row of a texture that holds a slot, as in `shaders/common_texels.wgsl`.
@@ -20,7 +22,7 @@ enum Store {
 
 /// Every slot of a set of plans, allocated once and never grown.
 pub struct Memory {
-    stores: HashMap<String, Store>,
+    stores: HashMap<(String, bool), Store>,
     bytes: u64,
 }
 
@@ -28,30 +30,45 @@ impl Memory {
     /// Room for all slots of all plans. Where plans differ in a slot's size, as a tail batch
     /// does, the largest counts. Contents are zero.
     pub fn allocate(gpu: &Gpu, plans: &[&Plan]) -> Result<Memory, GpuError> {
-        let mut sizes: HashMap<&str, (u64, bool)> = HashMap::new();
-        for plan in plans {
-            plan.check()?;
-            for (_, slot) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
-                let (size, texels) = sizes.entry(&slot.name).or_insert((0, slot.texels));
-                if *texels != slot.texels {
-                    return Err(GpuError::NoSlot(slot.name.clone()));
-                }
-                *size = (*size).max(padded(slot));
-            }
-        }
-        let bytes = sizes.values().map(|(size, _)| size).sum();
-        let create = |(name, (size, texels)): (&str, (u64, bool))| {
+        plans.iter().try_for_each(|plan| plan.check())?;
+        let mut sizes: Vec<_> = sizes(plans).into_iter().collect();
+        // The small ones first, so that a refusal tells best how much room there is.
+        sizes.sort_by_key(|&((name, _), size)| (size, name));
+        let total = Self::need(plans);
+        let (mut stores, mut room) = (HashMap::new(), 0);
+        for ((name, texels), size) in sizes {
             Counters::add(&gpu.counters.buffers);
-            let store = if texels {
-                texture(gpu, name, size)
-            } else {
-                buffer(gpu, name, size)
+            let make = match texels {
+                true => texture,
+                false => buffer,
             };
-            (name.to_owned(), store)
-        };
-        let stores = sizes.into_iter().map(create).collect();
+            let (store, error) = gpu.scoped(|| make(gpu, name, size));
+            if let Some(reason) = error {
+                // A device that is gone has no memory either.
+                gpu.check()?;
+                return Err(GpuError::OutOfMemory {
+                    adapter: gpu.adapter.name.clone(),
+                    slot: name.to_owned(),
+                    bytes: size,
+                    total,
+                    room,
+                    reason,
+                    fits: None,
+                });
+            }
+            stores.insert((name.to_owned(), texels), store);
+            room += size;
+        }
         gpu.check()?;
-        Ok(Memory { stores, bytes })
+        Ok(Memory {
+            stores,
+            bytes: total,
+        })
+    }
+
+    /// Bytes that a memory of these plans would have.
+    pub fn need(plans: &[&Plan]) -> u64 {
+        sizes(plans).values().sum()
     }
 
     /// Bytes of all slots.
@@ -64,7 +81,8 @@ impl Memory {
         let slot = &plan[id];
         let (owner, offset) = slot.view_of.unwrap_or((id, 0));
         let missing = || GpuError::NoSlot(slot.name.clone());
-        match self.stores.get(&plan[owner].name).ok_or_else(missing)? {
+        let store = (plan[owner].name.clone(), plan[owner].texels);
+        match self.stores.get(&store).ok_or_else(missing)? {
             Store::Buffer(buffer) => {
                 let (start, size) = (4 * offset as u64, padded(slot));
                 let fits = start + size <= buffer.size();
@@ -191,6 +209,18 @@ impl Memory {
     ) -> Result<Vec<u32>, GpuError> {
         gpu.submit(&[], Some((self, plan, name)))?.words(gpu).await
     }
+}
+
+/// Name, place and bytes of every store.
+fn sizes<'p>(plans: &[&'p Plan]) -> HashMap<(&'p str, bool), u64> {
+    let mut sizes = HashMap::new();
+    for (_, slot) in plans.iter().flat_map(|plan| plan.slots()) {
+        if slot.view_of.is_none() {
+            let size = sizes.entry((slot.name.as_str(), slot.texels)).or_default();
+            *size = padded(slot).max(*size);
+        }
+    }
+    sizes
 }
 
 enum Place<'a> {

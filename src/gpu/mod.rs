@@ -2,13 +2,14 @@
 
 mod compile;
 mod context;
+mod error;
+mod fault;
 mod memory;
 mod profile;
 mod replay;
 
 pub use compile::Replay;
-pub use context::{
-    AdapterReport, Backend, Counters, Feature, Gpu, GpuError, Selection, adapter, adapters,
-};
+pub use context::{AdapterReport, Backend, Counters, Feature, Gpu, Selection, adapter, adapters};
+pub use error::GpuError;
 pub use memory::Memory;
 pub use replay::Readback;

@@ -1,7 +1,8 @@
 //! Times each step of a plan by GPU timestamps.
 
 use super::compile::Replay;
-use super::context::{Gpu, GpuError};
+use super::context::Gpu;
+use super::error::GpuError;
 
 impl Gpu {
     /// Milliseconds of each step of one run, or nothing where the adapter takes no timestamps

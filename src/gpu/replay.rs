@@ -3,7 +3,8 @@
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 use super::compile::Replay;
-use super::context::{Counters, Gpu, GpuError, lock};
+use super::context::{Counters, Gpu, lock};
+use super::error::GpuError;
 use super::memory::Memory;
 use crate::plan::Plan;
 

@@ -5,12 +5,15 @@ use super::conv::{Call, Conv};
 use crate::plan::groups;
 
 /// Up to 4 big channels in rows of whole quads, quads of small ones, and windows of a row that
-/// registers can hold.
+/// registers can hold. The loops over taps and channels are unrolled, so that more of them would
+/// take long to compile.
 pub fn fits(spec: &Conv) -> bool {
+    const UNROLLED: usize = 36;
     spec.big[2] <= 4
         && spec.big[1].is_multiple_of(4)
         && spec.small[2].is_multiple_of(4)
         && spec.kernel <= 5
+        && spec.kernel * spec.kernel * spec.big[2] <= UNROLLED
         && spec.stride <= 2
         && spec.pad[1] <= 4
 }

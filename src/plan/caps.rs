@@ -1,6 +1,6 @@
 //! What an adapter offers, as plain data, so that choosing kernels needs no GPU.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Capabilities of an adapter which decide kernel variants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -38,7 +38,7 @@ impl Caps {
 
 /// Families of convolution kernels. All have the same entry points, bindings and results
 /// up to rounding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Variant {
     /// One output per invocation, scalar loads: the readable truth.

@@ -224,6 +224,11 @@ impl Plan {
         &self.steps
     }
 
+    /// The steps, to be rewritten; [`Plan::check`] judges the result.
+    pub fn steps_mut(&mut self) -> &mut [Step] {
+        &mut self.steps
+    }
+
     /// Useful floating-point operations of one run.
     pub fn flops(&self) -> u64 {
         self.steps.iter().map(|s| s.flops).sum()

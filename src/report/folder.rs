@@ -1,23 +1,44 @@
 //! The run folder: configuration, metrics, pictures, model and checkpoint.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use image::RgbImage;
-use serde::Serialize;
 
-use crate::checkpoint::{self, ModelConfig};
+use super::lock;
+use super::metrics::Metrics;
+use crate::atomic;
+use crate::checkpoint::{self, Checkpoint, Platform};
+use crate::config::{ConfigError, RunConfig};
 use crate::event::Event;
+use crate::faults::Faults;
 use crate::render::{self, GridStyle, RenderError};
-use crate::tensor_file::{self, TensorFileError};
+use crate::tensor_file::{self, TensorFile, TensorFileError};
+
+const CONFIG: &str = "config.json";
+const METRICS: &str = "metrics.jsonl";
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const MODEL: &str = "model.safetensors";
 
 /// Why a run could not be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The folder holds a run already.
-    #[error("{0} already holds a run: choose another --out, or remove it first")]
+    #[error(
+        "{0} already holds a run: go on with it (`cvae-gpu train --resume {0}`), choose another \
+         --out, or remove it first"
+    )]
     Occupied(PathBuf),
+    /// Another process trains into the folder.
+    #[error("another process is training into {0}: wait for its end, or choose another --out")]
+    Locked(PathBuf),
+    /// The folder holds no run.
+    #[error("{0} holds no run (there is no config.json): give the folder that `train` wrote")]
+    NoRun(PathBuf),
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The operating system refused.
     #[error("cannot write {path}: {reason}; check the path, its permissions and the free space")]
     Io {
@@ -29,6 +50,9 @@ pub enum ReportError {
     /// A tensor file could not be written.
     #[error(transparent)]
     Tensors(#[from] TensorFileError),
+    /// The checkpoint cannot be used.
+    #[error("{0}. Without that file, --resume starts the run over with its saved options")]
+    Checkpoint(TensorFileError),
     /// A picture could not be drawn.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -37,13 +61,15 @@ pub enum ReportError {
     Json(#[from] serde_json::Error),
 }
 
-/// Writes a run's files as its events come.
+/// Writes a run's files as its events come. It holds the lock of the folder.
 pub struct RunFolder {
     path: PathBuf,
-    metrics: File,
-    config: ModelConfig,
-    run: serde_json::Value,
-    frames: Vec<RgbImage>,
+    run: RunConfig,
+    platform: Platform,
+    metrics: Option<Metrics>,
+    checkpoints: u64,
+    faults: Faults,
+    _lock: File,
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ReportError + use<> {
@@ -53,41 +79,103 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ReportError + use<> {
 
 impl RunFolder {
     /// Makes the folder and writes `config.json`; refuses a folder that holds a run.
-    pub fn create(
-        path: &Path,
-        config: ModelConfig,
-        run: &impl Serialize,
-    ) -> Result<Self, ReportError> {
+    pub fn create(path: &Path, mut run: RunConfig) -> Result<Self, ReportError> {
+        let refuse = || {
+            let taken = [CONFIG, METRICS, CHECKPOINT, MODEL];
+            let occupied = taken.iter().any(|name| path.join(name).exists());
+            let error = || ReportError::Occupied(path.to_owned());
+            (!occupied).then_some(()).ok_or_else(error)
+        };
         fs::create_dir_all(path).map_err(io_error(path))?;
-        let taken = [
-            "config.json",
-            "metrics.jsonl",
-            "checkpoint.safetensors",
-            "model.safetensors",
-        ];
-        if taken.iter().any(|name| path.join(name).exists()) {
-            return Err(ReportError::Occupied(path.to_owned()));
+        // Once before the lock leaves its file, and once when nobody else can begin a run.
+        refuse()?;
+        let source = run.data.clone();
+        run.locate(&source, path);
+        let folder = Self::locked(path, run)?;
+        refuse()?;
+        folder.write_config()?;
+        Ok(folder)
+    }
+
+    /// Opens the folder of a run.
+    pub fn open(path: &Path) -> Result<Self, ReportError> {
+        let config = path.join(CONFIG);
+        if !config.exists() {
+            return Err(ReportError::NoRun(path.to_owned()));
         }
-        let run = serde_json::to_value(run)?;
-        let text = serde_json::to_string_pretty(&run)? + "\n";
-        tensor_file::write_atomically(path.join("config.json"), text.as_bytes())?;
-        let metrics_path = path.join("metrics.jsonl");
-        let metrics = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&metrics_path);
+        Self::locked(path, RunConfig::read(&config)?)
+    }
+
+    fn locked(path: &Path, run: RunConfig) -> Result<Self, ReportError> {
+        let lock = lock::take(path).map_err(io_error(&path.join(lock::NAME)))?;
         Ok(RunFolder {
             path: path.to_owned(),
-            metrics: metrics.map_err(io_error(&metrics_path))?,
-            config,
             run,
-            frames: Vec::new(),
+            platform: Platform::default(),
+            metrics: None,
+            checkpoints: 0,
+            faults: Faults::default(),
+            _lock: lock.ok_or_else(|| ReportError::Locked(path.to_owned()))?,
         })
+    }
+
+    /// Lets the faults happen.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The options of the run.
+    pub fn run(&self) -> &RunConfig {
+        &self.run
+    }
+
+    /// Changes the options of the run and writes `config.json` anew.
+    pub fn set_run(&mut self, run: RunConfig) -> Result<(), ReportError> {
+        self.run = run;
+        self.write_config()
+    }
+
+    fn write_config(&self) -> Result<(), ReportError> {
+        let text = serde_json::to_string_pretty(&self.run)? + "\n";
+        self.write(CONFIG, text.as_bytes())
+    }
+
+    /// The last checkpoint, if there is one.
+    pub fn checkpoint(&self) -> Result<Option<Checkpoint>, ReportError> {
+        let path = self.path.join(CHECKPOINT);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let read = checkpoint::read_checkpoint(&path, &self.run.model_config());
+        read.map(Some).map_err(ReportError::Checkpoint)
+    }
+
+    /// True if `model.safetensors`, the last file of a run, has the weights of the checkpoint.
+    pub fn is_complete(&self, checkpoint: &Checkpoint) -> bool {
+        let model = TensorFile::read(self.path.join(MODEL));
+        model.is_ok_and(|model| checkpoint::is_model_of(&model, &checkpoint.snapshot))
+    }
+
+    /// Opens the metrics with their first `reported` lines and removes what a killed process
+    /// left half written. Gives the number of lines found, which is smaller where someone has
+    /// taken lines away.
+    pub fn begin(&mut self, reported: usize) -> Result<usize, ReportError> {
+        atomic::sweep(&self.path).map_err(io_error(&self.path))?;
+        let path = self.path.join(METRICS);
+        let metrics = Metrics::open(path.clone(), reported).map_err(io_error(&path))?;
+        Ok(self.metrics.insert(metrics).lines())
     }
 
     /// Takes back what [`RunFolder::create`] made, for a run that did not begin.
     pub fn abandon(&mut self) {
-        for name in ["config.json", "metrics.jsonl"] {
+        for name in [CONFIG, lock::NAME] {
             // What cannot be removed stays, and is named by the next attempt.
             let _ = fs::remove_file(self.path.join(name));
         }
@@ -108,41 +196,94 @@ impl RunFolder {
 
     /// Records an event.
     pub fn on(&mut self, event: &Event) -> Result<(), ReportError> {
-        let shape = self.config.model.image;
+        let shape = self.run.model.image;
         match event {
+            Event::Started {
+                adapter,
+                driver,
+                variant,
+                ..
+            } => {
+                self.platform = Platform::of(adapter, driver, variant.clone());
+            }
             Event::Epoch(report) => {
-                let line = serde_json::to_string(report)? + "\n";
-                let path = self.path.join("metrics.jsonl");
-                let written = self.metrics.write_all(line.as_bytes());
-                written
-                    .and_then(|()| self.metrics.flush())
-                    .map_err(io_error(&path))?;
+                if let Some(metrics) = &mut self.metrics {
+                    let written = metrics.append(report);
+                    written.map_err(io_error(metrics.path()))?;
+                }
             }
             Event::Pictures { epoch, images } => {
                 let picture = render::grid(images, shape, 4, GridStyle::default())?;
-                let name = format!("image_at_epoch_{epoch:04}.png");
-                self.write(&name, &render::png_bytes(&picture)?)?;
-                self.frames.push(picture);
+                self.write(&picture_name(*epoch), &render::png_bytes(&picture)?)?;
             }
             Event::Manifold { n, images } => {
                 let picture = render::manifold(images, shape, *n)?;
                 self.write("manifold.png", &render::png_bytes(&picture)?)?;
             }
             Event::Checkpoint(snapshot) => {
-                let path = self.path.join("checkpoint.safetensors");
-                checkpoint::write_checkpoint(&path, snapshot, &self.config, &self.run)?;
+                if let Some(metrics) = &self.metrics {
+                    metrics.flush().map_err(io_error(metrics.path()))?;
+                }
+                let config = self.run.model_config();
+                let bytes =
+                    checkpoint::checkpoint_bytes(snapshot, &config, &self.run, &self.platform)?;
+                let path = self.path.join(CHECKPOINT);
+                let (faults, number) = (self.faults, self.checkpoints);
+                atomic::write_with(&path, |file| faults.write(number, &bytes, file))
+                    .map_err(io_error(&path))?;
+                self.checkpoints += 1;
             }
             Event::Done { snapshot, .. } => {
-                let path = self.path.join("model.safetensors");
-                checkpoint::write_model(&path, snapshot, &self.config)?;
-                if !self.frames.is_empty() {
-                    let mut gif = Vec::new();
-                    render::write_gif(self.frames.drain(..), true, &mut gif)?;
-                    self.write("cvae.gif", &gif)?;
+                if self.run.images {
+                    self.animate()?;
                 }
+                // The last file: whoever finds it finds all others.
+                let path = self.path.join(MODEL);
+                checkpoint::write_model(&path, snapshot, &self.run.model_config())?;
             }
-            Event::Started { .. } | Event::FirstStep { .. } | Event::Progress { .. } => {}
+            Event::FirstStep { .. }
+            | Event::Progress { .. }
+            | Event::Warning { .. }
+            | Event::Interrupted { .. } => {}
         }
         Ok(())
     }
+
+    /// Makes the animation of the pictures in the folder, one for each line of the metrics.
+    fn animate(&self) -> Result<(), ReportError> {
+        let epochs = self.metrics.as_ref().map_or(0, Metrics::lines);
+        let mut failure = None;
+        // One at a time, since runs may be of many epochs.
+        let frames = (0..epochs).map_while(|epoch| match self.picture(epoch) {
+            Ok(picture) => Some(picture),
+            Err(e) => {
+                failure = Some(e);
+                None
+            }
+        });
+        let mut gif = Vec::new();
+        let drawn = render::write_gif(frames.flatten(), true, &mut gif);
+        match (failure, drawn) {
+            (Some(e), _) => Err(e),
+            (None, Err(RenderError::NoFrames)) => Ok(()),
+            (None, Err(e)) => Err(e.into()),
+            (None, Ok(())) => self.write("cvae.gif", &gif),
+        }
+    }
+
+    /// The picture of an epoch; nothing where someone has taken it away.
+    fn picture(&self, epoch: usize) -> Result<Option<RgbImage>, ReportError> {
+        let path = self.path.join(picture_name(epoch));
+        let bytes = match fs::read(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(io_error(&path))?,
+        };
+        let picture = image::load_from_memory(&bytes);
+        let picture = picture.map_err(|e| io_error(&path)(io::Error::other(e)))?;
+        Ok(Some(picture.into_rgb8()))
+    }
+}
+
+fn picture_name(epoch: usize) -> String {
+    format!("image_at_epoch_{epoch:04}.png")
 }

@@ -16,6 +16,8 @@ pub struct Progress {
     quiet: bool,
     verbose: bool,
     epoch_start: Instant,
+    /// Steps of the epoch that were done before `epoch_start`.
+    before: usize,
     last_line: Instant,
     bar: Option<ProgressBar>,
     terminal: bool,
@@ -29,6 +31,7 @@ impl Progress {
             quiet,
             verbose,
             epoch_start: Instant::now(),
+            before: 0,
             last_line: Instant::now(),
             bar: None,
             terminal: std::io::stderr().is_terminal() && colour,
@@ -58,6 +61,8 @@ impl Progress {
                 device_bytes,
                 train_images,
                 test_images,
+                step,
+                steps_per_epoch,
                 ..
             } => {
                 self.say(&format!("Adapter: {adapter} ({driver}), kernels {variant}"));
@@ -65,7 +70,12 @@ impl Progress {
                     "Model: {parameters} parameters; data: {train_images} training and {test_images} test images; {} MiB on the device",
                     device_bytes.div_ceil(1 << 20)
                 ));
-                self.say("Evaluating the untrained model …");
+                match step {
+                    0 => self.say("Evaluating the untrained model …"),
+                    _ => self.say(&format!("Going on after step {step}")),
+                }
+                (self.epoch_start, self.last_line) = (Instant::now(), Instant::now());
+                self.before = (*step % *steps_per_epoch as u64) as usize;
             }
             Event::FirstStep { seconds } => {
                 self.say(&format!("Set up and first step: {seconds:.1} s"));
@@ -81,12 +91,20 @@ impl Progress {
                 self.finish();
                 self.say(&epoch_line(report));
                 (self.epoch_start, self.last_line) = (Instant::now(), Instant::now());
+                self.before = 0;
             }
             Event::Done { step, traffic, .. } => {
                 self.finish();
                 self.say(&format!(
                     "Done after {step} steps in {} submissions (up to {} steps each); the host wrote {} buffers while steps ran",
                     traffic.submissions, traffic.most_steps, traffic.host_writes
+                ));
+            }
+            Event::Warning { message } => self.say(&format!("warning: {message}")),
+            Event::Interrupted { step } => {
+                self.finish();
+                self.say(&format!(
+                    "Interrupted after step {step}; all of it is saved"
                 ));
             }
             Event::Pictures { .. } | Event::Manifold { .. } | Event::Checkpoint(_) => {}
@@ -100,7 +118,8 @@ impl Progress {
         if self.verbose || !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
             self.last_line = Instant::now();
             let seconds = self.epoch_start.elapsed().as_secs_f64();
-            let left = seconds * (of - done) as f64 / done.max(1) as f64;
+            let timed = done.saturating_sub(self.before).max(1);
+            let left = seconds * (of - done) as f64 / timed as f64;
             self.say(&format!(
                 "Epoch {epoch:>3}: {done}/{of} steps, loss {loss:.2}, {left:.0} s to go"
             ));
@@ -108,6 +127,7 @@ impl Progress {
         if !self.terminal {
             return;
         }
+        let before = self.before as u64;
         let bar = self.bar.get_or_insert_with(|| {
             let target = ProgressDrawTarget::stderr();
             let bar = ProgressBar::with_draw_target(Some(of as u64), target);
@@ -116,6 +136,7 @@ impl Progress {
             let style = ProgressStyle::with_template(template);
             bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
                 .with_prefix(format!("Epoch {epoch}"))
+                .with_position(before)
         });
         bar.set_message(format!("loss {loss:.2}"));
         bar.set_position(done as u64);

@@ -9,7 +9,8 @@ use crate::plan::Caps;
 const MOST_STEPS: usize = RING / 2;
 
 /// How many steps the next submission carries: as many as fit its time. Watchdogs end long
-/// submissions on a GPU that also draws a desktop; a software adapter has none.
+/// submissions on a GPU that also draws a desktop. A software adapter has none, but whoever
+/// presses Ctrl-C waits for the two in flight.
 pub(crate) struct Pace {
     budget: Duration,
     steps: usize,
@@ -20,7 +21,7 @@ pub(crate) struct Pace {
 impl Pace {
     pub(crate) fn new(caps: &Caps) -> Self {
         Pace {
-            budget: Duration::from_millis(if caps.software { 4000 } else { 250 }),
+            budget: Duration::from_millis(if caps.software { 1000 } else { 250 }),
             steps: 1,
             seconds_per_step: None,
             last: Instant::now(),
@@ -73,7 +74,7 @@ mod tests {
     #[test]
     fn submissions_grow_to_their_time_and_no_further() {
         assert_eq!(submissions(false, &[1e-3; 6]), [4, 16, 64, 250, 250, 250]);
-        assert_eq!(submissions(true, &[0.05; 5]), [4, 16, 64, 80, 80]);
+        assert_eq!(submissions(true, &[0.05; 5]), [4, 16, 20, 20, 20]);
     }
 
     #[test]
@@ -83,6 +84,6 @@ mod tests {
 
     #[test]
     fn compiling_shaders_in_the_first_step_is_forgotten() {
-        assert_eq!(submissions(true, &[9.0, 0.1, 0.1, 0.1]), [1, 4, 16, 40]);
+        assert_eq!(submissions(true, &[9.0, 0.1, 0.1, 0.1]), [1, 4, 10, 10]);
     }
 }

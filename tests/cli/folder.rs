@@ -55,6 +55,7 @@ fn picture(name: &str) -> RgbImage {
 #[test]
 fn a_run_folder_holds_the_documented_files_and_no_others() {
     let expected = [
+        ".lock",
         "checkpoint.safetensors",
         "config.json",
         "cvae.gif",

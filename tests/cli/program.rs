@@ -2,9 +2,12 @@
 
 use std::fmt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// A call of the program, under construction.
 pub struct Cli {
@@ -99,6 +102,16 @@ impl Cli {
         outcome
     }
 
+    /// Starts the program and leaves it running. What it says is lost.
+    pub fn spawn(mut self) -> Running {
+        let runtime = tempfile::tempdir().expect("a temporary folder");
+        self.command.env("XDG_RUNTIME_DIR", runtime.path());
+        let command = self.command.stdin(Stdio::null());
+        let command = command.stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().expect("the program starts");
+        Running { child, runtime }
+    }
+
     /// Runs the program, which succeeds.
     pub fn succeed(self) -> Outcome {
         let outcome = self.run();
@@ -121,6 +134,58 @@ impl Cli {
             assert!(message.contains(word), "no {word:?} in {outcome}");
         }
         outcome
+    }
+}
+
+/// A program that is running; it is killed where a test ends before it does.
+pub struct Running {
+    child: Child,
+    #[expect(dead_code, reason = "the folder is there as long as the program")]
+    runtime: TempDir,
+}
+
+impl Running {
+    /// True if the program has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
+    /// Waits for something to be, at most a minute and as long as the program runs.
+    pub fn wait_until(&mut self, mut done: impl FnMut() -> bool) -> bool {
+        let start = Instant::now();
+        while !done() {
+            if self.has_ended() || start.elapsed() > Duration::from_secs(60) {
+                return done();
+            }
+            sleep(Duration::from_millis(5));
+        }
+        true
+    }
+
+    /// Stops the program there and then.
+    pub fn kill(&mut self) -> ExitStatus {
+        // It may have ended just now.
+        let _ = self.child.kill();
+        self.child.wait().expect("a child")
+    }
+
+    /// Asks the program to stop.
+    #[cfg(unix)]
+    pub fn terminate(&self) {
+        let id = self.child.id().to_string();
+        let mut kill = Command::new("kill");
+        let _ = kill.args(["-TERM", &id]).stderr(Stdio::null()).status();
+    }
+
+    /// Waits for the end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("a child")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

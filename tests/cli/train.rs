@@ -170,6 +170,7 @@ fn another_seed_gives_another_model_and_no_images_makes_no_pictures() {
     assert!(run.model() != REFERENCE.model());
     assert_eq!(run.model().len(), REFERENCE.model().len());
     let expected = [
+        ".lock",
         "checkpoint.safetensors",
         "config.json",
         "metrics.jsonl",

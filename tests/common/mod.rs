@@ -1,8 +1,12 @@
 //! What the tests share: one device per process, comparisons, small training runs.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod convolutions;
+pub mod dense;
+pub mod mutants;
 pub mod pair;
 pub mod report;
+pub mod suite;
 pub mod training;
 
 use std::io::Write;
@@ -33,20 +37,35 @@ pub fn selection() -> Selection {
 pub fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
     GPU.get_or_init(|| match pollster::block_on(Gpu::open(&selection())) {
-        Ok(gpu) => gpu,
+        Ok(gpu) => {
+            say(&format!("testing on {}", name(&gpu)));
+            gpu
+        }
         Err(e) => panic!("the tests need an adapter: {e}"),
     })
 }
 
+/// The same adapter with shaders which wgpu guards: no index beyond a slot, no loop without end.
+/// What ships is trusted instead, and both must be right.
+pub fn checked_gpu() -> &'static Gpu {
+    static CHECKED: OnceLock<Gpu> = OnceLock::new();
+    let mut selection = selection();
+    if selection.checked {
+        return gpu();
+    }
+    selection.checked = true;
+    CHECKED.get_or_init(|| pollster::block_on(Gpu::open(&selection)).expect("a second device"))
+}
+
+fn name(gpu: &Gpu) -> String {
+    let adapter = &gpu.adapter;
+    let backend = adapter.backend.name();
+    format!("{} ({backend}, {})", adapter.name, adapter.driver)
+}
+
 /// The adapter and its driver, for failure messages.
 pub fn adapter_name() -> String {
-    let adapter = &gpu().adapter;
-    format!(
-        "{} ({}, {})",
-        adapter.name,
-        adapter.backend.name(),
-        adapter.driver
-    )
+    name(gpu())
 }
 
 /// Held by a test while it works on the device, where that must be one at a time: in OpenGL a

@@ -93,7 +93,10 @@ impl Log {
                 snapshot,
                 traffic,
             } => self.done = Some((step, *snapshot, traffic)),
-            Event::FirstStep { .. } | Event::Progress { .. } => {}
+            Event::FirstStep { .. }
+            | Event::Progress { .. }
+            | Event::Warning { .. }
+            | Event::Interrupted { .. } => {}
         }
     }
 

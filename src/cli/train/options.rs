@@ -1,0 +1,274 @@
+//! What a user may choose of a run, and how that meets what an earlier run has saved.
+//!
+//! Every option is absent unless given, so that a run which goes on knows what to hold against
+//! its `config.json`.
+
+use std::path::Path;
+
+use anyhow::bail;
+use clap::Args;
+use cvae_gpu::config::RunConfig;
+use cvae_gpu::data::{Binarize, ImageSet, mnist};
+use cvae_gpu::gpu::Selection;
+use cvae_gpu::model::{Loss, Model, ModelError};
+use cvae_gpu::train::Every;
+
+use crate::cli::choices::{BinarizeArg, Kl, pair};
+
+/// Options of a run besides the model's.
+#[derive(Args)]
+pub struct RunArgs {
+    /// Images: `mnist` (built in), a folder of IDX files, or a packed set [default: mnist]
+    #[arg(long, help_heading = "Data")]
+    data: Option<String>,
+    /// How grey levels become 0 and 1: at byte 128, or not at all [default: threshold]
+    #[arg(long, value_enum, help_heading = "Data")]
+    binarize: Option<BinarizeArg>,
+    /// Passes over the training images [default: 10]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    epochs: Option<u32>,
+    /// Images of an optimizer step [default: 32]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    batch: Option<u32>,
+    /// Adam's learning rate [default: 1e-4]
+    #[arg(long, value_parser = positive, allow_negative_numbers = true)]
+    lr: Option<f64>,
+    /// Seed of weights, order and noise [default: 0]
+    #[arg(long, allow_negative_numbers = true)]
+    seed: Option<u64>,
+    /// End after so many optimizer steps, counted from the start of the run
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_steps: Option<u32>,
+    /// Save a checkpoint after so many steps, or minutes (5m) [default: each minute]
+    ///
+    /// There is one at the end of each epoch in any case. By default, slow disks and large models
+    /// are saved less often than each minute, so that it takes no more than 1 % of the time.
+    #[arg(long, value_name = "N|Nm", help_heading = "Output")]
+    checkpoint_every: Option<Every>,
+    /// Make no pictures
+    #[arg(long, help_heading = "Output")]
+    no_images: bool,
+}
+
+/// What a model is made of.
+#[derive(Args)]
+pub struct ModelArgs {
+    /// Latent dimensions [default: 2]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Model")]
+    latent_dim: Option<u32>,
+    /// Filters of the encoder's two convolutions [default: 32,64]
+    #[arg(long, value_parser = pair, help_heading = "Model", value_name = "A,B")]
+    encoder_filters: Option<[usize; 2]>,
+    /// Filters of the decoder's first two transposed convolutions [default: 64,32]
+    #[arg(long, value_parser = pair, help_heading = "Model", value_name = "A,B")]
+    decoder_filters: Option<[usize; 2]>,
+    /// Channels of the image the decoder starts from [default: 32]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Model")]
+    decoder_base: Option<u32>,
+    /// KL term: `mc` from the drawn code, or `analytic` [default: mc]
+    #[arg(long, value_enum, help_heading = "Model")]
+    kl: Option<Kl>,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("give a number above 0, such as 1e-4".into()),
+    }
+}
+
+impl ModelArgs {
+    /// The model for images of that shape.
+    pub fn model(&self, image: [usize; 3]) -> Result<Model, ModelError> {
+        let default = Model::default();
+        let model = self.over(&Model { image, ..default });
+        model.validate()?;
+        Ok(model)
+    }
+
+    /// `base` with what was given.
+    fn over(&self, base: &Model) -> Model {
+        let loss = self.kl.map(Kl::loss);
+        let size = |given: Option<u32>, base| given.map_or(base, |n| n as usize);
+        Model {
+            image: base.image,
+            latent_dim: size(self.latent_dim, base.latent_dim),
+            encoder_filters: self.encoder_filters.unwrap_or(base.encoder_filters),
+            decoder_base: size(self.decoder_base, base.decoder_base),
+            decoder_filters: self.decoder_filters.unwrap_or(base.decoder_filters),
+            loss: loss.unwrap_or(base.loss),
+        }
+    }
+}
+
+impl RunArgs {
+    /// The set to load for a new run.
+    pub fn data(&self) -> &str {
+        self.data.as_deref().unwrap_or(mnist::NAME)
+    }
+
+    /// How to pack it.
+    pub fn binarize(&self) -> Binarize {
+        let given = self.binarize.map(BinarizeArg::value);
+        given.unwrap_or(Binarize::Threshold)
+    }
+
+    /// The options of a new run on that set.
+    pub fn fresh(
+        &self,
+        model: &ModelArgs,
+        device: Selection,
+        set: &ImageSet,
+    ) -> anyhow::Result<RunConfig> {
+        let data = self.data().to_owned();
+        let default = RunConfig {
+            version: env!("CARGO_PKG_VERSION").into(),
+            model: model.model(set.shape())?,
+            data_path: None,
+            data_sha256: Some(set.fingerprint()),
+            data,
+            binarize: self.binarize(),
+            epochs: 10,
+            batch: 32,
+            lr: 1e-4,
+            seed: 0,
+            max_steps: None,
+            checkpoint_every: Every::default(),
+            images: true,
+            device,
+        };
+        Ok(self.over(&default))
+    }
+
+    /// `base` with what was given, data aside.
+    fn over(&self, base: &RunConfig) -> RunConfig {
+        let size = |given: Option<u32>, base| given.map_or(base, |n| n as usize);
+        RunConfig {
+            epochs: size(self.epochs, base.epochs),
+            batch: size(self.batch, base.batch),
+            lr: self.lr.unwrap_or(base.lr),
+            seed: self.seed.unwrap_or(base.seed),
+            max_steps: self.max_steps.map(u64::from).or(base.max_steps),
+            checkpoint_every: self.checkpoint_every.unwrap_or(base.checkpoint_every),
+            images: base.images && !self.no_images,
+            ..base.clone()
+        }
+    }
+
+    /// The options of a run that goes on: those saved, but for where it ends, how often it is
+    /// saved, and the adapter.
+    ///
+    /// # Errors
+    ///
+    /// Where an option that shapes the run is given with another value than the saved one.
+    pub fn resumed(
+        &self,
+        model: &ModelArgs,
+        device: Selection,
+        saved: &RunConfig,
+    ) -> anyhow::Result<RunConfig> {
+        let next = RunConfig {
+            model: model.over(&saved.model),
+            binarize: self.binarize.map_or(saved.binarize, |_| self.binarize()),
+            device: over(device, &saved.device),
+            ..self.over(saved)
+        };
+        let (a, b) = (&next.model, &saved.model);
+        let fixed = [
+            (
+                "--batch",
+                next.batch == saved.batch,
+                saved.batch.to_string(),
+            ),
+            ("--lr", next.lr == saved.lr, saved.lr.to_string()),
+            ("--seed", next.seed == saved.seed, saved.seed.to_string()),
+            (
+                "--binarize",
+                next.binarize == saved.binarize,
+                format!("{:?}", saved.binarize).to_lowercase(),
+            ),
+            (
+                "--no-images",
+                next.images == saved.images,
+                "pictures".into(),
+            ),
+            (
+                "--latent-dim",
+                a.latent_dim == b.latent_dim,
+                b.latent_dim.to_string(),
+            ),
+            (
+                "--encoder-filters",
+                a.encoder_filters == b.encoder_filters,
+                format!("{:?}", b.encoder_filters),
+            ),
+            (
+                "--decoder-filters",
+                a.decoder_filters == b.decoder_filters,
+                format!("{:?}", b.decoder_filters),
+            ),
+            (
+                "--decoder-base",
+                a.decoder_base == b.decoder_base,
+                b.decoder_base.to_string(),
+            ),
+            (
+                "--kl",
+                a.loss == b.loss,
+                match b.loss {
+                    Loss::Mc => "mc".into(),
+                    Loss::AnalyticKl => "analytic".into(),
+                },
+            ),
+        ];
+        if let Some((option, _, value)) = fixed.into_iter().find(|(_, same, _)| !same) {
+            bail!(
+                "{option} contradicts the run, which was started with {value}: leave it out, or \
+                 train into a new folder"
+            );
+        }
+        let shorter = [
+            (
+                "--epochs",
+                Some(next.epochs as u64),
+                Some(saved.epochs as u64),
+            ),
+            ("--max-steps", next.max_steps, saved.max_steps),
+        ];
+        for (option, next, saved) in shorter {
+            if let (Some(next), Some(saved)) = (next, saved)
+                && next < saved
+            {
+                bail!(
+                    "{option} {next} would end the run earlier than the {saved} it was started \
+                     with: leave it out, or give more"
+                );
+            }
+        }
+        Ok(next)
+    }
+
+    /// Where to look for the data of a run that goes on, the likeliest place first.
+    pub fn sources(&self, saved: &RunConfig, folder: &Path) -> Vec<String> {
+        match &self.data {
+            Some(given) => vec![given.clone()],
+            None => saved.sources(folder),
+        }
+    }
+}
+
+/// A saved selection with what was given.
+fn over(given: Selection, saved: &Selection) -> Selection {
+    let none_given = given.disable.is_empty();
+    Selection {
+        adapter: given.adapter.or_else(|| saved.adapter.clone()),
+        backend: given.backend.or(saved.backend),
+        disable: if none_given {
+            saved.disable.clone()
+        } else {
+            given.disable
+        },
+        checked: given.checked || saved.checked,
+        variant: given.variant.or(saved.variant),
+    }
+}

@@ -1,0 +1,91 @@
+//! What the driver reports by itself: kept until someone asks, and told apart.
+
+use std::sync::{Arc, Mutex};
+
+use super::context::{Gpu, lock};
+use super::error::GpuError;
+
+#[derive(Clone, Debug)]
+enum Fault {
+    Lost(String),
+    Reported(String),
+}
+
+/// The first fault of a device; that it was lost counts more than what followed from it.
+#[derive(Clone, Default)]
+pub(super) struct Faults(Arc<Mutex<Option<Fault>>>);
+
+impl Faults {
+    /// Listens to a device.
+    pub(super) fn watch(device: &wgpu::Device) -> Self {
+        let faults = Faults::default();
+        let on_error = faults.clone();
+        device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
+            lock(&on_error.0).get_or_insert(Fault::Reported(e.to_string()));
+        }));
+        let on_loss = faults.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            // This program has destroyed the device itself, on its way out.
+            if reason != wgpu::DeviceLostReason::Destroyed {
+                on_loss.lose(message);
+            }
+        });
+        faults
+    }
+
+    fn lose(&self, reason: String) {
+        let mut fault = lock(&self.0);
+        if !matches!(*fault, Some(Fault::Lost(_))) {
+            *fault = Some(Fault::Lost(reason));
+        }
+    }
+}
+
+impl Gpu {
+    /// The first error the driver has reported, if any.
+    pub fn check(&self) -> Result<(), GpuError> {
+        match lock(&self.faults.0).clone() {
+            Some(fault) => Err(self.error(fault)),
+            None => Ok(()),
+        }
+    }
+
+    /// Destroys the device, as if the driver had lost it: for tests of what happens then.
+    pub fn lose(&self) {
+        self.faults.lose("as a test has asked for".into());
+        self.device.destroy();
+    }
+
+    /// An error in answer to a call. Where the device is gone, that is the reason.
+    pub(super) fn driver_error(&self, reason: impl ToString) -> GpuError {
+        let lost = lock(&self.faults.0).clone();
+        let lost = lost.filter(|fault| matches!(fault, Fault::Lost(_)));
+        self.error(lost.unwrap_or_else(|| Fault::Reported(reason.to_string())))
+    }
+
+    fn error(&self, fault: Fault) -> GpuError {
+        let adapter = self.adapter.name.clone();
+        match fault {
+            Fault::Lost(reason) => GpuError::Lost { adapter, reason },
+            Fault::Reported(reason) => GpuError::Driver { adapter, reason },
+        }
+    }
+
+    /// Makes something, and gives the error that this caused on the device, if it did. Errors
+    /// of other threads do not mix in.
+    pub(super) fn scoped<T>(&self, make: impl FnOnce() -> T) -> (T, Option<String>) {
+        let filters = [
+            wgpu::ErrorFilter::OutOfMemory,
+            wgpu::ErrorFilter::Internal,
+            wgpu::ErrorFilter::Validation,
+        ];
+        let mut scopes = filters.map(|filter| Some(self.device.push_error_scope(filter)));
+        let made = make();
+        let mut error = None;
+        // Scopes end in the opposite order; on native backends the answer is there at once.
+        for scope in scopes.iter_mut().rev().filter_map(Option::take) {
+            error = pollster::block_on(scope.pop()).or(error);
+        }
+        (made, error.map(|e| e.to_string()))
+    }
+}

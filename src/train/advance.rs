@@ -1,0 +1,102 @@
+//! The inner loop: optimizer steps, a submission at a time, with two in flight.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::{Listener, TrainError, Trainer, send};
+use crate::event::Event;
+use crate::gpu::Readback;
+use crate::ops::elbo::{COLUMNS, RING};
+
+impl Trainer<'_> {
+    /// Trains in `epoch` to step `pause`, or until a stop or a checkpoint is due. Nothing is
+    /// in flight afterwards.
+    pub(super) async fn advance(
+        &mut self,
+        epoch: usize,
+        pause: u64,
+        emit: &mut Listener<'_>,
+    ) -> Result<(), TrainError> {
+        let start = Instant::now();
+        let gpu = self.gpu;
+        let writes = || gpu.counters.host_writes.load(Ordering::Relaxed);
+        let writes_before = writes();
+        let before = self.steps_before(epoch);
+        let (mut done, of) = (
+            self.steps(self.step - before),
+            self.steps(self.end().min(self.steps_before(epoch + 1)) - before),
+        );
+        let (mut encoded, pause) = (done, self.steps(pause - before));
+        let mut in_flight: VecDeque<(usize, Readback)> = VecDeque::new();
+        loop {
+            let go_on = encoded < pause && !self.is_stopping() && !self.schedule.is_due();
+            if go_on && in_flight.len() < 2 {
+                let now = self.pace.steps().min(pause - encoded);
+                let runs = self.device.runs(encoded, now);
+                let ring = Some((&self.device.memory, &self.device.full.plan, "metrics"));
+                in_flight.push_back((now, gpu.submit(&runs, ring)?));
+                encoded += now;
+                self.traffic.submissions += 1;
+                self.traffic.most_steps = self.traffic.most_steps.max(now as u64);
+                continue;
+            }
+            let Some((count, readback)) = in_flight.pop_front() else {
+                break;
+            };
+            let ring = readback.floats(gpu).await?;
+            if let Some(set_up) = self.set_up.take() {
+                let seconds = (set_up + start.elapsed()).as_secs_f64();
+                send(emit, Event::FirstStep { seconds })?;
+            }
+            self.pace.finished(count);
+            let loss = self.collect(&ring, done, count).await?;
+            done += count;
+            let step = self.step;
+            send(
+                emit,
+                Event::Progress {
+                    epoch,
+                    done,
+                    of,
+                    loss,
+                    step,
+                },
+            )?;
+        }
+        self.traffic.host_writes += writes() - writes_before;
+        self.record.sums.seconds += start.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// A number of steps within an epoch.
+    fn steps(&self, count: u64) -> usize {
+        usize::try_from(count).unwrap_or(usize::MAX)
+    }
+
+    /// Takes the next `count` steps' metrics from the ring, the first `offset` steps into the
+    /// epoch; gives their mean loss.
+    async fn collect(
+        &mut self,
+        ring: &[f32],
+        offset: usize,
+        count: usize,
+    ) -> Result<f64, TrainError> {
+        let mut sum = 0.0;
+        for offset in offset..offset + count {
+            let row = (self.step % RING as u64) as usize * COLUMNS;
+            let loss = ring.get(row).copied().unwrap_or(f32::NAN);
+            self.step += 1;
+            if !loss.is_finite() {
+                let step = self.step;
+                let origin = self.find_origin(step).await?;
+                return Err(TrainError::NotFinite { loss, step, origin });
+            }
+            let images = self.device.at(offset).plan.batch;
+            self.record.sums.images += images as u64;
+            self.record.sums.loss += f64::from(loss) * images as f64;
+            sum += f64::from(loss);
+        }
+        Ok(sum / count as f64)
+    }
+}

@@ -1,0 +1,270 @@
+//! What a run has on the device: its memory and its compiled plans.
+
+use super::{Options, TrainError};
+use crate::data::ImageSet;
+use crate::eval::{self, Evaluator, test_feed};
+use crate::event::{Record, Snapshot};
+use crate::gpu::{Gpu, GpuError, Memory, Replay};
+use crate::model::{self, Feed, Model};
+use crate::ops::fetch::Packed;
+use crate::ops::rng::Order;
+use crate::ops::state::StepState;
+use crate::params;
+use crate::plan::{Caps, Plan, PlanError};
+use crate::rng::Stream;
+
+/// Test images shown after each epoch.
+const PICTURES: usize = 16;
+/// Cells along each side of the manifold.
+pub(super) const MANIFOLD: usize = 20;
+
+/// A plan and its compiled form.
+pub(super) struct Compiled {
+    pub(super) plan: Plan,
+    pub(super) replay: Replay,
+}
+
+/// Plans and memory of a run.
+pub(super) struct Device {
+    pub(super) memory: Memory,
+    pub(super) full: Compiled,
+    /// The last step of an epoch, where the batch does not divide the images.
+    pub(super) tail: Option<Compiled>,
+    pub(super) evaluator: Evaluator,
+    pictures: Compiled,
+    decode: Compiled,
+    pub(super) train_images: usize,
+    pub(super) test_images: usize,
+}
+
+/// The plans of a run, before they are compiled.
+struct Plans {
+    full: Plan,
+    tail: Option<Plan>,
+    evaluation: eval::Plans,
+    pictures: Plan,
+    decode: Plan,
+}
+
+impl Plans {
+    fn new(options: &Options, data: &ImageSet, batch: usize, caps: &Caps) -> Self {
+        let model = &options.model;
+        let images = &data.train.images;
+        let packed = Packed {
+            shape: images.shape(),
+            count: images.count(),
+            depth: images.depth(),
+        };
+        let feed = Feed::Resident("train.images", packed, Order::Shuffled);
+        let train = |batch| model::train_step(model, feed, options.adam, batch, caps);
+        let last = images.count() % batch;
+        let (test_feed, test_images) = test_feed(data);
+        Plans {
+            full: train(batch),
+            tail: (last > 0).then(|| train(last)),
+            evaluation: eval::Plans::new(model, data, batch, caps),
+            pictures: model::reconstruct(model, test_feed, PICTURES.min(test_images), caps),
+            decode: model::decode(model, MANIFOLD, caps),
+        }
+    }
+
+    fn all(&self) -> Vec<&Plan> {
+        [&self.full, &self.pictures, &self.decode]
+            .into_iter()
+            .chain(&self.tail)
+            .chain(self.evaluation.all())
+            .collect()
+    }
+
+    fn fit(&self) -> bool {
+        self.all().iter().all(|plan| plan.check().is_ok())
+    }
+}
+
+/// The largest number below `end` that fits, where all below one that fits do so too.
+fn largest(end: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
+    let (mut good, mut bad) = (0, end);
+    while bad - good > 1 {
+        let middle = good + (bad - good) / 2;
+        match fits(middle) {
+            true => good = middle,
+            false => bad = middle,
+        }
+    }
+    (good > 0).then_some(good)
+}
+
+impl Device {
+    /// Compiles the plans and puts data and initial weights on the device.
+    pub(super) fn new(gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<Self, TrainError> {
+        options.model.validate()?;
+        let (batch, caps) = (options.batch, gpu.caps());
+        let train_images = data.train.images.count();
+        if batch > train_images {
+            let images = train_images;
+            return Err(TrainError::BatchTooLarge { batch, images });
+        }
+        let plans = Plans::new(options, data, batch, caps);
+        let memory = Memory::allocate(gpu, &plans.all());
+        let memory = memory.map_err(|mut error| {
+            let plans = |batch| Plans::new(options, data, batch, caps);
+            match &mut error {
+                GpuError::Plan(PlanError::TooLarge { fits, .. }) => {
+                    *fits = largest(batch, |batch| plans(batch).fit());
+                }
+                GpuError::OutOfMemory { fits, room, .. } => {
+                    *fits = largest(batch, |batch| Memory::need(&plans(batch).all()) <= *room);
+                }
+                _ => {}
+            }
+            error
+        })?;
+        let compile = |plan: Plan| {
+            let replay = Replay::compile(gpu, &plan, &memory)?;
+            Ok::<_, GpuError>(Compiled { plan, replay })
+        };
+        let device = Device {
+            full: compile(plans.full)?,
+            tail: plans.tail.map(compile).transpose()?,
+            evaluator: plans.evaluation.compile(gpu, &memory)?,
+            decode: compile(plans.decode)?,
+            pictures: compile(plans.pictures)?,
+            train_images,
+            test_images: data.test.images.count(),
+            memory,
+        };
+        device.upload(gpu, options, data)?;
+        Ok(device)
+    }
+
+    fn upload(&self, gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<(), GpuError> {
+        let (memory, plan) = (&self.memory, &self.full.plan);
+        memory.write_words(gpu, plan, "train.images", &data.train.images.device_words())?;
+        memory.write_words(
+            gpu,
+            &self.pictures.plan,
+            "test.images",
+            &data.test.images.device_words(),
+        )?;
+        let start = StepState::start(options.seed, Stream::Train);
+        memory.write_words(gpu, plan, "state", &start.to_words())?;
+        let specs = options.model.params();
+        for (spec, values) in specs.iter().zip(params::initial(&specs, options.seed)) {
+            memory.write(gpu, plan, &spec.name, &values)?;
+        }
+        Ok(())
+    }
+
+    /// Puts weights, moments and the step state of a snapshot on the device.
+    pub(super) fn restore(&self, gpu: &Gpu, snapshot: &Snapshot) -> Result<(), GpuError> {
+        let (memory, plan) = (&self.memory, &self.full.plan);
+        for (spec, values) in &snapshot.params {
+            let [m, v] = params::moment_names(&spec.name);
+            for (name, values) in [&spec.name, &m, &v].into_iter().zip(values) {
+                memory.write(gpu, plan, name, values)?;
+            }
+        }
+        memory.write_words(gpu, plan, "state", &snapshot.state)
+    }
+
+    /// Weights, moments and the step state, with the host's record.
+    pub(super) async fn snapshot(
+        &self,
+        gpu: &Gpu,
+        model: &Model,
+        record: Record,
+    ) -> Result<Snapshot, GpuError> {
+        // Whole arenas, since each readback waits for the device.
+        let (memory, plan) = (&self.memory, &self.full.plan);
+        let mut arenas = [Vec::new(), Vec::new(), Vec::new()];
+        for (name, values) in ["params", "adam_m", "adam_v"].into_iter().zip(&mut arenas) {
+            *values = memory.read(gpu, plan, name).await?;
+        }
+        let specs = model.params();
+        let (offsets, _) = params::offsets(&specs);
+        let cut = |(spec, start): (params::ParamSpec, usize)| {
+            let range = start..start + spec.len();
+            let values = arenas.each_ref().map(|arena| arena[range.clone()].to_vec());
+            (spec, values)
+        };
+        Ok(Snapshot {
+            params: specs.into_iter().zip(offsets).map(cut).collect(),
+            state: memory.read_words(gpu, plan, "state").await?,
+            record,
+        })
+    }
+
+    /// Images of the last step of an epoch.
+    pub(super) fn last_batch(&self) -> usize {
+        let last = self.tail.as_ref().unwrap_or(&self.full);
+        last.plan.batch
+    }
+
+    /// Optimizer steps of a whole epoch.
+    pub(super) fn steps_per_epoch(&self) -> usize {
+        self.train_images.div_ceil(self.full.plan.batch)
+    }
+
+    /// What the step `offset` steps into an epoch runs.
+    pub(super) fn at(&self, offset: usize) -> &Compiled {
+        let whole = offset < self.train_images / self.full.plan.batch;
+        let tail = self.tail.as_ref().filter(|_| !whole);
+        tail.unwrap_or(&self.full)
+    }
+
+    /// The runs that make `count` steps, the first `offset` steps into an epoch.
+    pub(super) fn runs(&self, offset: usize, count: usize) -> Vec<(&Replay, usize)> {
+        let whole = self.train_images / self.full.plan.batch;
+        let full = whole.saturating_sub(offset).min(count);
+        let tail = self.tail.iter().filter(|_| full < count);
+        let full = [(&self.full.replay, full)].into_iter();
+        full.chain(tail.map(|tail| (&tail.replay, 1))).collect()
+    }
+
+    /// The first test images, encoded, sampled with fresh noise, and decoded.
+    pub(super) async fn reconstruct(
+        &self,
+        gpu: &Gpu,
+        seed: u64,
+        epoch: usize,
+    ) -> Result<Vec<f32>, GpuError> {
+        let Compiled { plan, replay } = &self.pictures;
+        let mut state = StepState::start(seed, Stream::Picture);
+        state.step = epoch as u32;
+        self.memory
+            .write_words(gpu, plan, "picture.state", &state.to_words())?;
+        let out = Some((&self.memory, plan, "probabilities"));
+        gpu.submit(&[(replay, 1)], out)?.floats(gpu).await
+    }
+
+    /// Probabilities of the codes `z [n, latent]`, n a multiple of the decoding batch.
+    pub(super) async fn decode(
+        &self,
+        gpu: &Gpu,
+        latent_dim: usize,
+        z: &[f32],
+    ) -> Result<Vec<f32>, GpuError> {
+        let Compiled { plan, replay } = &self.decode;
+        let mut images = Vec::new();
+        for codes in z.chunks_exact(plan.batch * latent_dim) {
+            self.memory.write(gpu, plan, "codes", codes)?;
+            let out = Some((&self.memory, plan, "probabilities"));
+            images.extend(gpu.submit(&[(replay, 1)], out)?.floats(gpu).await?);
+        }
+        Ok(images)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_largest_that_fits_is_found() {
+        for limit in 0..9 {
+            let found = largest(9, |n| n <= limit);
+            assert_eq!(found, (limit > 0).then_some(limit), "up to {limit}");
+        }
+        assert_eq!(largest(1, |_| true), None);
+    }
+}

@@ -1,0 +1,84 @@
+//! Why training stops before its end.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::gpu::GpuError;
+use crate::model::ModelError;
+
+/// Why training stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    /// The GPU or its driver failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The model cannot be built.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The batch is larger than the data set.
+    #[error("--batch {batch} is more than the {images} training images: use at most {images}")]
+    BatchTooLarge {
+        /// Batch asked for.
+        batch: usize,
+        /// Training images there are.
+        images: usize,
+    },
+    /// A checkpoint is not one of this run.
+    #[error("the checkpoint does not belong to this run: {0}")]
+    Foreign(String),
+    /// The loss is not a number any more.
+    #[error(
+        "the loss became {loss} at step {step}{}: training has diverged; try a smaller --lr",
+        .origin.as_ref().map(|o| format!(" ({o})")).unwrap_or_default()
+    )]
+    NotFinite {
+        /// The loss.
+        loss: f32,
+        /// Optimizer step, from 1.
+        step: u64,
+        /// Where it came from, if running the last steps again has shown it.
+        origin: Option<Origin>,
+    },
+    /// Weights or moments are not numbers any more, although the last loss was.
+    #[error(
+        "`{tensor}` holds values that are not finite after step {step}{}: training has diverged; \
+         try a smaller --lr",
+        .origin.as_ref().map(|o| format!(" ({o})")).unwrap_or_default()
+    )]
+    WeightsNotFinite {
+        /// The first such tensor.
+        tensor: String,
+        /// Optimizer steps done.
+        step: u64,
+        /// Where it came from, if running the last steps again has shown it.
+        origin: Option<Origin>,
+    },
+    /// A listener failed, for instance to write a file.
+    #[error(transparent)]
+    Listener(Box<dyn Error + Send + Sync>),
+}
+
+/// The first result that was not finite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The tensor.
+    pub tensor: String,
+    /// Label of the kernel call that wrote it.
+    pub kernel: String,
+    /// Optimizer step, from 1.
+    pub step: u64,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Origin {
+            tensor,
+            kernel,
+            step,
+        } = self;
+        write!(
+            f,
+            "the first value that is not finite is in `{tensor}`, written by `{kernel}` in step {step}"
+        )
+    }
+}

@@ -1,0 +1,101 @@
+//! Where a value that is not finite came from: the last steps once more, a kernel at a time.
+//!
+//! The metrics ring tells the first step whose loss is bad. By the time the host reads it the
+//! device is some steps further and everything is bad, so the weights of the last checkpoint are
+//! put back, and since replay is exact, the same thing happens again.
+
+use super::{Origin, TrainError, Trainer};
+use crate::event::Snapshot;
+use crate::params::moment_names;
+use crate::plan::{Plan, Role, Scalar, Slot, SlotId, Step, shader};
+
+impl Trainer<'_> {
+    /// Runs up to step `bad` (from 1) again from the last good snapshot, and gives the first
+    /// result of its last two steps which is not finite. A loss is bad either by its own step's
+    /// arithmetic or by the update before.
+    pub(super) async fn find_origin(&self, bad: u64) -> Result<Option<Origin>, TrainError> {
+        let Some(good) = &self.good else {
+            return Ok(None);
+        };
+        self.device.restore(self.gpu, good)?;
+        let mut step = good.step();
+        let walk_from = bad.saturating_sub(2).max(step);
+        while step < walk_from {
+            let offset = (step % self.device.steps_per_epoch() as u64) as usize;
+            let left = self.device.steps_per_epoch() - offset;
+            let most = usize::try_from(walk_from - step).unwrap_or(usize::MAX);
+            let now = self.pace.steps().min(left).min(most);
+            let runs = self.device.runs(offset, now);
+            self.gpu.submit(&runs, None)?.words(self.gpu).await?;
+            step += now as u64;
+        }
+        for step in walk_from..bad {
+            if let Some(origin) = self.walk(step).await? {
+                return Ok(Some(origin));
+            }
+        }
+        Ok(None)
+    }
+
+    /// One step, kernel by kernel.
+    async fn walk(&self, step: u64) -> Result<Option<Origin>, TrainError> {
+        let offset = (step % self.device.steps_per_epoch() as u64) as usize;
+        let compiled = self.device.at(offset);
+        let plan = &compiled.plan;
+        for (index, call) in plan.steps().iter().enumerate() {
+            let alone = compiled.replay.step(index);
+            self.gpu
+                .submit(&[(&alone, 1)], None)?
+                .words(self.gpu)
+                .await?;
+            for id in written(plan, call) {
+                let slot = &plan[id];
+                let memory = &self.device.memory;
+                let values = memory.read(self.gpu, plan, &slot.name).await?;
+                if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+                    return Ok(Some(Origin {
+                        tensor: name_at(plan, id, at),
+                        kernel: call.label.clone(),
+                        step: step + 1,
+                    }));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The first tensor of the snapshot that is not finite.
+pub(super) fn first_bad(snapshot: &Snapshot) -> Option<String> {
+    let bad = |values: &Vec<f32>| values.iter().any(|v| !v.is_finite());
+    snapshot.params.iter().find_map(|(spec, values)| {
+        let [m, v] = moment_names(&spec.name);
+        let names = [spec.name.clone(), m, v];
+        let found = names.into_iter().zip(values).find(|(_, v)| bad(v));
+        found.map(|(name, _)| name)
+    })
+}
+
+/// The float slots that a kernel call writes. The ring still holds rows of later steps.
+fn written(plan: &Plan, step: &Step) -> Vec<SlotId> {
+    let Ok(entry) = shader::reflect(step.kernel.module, step.kernel.entry) else {
+        return Vec::new();
+    };
+    let wanted = |slot: &Slot| slot.scalar == Scalar::F32 && slot.role != Role::Metric;
+    let written = entry.bindings.iter().filter(|b| b.writes);
+    written
+        .filter_map(|b| step.bindings.iter().find(|(name, _)| *name == b.name))
+        .map(|(_, id)| *id)
+        .filter(|id| wanted(&plan[*id]))
+        .collect()
+}
+
+/// The slot, or where it is an arena the view of it, that holds the element `at`.
+fn name_at(plan: &Plan, id: SlotId, at: usize) -> String {
+    let holds = |slot: &Slot| {
+        slot.view_of
+            .is_some_and(|(arena, start)| arena == id && (start..start + slot.len()).contains(&at))
+    };
+    let view = plan.slots().find(|(_, slot)| holds(slot));
+    view.map_or(&plan[id], |(_, slot)| slot).name.clone()
+}

@@ -1,0 +1,102 @@
+//! Convolutions for tests: every kernel of one geometry in a plan, and what to put into it.
+
+use cvae_gpu::ops::conv::{self, Call, Conv, Epilogue, Padding};
+use cvae_gpu::ops::reduce;
+use cvae_gpu::params::{self, ParamSpec};
+use cvae_gpu::plan::{Caps, Plan, Role, Variant};
+
+use super::pair::Pair;
+
+/// Batch; height, width and channels of the big image; channels of the small one; kernel,
+/// stride, padding.
+pub type Shape = (usize, [usize; 3], usize, usize, usize, Padding);
+
+pub fn caps(base: &Caps, variant: Variant, texels: bool, software: bool) -> Caps {
+    Caps {
+        texels,
+        software: software || variant == Variant::Broadcast,
+        pinned: Some(variant),
+        ..base.clone()
+    }
+}
+
+/// All five kernels of one geometry, and the bias gradient. The weights start inside an arena, as a model's do.
+pub fn plan(shape: Shape, caps: Caps, relu: bool, gated: bool) -> Plan {
+    let (batch, big, channels, kernel, stride, padding) = shape;
+    let spec = Conv::new(big, channels, kernel, stride, padding);
+    let mut p = Plan::new(batch, caps);
+    let tensors = [
+        ParamSpec::bias("other", 70),
+        ParamSpec::kernel("conv", &spec.weight_shape()),
+        ParamSpec::bias("small", channels),
+        ParamSpec::bias("big", big[2]),
+    ];
+    params::declare(&mut p, &tensors);
+    let of = |size: [usize; 3]| [batch, size[0], size[1], size[2]];
+    let mut image = |name: &str, size| p.slot(name, &of(size), Role::Data);
+    let (x, x_gate) = (image("x", big), image("x.gate", big));
+    let (y, y_gate) = (image("y", spec.small), image("y.gate", spec.small));
+    let param = |p: &Plan, name: &str| p.find(name).expect(name);
+    let weights = param(&p, "conv.kernel");
+    for (call, input, bias, gate) in [
+        (Call::Correlate, x, "small.bias", y_gate),
+        (Call::Adjoint, y, "big.bias", x_gate),
+    ] {
+        let bias = param(&p, bias);
+        for (name, epilogue) in [
+            ("forward", Epilogue::Forward { bias, relu }),
+            ("backward", Epilogue::Backward { gate, gated }),
+        ] {
+            let name = format!("{call:?} {name}");
+            conv::contract(
+                &mut p,
+                name.clone(),
+                name,
+                spec,
+                call,
+                input,
+                weights,
+                epilogue,
+            );
+        }
+    }
+    let grad = p.slot("grad", &spec.weight_shape(), Role::Activation);
+    let (label, name) = ("weight grad".into(), "partials".into());
+    conv::weight_grad(&mut p, label, name, spec, x, y, grad);
+    // As a layer does it: the output's gradient from where it lies.
+    let dy = p.find("y.texels").unwrap_or(y);
+    let bias_grad = p.slot("bias grad", &[channels], Role::Activation);
+    reduce::sum_rows(
+        &mut p,
+        "bias grad",
+        dy,
+        batch * spec.small_pixels(),
+        bias_grad,
+    );
+    p
+}
+
+/// Inputs and weights in (-1, 1); gates as ReLUs leave them, half of them closed.
+pub fn fill(pair: &mut Pair, plan: &Plan, seed: u64) {
+    pair.set_random(plan, 1.0, seed);
+    let arena = plan[plan.find("params").expect("params")].len();
+    pair.set(plan, "params", &super::uniform(arena, 1.0, 77));
+    for gate in ["x.gate", "y.gate"] {
+        let len = plan[plan.find(gate).expect(gate)].len();
+        let relu = super::uniform(len, 1.0, 78).into_iter();
+        let relu: Vec<f32> = relu.map(|v| v.max(0.0)).collect();
+        pair.set(plan, gate, &relu);
+    }
+}
+
+pub fn module(variant: Variant, texels: bool) -> &'static str {
+    match (variant, texels) {
+        (Variant::Plain, _) => "conv",
+        (Variant::Thin, false) => "conv_thin",
+        (Variant::Thin, true) => "conv_thin_texels",
+        (Variant::Tile, false) => "conv_tile",
+        (Variant::Tile, true) => "conv_tile_texels",
+        (Variant::Broadcast, false) => "conv_broadcast",
+        (Variant::Broadcast, true) => "conv_broadcast_texels",
+    }
+}

@@ -1,0 +1,46 @@
+//! Dense layers for tests: every kernel of one layer in a plan, and what to put into it.
+
+use cvae_gpu::ops::dense::{self, Dense};
+use cvae_gpu::plan::{Caps, Plan, Role};
+
+use super::pair::Pair;
+
+/// Forward, input gradient and the gradients of weights and bias.
+pub fn plan(caps: &Caps, batch: usize, spec: Dense, relu: bool, gated: bool) -> Plan {
+    let mut p = Plan::new(batch, caps.clone());
+    let mut data = |name: &str, shape: &[usize]| p.slot(name, shape, Role::Data);
+    let x = data("x", &[batch, spec.inputs]);
+    let weights = data("weights", &[spec.inputs, spec.outputs]);
+    let bias = data("bias", &[spec.outputs]);
+    let dy = data("dy", &[batch, spec.outputs]);
+    let mut result = |name: &str, shape: &[usize]| p.slot(name, shape, Role::Activation);
+    let y = result("y", &[batch, spec.outputs]);
+    let dx = result("dx", &[batch, spec.inputs]);
+    let weights_grad = result("weights_grad", &[spec.inputs, spec.outputs]);
+    let bias_grad = result("bias_grad", &[spec.outputs]);
+    let forward = dense::Forward {
+        x,
+        weights,
+        bias,
+        y,
+    };
+    dense::forward(&mut p, "forward".into(), spec, relu, forward);
+    let input_grad = dense::InputGrad { dy, weights, x, dx };
+    dense::input_grad(&mut p, "input grad".into(), spec, gated, input_grad);
+    let weight_grad = dense::WeightGrad {
+        x,
+        dy,
+        weights_grad,
+        bias_grad,
+    };
+    dense::weight_grad(&mut p, "weight grad".into(), spec, weight_grad);
+    p
+}
+
+/// Numbers in (-1, 1); an input as a ReLU leaves it, closed where it is 0.
+pub fn fill(pair: &mut Pair, plan: &Plan, seed: u64) {
+    pair.set_random(plan, 1.0, seed);
+    let len = plan[plan.find("x").expect("x")].len();
+    let x = super::uniform(len, 1.0, 99).into_iter();
+    pair.set(plan, "x", &x.map(|v| v.max(0.0)).collect::<Vec<_>>());
+}

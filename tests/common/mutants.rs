@@ -1,0 +1,41 @@
+//! Shader texts in which one product has become a sum.
+
+use cvae_gpu::plan::shader::{Mistake, SOURCES};
+
+/// Stems of all shader files, those which others stand on too.
+pub fn files() -> Vec<&'static str> {
+    let common = ["common", "common_buffers", "common_conv", "common_texels"];
+    let mut files: Vec<_> = SOURCES.iter().map(|s| s.file).chain(common).collect();
+    files.sort_unstable();
+    files.dedup();
+    files
+}
+
+/// Every text that differs from the file in one ` * ` outside comments, which is ` + ` in it, and
+/// where: file, line and column.
+pub fn products_turned(file: &str) -> Vec<(String, Mistake)> {
+    let path = format!("{}/shaders/{file}.wgsl", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let mut found = Vec::new();
+    let mut start = 0;
+    for (number, line) in text.split_inclusive('\n').enumerate() {
+        let code = line.find("//").unwrap_or(line.len());
+        for (column, _) in line[..code].match_indices(" * ") {
+            let at = start + column;
+            let place = format!(
+                "{file}.wgsl:{}:{}: {}",
+                number + 1,
+                column + 2,
+                line.trim_end()
+            );
+            let mistake = Mistake {
+                file: file.to_owned(),
+                from: text.clone(),
+                to: format!("{} + {}", &text[..at], &text[at + 3..]),
+            };
+            found.push((place, mistake));
+        }
+        start += line.len();
+    }
+    found
+}

@@ -1,0 +1,155 @@
+//! Every convolution kernel against its twin, over geometries which meet each edge of its tiles.
+//!
+//! Limits are 4e-6 of the largest value of a slot. The sums have up to 2304 terms in (-1, 1);
+//! single precision puts them about 1e-6 of the largest apart, while one term left out, or
+//! taken twice, shows as 1e-3 and more.
+
+use crate::common::convolutions::{Shape, caps, fill, module, plan};
+use crate::common::pair::Pair;
+use crate::common::report::{Limit, Report};
+use crate::common::{self, say};
+use cvae_gpu::gpu::{Feature, Gpu};
+use cvae_gpu::ops::conv::Padding;
+use cvae_gpu::plan::Variant;
+
+const LIMIT: Limit = Limit::OfLargest(4e-6);
+
+const PLAIN: &[Shape] = &[
+    (1, [5, 6, 1], 3, 3, 1, Padding::Valid),
+    (2, [7, 7, 3], 5, 3, 2, Padding::Same),
+    (7, [13, 13, 33], 8, 3, 2, Padding::Valid),
+    (33, [5, 6, 4], 33, 5, 1, Padding::Same),
+    (2, [28, 28, 1], 32, 5, 2, Padding::Same),
+    (7, [7, 7, 48], 16, 5, 2, Padding::Valid),
+    (2, [13, 13, 64], 5, 3, 1, Padding::Same),
+];
+
+const THIN: &[Shape] = &[
+    (1, [28, 28, 1], 32, 3, 2, Padding::Valid),
+    (33, [7, 8, 1], 4, 5, 1, Padding::Same),
+    (2, [13, 12, 3], 16, 3, 2, Padding::Same),
+    (7, [5, 8, 4], 48, 3, 1, Padding::Valid),
+    (2, [28, 28, 3], 64, 3, 1, Padding::Same),
+    (7, [13, 20, 1], 8, 5, 2, Padding::Valid),
+    (7, [9, 12, 2], 8, 3, 2, Padding::Same),
+    // a dense layer from a latent code, of 12 images
+    (1, [1, 12, 2], 1568, 1, 1, Padding::Valid),
+];
+
+const TILE: &[Shape] = &[
+    (1, [5, 6, 4], 8, 3, 1, Padding::Valid),
+    (2, [7, 7, 8], 4, 5, 2, Padding::Same),
+    (7, [13, 13, 32], 64, 3, 2, Padding::Valid),
+    (33, [7, 7, 16], 48, 3, 2, Padding::Same),
+    (2, [28, 28, 48], 16, 3, 1, Padding::Same),
+    (7, [5, 6, 64], 12, 5, 1, Padding::Valid),
+    // a dense layer to a latent code
+    (7, [1, 1, 2304], 4, 1, 1, Padding::Valid),
+];
+
+const BROADCAST: &[Shape] = &[
+    (1, [5, 6, 16], 16, 3, 1, Padding::Valid),
+    (2, [7, 7, 32], 48, 5, 2, Padding::Same),
+    (7, [13, 13, 32], 64, 3, 2, Padding::Valid),
+    (33, [7, 7, 16], 24, 3, 2, Padding::Same),
+    (2, [28, 28, 64], 32, 3, 1, Padding::Same),
+    (2, [13, 13, 40], 48, 5, 1, Padding::Valid),
+    (7, [1, 1, 128], 24, 1, 1, Padding::Valid),
+];
+
+pub fn shapes(variant: Variant) -> &'static [Shape] {
+    match variant {
+        Variant::Plain => PLAIN,
+        Variant::Thin => THIN,
+        Variant::Tile => TILE,
+        Variant::Broadcast => BROADCAST,
+    }
+}
+
+/// How many of a variant's shapes run in the memory that the adapter would not choose: compiling
+/// a kernel for each geometry is what takes the time of these tests.
+pub const ELSEWHERE: usize = 4;
+
+/// The epilogues of case `i`: over four cases all four, each way round.
+pub fn flags(i: usize) -> (bool, bool) {
+    (i.is_multiple_of(2), (i / 2).is_multiple_of(2))
+}
+
+fn check(gpu: &Gpu, variant: Variant, texels: bool) {
+    let without = common::selection().disable;
+    if texels && without.contains(&Feature::Texels) {
+        return say("convolutions in textures are not tested: CVAE_GPU_DISABLE has texels");
+    }
+    let adapter = gpu.caps();
+    if variant == Variant::Broadcast && adapter.subgroup_min < 8 {
+        let name = common::adapter_name();
+        return say(&format!(
+            "conv_broadcast is not tested: {name} has no subgroups of 8 or more"
+        ));
+    }
+    let own = variant == Variant::Plain || texels == adapter.texels;
+    let count = if own { usize::MAX } else { ELSEWHERE };
+    let shapes = &shapes(variant)[..count.min(shapes(variant).len())];
+    let mut report = Report::default();
+    (0..shapes.len()).for_each(|i| check_case(gpu, &mut report, variant, texels, i));
+    report.finish(5 * shapes.len());
+}
+
+/// Case `i` of a variant, in buffers or in textures.
+pub fn check_case(gpu: &Gpu, report: &mut Report, variant: Variant, texels: bool, i: usize) {
+    let shape = shapes(variant)[i];
+    let (relu, gated) = flags(i);
+    let caps = caps(gpu.caps(), variant, texels, i % 3 == 1);
+    let plan = plan(shape, caps, relu, gated);
+    assert_eq!(plan.variants(), [module(variant, texels)], "{shape:?}");
+    let mut pair = Pair::new(gpu, &[&plan]);
+    fill(&mut pair, &plan, i as u64);
+    let case = format!("{shape:?} relu {relu} gated {gated}");
+    pair.run(report, &case, &plan, 1, |_| LIMIT);
+}
+
+pub fn plain_kernels_agree_with_their_twins(gpu: &Gpu) {
+    check(gpu, Variant::Plain, false);
+}
+
+pub fn thin_kernels_agree_with_their_twins(gpu: &Gpu) {
+    check(gpu, Variant::Thin, false);
+}
+
+pub fn thin_kernels_in_textures_agree_with_their_twins(gpu: &Gpu) {
+    check(gpu, Variant::Thin, true);
+}
+
+pub fn tile_kernels_agree_with_their_twins(gpu: &Gpu) {
+    check(gpu, Variant::Tile, false);
+}
+
+pub fn tile_kernels_in_textures_agree_with_their_twins(gpu: &Gpu) {
+    check(gpu, Variant::Tile, true);
+}
+
+pub fn broadcast_kernels_agree_with_their_twins(gpu: &Gpu) {
+    check(gpu, Variant::Broadcast, false);
+}
+
+pub fn broadcast_kernels_in_textures_agree_with_their_twins(gpu: &Gpu) {
+    check(gpu, Variant::Broadcast, true);
+}
+
+// More outputs than 64 times the 32 768 workgroups of a row, which then stand in two rows.
+pub fn plain_outputs_of_more_than_a_row_of_workgroups_are_all_computed(gpu: &Gpu) {
+    let shape = (17, [64, 64, 1], 32, 1, 1, Padding::Valid);
+    let plan = plan(
+        shape,
+        caps(gpu.caps(), Variant::Plain, false, false),
+        false,
+        false,
+    );
+    let correlate = &plan.steps()[0];
+    assert_eq!(correlate.grid[1], 2, "{:?}", correlate.grid);
+    let mut pair = Pair::new(gpu, &[&plan]);
+    pair.set_random(&plan, 1.0, 5);
+    let mut report = Report::default();
+    pair.run(&mut report, "17 images of 64×64×32", &plan, 1, |_| LIMIT);
+    report.finish(5);
+}

@@ -1,0 +1,51 @@
+//! Recorded cases of TensorFlow (tests/golden), replayed by the CPU twins and by the kernels of
+//! training on the adapter, compared tensor by tensor by the strict rule.
+
+use std::path::Path;
+
+use crate::common;
+use crate::common::report::Report;
+use cvae_gpu::check::{Case, Grade, Outcome, judge, run};
+use cvae_gpu::gpu::Gpu;
+use cvae_gpu::plan::{Caps, Plan};
+
+/// Runs a case and judges it. In p2 one pre-activation is so near 0 that rounding may put it on
+/// the other side; the others are held to what a good implementation meets.
+pub fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let path = Path::new(folder).join(name).with_extension("safetensors");
+    let case = Case::read(&path).expect(name);
+    let grade = if name == "p2" {
+        Grade::Must
+    } else {
+        Grade::Good
+    };
+    assert_eq!(Grade::of(&case, true), grade);
+    assert_eq!(Grade::of(&case, false), Grade::Must);
+    assert!(case.unknown.is_empty(), "{:?}", case.unknown);
+    let mut report = Report::default();
+    for row in judge(&case, &run(&case), grade) {
+        report.add(name, row);
+    }
+    report.finish(65);
+}
+
+/// What a device computes with the kernels of `caps`, after `edit` of the plan.
+pub fn on_adapter(gpu: &Gpu, caps: &Caps, edit: impl Fn(&mut Plan), case: &Case) -> Outcome {
+    let _turn = common::turn();
+    let mut plan = run::plan(case, caps);
+    edit(&mut plan);
+    pollster::block_on(run::replay(gpu, &plan, case)).expect("a run")
+}
+
+pub fn p1_holds_on_the_adapter(gpu: &Gpu) {
+    check("p1", |case| on_adapter(gpu, gpu.caps(), |_| (), case));
+}
+
+pub fn p2_holds_on_the_adapter(gpu: &Gpu) {
+    check("p2", |case| on_adapter(gpu, gpu.caps(), |_| (), case));
+}
+
+pub fn p3_holds_on_the_adapter(gpu: &Gpu) {
+    check("p3", |case| on_adapter(gpu, gpu.caps(), |_| (), case));
+}

@@ -1,0 +1,380 @@
+//! Every kernel but the convolutions (parity_conv.rs) and the counters (parity_state.rs) against
+//! its twin, on plans of a few steps.
+//!
+//! Limits stand at each test. Sums of terms in (-1, 1) are about 1e-6 of their largest result
+//! apart in single precision; a term left out shows as 1e-3 and more.
+
+use crate::common::dense as dense_layers;
+use crate::common::pair::Pair;
+use crate::common::report::{Limit, Report};
+use crate::common::uniform;
+use cvae_gpu::data::{Binarize, PackedImages};
+use cvae_gpu::gpu::Gpu;
+use cvae_gpu::ops::dense::Dense;
+use cvae_gpu::ops::elbo::{self, COLUMNS, RING};
+use cvae_gpu::ops::fetch::{self, Packed};
+use cvae_gpu::ops::reparam::{self, Divergence, Sampled};
+use cvae_gpu::ops::state::{self, StepState};
+use cvae_gpu::ops::{bce, importance, reduce, texels};
+use cvae_gpu::plan::cpu::Values;
+use cvae_gpu::plan::{Plan, Role};
+use cvae_gpu::rng::Stream;
+
+const SUMS: Limit = Limit::OfLargest(4e-6);
+
+fn plan(gpu: &Gpu, batch: usize) -> Plan {
+    Plan::new(batch, gpu.caps().clone())
+}
+
+// A sum is spread over a workgroup of 64 from 128 terms on.
+pub fn dense_layers_agree_with_their_twins(gpu: &Gpu) {
+    let mut report = Report::default();
+    let mut entries = Vec::new();
+    let cases = [
+        (1, 1, 1),
+        (2, 127, 3),
+        (7, 128, 4),
+        (33, 130, 65),
+        (7, 5, 128),
+        (2, 200, 130),
+        (33, 2, 129),
+        (1, 2304, 20),
+    ];
+    for (i, (batch, inputs, outputs)) in cases.into_iter().enumerate() {
+        let (relu, gated) = (i.is_multiple_of(2), (i / 2).is_multiple_of(2));
+        let spec = Dense { inputs, outputs };
+        let plan = dense_layers::plan(gpu.caps(), batch, spec, relu, gated);
+        let on = |label: &str| if label == "forward" { relu } else { gated };
+        let steps = plan.steps().iter();
+        entries.extend(steps.map(|s| (s.kernel.entry, on(&s.label))));
+        let mut pair = Pair::new(gpu, &[&plan]);
+        dense_layers::fill(&mut pair, &plan, i as u64);
+        let case = format!("{batch}×{inputs} to {outputs}, relu {relu}, gated {gated}");
+        pair.run(&mut report, &case, &plan, 1, |_| SUMS);
+    }
+    for entry in ["forward", "forward_deep", "input_grad", "input_grad_deep"] {
+        for on in [false, true] {
+            assert!(entries.contains(&(entry, on)), "{entry} {on}");
+        }
+    }
+    report.finish(4 * cases.len());
+}
+
+/// Encoder outputs with means within ±3 and log-variances within ±6.
+fn encodings(batch: usize, latent: usize, seed: u64) -> Vec<f32> {
+    let wide = uniform(batch * 2 * latent, 6.0, seed);
+    let half = |(i, v): (usize, f32)| {
+        if (i / latent).is_multiple_of(2) {
+            v / 2.0
+        } else {
+            v
+        }
+    };
+    wide.into_iter().enumerate().map(half).collect()
+}
+
+// log q(z|x) loses digits to z − mean where the variance is small: 2e-5 absolute at a
+// log-variance of −6, in sums which reach 10 and more.
+pub fn sampling_and_its_gradient_agree_with_their_twins(gpu: &Gpu) {
+    let mut report = Report::default();
+    let cases = [(1, 1), (7, 2), (65, 3), (33, 10), (2, 64)];
+    for divergence in [Divergence::MonteCarlo, Divergence::Analytic] {
+        for (i, (batch, latent)) in cases.into_iter().enumerate() {
+            let mut p = plan(gpu, batch);
+            let q = p.slot("q", &[batch, 2 * latent], Role::Data);
+            let eps = p.slot("eps", &[batch, latent], Role::Data);
+            let dz = p.slot("dz", &[batch, latent], Role::Data);
+            let sampled = reparam::sample(&mut p, q, eps);
+            reparam::backward(&mut p, divergence, sampled, dz);
+            let mut pair = Pair::new(gpu, &[&p]);
+            pair.set_random(&p, 3.0, i as u64);
+            pair.set(&p, "q", &encodings(batch, latent, 50 + i as u64));
+            let case = format!("{batch}×{latent} {divergence:?}");
+            pair.run(&mut report, &case, &p, 1, |_| Limit::OfLargest(5e-6));
+        }
+    }
+    report.finish(2 * 5 * cases.len());
+}
+
+fn bce_plans(gpu: &Gpu, batch: usize, values: usize) -> [Plan; 3] {
+    [0, 1, 2].map(|kind| {
+        let mut p = plan(gpu, batch);
+        let logits = p.slot("logits", &[batch, values], Role::Data);
+        let x = p.slot("x", &[batch, values], Role::Data);
+        match kind {
+            0 => drop(bce::loss(&mut p, logits, x)),
+            1 => drop(bce::loss_and_grad(&mut p, logits, x)),
+            _ => drop(bce::decode(&mut p, logits)),
+        }
+        p
+    })
+}
+
+// WGSL grants exp(-80) an error of 163 units in the last place, 2e-5, but that is of 1e-35.
+pub fn cross_entropy_agrees_with_its_twin_for_logits_to_80_and_real_targets(gpu: &Gpu) {
+    let mut report = Report::default();
+    let cases = [
+        (1, 1, 80.0),
+        (2, 63, 4.0),
+        (7, 64, 80.0),
+        (33, 65, 0.5),
+        (2, 784, 80.0),
+        (7, 3072, 4.0),
+    ];
+    for (i, (batch, values, limit)) in cases.into_iter().enumerate() {
+        let logits = uniform(batch * values, limit, i as u64);
+        let x = uniform(batch * values, 0.5, 40).into_iter();
+        let x: Vec<f32> = x.map(|v| v + 0.5).collect();
+        for plan in bce_plans(gpu, batch, values) {
+            let mut pair = Pair::new(gpu, &[&plan]);
+            pair.set(&plan, "logits", &logits);
+            pair.set(&plan, "x", &x);
+            let case = format!("{batch}×{values} to ±{limit}, {}", plan.steps()[0].label);
+            pair.run(&mut report, &case, &plan, 1, |_| Limit::OfLargest(2e-6));
+        }
+    }
+    report.finish(4 * cases.len());
+}
+
+// Each pixel is nearly certain and right, so log p(x|z) is a sum of small logarithms, where an
+// absolute error in each would add up. A pixel has at most 7e-3.
+pub fn cross_entropy_of_nearly_certain_pixels_is_exact_too(gpu: &Gpu) {
+    let (batch, values) = (7, 784);
+    let distance = uniform(batch * values, 7.5, 3).into_iter();
+    let distance: Vec<f32> = distance.map(|v| v + 12.5).collect();
+    let one = |i: usize| i.is_multiple_of(3);
+    let logits = distance.iter().enumerate();
+    let logits: Vec<f32> = logits.map(|(i, d)| if one(i) { *d } else { -d }).collect();
+    let x = (0..logits.len()).map(|i| f32::from(u8::from(one(i))));
+    let x: Vec<f32> = x.collect();
+    let mut report = Report::default();
+    for plan in &bce_plans(gpu, batch, values)[..2] {
+        let mut pair = Pair::new(gpu, &[plan]);
+        pair.set(plan, "logits", &logits);
+        pair.set(plan, "x", &x);
+        let limit = |slot: &str| match slot {
+            // Where the target is 1, an error of the sigmoid's last place, 6e-8, is left, and WGSL
+            // grants its quotient 2.5 of these and the divisor a half.
+            "dlogits" => Limit::Each {
+                relative: 5e-6,
+                absolute: 2e-7 / batch as f64,
+            },
+            _ => Limit::Each {
+                relative: 5e-6,
+                absolute: 0.0,
+            },
+        };
+        let case = format!("certain pixels, {}", plan.steps()[0].label);
+        pair.run(&mut report, &case, plan, 1, limit);
+    }
+    report.finish(3);
+}
+
+/// A plan whose inputs are the four terms of each image.
+fn elbo_plan(gpu: &Gpu, batch: usize, add: impl FnOnce(&mut Plan, Sampled)) -> Plan {
+    let mut p = plan(gpu, batch);
+    let mut term = |name: &str| p.slot(name, &[batch], Role::Data);
+    let sampled = Sampled {
+        q: term("q"),
+        eps: term("eps"),
+        z: term("z"),
+        logpz: term("logpz"),
+        logqz_x: term("logqz_x"),
+        kl: term("kl"),
+    };
+    add(&mut p, sampled);
+    p
+}
+
+fn at(step: u32, position: u32) -> StepState {
+    StepState {
+        step,
+        position,
+        ..StepState::start(1, Stream::Train)
+    }
+}
+
+pub fn batch_means_go_to_the_row_of_their_step_and_nowhere_else(gpu: &Gpu) {
+    let mut report = Report::default();
+    let cases = [(1, 0), (7, 511), (64, 512), (65, 1000), (200, 70_001)];
+    for divergence in [Divergence::MonteCarlo, Divergence::Analytic] {
+        for (batch, step) in cases {
+            let plan = elbo_plan(gpu, batch, |p, sampled| {
+                let state = state::declare(p, "state");
+                let logpx_z = p.slot("logpx_z", &[batch], Role::Data);
+                elbo::batch_means(p, divergence, logpx_z, sampled, state);
+            });
+            let mut pair = Pair::new(gpu, &[&plan]);
+            pair.set_random(&plan, 1.0, batch as u64);
+            // A likelihood is larger than the other terms, as in training.
+            pair.set(&plan, "logpx_z", &uniform(batch, 100.0, 9));
+            pair.set_words(&plan, "state", &at(step, 0).to_words());
+            let case = format!("{batch} images, step {step}, {divergence:?}");
+            pair.run(&mut report, &case, &plan, 1, |_| Limit::OfLargest(1e-6));
+            let ring = plan.find("metrics").expect("metrics");
+            let Values::Floats(ring) = pair.read(&plan, ring) else {
+                panic!("the ring holds floats");
+            };
+            let written = ring.iter().enumerate().filter(|(_, v)| !v.is_nan());
+            let rows: Vec<_> = written.map(|(i, _)| i / COLUMNS).collect();
+            assert_eq!(rows, [step as usize % RING; COLUMNS], "{case}");
+        }
+    }
+    report.finish(2 * cases.len());
+}
+
+pub fn terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else(gpu: &Gpu) {
+    let mut report = Report::default();
+    for (batch, position) in [(1, 99), (7, 30), (65, 35), (100, 0)] {
+        let plan = elbo_plan(gpu, batch, |p, sampled| {
+            let state = state::declare(p, "state");
+            let logpx_z = p.slot("logpx_z", &[batch], Role::Data);
+            elbo::record(p, 100, logpx_z, sampled, state);
+        });
+        let mut pair = Pair::new(gpu, &[&plan]);
+        pair.set_random(&plan, 1.0, batch as u64);
+        pair.set_words(&plan, "state", &at(3, position).to_words());
+        let case = format!("{batch} images from {position}");
+        pair.run(&mut report, &case, &plan, 1, |_| Limit::Exact);
+    }
+    report.finish(4);
+}
+
+// Weights of very different size, as draws far from an image have: the sum must not overflow, and
+// the small ones must not hide the large one, whichever comes first.
+pub fn bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu: &Gpu) {
+    let mut report = Report::default();
+    let draws = [[-150.0, -3.0, 2.0], [-90.0, -2.5, 3.5], [-91.0, -4.0, 1.0]];
+    for (batch, position) in [(1, 99), (7, 30), (65, 35)] {
+        let draw = elbo_plan(gpu, batch, |p, sampled| {
+            let state = state::declare(p, "state");
+            let logpx_z = p.slot("logpx_z", &[batch], Role::Data);
+            importance::accumulate(p, logpx_z, sampled, state);
+            state::tick(p, state);
+        });
+        let mut record = plan(gpu, batch);
+        let state = state::declare(&mut record, "state");
+        importance::record(&mut record, 100, draws.len(), state);
+        let mut pair = Pair::new(gpu, &[&draw, &record]);
+        pair.set_words(&draw, "state", &at(0, position).to_words());
+        // Row n is n nats off, so that rows which change places are seen.
+        let rows = |value: f32| (0..batch).map(|n| value + n as f32).collect::<Vec<_>>();
+        let case = format!("{batch} images from {position}");
+        for [logpx_z, logpz, logqz_x] in draws {
+            pair.set(&draw, "logpx_z", &rows(logpx_z));
+            pair.set(&draw, "logpz", &vec![logpz; batch]);
+            pair.set(&draw, "logqz_x", &vec![logqz_x; batch]);
+            pair.run(&mut report, &case, &draw, 1, |_| Limit::OfLargest(1e-6));
+        }
+        pair.run(&mut report, &case, &record, 1, |_| Limit::OfLargest(1e-6));
+        let bounds = record.find("bounds").expect("bounds");
+        let Values::Floats(bounds) = pair.read(&record, bounds) else {
+            panic!("bounds are floats");
+        };
+        let weight = |[x, z, q]: [f32; 3]| f64::from(x + z - q);
+        let expected = (draws.map(weight).map(f64::exp).iter().sum::<f64>() / 3.0).ln();
+        for (i, found) in bounds.iter().enumerate() {
+            match i.checked_sub(position as usize).filter(|n| *n < batch) {
+                Some(n) => assert!(
+                    (found - expected - n as f64).abs() < 1e-4,
+                    "{case}: {found}"
+                ),
+                None => assert!(found.is_nan(), "{case}: row {i} was written"),
+            }
+        }
+    }
+    report.finish(3 * (3 * 2 + 1));
+}
+
+// A long sum takes two steps on a GPU and one workgroup per column on a CPU. In two steps it has
+// a result more on the way, of √rows terms each.
+pub fn sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu: &Gpu) {
+    let mut report = Report::default();
+    for (software, rows) in [false, true]
+        .into_iter()
+        .flat_map(|software| [1, 64, 65, 1000].map(|rows| (software, rows)))
+    {
+        for columns in [1, 3, 4, 32] {
+            let mut p = plan(gpu, 1);
+            p.caps.software = software;
+            let x = p.slot("x", &[rows, columns], Role::Data);
+            let y = p.slot("y", &[columns], Role::Activation);
+            reduce::sum_rows(&mut p, "sum", x, rows, y);
+            if columns.is_multiple_of(4) {
+                let texels = texels::in_texture(&mut p, x);
+                let y = p.slot("y.texels", &[columns], Role::Activation);
+                reduce::sum_rows(&mut p, "sum of texels", texels, rows, y);
+            }
+            let mut pair = Pair::new(gpu, &[&p]);
+            // Not around zero, or a single sum could be small by chance.
+            let x = uniform(rows * columns, 1.0, 6).into_iter();
+            pair.set(&p, "x", &x.map(|v| v + 0.5).collect::<Vec<_>>());
+            let case = format!("{rows}×{columns}, software {software}");
+            pair.run(&mut report, &case, &p, 1, |_| Limit::OfLargest(1e-6));
+        }
+    }
+    // Results, packed copies and, on a GPU, the parts of the long sums of 65 and 1000 rows.
+    report.finish(2 * 4 * (4 + 2) + 2 * 4 * 2 + 2 * (4 + 2));
+}
+
+pub fn tensors_survive_the_way_into_a_texture_and_back(gpu: &Gpu) {
+    let mut report = Report::default();
+    // A row of a texture holds 4 × 4096 values.
+    for len in [4, 256, 16_384, 16_388, 3 * 16_384 + 8] {
+        let mut p = plan(gpu, 1);
+        let x = p.slot("x", &[len], Role::Data);
+        let packed = texels::in_texture(&mut p, x);
+        texels::in_buffer(&mut p, packed);
+        let mut pair = Pair::new(gpu, &[&p]);
+        let values = uniform(len, 1.0, 8);
+        pair.set(&p, "x", &values);
+        let case = format!("{len} values");
+        pair.run(&mut report, &case, &p, 1, |_| Limit::Exact);
+        let back = p.find("x.texels.buffer").expect("the copy");
+        let values = values.into_iter().map(f64::from).collect();
+        assert_eq!(pair.read(&p, back), Values::Floats(values), "{case}");
+    }
+    report.finish(10);
+}
+
+// A bit is exact; a byte is a quotient, for which WGSL grants 2.5 units in the last place.
+pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
+    let mut report = Report::default();
+    for binarize in [Binarize::Threshold, Binarize::None] {
+        for shape in [[5, 7, 1], [4, 4, 3], [28, 28, 1]] {
+            let values: usize = shape.iter().product();
+            let pixels = uniform(20 * values, 127.5, 2).into_iter();
+            let pixels: Vec<u8> = pixels.map(|v| (v + 127.5) as u8).collect();
+            let images = PackedImages::from_bytes(shape, &pixels, binarize);
+            let packed = Packed {
+                shape,
+                count: images.count(),
+                depth: images.depth(),
+            };
+            let order = [3, 19, 0, 7, 7, 12, 1];
+            let mut p = plan(gpu, order.len());
+            let data = fetch::declare(&mut p, "images", &packed);
+            let indices = p.words("indices", &[order.len()], Role::Data);
+            let x = fetch::batch(&mut p, packed, data, indices);
+            let mut pair = Pair::new(gpu, &[&p]);
+            pair.set_words(&p, "images", &images.device_words());
+            pair.set_words(&p, "indices", &order);
+            let limit = match binarize {
+                Binarize::Threshold => Limit::Exact,
+                Binarize::None => Limit::Each {
+                    relative: 3e-7,
+                    absolute: 0.0,
+                },
+            };
+            let case = format!("{shape:?} {binarize:?}");
+            pair.run(&mut report, &case, &p, 1, |_| limit);
+            let unpacked = order.iter().flat_map(|&i| images.values(i as usize));
+            let unpacked: Vec<f64> = unpacked.map(f64::from).collect();
+            let Values::Floats(x) = pair.read(&p, x) else {
+                panic!("images are floats");
+            };
+            report.floats(&format!("{case} on the host"), "x", &x, &unpacked, limit);
+        }
+    }
+    report.finish(12);
+}

@@ -1,0 +1,34 @@
+//! The checks that a device must pass, as functions of it: tests run them on the adapter, and
+//! tests/mutation.rs on the adapter with a mistake in its shaders. A check that fails panics.
+
+pub mod convolutions;
+pub mod golden;
+pub mod kernels;
+pub mod state;
+pub mod step;
+
+/// Tests of the given names, which run the checks of these names on the adapter; where asked for,
+/// once more with shaders which wgpu guards.
+#[macro_export]
+macro_rules! tests {
+    ($suite:ident, checked too: $($name:ident),* $(,)?) => {
+        tests! { $suite: $($name),* }
+
+        mod checked_shaders {
+            $(
+                #[test]
+                fn $name() {
+                    $crate::common::suite::$suite::$name($crate::common::checked_gpu());
+                }
+            )*
+        }
+    };
+    ($suite:ident: $($name:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                $crate::common::suite::$suite::$name($crate::common::gpu());
+            }
+        )*
+    };
+}

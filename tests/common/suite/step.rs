@@ -1,0 +1,216 @@
+//! Whole plans of the model against the CPU: a train step and its tail, an evaluation and its
+//! tail, on one memory as the trainer runs them, slot by slot.
+//!
+//! Each kernel is judged twice. Alone, on the inputs that it had on the device: within 4e-6 of
+//! the largest value of a slot (parity.rs and parity_conv.rs say why). And as part of the chain
+//! from the batch to the loss, which the CPU computes on its own: within 1e-5, ten times what
+//! rounding makes of it. Gradients are not compared along the chain: a ReLU whose input is
+//! nearly 0 may be open on one side only, and behind it that is no rounding any more.
+
+use crate::common::pair::Pair;
+use crate::common::report::{Limit, Report};
+use crate::common::uniform;
+use cvae_gpu::data::{Binarize, PackedImages};
+use cvae_gpu::gpu::Gpu;
+use cvae_gpu::model::{self, Feed, Model};
+use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::fetch::Packed;
+use cvae_gpu::ops::rng::Order;
+use cvae_gpu::ops::state::StepState;
+use cvae_gpu::params;
+use cvae_gpu::plan::cpu::{self, Values};
+use cvae_gpu::plan::{Caps, Plan, Step, Variant};
+use cvae_gpu::rng::Stream;
+
+const IMAGES: usize = 10;
+pub const BATCH: usize = 7;
+pub const TAIL: usize = IMAGES % BATCH;
+const SEED: u64 = 0xfeed_0000_0003;
+
+/// A model with all that the tutorial's has, in small: pixels and a multiple of 64 channels before
+/// the dense layer.
+pub fn small_model() -> Model {
+    Model {
+        image: [16, 16, 1],
+        encoder_filters: [8, 64],
+        decoder_base: 8,
+        decoder_filters: [8, 8],
+        ..Model::default()
+    }
+}
+
+pub fn images(model: &Model, seed: u64) -> PackedImages {
+    let values = IMAGES * model.image.iter().product::<usize>();
+    let pixels = uniform(values, 1.0, seed).into_iter();
+    let pixels: Vec<u8> = pixels.map(|v| if v > 0.4 { 255 } else { 0 }).collect();
+    PackedImages::from_bytes(model.image, &pixels, Binarize::Threshold)
+}
+
+pub fn feed(name: &'static str, images: &PackedImages, order: Order) -> Feed {
+    let packed = Packed {
+        shape: images.shape(),
+        count: images.count(),
+        depth: images.depth(),
+    };
+    Feed::Resident(name, packed, order)
+}
+
+/// Rounding of a kernel on its own; the optimizer's weights are judged by their updates, of
+/// 1e-4, in parity_state.rs and here to 1e-6 of the weights.
+fn alone(step: &Step, slot: &str) -> Limit {
+    match step.kernel.module {
+        "fetch" | "texels" => Limit::Exact,
+        "adam" => Limit::OfLargest(1e-6),
+        _ if slot == "kl" => KL,
+        _ => Limit::OfLargest(4e-6),
+    }
+}
+
+/// At first the log-variances are nearly 0, and what exp(logvar) − 1 leaves of them is no more
+/// exact than the 1: 1e-7 for each dimension.
+const KL: Limit = Limit::Each {
+    relative: 1e-5,
+    absolute: 1e-6,
+};
+
+/// Slots between the batch and the loss.
+fn is_forward(name: &str) -> bool {
+    let terms = ["logpx_z", "logpz", "logqz_x", "kl", "metrics", "terms"];
+    name.ends_with(".y") || ["x", "eps", "z"].contains(&name) || terms.contains(&name)
+}
+
+/// Runs `plan` on the device and compares it with the twins, one by one and in a row; `chain`
+/// holds the counters from run to run.
+fn run(report: &mut Report, pair: &mut Pair, chain: &mut cpu::Memory, case: &str, plan: &Plan) {
+    // The device decides what the weights are; the CPU keeps its own counters.
+    let state = plan.slots().find(|(_, s)| s.name.ends_with("state"));
+    let before = state.map(|(id, _)| chain.get(plan, id));
+    for (id, _) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
+        chain.set(plan, id, &pair.read(plan, id));
+    }
+    if let (Some((id, _)), Some(words)) = (state, before) {
+        chain.set(plan, id, &words);
+    }
+    chain.run(plan);
+    pair.run_step_by_step(report, case, plan, alone);
+    let case = format!("{case}, along the chain");
+    for (id, slot) in plan.slots() {
+        match (pair.read(plan, id), chain.get(plan, id)) {
+            (Values::Floats(device), Values::Floats(twin)) if is_forward(&slot.name) => {
+                let limit = match slot.name.as_str() {
+                    "kl" => KL,
+                    _ => Limit::OfLargest(1e-5),
+                };
+                report.floats(&case, &slot.name, &device, &twin, limit);
+            }
+            (Values::Words(device), Values::Words(twin)) => {
+                report.words(&case, &slot.name, &device, &twin);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn words(pair: &Pair, plan: &Plan, name: &str) -> Vec<u32> {
+    match pair.read(plan, plan.find(name).expect(name)) {
+        Values::Words(words) => words,
+        Values::Floats(_) => panic!("`{name}` holds floats"),
+    }
+}
+
+/// An epoch of a full step and a tail, and an evaluation of both, by plans which `edit` has changed,
+/// while their twins stay what they are.
+pub fn check(gpu: &Gpu, caps: &Caps, model: &Model, edit: impl Fn(&mut Plan)) {
+    let (train_images, test_images) = (images(model, 1), images(model, 2));
+    let train = |batch| {
+        let feed = feed("train.images", &train_images, Order::Shuffled);
+        let mut plan = model::train_step(model, feed, Adam::default(), batch, caps);
+        edit(&mut plan);
+        plan
+    };
+    let evaluate = |batch| {
+        let feed = feed("test.images", &test_images, Order::File);
+        let mut plan = model::evaluate(model, feed, batch, caps);
+        edit(&mut plan);
+        plan
+    };
+    let (full, tail) = (train(BATCH), train(TAIL));
+    let (test_full, test_tail) = (evaluate(BATCH), evaluate(TAIL));
+    let sum = model::sum_terms(IMAGES, caps);
+    let plans = [&full, &tail, &test_full, &test_tail, &sum];
+    let mut pair = Pair::new(gpu, &plans);
+    let mut chain = cpu::Memory::default();
+    plans.iter().for_each(|plan| chain.fit(plan));
+    let mut report = Report::default();
+
+    pair.set_words(&full, "train.images", &train_images.device_words());
+    pair.set_words(&test_full, "test.images", &test_images.device_words());
+    for (plan, name, stream) in [
+        (&full, "state", Stream::Train),
+        (&test_full, "evaluate.state", Stream::Evaluate),
+    ] {
+        let start = StepState::start(SEED, stream).to_words();
+        pair.set_words(plan, name, &start);
+        let id = plan.find(name).expect(name);
+        chain.set(plan, id, &Values::Words(start.to_vec()));
+    }
+    let specs = model.params();
+    for (spec, values) in specs.iter().zip(params::initial(&specs, SEED)) {
+        pair.set(&full, &spec.name, &values);
+    }
+
+    let (mut seen, mut ends) = (Vec::new(), Vec::new());
+    for (case, plan) in [("train", &full), ("train tail", &tail)] {
+        run(&mut report, &mut pair, &mut chain, case, plan);
+        seen.extend(words(&pair, plan, "indices"));
+        let state = StepState::from_words(&words(&pair, plan, "state")).expect("six words");
+        ends.push((state.step, state.epoch, state.position));
+    }
+    for (case, plan) in [("test", &test_full), ("test tail", &test_tail)] {
+        run(&mut report, &mut pair, &mut chain, case, plan);
+    }
+    run(&mut report, &mut pair, &mut chain, "sum", &sum);
+    report.finish(200);
+    assert_eq!(ends, [(1, 0, BATCH as u32), (2, 1, 0)]);
+    seen.sort_unstable();
+    assert!(seen.iter().copied().eq(0..IMAGES as u32), "{seen:?}");
+}
+
+pub fn pinned(gpu: &Gpu, variant: Variant, texels: bool) -> Caps {
+    Caps {
+        pinned: Some(variant),
+        texels,
+        ..gpu.caps().clone()
+    }
+}
+
+pub fn train_step_and_evaluation_agree_with_the_cpu_as_the_adapter_runs_them(gpu: &Gpu) {
+    check(gpu, gpu.caps(), &Model::default(), |_| ());
+}
+
+pub fn train_step_and_evaluation_agree_with_the_cpu_in_plain_kernels(gpu: &Gpu) {
+    check(
+        gpu,
+        &pinned(gpu, Variant::Plain, gpu.caps().texels),
+        &Model::default(),
+        |_| (),
+    );
+}
+
+pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_textures(gpu: &Gpu) {
+    check(
+        gpu,
+        &pinned(gpu, Variant::Tile, true),
+        &Model::default(),
+        |_| (),
+    );
+}
+
+pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers(gpu: &Gpu) {
+    check(
+        gpu,
+        &pinned(gpu, Variant::Tile, false),
+        &Model::default(),
+        |_| (),
+    );
+}

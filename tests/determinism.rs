@@ -1,0 +1,91 @@
+//! The same plan on the same adapter gives the same bits, however its runs are submitted: sums have
+//! a fixed order, and nothing races. (tests/train.rs holds whole runs to it.)
+
+mod common;
+
+use common::suite::step::{BATCH, feed, images, pinned, small_model};
+use common::{adapter_name, gpu};
+use cvae_gpu::gpu::{Memory, Replay};
+use cvae_gpu::model::{self, Model};
+use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::rng::Order;
+use cvae_gpu::ops::state::StepState;
+use cvae_gpu::params;
+use cvae_gpu::plan::{Caps, Plan, Variant};
+use cvae_gpu::rng::Stream;
+
+const STEPS: usize = 3;
+
+// The batch of tests/common/suite/step.rs, whose kernels are compiled anyway.
+fn plan(model: &Model, caps: &Caps) -> Plan {
+    let feed = feed("train.images", &images(model, 1), Order::Shuffled);
+    model::train_step(model, feed, Adam::default(), BATCH, caps)
+}
+
+/// All bits of all slots after some steps from the same start, by slot, with so many steps in each
+/// submission.
+fn bits(model: &Model, plan: &Plan, steps: &[usize]) -> Vec<(String, Vec<u32>)> {
+    let _turn = common::turn();
+    let gpu = gpu();
+    let memory = Memory::allocate(gpu, &[plan]).expect("memory");
+    let replay = Replay::compile(gpu, plan, &memory).expect("a replay");
+    let specs = model.params();
+    for (spec, values) in specs.iter().zip(params::initial(&specs, 5)) {
+        memory
+            .write(gpu, plan, &spec.name, &values)
+            .expect("a write");
+    }
+    let state = StepState::start(5, Stream::Train).to_words();
+    for (name, words) in [
+        ("state", state.to_vec()),
+        ("train.images", images(model, 1).device_words()),
+    ] {
+        memory
+            .write_words(gpu, plan, name, &words)
+            .expect("a write");
+    }
+    for &times in steps {
+        gpu.submit(&[(&replay, times)], None).expect("a run");
+    }
+    let read = |name: &str| pollster::block_on(memory.read_words(gpu, plan, name));
+    let slots = plan.slots().filter(|(_, s)| s.view_of.is_none());
+    slots
+        .map(|(_, s)| (s.name.clone(), read(&s.name).expect("a readback")))
+        .collect()
+}
+
+fn check(caps: &Caps, model: &Model) {
+    let plan = plan(model, caps);
+    let first = bits(model, &plan, &[STEPS]);
+    let moved = first
+        .iter()
+        .find(|(name, _)| name == "adam_m")
+        .expect("moments");
+    assert!(moved.1.iter().any(|bits| *bits != 0), "nothing was trained");
+    for steps in [&[STEPS][..], &[1; STEPS]] {
+        for ((name, once), (_, again)) in first.iter().zip(bits(model, &plan, steps)) {
+            let same = *once == again;
+            assert!(same, "`{name}` by {steps:?} differs on {}", adapter_name());
+        }
+    }
+}
+
+#[test]
+fn steps_give_the_same_bits_twice_as_the_adapter_runs_them() {
+    check(gpu().caps(), &Model::default());
+}
+
+#[test]
+fn steps_give_the_same_bits_twice_in_plain_kernels() {
+    check(&pinned(gpu(), Variant::Plain, false), &small_model());
+}
+
+#[test]
+fn steps_give_the_same_bits_twice_in_tile_kernels_in_textures() {
+    check(&pinned(gpu(), Variant::Tile, true), &Model::default());
+}
+
+#[test]
+fn steps_give_the_same_bits_twice_in_tile_kernels_in_buffers() {
+    check(&pinned(gpu(), Variant::Tile, false), &Model::default());
+}

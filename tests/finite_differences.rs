@@ -1,0 +1,164 @@
+//! Gradients of the CPU twins against differences of the loss that the twins compute. No GPU.
+//!
+//! In double precision a central difference with a step of 1e-5 is off by 1e-10 through curvature
+//! and by 1e-11 through rounding of a loss of about 50, relative to slopes of about 1. Weights and
+//! biases are drawn so that no ReLU stands within a step of its kink, where there is no slope.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::uniform;
+use cvae_gpu::model::{self, Feed, Loss, Model};
+use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::elbo::COLUMNS;
+use cvae_gpu::plan::cpu::{Memory, Values};
+use cvae_gpu::plan::{Caps, Plan, Variant, shader};
+
+const STEP: f64 = 1e-5;
+
+/// A train step and what it starts from.
+struct Start {
+    plan: Plan,
+    memory: Memory,
+}
+
+impl Start {
+    fn new(model: &Model, batch: usize, caps: &Caps) -> Self {
+        let plan = model::train_step(model, Feed::Injected, Adam::default(), batch, caps);
+        plan.check().expect("a sound plan");
+        let mut memory = Memory::default();
+        memory.fit(&plan);
+        let mut draw = |name: &str, limit: f64, shift: f32, seed: u64| {
+            let len = plan[plan.find(name).expect(name)].len();
+            let values: Vec<f32> = uniform(len, limit, seed)
+                .iter()
+                .map(|v| v + shift)
+                .collect();
+            memory.set_floats(&plan, name, &values);
+        };
+        draw("x", 0.5, 0.5, 1);
+        draw("eps", 2.0, 0.0, 2);
+        for (i, param) in model.params().iter().enumerate() {
+            // Biases too; and twice the initial kernels, so that the latent code matters.
+            let limit = if param.limit > 0.0 {
+                2.0 * param.limit
+            } else {
+                0.3
+            };
+            draw(&param.name, limit, 0.0, 10 + i as u64);
+        }
+        Start { plan, memory }
+    }
+
+    fn floats(&self, name: &str) -> Vec<f64> {
+        self.memory.floats(&self.plan, name)
+    }
+
+    /// The loss with other values of one tensor.
+    fn loss(&self, name: &str, values: &[f64]) -> f64 {
+        let mut memory = self.memory.clone();
+        let id = self.plan.find(name).expect(name);
+        memory.set(&self.plan, id, &Values::Floats(values.to_vec()));
+        memory.run(&self.plan);
+        memory.floats(&self.plan, "metrics")[..COLUMNS][0]
+    }
+
+    /// Slope of the loss in a direction.
+    fn slope(&self, name: &str, direction: &[f64]) -> f64 {
+        let at = self.floats(name);
+        let moved = |by: f64| {
+            let pairs = at.iter().zip(direction);
+            let values: Vec<f64> = pairs.map(|(v, d)| v + by * d).collect();
+            self.loss(name, &values)
+        };
+        (moved(STEP) - moved(-STEP)) / (2.0 * STEP)
+    }
+}
+
+/// Checks each parameter in the direction of all its values at once and along a few of its axes.
+fn check(model: &Model, batch: usize, caps: &Caps) -> BTreeSet<(&'static str, &'static str)> {
+    let start = Start::new(model, batch, caps);
+    let mut after = start.memory.clone();
+    after.run(&start.plan);
+    for (i, param) in model.params().iter().enumerate() {
+        let name = &param.name;
+        let grad = after.floats(&start.plan, &format!("grad/{name}"));
+        let all = uniform(grad.len(), 1.0, 100 + i as u64).into_iter();
+        let mut directions: Vec<Vec<f64>> = vec![all.map(f64::from).collect()];
+        for axis in [0, grad.len() / 3, grad.len() - 1] {
+            let mut direction = vec![0.0; grad.len()];
+            direction[axis] = 1.0;
+            directions.push(direction);
+        }
+        for direction in directions {
+            let found: f64 = grad.iter().zip(&direction).map(|(g, d)| g * d).sum();
+            let expected = start.slope(name, &direction);
+            assert!(
+                (found - expected).abs() < 1e-6 * expected.abs().max(0.1),
+                "`grad/{name}`: {found} where the loss has a slope of {expected}; {caps:?}"
+            );
+        }
+    }
+    let kernels = start.plan.steps().iter().map(|s| &s.kernel);
+    kernels.map(|k| (k.module, k.entry)).collect()
+}
+
+fn models() -> [Model; 2] {
+    let odd = Model {
+        image: [8, 12, 1],
+        latent_dim: 3,
+        encoder_filters: [3, 5],
+        decoder_base: 5,
+        decoder_filters: [3, 7],
+        ..Model::default()
+    };
+    let wide = Model {
+        image: [12, 12, 3],
+        latent_dim: 2,
+        encoder_filters: [16, 32],
+        decoder_base: 16,
+        decoder_filters: [24, 16],
+        loss: Loss::AnalyticKl,
+    };
+    [odd, wide]
+}
+
+/// A software adapter with subgroups, which takes the most variants, in both memories.
+fn software(texels: bool, pinned: Option<Variant>) -> Caps {
+    Caps {
+        subgroup_min: 8,
+        subgroup_max: 8,
+        texels,
+        software: true,
+        pinned,
+        ..Caps::portable()
+    }
+}
+
+#[test]
+fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
+    let mut used = BTreeSet::new();
+    for model in models() {
+        for caps in [
+            Caps::portable(),
+            software(false, None),
+            software(true, None),
+            software(false, Some(Variant::Tile)),
+            software(true, Some(Variant::Tile)),
+            software(false, Some(Variant::Plain)),
+        ] {
+            used.extend(check(&model, 3, &caps));
+        }
+    }
+    // What a train step has no use for cannot be here: evaluation, pictures, drawing and fetching.
+    let others = ["fetch", "rng", "texels"];
+    let entries = shader::entry_points().expect("sound shaders").into_iter();
+    let missing: Vec<_> = entries
+        .filter(|(module, entry)| {
+            !others.contains(module) && !used.iter().any(|u| *u == (*module, entry))
+        })
+        .map(|(module, entry)| format!("{module}::{entry}"))
+        .collect();
+    assert_eq!(missing, ["bce::loss", "bce::decode", "elbo::record"]);
+}

@@ -1,0 +1,447 @@
+//! Proof that the suite can fail. Mistakes are planted one at a time, in the text of a shader or
+//! in a plan, and the checks of tests/common/suite must see them.
+//!
+//! Which check sees which mistake is the table of docs/testing.md, and must be exactly that.
+//! Mistakes of convolutions stand in the plain kernels, whose text is the easiest to follow; that
+//! the others are looked at as closely is shown by turning products of every shader into sums.
+
+mod common;
+
+use std::fmt::Write;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use common::mutants::{files, products_turned};
+use common::report::Report;
+use common::suite::{convolutions, golden, kernels, state, step};
+use common::{checked_gpu, say};
+use cvae_gpu::gpu::Gpu;
+use cvae_gpu::model::{self, Feed, Loss, Model};
+use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::plan::shader::Mistake;
+use cvae_gpu::plan::{Caps, Plan, Variant};
+
+/// A panic's message alone: each mistake makes checks panic by the dozen, and to trace a panic
+/// takes longer than to run a check.
+fn without_backtraces() {
+    panic::set_hook(Box::new(|info| eprintln!("{info}")));
+}
+
+/// Whether a check sees something wrong.
+fn fails(check: impl FnOnce()) -> bool {
+    let failed = catch_unwind(AssertUnwindSafe(check)).is_err();
+    // A driver's error would stay, and make all that follows fail.
+    checked_gpu().check().expect("a sound device");
+    failed
+}
+
+/// A check of the kernel which a mistake is in.
+type Check = fn(&Gpu);
+
+enum Plant {
+    /// In a shader: file, text, what takes its place; and the checks of the kernel.
+    Shader(&'static str, &'static str, &'static str, Check),
+    /// In the steps of a plan, not in their twins.
+    Steps(fn(&mut Plan)),
+    /// In the plan and in the twins alike, which therefore agree.
+    Both(fn(&mut Plan)),
+}
+
+fn plain_convolutions(gpu: &Gpu) {
+    convolutions::plain_kernels_agree_with_their_twins(gpu);
+}
+
+fn adam(gpu: &Gpu) {
+    state::updates_of_adam_agree_with_their_twin_from_the_first_step_to_the_millionth(gpu);
+}
+
+fn bce(gpu: &Gpu) {
+    kernels::cross_entropy_agrees_with_its_twin_for_logits_to_80_and_real_targets(gpu);
+}
+
+fn constants(plan: &mut Plan, of: impl Fn(&str) -> bool, name: &str, value: f64) {
+    let steps = plan.steps_mut().iter_mut().filter(|s| of(&s.label));
+    for (_, constant) in steps
+        .flat_map(|s| &mut s.kernel.constants)
+        .filter(|(n, _)| *n == name)
+    {
+        *constant = value;
+    }
+}
+
+/// The train step of a recorded case, built again in another way.
+fn rebuild(plan: &mut Plan, model: &Model, adam: Adam) {
+    *plan = model::train_step(model, Feed::Injected, adam, plan.batch, &plan.caps.clone());
+}
+
+fn mistakes() -> Vec<(&'static str, Plant)> {
+    use Plant::{Both, Shader, Steps};
+    vec![
+        (
+            "Adam's epsilon after the bias correction",
+            Shader(
+                "adam",
+                "rate * m_next / (sqrt(v_next) + EPSILON)",
+                "RATE / correction(LOG_BETA1, t) * m_next
+                    / (sqrt(v_next / correction(LOG_BETA2, t)) + EPSILON)",
+                adam,
+            ),
+        ),
+        (
+            "an epsilon of 1e-8",
+            Shader("adam", "+ EPSILON)", "+ 1e-8)", adam),
+        ),
+        (
+            "an epsilon of 1e-8, in the twin too",
+            Both(|plan| {
+                let adam = Adam {
+                    epsilon: 1e-8,
+                    ..Adam::default()
+                };
+                rebuild(plan, &Model::default(), adam);
+            }),
+        ),
+        (
+            "a ReLU of derivative 1 at 0, before a convolution",
+            Shader(
+                "conv",
+                "gate[at] <= 0.0",
+                "gate[at] < 0.0",
+                plain_convolutions,
+            ),
+        ),
+        (
+            "a ReLU of derivative 1 at 0, before a dense layer",
+            Shader(
+                "dense",
+                "x[at] <= 0.0",
+                "x[at] < 0.0",
+                kernels::dense_layers_agree_with_their_twins,
+            ),
+        ),
+        (
+            "transposed convolutions cropped at the start",
+            Steps(|plan| {
+                for pad in ["PAD_Y", "PAD_X"] {
+                    let halving = |label: &str| {
+                        ["deconv1", "deconv2"]
+                            .iter()
+                            .any(|layer| label.contains(layer))
+                    };
+                    constants(plan, halving, pad, 1.0);
+                }
+            }),
+        ),
+        (
+            "images flattened channel by channel",
+            Shader(
+                "dense",
+                "for (var i = lane; i < IN; i += WIDTH) {
+        sum += x[row * IN + i]",
+                "for (var i = lane; i < IN; i += WIDTH) {
+        let pixels = max(IN / 64u, 1u);
+        sum += x[row * IN + select(i, i % pixels * 64u + i / pixels, IN % 64u == 0u)]",
+                kernels::dense_layers_agree_with_their_twins,
+            ),
+        ),
+        (
+            "the analytic divergence instead of Monte Carlo's",
+            Shader(
+                "reparam",
+                "if ANALYTIC {",
+                "if true {",
+                kernels::sampling_and_its_gradient_agree_with_their_twins,
+            ),
+        ),
+        (
+            "the analytic divergence, in the twin too",
+            Both(|plan| {
+                let model = Model {
+                    loss: Loss::AnalyticKl,
+                    ..Model::default()
+                };
+                rebuild(plan, &model, Adam::default());
+            }),
+        ),
+        (
+            "Monte Carlo's divergence instead of the analytic one",
+            Shader(
+                "reparam",
+                "if ANALYTIC {",
+                "if false {",
+                kernels::sampling_and_its_gradient_agree_with_their_twins,
+            ),
+        ),
+        (
+            "the logarithm of a sigmoid",
+            Shader(
+                "bce",
+                "return max(l, 0.0) - l * target_value + log1p(exp(-abs(l)));",
+                "return -target_value * log(sigmoid(l))
+                    - (1.0 - target_value) * log(1.0 - sigmoid(l));",
+                bce,
+            ),
+        ),
+        (
+            "a barrier left out",
+            Shader("bce", "workgroupBarrier();", "", bce),
+        ),
+        (
+            "the last workgroups left out",
+            Steps(|plan| {
+                for step in plan.steps_mut().iter_mut().filter(|s| s.grid[0] > 1) {
+                    step.grid[0] -= 1;
+                }
+            }),
+        ),
+        (
+            "a stride of 1 instead of 2",
+            Steps(|plan| constants(plan, |label| label.contains("conv"), "STRIDE", 1.0)),
+        ),
+        (
+            "a first moment that is never stored",
+            Shader("adam", "m[i] = m_next;", "", adam),
+        ),
+        (
+            "bias correction one step ahead",
+            Shader("adam", "state.step + 1u", "state.step + 2u", adam),
+        ),
+        (
+            "a tail batch divided by the size of a full one",
+            Steps(|plan| {
+                if plan.batch == step::TAIL {
+                    let full = step::BATCH as f64;
+                    constants(plan, |label| label.contains("gradient"), "BATCH", full);
+                }
+            }),
+        ),
+        (
+            "two words of the noise's counter swapped",
+            Shader(
+                "rng",
+                "vec4(block, state.position + row, state.step, state.stream)",
+                "vec4(block, state.step, state.position + row, state.stream)",
+                state::normals_are_within_4_ulps_of_their_twins,
+            ),
+        ),
+    ]
+}
+
+/// The three columns of the table: the kernel alone, whole steps slot by slot, recorded cases.
+type Seen = [Option<bool>; 3];
+
+fn step_fails(gpu: &Gpu, caps: &Caps, edit: fn(&mut Plan)) -> bool {
+    fails(|| step::check(gpu, caps, &step::small_model(), edit))
+}
+
+fn recorded_case_fails(gpu: &Gpu, caps: &Caps, edit: fn(&mut Plan)) -> bool {
+    fails(|| golden::check("p1", |case| golden::on_adapter(gpu, caps, edit, case)))
+}
+
+/// The plain kernels, where a mistake is in their text; they are slow.
+fn plain() -> Caps {
+    step::pinned(checked_gpu(), Variant::Plain, false)
+}
+
+fn seen(plant: &Plant) -> Seen {
+    let unchanged = |_: &mut Plan| ();
+    let right = checked_gpu();
+    match *plant {
+        Plant::Shader(file, from, to, check) => {
+            let caps = match file {
+                "conv" | "dense" => plain(),
+                _ => right.caps().clone(),
+            };
+            let [file, from, to] = [file, from, to].map(str::to_owned);
+            let planted = right.planted(&[Mistake { file, from, to }]);
+            let planted = planted.expect("a mistake that can be made");
+            [
+                Some(fails(|| check(&planted))),
+                Some(step_fails(&planted, &caps, unchanged)),
+                Some(recorded_case_fails(&planted, &caps, unchanged)),
+            ]
+        }
+        Plant::Steps(edit) => [
+            None,
+            Some(step_fails(right, right.caps(), edit)),
+            Some(recorded_case_fails(right, right.caps(), edit)),
+        ],
+        Plant::Both(edit) => [
+            None,
+            None,
+            Some(recorded_case_fails(right, right.caps(), edit)),
+        ],
+    }
+}
+
+fn in_crate(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn every_known_mistake_is_seen_by_the_checks_that_the_documentation_names() {
+    without_backtraces();
+    // Without a mistake all is well, or what follows would show nothing. The device that a mistake is
+    // planted in lends the kernels which it has compiled.
+    let right = checked_gpu();
+    for caps in [plain(), right.caps().clone()] {
+        assert!(!step_fails(right, &caps, |_| ()));
+        assert!(!recorded_case_fails(right, &caps, |_| ()));
+    }
+
+    let mut table = String::new();
+    for (what, plant) in mistakes() {
+        // A group of 64 may run in step on hardware, where no barrier is missed.
+        if what.contains("barrier") && !right.caps().software {
+            say("a missing barrier is not tested: it shows on software adapters");
+            continue;
+        }
+        let seen = seen(&plant);
+        assert!(seen.contains(&Some(true)), "nothing sees {what}");
+        let [kernel, step, golden] = seen.map(|seen| match seen {
+            Some(true) => "seen",
+            Some(false) => "",
+            None => "–",
+        });
+        writeln!(table, "| {what} | {kernel} | {step} | {golden} |").expect("a line");
+    }
+    let documented = in_crate("docs/testing.md");
+    let documented: Vec<&str> = documented.lines().collect();
+    let missing = table.lines().any(|line| !documented.contains(&line));
+    assert!(!missing, "docs/testing.md must hold\n{table}");
+}
+
+/// Runs every convolution check of the variants, the smallest first, until one fails.
+fn convolutions_of(gpu: &Gpu, variants: &[(Variant, bool)]) {
+    for &(variant, texels) in variants {
+        let fits = variant != Variant::Broadcast || gpu.caps().subgroup_min >= 8;
+        for i in (0..convolutions::shapes(variant).len()).filter(|_| fits) {
+            let mut report = Report::default();
+            convolutions::check_case(gpu, &mut report, variant, texels, i);
+            report.finish(5);
+        }
+    }
+}
+
+/// The checks of the kernels which stand on a shader file.
+fn check_file(gpu: &Gpu, file: &str) {
+    use Variant::{Broadcast, Plain, Thin, Tile};
+    match file {
+        "adam" => {
+            adam(gpu);
+            state::updates_of_adam_are_subtracted_from_the_weights(gpu);
+        }
+        "bce" => {
+            bce(gpu);
+            kernels::cross_entropy_of_nearly_certain_pixels_is_exact_too(gpu);
+        }
+        "common" => {
+            check_file(gpu, "bce");
+            check_file(gpu, "rng");
+        }
+        "common_buffers" => {
+            convolutions_of(gpu, &[(Thin, false), (Tile, false), (Broadcast, false)]);
+        }
+        "common_texels" => {
+            convolutions_of(gpu, &[(Thin, true), (Tile, true), (Broadcast, true)]);
+        }
+        "common_conv" => {
+            check_file(gpu, "common_buffers");
+            check_file(gpu, "common_texels");
+        }
+        "conv" => convolutions_of(gpu, &[(Plain, false)]),
+        "conv_broadcast" => convolutions_of(gpu, &[(Broadcast, false), (Broadcast, true)]),
+        "conv_thin" => convolutions_of(gpu, &[(Thin, false), (Thin, true)]),
+        "conv_tile" => convolutions_of(gpu, &[(Tile, false), (Tile, true)]),
+        "dense" => kernels::dense_layers_agree_with_their_twins(gpu),
+        "elbo" => {
+            kernels::batch_means_go_to_the_row_of_their_step_and_nowhere_else(gpu);
+            kernels::terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else(gpu);
+        }
+        "fetch" => kernels::images_are_fetched_as_they_were_packed(gpu),
+        "importance" => {
+            kernels::bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu);
+        }
+        "reduce" => kernels::sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu),
+        "reparam" => kernels::sampling_and_its_gradient_agree_with_their_twins(gpu),
+        "rng" => {
+            state::normals_are_within_4_ulps_of_their_twins(gpu);
+            state::shuffles_are_equal_to_their_twins(gpu);
+        }
+        "state" => state::the_state_advances_through_epochs_as_its_twin_does(gpu),
+        "texels" => kernels::tensors_survive_the_way_into_a_texture_and_back(gpu),
+        _ => panic!("no check is named for shaders/{file}.wgsl"),
+    }
+}
+
+/// What became of products that were turned into sums.
+#[derive(Default)]
+struct Turned {
+    seen: usize,
+    /// No WGSL any more, such as the sum of a matrix and a vector.
+    refused: usize,
+    /// Where no check saw it.
+    unseen: Vec<String>,
+}
+
+impl Turned {
+    /// Turns products of a file, one after the other, every `nth` of them.
+    fn turn(&mut self, file: &str, nth: usize) {
+        if file == "conv_broadcast" && checked_gpu().caps().subgroup_min < 8 {
+            return say(
+                "products of conv_broadcast are not turned: it needs subgroups of 8 or more",
+            );
+        }
+        check_file(checked_gpu(), file);
+        let mutants = products_turned(file).into_iter();
+        for (place, mistake) in mutants.skip(nth / 2).step_by(nth) {
+            let Ok(planted) = checked_gpu().planted(&[mistake]) else {
+                self.refused += 1;
+                continue;
+            };
+            if fails(|| check_file(&planted, file)) {
+                self.seen += 1;
+            } else {
+                self.unseen.push(place);
+            }
+        }
+    }
+}
+
+fn every_turned_product_is_seen(files: &[&str], nth: usize, least: usize) {
+    without_backtraces();
+    let mut turned = Turned::default();
+    files.iter().for_each(|file| turned.turn(file, nth));
+    let Turned {
+        seen,
+        refused,
+        unseen,
+    } = turned;
+    say(&format!(
+        "of products turned into sums {seen} were seen by a check and {refused} by the compiler"
+    ));
+    assert!(
+        unseen.is_empty(),
+        "no check sees a sum in place of the product at\n{}",
+        unseen.join("\n")
+    );
+    assert!(seen >= least, "only {seen} products");
+}
+
+#[test]
+fn products_of_adam_and_of_the_sampling_turned_into_sums_are_seen() {
+    every_turned_product_is_seen(&["adam", "reparam"], 1, 30);
+}
+
+#[test]
+fn some_products_of_the_convolutions_turned_into_sums_are_seen() {
+    let files: Vec<_> = files().into_iter().filter(|f| f.contains("conv")).collect();
+    every_turned_product_is_seen(&files, 16, 8);
+}
+
+#[test]
+#[ignore = "takes minutes: `make mutate` runs it"]
+fn every_product_of_every_shader_turned_into_a_sum_is_seen() {
+    every_turned_product_is_seen(&files(), 1, 250);
+}

@@ -1,0 +1,384 @@
+//! Kernels against their twins, and transposes against each other, over random shapes.
+//!
+//! Shapes are drawn with a fixed seed, so that a failure comes back; `PROPTEST_CASES` asks for
+//! more of them. A failing case is made smaller before it is shown.
+//!
+//! Limits follow from the rounding of single precision. Where K products of numbers in (-1, 1),
+//! each 1/3 in the root mean square, are added one by one, the i-th sum is √i/3 in size and each
+//! addition rounds it by u/√3 (u = 2⁻²⁴), which is 0.14·K·u at the end; the products themselves
+//! add 0.2·√K·u and the epilogue u. Eight times that bounds every value of every case, and shorter
+//! partial sums, as tiles and splits make them, only help. One product left out shows as 0.1,
+//! which is 1200 times the limit for the longest sums of a convolution, of 48 × 5 × 5 products.
+
+mod common;
+
+use std::env;
+
+use common::convolutions::{caps, fill, module, plan};
+use common::pair::Pair;
+use common::report::{Limit, Report};
+use common::{gpu, say};
+use cvae_gpu::gpu::{Feature, Gpu};
+use cvae_gpu::ops::conv::{Conv, Padding};
+use cvae_gpu::ops::dense::Dense;
+use cvae_gpu::ops::reparam::{self, Divergence};
+use cvae_gpu::plan::cpu::Values;
+use cvae_gpu::plan::{Plan, Role, Variant};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// Half the distance from 1 to the next number.
+const U: f64 = 0.5 * f32::EPSILON as f64;
+
+/// Limit of a sum of so many products.
+fn sum_of(terms: usize) -> Limit {
+    let terms = terms as f64;
+    Limit::Each {
+        relative: 2.0 * U,
+        absolute: 8.0 * U * (0.14 * terms + 0.2 * terms.sqrt() + 1.0),
+    }
+}
+
+/// The same stream of cases on every machine, another for each seed.
+fn runner(seed: u8, cases: u32) -> TestRunner {
+    let asked = env::var("PROPTEST_CASES").ok();
+    let asked = asked.map(|v| v.parse().expect("PROPTEST_CASES is a number"));
+    let config = Config {
+        cases: asked.unwrap_or(cases),
+        failure_persistence: None,
+        // Each step compiles kernels.
+        max_shrink_iters: 60,
+        ..Config::default()
+    };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+    TestRunner::new_with_rng(config, rng)
+}
+
+/// Runs `check`, which panics where the property does not hold, on cases of `strategy`.
+fn hold<S: Strategy>(seed: u8, cases: u32, strategy: &S, check: impl Fn(S::Value)) {
+    let result = runner(seed, cases).run(strategy, |case| {
+        check(case);
+        Ok(())
+    });
+    if let Err(e) = result {
+        panic!("on {}: {e}", common::adapter_name());
+    }
+}
+
+fn device(checked: bool) -> &'static Gpu {
+    if checked {
+        common::checked_gpu()
+    } else {
+        gpu()
+    }
+}
+
+const BATCHES: [usize; 4] = [1, 2, 31, 33];
+
+#[derive(Clone, Debug)]
+struct Convolution {
+    batch: usize,
+    big: [usize; 3],
+    channels: usize,
+    kernel: usize,
+    stride: usize,
+    padding: Padding,
+    relu: bool,
+    gated: bool,
+    software: bool,
+    checked: bool,
+    seed: u64,
+}
+
+impl Convolution {
+    fn spec(&self) -> Conv {
+        Conv::new(
+            self.big,
+            self.channels,
+            self.kernel,
+            self.stride,
+            self.padding,
+        )
+    }
+}
+
+/// Multiply-adds of a case, at most: the CPU twins do them one by one.
+const LARGEST: usize = 16_000_000;
+
+/// Geometries that the variant serves, and now and then, for the plain one, any.
+fn convolutions(variant: Variant) -> impl Strategy<Value = Convolution> {
+    let (big, small): (&[usize], &[usize]) = match variant {
+        Variant::Plain => (&[1, 3, 5, 32, 33, 48], &[1, 3, 5, 32, 33, 48]),
+        Variant::Thin => (&[1, 2, 3, 4], &[4, 12, 20, 32, 48]),
+        Variant::Tile => (&[4, 12, 20, 32, 48], &[4, 12, 20, 32, 48]),
+        Variant::Broadcast => (&[16, 24, 32, 40, 48], &[16, 24, 32, 40, 48]),
+    };
+    let shape = (
+        select(&BATCHES[..]),
+        5..=33usize,
+        5..=33usize,
+        select(big),
+        select(small),
+        select(&[3, 5][..]),
+        1..=2usize,
+        select(&[Padding::Valid, Padding::Same][..]),
+    );
+    let flags = (any::<[bool; 4]>(), 0..1000u64);
+    let case = move |(shape, (flags, seed))| {
+        let (batch, height, width, big, channels, kernel, stride, padding) = shape;
+        let [relu, gated, software, checked] = flags;
+        let (width, big) = match variant {
+            // Rows of whole quads, and as many taps and channels as are unrolled.
+            Variant::Thin if kernel == 5 => (usize::next_multiple_of(width, 4), 1),
+            Variant::Thin => (usize::next_multiple_of(width, 4), big),
+            _ => (width, big),
+        };
+        Convolution {
+            batch,
+            big: [height, width, big],
+            channels,
+            kernel,
+            stride,
+            padding,
+            relu,
+            gated,
+            software,
+            checked,
+            seed,
+        }
+    };
+    let cases = (shape, flags).prop_map(case);
+    cases.prop_filter("too large for the twins", |case| {
+        let spec = case.spec();
+        case.batch * spec.small_pixels() * spec.weights() <= LARGEST
+    })
+}
+
+fn floats(pair: &Pair, plan: &Plan, name: &str) -> Vec<f64> {
+    match pair.read(plan, plan.find(name).expect(name)) {
+        Values::Floats(values) => values,
+        Values::Words(_) => panic!("`{name}` holds integers"),
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+/// ⟨conv x, y⟩ = ⟨x, convᵀ y⟩ = ⟨w, dw⟩, of what the device computed. An inner product over N
+/// values adds up their errors, which are independent: √N of them.
+fn transposes(report: &mut Report, case: &str, pair: &Pair, plan: &Plan, spec: &Conv) {
+    let read = |name| floats(pair, plan, name);
+    let (x, y, w) = (read("x"), read("y"), read("conv.kernel"));
+    let (conv, adjoint) = (read("Correlate backward"), read("Adjoint backward"));
+    let dw = read("grad");
+    let taps = spec.kernel * spec.kernel;
+    let error = |terms: usize, of: &[f64]| terms as f64 * (of.len() as f64).sqrt();
+    let across = error(taps * spec.big[2], &conv) + error(taps * spec.small[2], &adjoint);
+    let along = error(plan.batch * spec.small_pixels(), &dw);
+    let limit = Limit::Each {
+        relative: 4.0 * U,
+        absolute: U * (across + along),
+    };
+    let [left, right, weights] = [dot(&conv, &y), dot(&x, &adjoint), dot(&w, &dw)];
+    report.floats(case, "⟨x, convᵀ y⟩", &[right], &[left], limit);
+    report.floats(case, "⟨w, dw⟩", &[weights], &[left], limit);
+}
+
+fn check_convolution(variant: Variant, texels: bool, case: &Convolution) {
+    let spec = case.spec();
+    let gpu = device(case.checked);
+    let shape = (
+        case.batch,
+        case.big,
+        case.channels,
+        case.kernel,
+        case.stride,
+        case.padding,
+    );
+    let caps = caps(gpu.caps(), variant, texels, case.software);
+    let plan = plan(shape, caps, case.relu, case.gated);
+    assert_eq!(plan.variants(), [module(variant, texels)]);
+    let mut pair = Pair::new(gpu, &[&plan]);
+    fill(&mut pair, &plan, case.seed);
+    let mut report = Report::default();
+    let name = format!("{case:?}");
+    let taps = case.kernel * case.kernel;
+    let limit = |slot: &str| match slot {
+        _ if slot.contains(".texels") => Limit::Exact,
+        _ if slot.starts_with("Correlate") => sum_of(taps * case.big[2]),
+        _ if slot.starts_with("Adjoint") => sum_of(taps * case.channels),
+        _ => sum_of(case.batch * spec.small_pixels()),
+    };
+    pair.run(&mut report, &name, &plan, 1, limit);
+    if !case.gated {
+        transposes(&mut report, &name, &pair, &plan, &spec);
+    }
+    report.finish(6);
+}
+
+/// Cases of each variant in each memory: they compile five kernels each.
+const CONVOLUTIONS: u32 = 6;
+
+fn seed(variant: Variant, texels: bool) -> u8 {
+    let index = Variant::ALL.iter().position(|v| *v == variant);
+    2 * index.expect("a variant") as u8 + u8::from(texels)
+}
+
+fn convolutions_hold(variant: Variant, texels: bool) {
+    if texels && common::selection().disable.contains(&Feature::Texels) {
+        return say("convolutions in textures are not tested: CVAE_GPU_DISABLE has texels");
+    }
+    if variant == Variant::Broadcast && gpu().caps().subgroup_min < 8 {
+        let name = common::adapter_name();
+        return say(&format!(
+            "conv_broadcast is not tested: {name} has no subgroups of 8 or more"
+        ));
+    }
+    hold(
+        seed(variant, texels),
+        CONVOLUTIONS,
+        &convolutions(variant),
+        |case| check_convolution(variant, texels, &case),
+    );
+}
+
+#[test]
+fn plain_convolutions_of_any_shape_are_right_and_transposes_of_each_other() {
+    convolutions_hold(Variant::Plain, false);
+}
+
+#[test]
+fn thin_convolutions_of_any_shape_are_right_and_transposes_of_each_other() {
+    convolutions_hold(Variant::Thin, false);
+}
+
+#[test]
+fn thin_convolutions_in_textures_are_right_and_transposes_of_each_other() {
+    convolutions_hold(Variant::Thin, true);
+}
+
+#[test]
+fn tile_convolutions_of_any_shape_are_right_and_transposes_of_each_other() {
+    convolutions_hold(Variant::Tile, false);
+}
+
+#[test]
+fn tile_convolutions_in_textures_are_right_and_transposes_of_each_other() {
+    convolutions_hold(Variant::Tile, true);
+}
+
+#[test]
+fn broadcast_convolutions_of_any_shape_are_right_and_transposes_of_each_other() {
+    convolutions_hold(Variant::Broadcast, false);
+}
+
+#[test]
+fn broadcast_convolutions_in_textures_are_right_and_transposes_of_each_other() {
+    convolutions_hold(Variant::Broadcast, true);
+}
+
+// Without a GPU: few as they are, the cases leave no value of a dimension out.
+#[test]
+fn the_drawn_convolutions_meet_every_batch_kernel_stride_and_padding_with_and_without_checks() {
+    let mut cases = Vec::new();
+    for variant in Variant::ALL {
+        for texels in [false, true] {
+            let mut runner = runner(seed(variant, texels), 0);
+            let strategy = convolutions(variant);
+            let draw = |_| strategy.new_tree(&mut runner).expect("a case").current();
+            cases.extend((0..CONVOLUTIONS).map(draw));
+        }
+    }
+    for (batch, kernel, stride) in [(1, 3, 1), (2, 3, 2), (31, 5, 1), (33, 5, 2)] {
+        assert!(cases.iter().any(|c| c.batch == batch), "batch {batch}");
+        let both = |c: &&Convolution| c.kernel == kernel && c.stride == stride;
+        for padding in [Padding::Valid, Padding::Same] {
+            let mut those = cases.iter().filter(both);
+            let padded = those.any(|c| c.padding == padding);
+            assert!(padded, "kernel {kernel}, stride {stride}, {padding:?}");
+        }
+    }
+    let flags = |c: &Convolution| [c.relu, c.gated, c.software, c.checked];
+    for flag in 0..4 {
+        for on in [false, true] {
+            let found = cases.iter().any(|c| flags(c)[flag] == on);
+            assert!(found, "flag {flag} is never {on}");
+        }
+    }
+}
+
+#[test]
+fn dense_layers_of_any_shape_are_right() {
+    let features = || select(&[1, 3, 5, 32, 33, 48, 127, 128, 129, 200][..]);
+    let case = (
+        (select(&BATCHES[..]), features(), features()),
+        any::<[bool; 3]>(),
+        0..1000u64,
+    );
+    hold(20, 10, &case, |((batch, inputs, outputs), flags, seed)| {
+        let [relu, gated, checked] = flags;
+        let gpu = device(checked);
+        let plan = common::dense::plan(gpu.caps(), batch, Dense { inputs, outputs }, relu, gated);
+        let mut pair = Pair::new(gpu, &[&plan]);
+        common::dense::fill(&mut pair, &plan, seed);
+        let mut report = Report::default();
+        let name = format!("{batch}×{inputs} to {outputs}, {flags:?}");
+        let limit = |slot: &str| match slot {
+            "y" => sum_of(inputs),
+            "dx" => sum_of(outputs),
+            _ => sum_of(batch),
+        };
+        pair.run(&mut report, &name, &plan, 1, limit);
+        report.finish(4);
+    });
+}
+
+// Deviations are within e^±2. WGSL bounds the error of exp(x) by 3 + 2·|x| units in the last place,
+// so that a deviation is 1e-6 off and a variance 1.5e-6, and noise of up to 4 carries that into z
+// and its gradient. Mistakes of a formula are of the size of its values.
+#[test]
+fn samples_of_any_latent_size_and_their_gradients_are_right() {
+    let case = (
+        select(&BATCHES[..]),
+        1..=64usize,
+        any::<[bool; 2]>(),
+        0..1000u64,
+    );
+    hold(21, 10, &case, |(batch, latent, flags, seed)| {
+        let [analytic, checked] = flags;
+        let divergence = match analytic {
+            true => Divergence::Analytic,
+            false => Divergence::MonteCarlo,
+        };
+        let gpu = device(checked);
+        let mut p = Plan::new(batch, gpu.caps().clone());
+        let q = p.slot("q", &[batch, 2 * latent], Role::Data);
+        let eps = p.slot("eps", &[batch, latent], Role::Data);
+        let dz = p.slot("dz", &[batch, latent], Role::Data);
+        let sampled = reparam::sample(&mut p, q, eps);
+        reparam::backward(&mut p, divergence, sampled, dz);
+        let mut pair = Pair::new(gpu, &[&p]);
+        pair.set_random(&p, 4.0, seed);
+        let mut report = Report::default();
+        let name = format!("{batch}×{latent} {divergence:?}, checked {checked}");
+        let sd = 2f64.exp();
+        let z = 4.0 * 1e-6 * sd;
+        // z − mean is a place of the mean off, 5e-7, which a small deviation magnifies; it is
+        // squared, and divided by the variance.
+        let square = 2.0 * 4.0 * 5e-7 * sd + 16.0 * 1.5e-6;
+        let limit = |slot: &str| Limit::Each {
+            relative: 3e-6,
+            absolute: match slot {
+                "z" => z,
+                "dq" => z * (1.0 + 2.0 * sd),
+                _ => latent as f64 * 0.5 * square,
+            },
+        };
+        pair.run(&mut report, &name, &p, 1, limit);
+        report.finish(5);
+    });
+}
