@@ -1,6 +1,6 @@
 //! The test ELBO: one pass over a split, one noise draw per image, summed on the device.
 
-use crate::data::ImageSet;
+use crate::data::{ImageSet, PackedImages};
 use crate::gpu::{Gpu, GpuError, Memory, Replay};
 use crate::model::{self, Feed, Loss, Model};
 use crate::ops::elbo::TERMS;
@@ -13,7 +13,10 @@ use crate::rng::Stream;
 /// Steps in one submission: few enough that none is long on a slow adapter.
 const CHUNK: usize = 64;
 
-/// Means over a split, in nats per image.
+/// Slot of the images.
+pub const IMAGES: &str = "test.images";
+
+/// The terms of an image, or their means over a split, in nats per image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Terms {
     /// log p(x|z)
@@ -27,6 +30,34 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// From a row of the device's table; what is missing of it is NaN.
+    pub fn of(row: &[f32]) -> Self {
+        const { assert!(TERMS == 4) };
+        let term = |i: usize| row.get(i).map_or(f64::NAN, |v| f64::from(*v));
+        Terms {
+            logpx_z: term(0),
+            logpz: term(1),
+            logqz_x: term(2),
+            kl: term(3),
+        }
+    }
+
+    /// The means of some; NaN where there are none.
+    pub fn mean(all: &[Terms]) -> Self {
+        let mean = |of: fn(&Terms) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
+        Terms {
+            logpx_z: mean(|t| t.logpx_z),
+            logpz: mean(|t| t.logpz),
+            logqz_x: mean(|t| t.logqz_x),
+            kl: mean(|t| t.kl),
+        }
+    }
+
+    /// The ELBO: log p(x|z) less the divergence term of a model's objective.
+    pub fn elbo(&self, loss: Loss) -> f64 {
+        self.logpx_z - self.divergence(loss)
+    }
+
     /// The divergence term of a model's objective.
     pub fn divergence(&self, loss: Loss) -> f64 {
         match loss {
@@ -47,7 +78,12 @@ pub struct Plans {
 impl Plans {
     /// Evaluates the test split of `data` in batches of `batch`; the last may be smaller.
     pub fn new(model: &Model, data: &ImageSet, batch: usize, caps: &Caps) -> Self {
-        let (feed, images) = test_feed(data);
+        Self::of(model, &data.test.images, batch, caps)
+    }
+
+    /// Evaluates any images, likewise.
+    pub fn of(model: &Model, images: &PackedImages, batch: usize, caps: &Caps) -> Self {
+        let (feed, images) = feed(images);
         let batch = batch.min(images);
         let plan = |batch| model::evaluate(model, feed, batch, caps);
         let last = images % batch;
@@ -78,16 +114,12 @@ impl Plans {
 
 /// The test split as a plan's feed, and its size.
 pub fn test_feed(data: &ImageSet) -> (Feed, usize) {
-    let images = &data.test.images;
-    let packed = Packed {
-        shape: images.shape(),
-        count: images.count(),
-        depth: images.depth(),
-    };
-    (
-        Feed::Resident("test.images", packed, Order::File),
-        images.count(),
-    )
+    feed(&data.test.images)
+}
+
+fn feed(images: &PackedImages) -> (Feed, usize) {
+    let packed = Packed::of(images);
+    (Feed::Resident(IMAGES, packed, Order::File), images.count())
 }
 
 /// A compiled evaluation.
@@ -121,12 +153,27 @@ impl Evaluator {
         epoch: usize,
         go_on: &dyn Fn() -> bool,
     ) -> Result<Option<Terms>, GpuError> {
+        self.run_and_tell(gpu, memory, seed, epoch, &mut |_, _| go_on())
+            .await
+    }
+
+    /// The same; `go_on` hears before each submission how many images of how many are done.
+    pub async fn run_and_tell(
+        &self,
+        gpu: &Gpu,
+        memory: &Memory,
+        seed: u64,
+        epoch: usize,
+        go_on: &mut (dyn FnMut(usize, usize) -> bool + '_),
+    ) -> Result<Option<Terms>, GpuError> {
         let mut state = StepState::start(seed, Stream::Evaluate);
         state.step = epoch as u32;
         memory.write_words(gpu, &self.plans.full, "evaluate.state", &state.to_words())?;
-        let mut left = self.plans.images / self.plans.full.batch;
+        let whole = self.plans.images / self.plans.full.batch;
+        let mut left = whole;
         while left > 0 {
-            if !go_on() {
+            let done = (whole - left) * self.plans.full.batch;
+            if !go_on(done, self.plans.images) {
                 return Ok(None);
             }
             let now = left.min(CHUNK);
@@ -141,16 +188,18 @@ impl Evaluator {
             .collect();
         let readback = gpu.submit(&rest, Some((memory, &self.plans.sum, "terms.sum")))?;
         let sums = readback.floats(gpu).await?;
-        let mean = |i: usize| {
-            sums.get(i)
-                .map_or(f64::NAN, |s| f64::from(*s) / self.plans.images as f64)
-        };
-        const { assert!(TERMS == 4) };
+        let count = self.plans.images as f64;
+        let sum = Terms::of(&sums);
         Ok(Some(Terms {
-            logpx_z: mean(0),
-            logpz: mean(1),
-            logqz_x: mean(2),
-            kl: mean(3),
+            logpx_z: sum.logpx_z / count,
+            logpz: sum.logpz / count,
+            logqz_x: sum.logqz_x / count,
+            kl: sum.kl / count,
         }))
+    }
+
+    /// The terms of each image that the last run evaluated: rows of [`TERMS`] values.
+    pub async fn table(&self, gpu: &Gpu, memory: &Memory) -> Result<Vec<f32>, GpuError> {
+        memory.read(gpu, &self.plans.sum, "terms").await
     }
 }

@@ -13,14 +13,16 @@
 //! | [`params`], [`rng`] | parameters and their initial values; counter-based random numbers |
 //! | [`data`] | image sets, packed; MNIST is built in |
 //! | [`mod@train`], [`eval`] | the loops; they emit [`event::Event`]s |
+//! | [`explore`] | what a trained model is asked: codes, images, samples, bounds |
 //! | [`report`], [`render`] | what listens: progress, metrics, pictures |
 //! | [`mod@bench`] | times the train step and its kernels, beside the best the adapter can do
 //! | [`check`] | the self-test of an adapter: recorded cases, and kernels against their twins |
-//! | [`tensor_file`], [`checkpoint`] | models and checkpoints as safetensors files |
+//! | [`tensor_file`], [`checkpoint`], [`model_file`], [`layout`] | models and checkpoints as safetensors files; models read back, and in PyTorch's layout |
+//! | [`npy`] | arrays as NumPy keeps them |
 //! | [`config`], [`atomic`], [`faults`] | the options of a run; whole files or none; what tests break |
 //!
-//! Dependencies point one way: train, eval, check and bench use model, model uses ops, ops use
-//! plan; gpu executes plans and knows no operation by name.
+//! Dependencies point one way: train, eval, explore, check and bench use model, model uses ops, ops
+//! use plan; gpu executes plans and knows no operation by name.
 
 #![warn(missing_docs)]
 #![deny(unsafe_code)]
@@ -33,10 +35,14 @@ pub mod config;
 pub mod data;
 pub mod eval;
 pub mod event;
+pub mod explore;
 pub mod faults;
 pub mod gpu;
 pub mod layers;
+pub mod layout;
 pub mod model;
+pub mod model_file;
+pub mod npy;
 pub mod ops;
 pub mod params;
 pub mod plan;

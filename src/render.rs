@@ -4,10 +4,15 @@
 //! one channel (grey) or three (red, green, blue), black at 0 and white at 1. Nothing here touches
 //! the file system, so every function can be tested on its bytes.
 
+mod font;
+mod scatter;
+
 use std::io::{Cursor, Write};
 
 use gif::{Encoder, Frame, Repeat};
 use image::{ImageFormat, Rgb, RgbImage};
+
+pub use scatter::{Points, scatter};
 
 /// The largest width and height of a picture in pixels, which is also the largest a GIF can hold.
 const MAX_SIDE: usize = u16::MAX as usize;
@@ -170,20 +175,43 @@ pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>, RenderError> {
     Ok(bytes.into_inner())
 }
 
-/// Writes frames as an animated GIF which loops forever and shows each frame for half a second.
+/// How long an animation shows its frames, in units of 10 ms, which the format counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Each frame but the last.
+    pub each: u16,
+    /// The last frame.
+    pub last: u16,
+}
+
+/// Writes frames as [`animate`] does, each for half a second; with `hold_last` the last stays for
+/// three seconds.
 ///
-/// With `hold_last` the last frame stays for three seconds. Grey frames are stored exactly, and so
-/// are frames of at most 256 colours; other frames are reduced to the 256 colours which fit best.
-/// The same frames always give the same bytes.
+/// # Errors
+///
+/// As [`animate`].
+pub fn write_gif(
+    frames: impl Iterator<Item = RgbImage>,
+    hold_last: bool,
+    out: impl Write,
+) -> Result<(), RenderError> {
+    let last = if hold_last { 300 } else { 50 };
+    animate(frames, Timing { each: 50, last }, out)
+}
+
+/// Writes frames as an animated GIF which loops forever.
+///
+/// Grey frames are stored exactly, and so are frames of at most 256 colours; other frames are
+/// reduced to the 256 colours which fit best. The same frames always give the same bytes.
 ///
 /// # Errors
 ///
 /// [`RenderError::NoFrames`], [`RenderError::Size`] for frames which are empty or too large,
 /// [`RenderError::FrameSize`] where the sizes differ, and [`RenderError::Gif`] where `out` fails.
 /// What was written to `out` before an error is not a whole GIF.
-pub fn write_gif(
+pub fn animate(
     frames: impl Iterator<Item = RgbImage>,
-    hold_last: bool,
+    timing: Timing,
     out: impl Write,
 ) -> Result<(), RenderError> {
     let mut frames = frames.enumerate().peekable();
@@ -211,9 +239,8 @@ pub fn write_gif(
         } else {
             Frame::from_rgb_speed(width, height, picture.as_raw(), 10)
         };
-        // The format counts in units of 10 ms.
-        let held = hold_last && frames.peek().is_none();
-        frame.delay = if held { 300 } else { 50 };
+        let ends = frames.peek().is_none();
+        frame.delay = if ends { timing.last } else { timing.each };
         encoder.write_frame(&frame).map_err(failed)?;
     }
     let mut out = encoder.into_inner().map_err(failed)?;

@@ -9,7 +9,7 @@ mod advance;
 mod device;
 mod error;
 mod origin;
-mod pace;
+pub(crate) mod pace;
 mod schedule;
 
 use std::error::Error;

@@ -360,6 +360,9 @@ fn check_file(gpu: &Gpu, file: &str) {
             kernels::terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else(gpu);
         }
         "fetch" => kernels::images_are_fetched_as_they_were_packed(gpu),
+        "importance" => {
+            kernels::bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu);
+        }
         "reduce" => kernels::sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu),
         "reparam" => kernels::sampling_and_its_gradient_agree_with_their_twins(gpu),
         "rng" => {

@@ -9,6 +9,7 @@ tests! { kernels, checked too:
     cross_entropy_of_nearly_certain_pixels_is_exact_too,
     batch_means_go_to_the_row_of_their_step_and_nowhere_else,
     terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else,
+    bounds_over_draws_agree_with_their_twins_and_with_their_definition,
     sums_over_rows_agree_with_their_twins_from_buffers_and_textures,
     tensors_survive_the_way_into_a_texture_and_back,
     images_are_fetched_as_they_were_packed,

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use cvae_gpu::data::Depth;
+use cvae_gpu::explore::plans as explore;
 use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
@@ -217,6 +218,15 @@ fn plans() -> Vec<Plan> {
                 }
             }
             plans.push(model::decode(&model, 20, &caps));
+            plans.push(explore::sample(&model, 100, 7, &caps).0);
+            let data = Packed {
+                shape: model.image,
+                count: 100,
+                depth: Depth::Byte,
+            };
+            plans.push(explore::encode(&model, data, 7, &caps).0);
+            let bound = explore::bound(&model, data, 3, 7, &caps);
+            plans.extend([bound.encode, bound.draw, bound.record]);
         }
         plans.push(model::sum_terms(1000, &caps));
         let mut peaks = Plan::new(1, caps);

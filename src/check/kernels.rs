@@ -1,5 +1,6 @@
 //! Every kernel that an adapter runs against its CPU twin, one by one, over the plans of training,
-//! evaluation and decoding, at a few shapes; and the few kernels that follow counters, far out.
+//! evaluation, decoding and the importance-weighted bound, at a few shapes; and the few kernels that
+//! follow counters, far out.
 //!
 //! Sums in single precision are about 1e-6 of their largest result apart, while one term left out,
 //! or taken twice, shows as 1e-3 and more. Limits lie between.
@@ -9,6 +10,7 @@ use super::compare::{Limit, Row};
 use super::pair::{Pair, Submit, Walk};
 use super::report::Section;
 use crate::data::{Binarize, PackedImages};
+use crate::explore::plans as explore;
 use crate::gpu::{Gpu, GpuError};
 use crate::model::{self, Feed, Loss, Model};
 use crate::ops::adam::{self, Adam, Arenas};
@@ -116,8 +118,8 @@ impl Workload {
         PackedImages::from_bytes(self.model.image, &pixels, self.binarize)
     }
 
-    /// An epoch of a full batch and the tail, an evaluation of both, and a decoder, on one memory
-    /// as in training.
+    /// An epoch of a full batch and the tail, an evaluation of both, a decoder, and a bound of two
+    /// draws, on one memory as in training.
     async fn run(&self, gpu: &Gpu) -> Result<Section, GpuError> {
         let (model, caps) = (&self.model, gpu.caps());
         let images = self.images();
@@ -139,6 +141,8 @@ impl Workload {
         }
         plans.push(model::sum_terms(images.count(), caps));
         plans.push(model::decode(model, self.batch, caps));
+        let bound = explore::bound(model, packed, 2, self.batch, caps);
+        plans.extend([bound.encode, bound.draw.clone(), bound.draw, bound.record]);
         let mut pair = Pair::new(gpu, &plans.iter().collect::<Vec<_>>())?;
         for plan in &plans {
             let named = |name: &str| plan.find(name).is_some();
@@ -148,6 +152,7 @@ impl Workload {
             for (name, stream) in [
                 ("state", Stream::Train),
                 ("evaluate.state", Stream::Evaluate),
+                (explore::STATE, Stream::Evaluate),
             ] {
                 if named(name) {
                     let start = StepState::start(SEED, stream);

@@ -2,13 +2,29 @@
 
 mod bench;
 mod check;
+mod choices;
 mod data;
+mod decode;
 mod devices;
+mod encode;
+mod eval;
+mod export;
+mod import;
+mod interpolate;
+mod latent;
+mod manifold;
+mod output;
+mod pictures;
 mod plan;
 mod progress;
+mod reconstruct;
+mod sample;
+mod score;
 mod shaders;
 mod signals;
+mod table;
 mod train;
+mod trained;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -35,6 +51,17 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(train::TrainArgs),
+    Eval(eval::EvalArgs),
+    Sample(sample::SampleArgs),
+    Reconstruct(reconstruct::ReconstructArgs),
+    Manifold(manifold::ManifoldArgs),
+    Interpolate(interpolate::InterpolateArgs),
+    Encode(encode::EncodeArgs),
+    Decode(decode::DecodeArgs),
+    Score(score::ScoreArgs),
+    Latent(latent::LatentArgs),
+    Export(export::ExportArgs),
+    Import(import::ImportArgs),
     Check(check::CheckArgs),
     Bench(bench::BenchArgs),
     Devices(devices::DevicesArgs),
@@ -101,6 +128,17 @@ pub fn run() -> ExitCode {
     let done = |()| ExitCode::SUCCESS;
     let ended = match command {
         Command::Train(args) => args.run(&common),
+        Command::Eval(args) => args.run(&common).map(done),
+        Command::Sample(args) => args.run(&common).map(done),
+        Command::Reconstruct(args) => args.run(&common).map(done),
+        Command::Manifold(args) => args.run(&common).map(done),
+        Command::Interpolate(args) => args.run(&common).map(done),
+        Command::Encode(args) => args.run(&common).map(done),
+        Command::Decode(args) => args.run(&common).map(done),
+        Command::Score(args) => args.run(&common).map(done),
+        Command::Latent(args) => args.run(&common).map(done),
+        Command::Export(args) => args.run(&common).map(done),
+        Command::Import(args) => args.run(&common).map(done),
         Command::Check(args) => args.run(&common).map(done),
         Command::Bench(args) => args.run(&common, start).map(done),
         Command::Devices(args) => args.run(&common).map(done),

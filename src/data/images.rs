@@ -201,6 +201,25 @@ impl PackedImages {
         }
     }
 
+    /// The first `count` images; all of them where there are fewer.
+    pub fn first(mut self, count: usize) -> PackedImages {
+        self.count = self.count.min(count);
+        self.bytes.truncate(self.count * self.image_bytes());
+        self
+    }
+
+    /// The images at these indices, in this order; `None` where there is no such image.
+    pub fn select(&self, indices: &[usize]) -> Option<PackedImages> {
+        let size = self.image_bytes();
+        let image = |i: &usize| self.bytes.chunks_exact(size).nth(*i);
+        let chosen: Option<Vec<&[u8]>> = indices.iter().map(image).collect();
+        Some(PackedImages {
+            count: indices.len(),
+            bytes: chosen?.concat(),
+            ..*self
+        })
+    }
+
     /// The same images at [`Depth::Bit`], by [`Binarize::Threshold`].
     pub fn binarized(self) -> PackedImages {
         match self.depth {
@@ -253,6 +272,15 @@ mod tests {
         assert_eq!((images.image_bytes(), images.words_per_image()), (5, 2));
         assert_eq!(images.bytes(), [0, 0, 0, 0, 0b100, 1, 0, 0, 0, 0]);
         assert_eq!(images.device_words(), [0, 0b100, 1, 0]);
+    }
+
+    #[test]
+    fn images_are_selected_by_index_and_from_the_start() {
+        let images = PackedImages::from_bytes([1, 1, 1], &[5, 6, 7], Binarize::None);
+        let chosen = images.select(&[2, 0, 2]).unwrap();
+        assert_eq!((chosen.count(), chosen.bytes()), (3, &[7, 5, 7][..]));
+        assert_eq!(images.select(&[0, 3]), None);
+        assert_eq!(images.first(2).bytes(), [5, 6]);
     }
 
     #[test]

@@ -45,6 +45,18 @@ pub struct Split {
     pub labels: Option<Vec<u8>>,
 }
 
+impl Split {
+    /// The first `count` images with their labels; all of them where there are fewer.
+    pub fn first(mut self, count: usize) -> Split {
+        self.images = self.images.first(count);
+        let rest = self.images.count();
+        self.labels
+            .iter_mut()
+            .for_each(|labels| labels.truncate(rest));
+        self
+    }
+}
+
 /// A named set of images, in a train and a test split of one image size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSet {
@@ -125,6 +137,18 @@ mod tests {
             train: split(&[0, 128, 127, 255]),
             test: split(&[200, 3]),
         }
+    }
+
+    #[test]
+    fn the_first_images_keep_their_labels() {
+        let split = Split {
+            labels: Some(vec![7, 9]),
+            ..tiny().train
+        };
+        let first = split.clone().first(1);
+        assert_eq!((first.images.count(), first.labels), (1, Some(vec![7])));
+        assert_eq!(first.images.bytes(), [0, 128]);
+        assert_eq!(split.clone().first(5), split);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Gathers a batch from packed, resident data.
 
 use super::kernel;
-use crate::data::Depth;
+use crate::data::{Depth, PackedImages};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
@@ -17,6 +17,15 @@ pub struct Packed {
 }
 
 impl Packed {
+    /// How these images are packed.
+    pub fn of(images: &PackedImages) -> Self {
+        Packed {
+            shape: images.shape(),
+            count: images.count(),
+            depth: images.depth(),
+        }
+    }
+
     /// Values of one image.
     pub fn values(&self) -> usize {
         self.shape.iter().product()

@@ -12,6 +12,7 @@ pub mod conv_tile;
 pub mod dense;
 pub mod elbo;
 pub mod fetch;
+pub mod importance;
 pub mod peak;
 pub mod reduce;
 pub mod reparam;

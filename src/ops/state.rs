@@ -79,16 +79,24 @@ pub fn declare(plan: &mut Plan, name: &str) -> SlotId {
 
 /// Appends the step that moves the state on, over a data set of `count` images. Time moves by
 /// `steps`: 1 for an optimizer step, 0 in an evaluation, whose noise belongs to the image and not
-/// to the batch it happens to stand in.
+/// to the batch it happens to stand in. Time wraps around, so `n.wrapping_neg()` takes it back by n.
 pub fn advance(plan: &mut Plan, state: SlotId, count: usize, steps: u32) {
-    let batch = plan.batch;
+    push(plan, state, plan.batch, count, steps);
+}
+
+/// Appends the step that moves time on by one while the batch stays where it is.
+pub fn tick(plan: &mut Plan, state: SlotId) {
+    push(plan, state, 0, u32::MAX as usize, 1);
+}
+
+fn push(plan: &mut Plan, state: SlotId, images: usize, count: usize, steps: u32) {
     let constants = [
-        ("BATCH", batch as f64),
+        ("BATCH", images as f64),
         ("COUNT", count as f64),
         ("STEPS", f64::from(steps)),
     ];
     let twin = move |t: &Tensors| {
-        let next = StepState::of(t).advanced(batch, count, steps);
+        let next = StepState::of(t).advanced(images, count, steps);
         t.words_mut("state").copy_from_slice(&next.to_words());
     };
     plan.push(Step {

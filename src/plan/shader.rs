@@ -78,6 +78,7 @@ pub const SOURCES: &[Source] = &[
     source!("dense"),
     source!("elbo"),
     source!("fetch"),
+    source!("importance"),
     source!("peak"),
     source!("reduce"),
     source!("reparam"),

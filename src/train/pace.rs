@@ -9,7 +9,7 @@ use crate::plan::Caps;
 const MOST_STEPS: usize = RING / 2;
 
 /// How many steps the next submission carries: as many as fit its time.
-pub(super) struct Pace {
+pub(crate) struct Pace {
     budget: Duration,
     steps: usize,
     seconds_per_step: Option<f64>,
@@ -17,7 +17,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(caps: &Caps) -> Self {
+    pub(crate) fn new(caps: &Caps) -> Self {
         Pace {
             budget: caps.submission_time(),
             steps: 1,
@@ -26,16 +26,16 @@ impl Pace {
         }
     }
 
-    pub(super) fn steps(&self) -> usize {
+    pub(crate) fn steps(&self) -> usize {
         self.steps
     }
 
-    pub(super) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.last = Instant::now();
     }
 
     /// A submission of `count` steps has ended, and the next is already running.
-    pub(super) fn finished(&mut self, count: usize) {
+    pub(crate) fn finished(&mut self, count: usize) {
         let seconds = self.last.elapsed().as_secs_f64() / count as f64;
         self.restart();
         self.learn(seconds);

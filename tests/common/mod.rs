@@ -13,8 +13,8 @@ pub mod training;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-<<<<<<< HEAD
 use cvae_gpu::gpu::{Backend, Gpu};
+#[allow(unused_imports, reason = "each test file uses its own part")]
 pub use device::{gpu, name, selection};
 
 /// The same adapter with shaders which wgpu guards: no index beyond a slot, no loop without end.
@@ -28,11 +28,6 @@ pub fn checked_gpu() -> &'static Gpu {
     selection.checked = true;
     CHECKED.get_or_init(|| pollster::block_on(Gpu::open(&selection)).expect("a second device"))
 }
-=======
-use cvae_gpu::gpu::Backend;
-#[allow(unused_imports, reason = "each test file uses its own part")]
-pub use device::{gpu, selection};
->>>>>>> bench
 
 /// The adapter and its driver, for failure messages.
 pub fn adapter_name() -> String {

@@ -6,12 +6,14 @@
 use std::path::Path;
 
 use anyhow::bail;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use cvae_gpu::config::RunConfig;
 use cvae_gpu::data::{Binarize, ImageSet, mnist};
 use cvae_gpu::gpu::Selection;
 use cvae_gpu::model::{Loss, Model, ModelError};
 use cvae_gpu::train::Every;
+
+use crate::cli::choices::{BinarizeArg, Kl, pair};
 
 /// Options of a run besides the model's.
 #[derive(Args)]
@@ -68,30 +70,10 @@ pub struct ModelArgs {
     kl: Option<Kl>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Kl {
-    Mc,
-    Analytic,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum BinarizeArg {
-    Threshold,
-    None,
-}
-
 fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("give a number above 0, such as 1e-4".into()),
-    }
-}
-
-fn pair(text: &str) -> Result<[usize; 2], String> {
-    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
-    match numbers.as_deref() {
-        Some(&[a, b]) if (1..=8192).contains(&a) && (1..=8192).contains(&b) => Ok([a, b]),
-        _ => Err("give two numbers from 1 to 8192, such as 32,64".into()),
     }
 }
 
@@ -106,10 +88,7 @@ impl ModelArgs {
 
     /// `base` with what was given.
     fn over(&self, base: &Model) -> Model {
-        let loss = self.kl.map(|kl| match kl {
-            Kl::Mc => Loss::Mc,
-            Kl::Analytic => Loss::AnalyticKl,
-        });
+        let loss = self.kl.map(Kl::loss);
         let size = |given: Option<u32>, base| given.map_or(base, |n| n as usize);
         Model {
             image: base.image,
@@ -130,10 +109,8 @@ impl RunArgs {
 
     /// How to pack it.
     pub fn binarize(&self) -> Binarize {
-        match self.binarize {
-            Some(BinarizeArg::None) => Binarize::None,
-            Some(BinarizeArg::Threshold) | None => Binarize::Threshold,
-        }
+        let given = self.binarize.map(BinarizeArg::value);
+        given.unwrap_or(Binarize::Threshold)
     }
 
     /// The options of a new run on that set.

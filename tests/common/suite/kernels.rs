@@ -15,7 +15,7 @@ use cvae_gpu::ops::elbo::{self, COLUMNS, RING};
 use cvae_gpu::ops::fetch::{self, Packed};
 use cvae_gpu::ops::reparam::{self, Divergence, Sampled};
 use cvae_gpu::ops::state::{self, StepState};
-use cvae_gpu::ops::{bce, peak, reduce, texels};
+use cvae_gpu::ops::{bce, importance, peak, reduce, texels};
 use cvae_gpu::plan::cpu::Values;
 use cvae_gpu::plan::{Plan, Role};
 use cvae_gpu::rng::Stream;
@@ -238,6 +238,52 @@ pub fn terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else(gpu: &Gpu
         pair.run(&mut report, &case, &plan, 1, |_| Limit::Exact);
     }
     report.finish(4);
+}
+
+// Weights of very different size, as draws far from an image have: the sum must not overflow, and
+// the small ones must not hide the large one, whichever comes first.
+pub fn bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu: &Gpu) {
+    let mut report = Report::default();
+    let draws = [[-150.0, -3.0, 2.0], [-90.0, -2.5, 3.5], [-91.0, -4.0, 1.0]];
+    for (batch, position) in [(1, 99), (7, 30), (65, 35)] {
+        let draw = elbo_plan(gpu, batch, |p, sampled| {
+            let state = state::declare(p, "state");
+            let logpx_z = p.slot("logpx_z", &[batch], Role::Data);
+            importance::accumulate(p, logpx_z, sampled, state);
+            state::tick(p, state);
+        });
+        let mut record = plan(gpu, batch);
+        let state = state::declare(&mut record, "state");
+        importance::record(&mut record, 100, draws.len(), state);
+        let mut pair = Pair::new(gpu, &[&draw, &record]);
+        pair.set_words(&draw, "state", &at(0, position).to_words());
+        // Row n is n nats off, so that rows which change places are seen.
+        let rows = |value: f32| (0..batch).map(|n| value + n as f32).collect::<Vec<_>>();
+        let case = format!("{batch} images from {position}");
+        for [logpx_z, logpz, logqz_x] in draws {
+            pair.set(&draw, "logpx_z", &rows(logpx_z));
+            pair.set(&draw, "logpz", &vec![logpz; batch]);
+            pair.set(&draw, "logqz_x", &vec![logqz_x; batch]);
+            pair.run(&mut report, &case, &draw, 1, |_| Limit::OfLargest(1e-6));
+        }
+        pair.run(&mut report, &case, &record, 1, |_| Limit::OfLargest(1e-6));
+        let bounds = record.find("bounds").expect("bounds");
+        let Values::Floats(bounds) = pair.read(&record, bounds) else {
+            panic!("bounds are floats");
+        };
+        let weight = |[x, z, q]: [f32; 3]| f64::from(x + z - q);
+        let expected = (draws.map(weight).map(f64::exp).iter().sum::<f64>() / 3.0).ln();
+        for (i, found) in bounds.iter().enumerate() {
+            match i.checked_sub(position as usize).filter(|n| *n < batch) {
+                Some(n) => assert!(
+                    (found - expected - n as f64).abs() < 1e-4,
+                    "{case}: {found}"
+                ),
+                None => assert!(found.is_nan(), "{case}: row {i} was written"),
+            }
+        }
+    }
+    report.finish(3 * (3 * 2 + 1));
 }
 
 // A long sum takes two steps on a GPU and one workgroup per column on a CPU. In two steps it has

@@ -154,6 +154,28 @@ pub fn the_state_advances_through_epochs_as_its_twin_does(gpu: &Gpu) {
     report.finish(15);
 }
 
+pub fn time_ticks_while_the_batch_stays_and_can_be_taken_back(gpu: &Gpu) {
+    let mut report = Report::default();
+    let mut p = plan(gpu, 7);
+    let slot = state::declare(&mut p, "state");
+    (0..3).for_each(|_| state::tick(&mut p, slot));
+    let mut back = plan(gpu, 7);
+    let slot = state::declare(&mut back, "state");
+    state::advance(&mut back, slot, 10, 3u32.wrapping_neg());
+    let mut pair = Pair::new(gpu, &[&p, &back]);
+    pair.set_words(&p, "state", &start().to_words());
+    pair.run(&mut report, "three ticks", &p, 1, |_| Limit::Exact);
+    let ticked = StepState { step: 3, ..start() };
+    assert_eq!(words(&pair, &p, "state"), ticked.to_words());
+    pair.run(&mut report, "back", &back, 1, |_| Limit::Exact);
+    let next = StepState {
+        position: 7,
+        ..start()
+    };
+    assert_eq!(words(&pair, &p, "state"), next.to_words());
+    report.finish(4);
+}
+
 pub fn shuffles_are_equal_to_their_twins(gpu: &Gpu) {
     let mut report = Report::default();
     for (batch, count) in [(1, 1), (2, 2), (3, 3), (10, 10), (65, 1000), (500, 60_000)] {

@@ -1,0 +1,40 @@
+// The importance-weighted bound on log p(x), over K draws z of q(z|x):
+//   log 1/K sum w,  log w = log p(x|z) + log p(z) - log q(z|x)
+// One draw at a time, relative to the largest weight so far: w itself is about e^-150 and less,
+// which no float32 holds.
+
+override BATCH: u32;
+override SAMPLES: u32;  // K
+
+@group(0) @binding(0) var<storage, read> logpx_z: array<f32>;           // [BATCH]
+@group(0) @binding(1) var<storage, read> logpz: array<f32>;             // [BATCH]
+@group(0) @binding(2) var<storage, read> logqz_x: array<f32>;           // [BATCH]
+@group(0) @binding(3) var<storage, read> state: StepState;              // step: draws of this batch so far
+@group(0) @binding(4) var<storage, read_write> sums: array<vec2<f32>>;  // [BATCH, 2]: largest log w, and the sum of w / largest w
+@group(0) @binding(5) var<storage, read_write> bounds: array<f32>;      // [images]
+
+// Takes one more draw in; the first starts anew. An invocation owns one image.
+@compute @workgroup_size(64)
+fn accumulate(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.x;
+    if row >= BATCH {
+        return;
+    }
+    let weight = logpx_z[row] + (logpz[row] - logqz_x[row]);
+    if state.step == 0u {
+        sums[row] = vec2(weight, 1.0);
+        return;
+    }
+    let before = sums[row];
+    let largest = max(before.x, weight);
+    sums[row] = vec2(largest, before.y * exp(before.x - largest) + exp(weight - largest));
+}
+
+// The bounds of a batch whose draws are all in, into the rows of its images.
+@compute @workgroup_size(64)
+fn record(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < BATCH {
+        let sum = sums[id.x];
+        bounds[state.position + id.x] = sum.x + log(sum.y / f32(SAMPLES));
+    }
+}

@@ -1,0 +1,46 @@
+//! Values of options that several commands take.
+
+use clap::ValueEnum;
+use cvae_gpu::data::Binarize;
+use cvae_gpu::model::Loss;
+
+/// The KL term.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Kl {
+    Mc,
+    Analytic,
+}
+
+impl Kl {
+    pub fn loss(self) -> Loss {
+        match self {
+            Kl::Mc => Loss::Mc,
+            Kl::Analytic => Loss::AnalyticKl,
+        }
+    }
+}
+
+/// What becomes of grey levels.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum BinarizeArg {
+    Threshold,
+    None,
+}
+
+impl BinarizeArg {
+    pub fn value(self) -> Binarize {
+        match self {
+            BinarizeArg::Threshold => Binarize::Threshold,
+            BinarizeArg::None => Binarize::None,
+        }
+    }
+}
+
+/// Two numbers, such as filters of two layers.
+pub fn pair(text: &str) -> Result<[usize; 2], String> {
+    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[a, b]) if (1..=8192).contains(&a) && (1..=8192).contains(&b) => Ok([a, b]),
+        _ => Err("give two numbers from 1 to 8192, such as 32,64".into()),
+    }
+}

@@ -1,0 +1,61 @@
+//! `cvae-gpu encode`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cvae_gpu::npy;
+
+use super::Common;
+use super::output::Output;
+use super::trained::{DataFlags, Images, ModelFlags, is, path_of};
+
+/// Write the latent mean and log-variance of each image
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu encode --model runs/mnist-1 --out codes.csv\n  cvae-gpu encode --model runs/mnist-1 --data mnist --split train --out codes.npy\n\nThe array is [N, 2L] of float32 for L latent dimensions: the means, then the log-variances. The table\nhas a header: index,label,mean_0,…,logvar_0,… Both are in file order."
+)]
+pub struct EncodeArgs {
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    data: DataFlags,
+    /// Array or table to write
+    #[arg(long, value_name = "FILE.npy|FILE.csv", value_parser = |t: &str| path_of(t, &["npy", "csv"]))]
+    out: PathBuf,
+}
+
+impl EncodeArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let (trained, images) = self.model.open_with(&self.data)?;
+        let inputs = [self.model.path()];
+        let inputs = [inputs[0].as_path(), images.path()];
+        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let codes = self.model.explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Encoding");
+            Ok(explorer.encode(&images.images, &mut meter).await?)
+        })?;
+        let latent = trained.model.latent_dim;
+        let bytes = if is(&self.out, "csv") {
+            table(&images, &codes, latent).into_bytes()
+        } else {
+            npy::to_bytes(&[images.count(), 2 * latent], &codes)
+        };
+        output.write(&self.out, &bytes)?;
+        output.finish(images.count())
+    }
+}
+
+/// A line per image; each number is the shortest that reads back as the same float32.
+fn table(images: &Images, codes: &[f32], latent: usize) -> String {
+    let names = |name| (0..latent).map(move |d| format!(",{name}_{d}"));
+    let mut text = "index,label".to_owned();
+    text.extend(names("mean").chain(names("logvar")));
+    text.push('\n');
+    for (i, code) in codes.chunks_exact(2 * latent).enumerate() {
+        let label = images.label(i).map(|l| l.to_string()).unwrap_or_default();
+        text += &format!("{i},{label}");
+        text.extend(code.iter().map(|v| format!(",{v}")));
+        text.push('\n');
+    }
+    text
+}

@@ -1,0 +1,109 @@
+//! `cvae-gpu eval`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cvae_gpu::eval::Terms;
+use serde::Serialize;
+
+use super::output::Output;
+use super::trained::{DataFlags, ModelFlags, path_of};
+use super::{Common, print, print_json, table};
+
+/// Test ELBO of a trained model and its terms; with --samples the importance-weighted bound too
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu eval --model runs/mnist-1/model.safetensors\n  cvae-gpu eval --model runs/mnist-1 --samples 100 --limit 1000   a tighter bound on log p(x)\n  cvae-gpu eval --model weights.safetensors --json                a plain file with Keras names will do\n\nValues are means over the images, in nats per image. The ELBO takes one noise draw per image: another\n--seed changes it by a few hundredths. With K samples the bound is log 1/K sum p(x,z)/q(z|x), the ELBO\nfor K = 1 and nearer to log p(x) the larger K is; its time grows with K."
+)]
+pub struct EvalArgs {
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    data: DataFlags,
+    /// Also the importance-weighted bound, with K draws per image
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    samples: Option<u32>,
+    /// Also a line per image
+    #[arg(long, value_name = "FILE.csv", value_parser = |t: &str| path_of(t, &["csv"]))]
+    per_image: Option<PathBuf>,
+}
+
+/// The result, in nats per image.
+#[derive(Serialize)]
+struct Report {
+    images: usize,
+    elbo: f64,
+    reconstruction: f64,
+    kl: f64,
+    log_pz: f64,
+    log_qz_x: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iwae: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iwae_samples: Option<u32>,
+}
+
+impl EvalArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let (trained, images) = self.model.open_with(&self.data)?;
+        let inputs = [self.model.path()];
+        let inputs = [inputs[0].as_path(), images.path()];
+        let mut output = Output::new(common, false, &[self.per_image.as_deref()], &inputs)?;
+        let seed = self.model.seed;
+        let (terms, bounds) = self.model.explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Evaluating");
+            let terms = explorer.terms(&images.images, seed, &mut meter).await?;
+            let Some(samples) = self.samples else {
+                return Ok((terms, None));
+            };
+            let mut meter = common.meter("Sampling");
+            let bounds = explorer.bounds(&images.images, samples, seed, &mut meter);
+            Ok((terms, Some(bounds.await?)))
+        })?;
+        let loss = trained.model.loss;
+        if let Some(path) = &self.per_image {
+            let order = 0..images.count();
+            let text = table::csv(&images, &terms, bounds.as_deref(), loss, order);
+            output.write(path, text.as_bytes())?;
+        }
+        let mean = Terms::mean(&terms);
+        let mean_bound =
+            |b: &Vec<f32>| b.iter().map(|v| f64::from(*v)).sum::<f64>() / b.len() as f64;
+        let report = Report {
+            images: images.count(),
+            elbo: mean.elbo(loss),
+            reconstruction: mean.logpx_z,
+            kl: mean.divergence(loss),
+            log_pz: mean.logpz,
+            log_qz_x: mean.logqz_x,
+            iwae: bounds.as_ref().map(mean_bound),
+            iwae_samples: self.samples,
+        };
+        if self.model.json {
+            return print_json(&report, true);
+        }
+        report.print()
+    }
+}
+
+impl Report {
+    fn print(&self) -> anyhow::Result<()> {
+        let Report { images, elbo, .. } = self;
+        print(&format!(
+            "ELBO            {elbo:>10.3} nats per image, the mean of {images}"
+        ))?;
+        print(&format!(
+            "reconstruction  {:>10.3} log p(x|z)",
+            self.reconstruction
+        ))?;
+        print(&format!("KL              {:>10.3}", self.kl))?;
+        print(&format!("log p(z)        {:>10.3}", self.log_pz))?;
+        print(&format!("log q(z|x)      {:>10.3}", self.log_qz_x))?;
+        if let (Some(iwae), Some(samples)) = (self.iwae, self.iwae_samples) {
+            print(&format!(
+                "IWAE            {iwae:>10.3} with {samples} samples"
+            ))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! `cvae-gpu import`
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use cvae_gpu::layout;
+use cvae_gpu::model_file::Stored;
+use cvae_gpu::tensor_file::TensorFile;
+
+use super::choices::{BinarizeArg, Kl, pair};
+use super::output::Output;
+use super::trained::path_of;
+use super::{Common, say};
+
+/// Make a model file of weights from elsewhere
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu import --from keras.safetensors --out model.safetensors\n  cvae-gpu import --from vae-torch.safetensors --out model.safetensors\n  cvae-gpu import --from wide.safetensors --image-size 32,64 --out model.safetensors\n\nKeras and PyTorch layouts are told apart by their names, `….kernel` and `….weight`. What the model is\nfollows from the shapes; the image size too, where images are 28×28 or square."
+)]
+pub struct ImportArgs {
+    /// Weights: safetensors with Keras or PyTorch names and layouts
+    #[arg(long, value_name = "FILE")]
+    from: PathBuf,
+    /// Model file to write
+    #[arg(long, value_name = "FILE.safetensors", value_parser = |t: &str| path_of(t, &["safetensors"]))]
+    out: PathBuf,
+    /// Height and width of its images, where the shapes leave it open
+    #[arg(long, value_name = "H,W", value_parser = pair)]
+    image_size: Option<[usize; 2]>,
+    /// KL term it was trained with [default: mc]
+    #[arg(long, value_enum)]
+    kl: Option<Kl>,
+    /// How grey levels become 0 and 1 for it [default: threshold]
+    #[arg(long, value_enum)]
+    binarize: Option<BinarizeArg>,
+    /// Print JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+impl ImportArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let mut output = Output::new(common, self.json, &[Some(&self.out)], &[&self.from])?;
+        let file = TensorFile::read(&self.from)?;
+        let mut trained = if layout::is_pytorch(&file) {
+            layout::from_pytorch(&self.from, file, self.image_size)?
+        } else {
+            Stored::new(&self.from, file)?.open(self.image_size)?
+        };
+        let [height, width, channels] = trained.model.image;
+        if let Some([h, w]) = self.image_size.filter(|size| *size != [height, width]) {
+            let path = self.from.display();
+            bail!("--image-size {h},{w}, but the weights in {path} are for {height},{width}");
+        }
+        if let Some(kl) = self.kl {
+            trained.model.loss = kl.loss();
+        }
+        if let Some(binarize) = self.binarize {
+            trained.binarize = binarize.value();
+        }
+        if !common.quiet {
+            let latent = trained.model.latent_dim;
+            say(&format!(
+                "A model of {height}×{width}×{channels} images, latent dimensions: {latent}"
+            ));
+        }
+        output.write(&self.out, &trained.to_file().to_bytes()?)?;
+        output.finish(0)
+    }
+}

@@ -1,0 +1,66 @@
+//! `cvae-gpu interpolate`
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use clap::Args;
+use cvae_gpu::explore::{line, means};
+
+use super::Common;
+use super::output::Output;
+use super::pictures;
+use super::trained::{DataFlags, ModelFlags, is, path_of};
+
+/// Walk from the code of one image to that of another
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu interpolate --model runs/mnist-1 --from 0 --to 1\n  cvae-gpu interpolate --model runs/mnist-1 --from 3 --to 18 --steps 40 --out walk.gif\n\nIndices count the images of the split from 0. The walk is a straight line between the means of the two\ncodes; its ends are the two reconstructions."
+)]
+pub struct InterpolateArgs {
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    data: DataFlags,
+    /// Index of the image to start from
+    #[arg(long, value_name = "I")]
+    from: usize,
+    /// Index of the image to end at
+    #[arg(long, value_name = "J")]
+    to: usize,
+    /// Images of the walk, both ends included
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=4096))]
+    steps: u32,
+    /// Picture or animation to write
+    #[arg(long, value_name = "FILE.png|FILE.gif", default_value = "interpolate.png", value_parser = |t: &str| path_of(t, &["png", "gif"]))]
+    out: PathBuf,
+}
+
+impl InterpolateArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let (trained, images) = self.model.open_with(&self.data)?;
+        let inputs = [self.model.path()];
+        let inputs = [inputs[0].as_path(), images.path()];
+        let last = images.count() - 1;
+        let Some(ends) = images.images.select(&[self.from, self.to]) else {
+            let (from, to) = (self.from, self.to);
+            bail!("--from {from}, --to {to}: the images are numbered from 0 to {last}");
+        };
+        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let (latent, steps) = (trained.model.latent_dim, self.steps as usize);
+        let decoded = self.model.explore(common, &trained, async |explorer| {
+            let codes = explorer.encode(&ends, &mut |_, _| ()).await?;
+            let means = means(&codes, latent);
+            let z = line(&means[..latent], &means[latent..], steps);
+            let mut meter = common.meter("Decoding");
+            Ok(explorer.decode(&z, &mut meter).await?)
+        })?;
+        let shape = trained.model.image;
+        let bytes = if is(&self.out, "gif") {
+            pictures::animation(&decoded, shape)?
+        } else {
+            pictures::strip(&decoded, shape, steps)?
+        };
+        output.write(&self.out, &bytes)?;
+        output.finish(steps)
+    }
+}

@@ -1,0 +1,55 @@
+//! `cvae-gpu latent`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cvae_gpu::render::{self, Points};
+
+use super::Common;
+use super::output::Output;
+use super::trained::{DataFlags, ModelFlags, check_dims, dims, png_path};
+
+/// Draw where images lie in the latent space, coloured by label
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu latent --model runs/mnist-1                    the 10000 test means into latent.png\n  cvae-gpu latent --model runs/deep --dims 3,7 --limit 2000 --out some.png\n\nEach point is the mean of q(z|x) of an image. Sets without labels are drawn in one colour."
+)]
+pub struct LatentArgs {
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    data: DataFlags,
+    /// Which two latent dimensions, counted from 0
+    #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
+    dims: [usize; 2],
+    /// Picture to write
+    #[arg(long, value_name = "FILE.png", default_value = "latent.png", value_parser = png_path)]
+    out: PathBuf,
+}
+
+impl LatentArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let (trained, images) = self.model.open_with(&self.data)?;
+        let (latent, [i, j]) = (trained.model.latent_dim, self.dims);
+        check_dims([i, j], latent)?;
+        let inputs = [self.model.path()];
+        let inputs = [inputs[0].as_path(), images.path()];
+        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let codes = self.model.explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Encoding");
+            Ok(explorer.encode(&images.images, &mut meter).await?)
+        })?;
+        let at: Vec<[f32; 2]> = codes
+            .chunks_exact(2 * latent)
+            .map(|code| [code[i], code[j]])
+            .collect();
+        let names = self.dims.map(|d| format!("z[{d}]"));
+        let picture = render::scatter(&Points {
+            at: &at,
+            labels: images.labels(),
+            axes: [&names[0], &names[1]],
+        });
+        output.write(&self.out, &render::png_bytes(&picture)?)?;
+        output.finish(at.len())
+    }
+}

@@ -1,0 +1,61 @@
+//! `cvae-gpu manifold`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cvae_gpu::{npy, render};
+
+use super::Common;
+use super::output::Output;
+use super::trained::{ModelFlags, check_dims, dims, npy_path, png_path};
+
+/// Decode a plane of the latent space
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu manifold --model runs/mnist-1              20 × 20 images into manifold.png\n  cvae-gpu manifold --model runs/deep --dims 3,7 -n 12 --npy plane.npy\n\nCodes stand at the normal quantiles of 0.05 to 0.95. The first of --dims grows to the right, the second\ndownwards; any others are 0. The array is [n, n, height, width, channels] of float32."
+)]
+pub struct ManifoldArgs {
+    #[command(flatten)]
+    model: ModelFlags,
+    /// Images along each side
+    #[arg(short, long = "side", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=256))]
+    n: u32,
+    /// Which two latent dimensions, counted from 0
+    #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
+    dims: [usize; 2],
+    /// Picture to write
+    #[arg(long, value_name = "FILE.png", default_value = "manifold.png", value_parser = png_path)]
+    out: PathBuf,
+    /// Also write the probabilities
+    #[arg(long, value_name = "FILE.npy", value_parser = npy_path)]
+    npy: Option<PathBuf>,
+}
+
+impl ManifoldArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let trained = self.model.open()?;
+        let latent = trained.model.latent_dim;
+        check_dims(self.dims, latent)?;
+        let files = [Some(self.out.as_path()), self.npy.as_deref()];
+        let inputs = [self.model.path()];
+        let mut output = Output::new(common, self.model.json, &files, &[&inputs[0]])?;
+        let (n, [h, w, c]) = (self.n as usize, trained.model.image);
+        let mut z = vec![0.0; n * n * latent];
+        for (code, [x, y]) in z
+            .chunks_mut(latent)
+            .zip(render::latent_grid(n).as_chunks().0)
+        {
+            (code[self.dims[0]], code[self.dims[1]]) = (*x, *y);
+        }
+        let images = self.model.explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Decoding");
+            Ok(explorer.decode(&z, &mut meter).await?)
+        })?;
+        let picture = render::manifold(&images, [h, w, c], n)?;
+        output.write(&self.out, &render::png_bytes(&picture)?)?;
+        if let Some(path) = &self.npy {
+            output.write(path, &npy::to_bytes(&[n, n, h, w, c], &images))?;
+        }
+        output.finish(n * n)
+    }
+}

@@ -1,0 +1,72 @@
+//! How commands lay out pictures of images.
+
+use cvae_gpu::render::{self, GridStyle, RenderError, Timing};
+
+/// Images on a sheet are enlarged by the largest whole factor up to this many pixels.
+const SIDE: usize = 64;
+/// White pixels between them.
+const GAP: usize = 4;
+/// Most images in a row of a sheet that is not square.
+const ROW: usize = 16;
+
+/// Columns of a sheet of `count` images that is about square.
+pub fn columns(count: usize) -> usize {
+    let side = count.isqrt();
+    side + usize::from(side * side < count)
+}
+
+/// The PNG of images `[N, H, W, C]` row by row, all on one scale from 0 (black) to 1 (white).
+pub fn sheet(images: &[f32], shape: [usize; 3], columns: usize) -> Result<Vec<u8>, RenderError> {
+    let largest = shape[0].max(shape[1]).max(1);
+    let style = GridStyle {
+        cell: largest * (SIDE / largest).max(1) + GAP,
+        gap: GAP,
+        stretch: false,
+    };
+    render::png_bytes(&render::grid(images, shape, columns, style)?)
+}
+
+/// The PNG of pairs of images, each of `above` over its partner of `below`.
+pub fn pairs(above: &[f32], below: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderError> {
+    let values: usize = shape.iter().product();
+    let count = above.len() / values.max(1);
+    let columns = count.clamp(1, ROW);
+    let mut images = Vec::new();
+    for row in (0..count).step_by(columns) {
+        let range = values * row..values * count.min(row + columns);
+        for half in [above, below] {
+            images.extend_from_slice(&half[range.clone()]);
+            // A row that is not full stays white at its end.
+            images.resize(images.len().next_multiple_of(values * columns), 1.0);
+        }
+    }
+    sheet(&images, shape, columns)
+}
+
+/// A row of images, or several where they are many.
+pub fn strip(images: &[f32], shape: [usize; 3], count: usize) -> Result<Vec<u8>, RenderError> {
+    sheet(images, shape, count.clamp(1, ROW))
+}
+
+/// The GIF of images that follow one another, enlarged, the last one held.
+pub fn animation(images: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderError> {
+    const FRAME: usize = 256;
+    let values: usize = shape.iter().product();
+    let largest = shape[0].max(shape[1]).max(1);
+    let style = GridStyle {
+        cell: largest * (FRAME / largest).max(1),
+        gap: 0,
+        stretch: false,
+    };
+    let frames = images
+        .chunks_exact(values.max(1))
+        .map(|image| render::grid(image, shape, 1, style))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut gif = Vec::new();
+    let timing = Timing {
+        each: 10,
+        last: 100,
+    };
+    render::animate(frames.into_iter(), timing, &mut gif)?;
+    Ok(gif)
+}

@@ -1,0 +1,50 @@
+//! `cvae-gpu reconstruct`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cvae_gpu::explore::means;
+
+use super::Common;
+use super::output::Output;
+use super::pictures;
+use super::trained::{DataFlags, ModelFlags, png_path};
+
+/// Put images through the model and back: originals above reconstructions
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu reconstruct --model runs/mnist-1                   the first 16 test images\n  cvae-gpu reconstruct --model runs/mnist-1 -n 64 --split train --out pairs.png\n\nAn image is encoded, and the mean of its code decoded: no noise is drawn."
+)]
+pub struct ReconstructArgs {
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    data: DataFlags,
+    /// Images to show, the first of the split
+    #[arg(short, long = "count", value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    n: u32,
+    /// Picture to write
+    #[arg(long, value_name = "FILE.png", default_value = "reconstruct.png", value_parser = png_path)]
+    out: PathBuf,
+}
+
+impl ReconstructArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let (trained, images) = self.model.open_with(&self.data)?;
+        let inputs = [self.model.path()];
+        let inputs = [inputs[0].as_path(), images.path()];
+        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let shown = images.images.clone().first(self.n as usize);
+        let latent = trained.model.latent_dim;
+        let decoded = self.model.explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Encoding");
+            let codes = explorer.encode(&shown, &mut meter).await?;
+            let mut meter = common.meter("Decoding");
+            Ok(explorer.decode(&means(&codes, latent), &mut meter).await?)
+        })?;
+        let originals: Vec<f32> = (0..shown.count()).flat_map(|i| shown.values(i)).collect();
+        let picture = pictures::pairs(&originals, &decoded, trained.model.image)?;
+        output.write(&self.out, &picture)?;
+        output.finish(shown.count())
+    }
+}

@@ -1,0 +1,51 @@
+//! `cvae-gpu sample`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use cvae_gpu::npy;
+
+use super::Common;
+use super::output::Output;
+use super::pictures;
+use super::trained::{ModelFlags, npy_path, png_path};
+
+/// Draw codes from the prior and decode them, on a grid
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu sample --model runs/mnist-1                 100 new digits into sample.png\n  cvae-gpu sample --model runs/mnist-1 -n 16 --seed 7 --npy probabilities.npy\n\nThe array is [n, height, width, channels] of float32: the probability that a value is 1."
+)]
+pub struct SampleArgs {
+    #[command(flatten)]
+    model: ModelFlags,
+    /// Images to draw
+    #[arg(short, long = "count", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    n: u32,
+    /// Picture to write
+    #[arg(long, value_name = "FILE.png", default_value = "sample.png", value_parser = png_path)]
+    out: PathBuf,
+    /// Also write the probabilities
+    #[arg(long, value_name = "FILE.npy", value_parser = npy_path)]
+    npy: Option<PathBuf>,
+}
+
+impl SampleArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let trained = self.model.open()?;
+        let files = [Some(self.out.as_path()), self.npy.as_deref()];
+        let inputs = [self.model.path()];
+        let mut output = Output::new(common, self.model.json, &files, &[&inputs[0]])?;
+        let (n, seed, [h, w, c]) = (self.n as usize, self.model.seed, trained.model.image);
+        let images = self.model.explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Sampling");
+            Ok(explorer.sample(n, seed, &mut meter).await?)
+        })?;
+        let columns = pictures::columns(n);
+        let picture = pictures::sheet(&images, [h, w, c], columns)?;
+        output.write(&self.out, &picture)?;
+        if let Some(path) = &self.npy {
+            output.write(path, &npy::to_bytes(&[n, h, w, c], &images))?;
+        }
+        output.finish(n)
+    }
+}

@@ -1,0 +1,51 @@
+//! `cvae-gpu score`
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::output::Output;
+use super::trained::{DataFlags, ModelFlags, path_of};
+use super::{Common, table};
+
+/// Write the ELBO of each image: what the model finds likely, and what it does not
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu score --model runs/mnist-1 --out scores.csv\n  cvae-gpu score --model runs/mnist-1 --data parts/ --worst 20 --out odd-ones.csv\n\nA line per image: index,label,elbo,reconstruction,kl in nats, in file order, or with --worst the images\nof the lowest ELBO, the worst first. An index counts the images of the split from 0."
+)]
+pub struct ScoreArgs {
+    #[command(flatten)]
+    model: ModelFlags,
+    #[command(flatten)]
+    data: DataFlags,
+    /// Only the N images of the lowest ELBO, the worst first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    worst: Option<u32>,
+    /// Table to write
+    #[arg(long, value_name = "FILE.csv", value_parser = |t: &str| path_of(t, &["csv"]))]
+    out: PathBuf,
+}
+
+impl ScoreArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let (trained, images) = self.model.open_with(&self.data)?;
+        let inputs = [self.model.path()];
+        let inputs = [inputs[0].as_path(), images.path()];
+        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let seed = self.model.seed;
+        let terms = self.model.explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Evaluating");
+            Ok(explorer.terms(&images.images, seed, &mut meter).await?)
+        })?;
+        let loss = trained.model.loss;
+        let mut order: Vec<usize> = (0..images.count()).collect();
+        if let Some(worst) = self.worst {
+            // A stable sort, so that of equal images the first stands first.
+            order.sort_by(|&a, &b| terms[a].elbo(loss).total_cmp(&terms[b].elbo(loss)));
+            order.truncate(worst as usize);
+        }
+        let text = table::csv(&images, &terms, None, loss, order.into_iter());
+        output.write(&self.out, text.as_bytes())?;
+        output.finish(images.count())
+    }
+}

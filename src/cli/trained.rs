@@ -1,0 +1,293 @@
+//! What the commands that use a trained model share: the model, the images, the device.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use cvae_gpu::data::{self, Binarize, PackedImages, Split, mnist};
+use cvae_gpu::explore::{ExploreError, Explorer};
+use cvae_gpu::gpu::Gpu;
+use cvae_gpu::model::Loss;
+use cvae_gpu::model_file::{Stored, Trained, binarize_name};
+use cvae_gpu::report::Meter;
+
+use super::choices::{BinarizeArg, Kl, pair};
+use super::{Common, say};
+
+/// Files that a run folder keeps its model in, the finished one first.
+const IN_RUN: [&str; 2] = ["model.safetensors", "checkpoint.safetensors"];
+
+/// The model, and how it is run.
+#[derive(Args)]
+pub struct ModelFlags {
+    /// Trained model: a model or checkpoint file, a run folder, or plain safetensors with Keras names
+    #[arg(long, value_name = "FILE")]
+    model: PathBuf,
+    /// Images at a time; it changes the pace, not the result
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_535))]
+    batch: u32,
+    /// Seed of the noise, where any is drawn
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    pub seed: u64,
+    /// Print JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    given: Given,
+}
+
+/// Options of training given once more. The model file has them, so they can only be confirmed.
+#[derive(Args)]
+struct Given {
+    /// Latent dimensions the model must have
+    #[arg(long, help_heading = "Expect of the model (the file says what it is)")]
+    latent_dim: Option<usize>,
+    /// Encoder filters the model must have
+    #[arg(long, value_parser = pair, value_name = "A,B", help_heading = "Expect of the model (the file says what it is)")]
+    encoder_filters: Option<[usize; 2]>,
+    /// Decoder filters the model must have
+    #[arg(long, value_parser = pair, value_name = "A,B", help_heading = "Expect of the model (the file says what it is)")]
+    decoder_filters: Option<[usize; 2]>,
+    /// Decoder base the model must have
+    #[arg(long, help_heading = "Expect of the model (the file says what it is)")]
+    decoder_base: Option<usize>,
+    /// KL term of the ELBO; only a plain file leaves a choice
+    #[arg(
+        long,
+        value_enum,
+        help_heading = "Expect of the model (the file says what it is)"
+    )]
+    kl: Option<Kl>,
+}
+
+/// The images, in file order.
+#[derive(Args)]
+pub struct DataFlags {
+    /// Images: `mnist`, a folder, or a packed set [default: the model's own, else mnist]
+    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
+    data: Option<String>,
+    /// Which part of the set
+    #[arg(long, value_enum, default_value_t = Part::Test, help_heading = "Data")]
+    split: Part,
+    /// Only the first so many images
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Data")]
+    limit: Option<u32>,
+    /// How grey levels become 0 and 1 [default: as the model was trained, else threshold]
+    #[arg(long, value_enum, help_heading = "Data")]
+    binarize: Option<BinarizeArg>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Part {
+    Test,
+    Train,
+}
+
+/// Images to put to a model.
+pub struct Images {
+    /// The images.
+    pub images: PackedImages,
+    labels: Option<Vec<u8>>,
+    source: String,
+}
+
+impl Images {
+    pub fn count(&self) -> usize {
+        self.images.count()
+    }
+
+    /// The label of an image, where the set has labels.
+    pub fn label(&self, image: usize) -> Option<u8> {
+        self.labels.as_ref()?.get(image).copied()
+    }
+
+    /// All labels, where the set has them.
+    pub fn labels(&self) -> Option<&[u8]> {
+        self.labels.as_deref()
+    }
+
+    /// Where they came from, if that is a path; to be kept from harm.
+    pub fn path(&self) -> &Path {
+        Path::new(&self.source)
+    }
+}
+
+impl DataFlags {
+    fn load(&self, stored: &Stored) -> anyhow::Result<Images> {
+        let given = self.binarize.map(BinarizeArg::value);
+        if let (Some(given), Some(own)) = (given, stored.binarize())
+            && given != own
+        {
+            let [given, own] = [given, own].map(binarize_name);
+            bail!("--binarize {given}, but the model was trained with {own}: leave it out");
+        }
+        let binarize = given.or(stored.binarize()).unwrap_or(Binarize::Threshold);
+        let source = self.data.as_deref().or(stored.data());
+        let source = source.unwrap_or(mnist::NAME).to_owned();
+        let set = data::load(&source, binarize)?;
+        let split = match self.split {
+            Part::Test => set.test,
+            Part::Train => set.train,
+        };
+        let limit = self.limit.map_or(usize::MAX, |n| n as usize);
+        let Split { images, labels } = split.first(limit);
+        Ok(Images {
+            images,
+            labels,
+            source,
+        })
+    }
+}
+
+impl ModelFlags {
+    /// The file that `--model` means.
+    pub fn path(&self) -> PathBuf {
+        let files = IN_RUN.map(|name| self.model.join(name));
+        let found = files.into_iter().find(|path| path.exists());
+        found.unwrap_or_else(|| self.model.clone())
+    }
+
+    /// The model.
+    pub fn open(&self) -> anyhow::Result<Trained> {
+        let trained = Stored::read(&self.path())?;
+        self.confirm(trained, None)
+    }
+
+    /// The model and the images to put to it.
+    pub fn open_with(&self, flags: &DataFlags) -> anyhow::Result<(Trained, Images)> {
+        let stored = Stored::read(&self.path())?;
+        let images = flags.load(&stored)?;
+        let shape = images.images.shape();
+        let trained = self.confirm(stored, Some([shape[0], shape[1]]))?;
+        if shape != trained.model.image {
+            let (found, wanted) = (shape, trained.model.image);
+            let refused = ExploreError::Images { found, wanted };
+            let (data, model) = (&images.source, self.model.display());
+            return Err(refused).with_context(|| format!("cannot put {data} to {model}"));
+        }
+        Ok((trained, images))
+    }
+
+    /// The model, if it is what the options say.
+    fn confirm(&self, stored: Stored, image: Option<[usize; 2]>) -> anyhow::Result<Trained> {
+        let fixed = stored.has_config();
+        let mut trained = stored.open(image)?;
+        let (model, given) = (&mut trained.model, &self.given);
+        let numbers = |pair: [usize; 2]| format!("{},{}", pair[0], pair[1]);
+        let loss = given.kl.map(Kl::loss);
+        if !fixed {
+            model.loss = loss.unwrap_or(model.loss);
+        }
+        let kl = |loss| match loss {
+            Loss::Mc => "mc".to_owned(),
+            Loss::AnalyticKl => "analytic".to_owned(),
+        };
+        for (flag, given, own) in [
+            (
+                "--latent-dim",
+                given.latent_dim.map(|n| n.to_string()),
+                model.latent_dim.to_string(),
+            ),
+            (
+                "--encoder-filters",
+                given.encoder_filters.map(numbers),
+                numbers(model.encoder_filters),
+            ),
+            (
+                "--decoder-filters",
+                given.decoder_filters.map(numbers),
+                numbers(model.decoder_filters),
+            ),
+            (
+                "--decoder-base",
+                given.decoder_base.map(|n| n.to_string()),
+                model.decoder_base.to_string(),
+            ),
+            ("--kl", loss.map(kl), kl(model.loss)),
+        ] {
+            if let Some(given) = given.filter(|given| *given != own) {
+                let path = self.model.display();
+                bail!("{flag} {given}, but {path} was trained with {own}: leave {flag} out");
+            }
+        }
+        Ok(trained)
+    }
+
+    /// Opens the device and has `work` done there.
+    pub fn explore<T>(
+        &self,
+        common: &Common,
+        trained: &Trained,
+        work: impl AsyncFnOnce(&Explorer<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        pollster::block_on(async {
+            let gpu = Gpu::open(&common.selection()).await?;
+            if common.verbose > 0 && !common.quiet {
+                let adapter = &gpu.adapter;
+                say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));
+            }
+            work(&Explorer::new(&gpu, trained, self.batch as usize)).await
+        })
+    }
+}
+
+impl Common {
+    /// Shows how far a job is.
+    pub fn meter(&self, what: &'static str) -> impl FnMut(usize, usize) + use<> {
+        let mut meter = Meter::new(what, self.quiet);
+        move |done, of| meter.show(done, of)
+    }
+}
+
+/// Two different latent dimensions that a model of `latent` has.
+pub fn check_dims([i, j]: [usize; 2], latent: usize) -> anyhow::Result<()> {
+    if latent < 2 {
+        bail!(
+            "the model has one latent dimension, and a plane needs two: use `encode` or `decode` \
+             instead"
+        );
+    }
+    if i >= latent || j >= latent || i == j {
+        bail!(
+            "--dims {i},{j}: the model has the latent dimensions 0 to {}; give two of them",
+            latent - 1
+        );
+    }
+    Ok(())
+}
+
+/// Two indices.
+pub fn dims(text: &str) -> Result<[usize; 2], String> {
+    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+    match numbers.as_deref() {
+        Some(&[i, j]) => Ok([i, j]),
+        _ => Err("give two latent dimensions, counted from 0, such as 0,1".into()),
+    }
+}
+
+/// A path that ends in one of these extensions.
+pub fn path_of(text: &str, extensions: &[&str]) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let found = path.extension().and_then(|e| e.to_str()).unwrap_or("");
+    let known = |e: &&str| e.eq_ignore_ascii_case(found);
+    if path.file_stem().is_some() && extensions.iter().any(known) {
+        return Ok(path);
+    }
+    Err(format!("name a .{} file", extensions.join(" or .")))
+}
+
+/// A path to a PNG.
+pub fn png_path(text: &str) -> Result<PathBuf, String> {
+    path_of(text, &["png"])
+}
+
+/// A path to an array.
+pub fn npy_path(text: &str) -> Result<PathBuf, String> {
+    path_of(text, &["npy"])
+}
+
+/// True if a path has this extension.
+pub fn is(path: &Path, extension: &str) -> bool {
+    let found = path.extension().and_then(|e| e.to_str());
+    found.is_some_and(|e| e.eq_ignore_ascii_case(extension))
+}

@@ -1,0 +1,183 @@
+//! Models and image sets, made up, in a folder that all tests share; and what the twins say of
+//! them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split, packed};
+use cvae_gpu::explore::plans;
+use cvae_gpu::model::{self, Feed, Model};
+use cvae_gpu::model_file::Trained;
+use cvae_gpu::npy;
+use cvae_gpu::ops::elbo::TERMS;
+use cvae_gpu::ops::fetch::Packed;
+use cvae_gpu::ops::rng::Order;
+use cvae_gpu::ops::state::StepState;
+use cvae_gpu::params;
+use cvae_gpu::plan::cpu::{Memory, Values};
+use cvae_gpu::plan::{Caps, Plan};
+use cvae_gpu::rng::{self, Stream};
+use tempfile::TempDir;
+
+use super::program::Cli;
+
+/// Test images of each set; no batch size of the tests divides it.
+pub const COUNT: usize = 23;
+
+/// A model, its images, and the files that hold them.
+pub struct Made {
+    pub trained: Trained,
+    pub set: ImageSet,
+    pub model: PathBuf,
+    pub data: PathBuf,
+}
+
+static ROOT: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a folder"));
+
+/// Binarized images of 28×28×1, two latent dimensions.
+pub static GREY: LazyLock<Made> = LazyLock::new(|| {
+    let model = Model {
+        encoder_filters: [8, 8],
+        decoder_base: 8,
+        decoder_filters: [8, 8],
+        ..Model::default()
+    };
+    Made::new("grey", model, Binarize::Threshold)
+});
+
+/// Real-valued images of 32×32×3, three latent dimensions.
+pub static COLOUR: LazyLock<Made> = LazyLock::new(|| {
+    let model = Model {
+        image: [32, 32, 3],
+        latent_dim: 3,
+        encoder_filters: [4, 8],
+        decoder_base: 8,
+        decoder_filters: [8, 4],
+        ..Model::default()
+    };
+    Made::new("colour", model, Binarize::None)
+});
+
+impl Made {
+    fn new(name: &str, model: Model, binarize: Binarize) -> Self {
+        let specs = model.params();
+        let start = params::initial(&specs, 5);
+        // Larger weights than those of an untrained model, so that codes and images differ.
+        let larger = |(spec, values): (_, Vec<f32>)| {
+            let values = values.into_iter().map(|v| 2.0 * v).collect();
+            (spec, values)
+        };
+        let trained = Trained {
+            weights: specs.into_iter().zip(start).map(larger).collect(),
+            data: None,
+            binarize,
+            model,
+        };
+        let split = |count: usize, seed: u64| {
+            let values = count * trained.model.image.iter().product::<usize>();
+            let pixels = rng::uniform(values, 127.5, 0, rng::key(seed)).into_iter();
+            let pixels: Vec<u8> = pixels.map(|v| (v + 127.5) as u8).collect();
+            Split {
+                images: PackedImages::from_bytes(trained.model.image, &pixels, binarize),
+                labels: Some((0..count).map(|i| (i % 4) as u8).collect()),
+            }
+        };
+        let set = ImageSet {
+            name: name.into(),
+            train: split(9, 1),
+            test: split(COUNT, 2),
+        };
+        let model = ROOT.path().join(format!("{name}.safetensors"));
+        trained.to_file().write(&model).expect("a model file");
+        let data = ROOT.path().join(format!("{name}-set.safetensors.gz"));
+        let bytes = packed::write(&set, &packed::Provenance::default()).expect("a set");
+        fs::write(&data, bytes).expect("a data file");
+        Made {
+            trained,
+            set,
+            model,
+            data,
+        }
+    }
+
+    /// A command on the model, in a folder of its own.
+    pub fn on_model(&self, command: &str, folder: &Path) -> Cli {
+        let cli = Cli::new(command).on_adapter().within(folder);
+        cli.with("--model").path(&self.model)
+    }
+
+    /// A command on the model and the images.
+    pub fn on_images(&self, command: &str, folder: &Path) -> Cli {
+        self.on_model(command, folder)
+            .with("--data")
+            .path(&self.data)
+    }
+
+    /// Runs a plan of the twins, after filling it, so many times.
+    fn twin(&self, plan: &Plan, fill: &[(&str, Values)], times: usize, result: &str) -> Vec<f64> {
+        let mut memory = Memory::default();
+        memory.fit(plan);
+        for (spec, values) in &self.trained.weights {
+            memory.set_floats(plan, &spec.name, values);
+        }
+        for (name, values) in fill {
+            memory.set(plan, plan.find(name).expect(name), values);
+        }
+        (0..times).for_each(|_| memory.run(plan));
+        memory.floats(plan, result)
+    }
+
+    /// Codes `[N, 2L]` of images.
+    pub fn codes(&self, images: &PackedImages) -> Vec<f64> {
+        let caps = Caps::portable();
+        let count = images.count();
+        let (plan, slot) = plans::encode(&self.trained.model, Packed::of(images), count, &caps);
+        let words = Values::Words(images.device_words());
+        self.twin(&plan, &[(plans::IMAGES, words)], 1, &plan[slot].name)
+    }
+
+    /// Probabilities of codes `[N, L]`.
+    pub fn probabilities(&self, z: &[f64]) -> Vec<f64> {
+        let count = z.len() / self.trained.model.latent_dim;
+        let plan = model::decode(&self.trained.model, count, &Caps::portable());
+        let codes = Values::Floats(z.to_vec());
+        self.twin(&plan, &[("codes", codes)], 1, "probabilities")
+    }
+
+    /// log p(x|z), log p(z), log q(z|x) and KL of each image, for draw `k` of a seed.
+    pub fn terms(&self, images: &PackedImages, seed: u64, k: u32) -> Vec<[f64; TERMS]> {
+        let feed = Feed::Resident("test.images", Packed::of(images), Order::File);
+        let plan = model::evaluate(&self.trained.model, feed, images.count(), &Caps::portable());
+        let mut state = StepState::start(seed, Stream::Evaluate);
+        state.step = k;
+        let fill = [
+            ("test.images", Values::Words(images.device_words())),
+            ("evaluate.state", Values::Words(state.to_words().to_vec())),
+        ];
+        let table = self.twin(&plan, &fill, 1, "terms");
+        table.as_chunks().0.to_vec()
+    }
+}
+
+/// A folder for one test.
+pub fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// An array that a command wrote.
+pub fn array(path: &Path, shape: &[usize]) -> Vec<f32> {
+    let array = npy::read(path).expect("an array");
+    assert_eq!(array.shape, shape);
+    array.as_f32().expect("floats").to_vec()
+}
+
+/// Two arrays agree as far as single precision goes.
+#[track_caller]
+pub fn agree(found: &[f32], expected: &[f64], limit: f64) {
+    assert_eq!(found.len(), expected.len());
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(*found) - expected).abs();
+        assert!(error < limit, "{found} for {expected} at {i}");
+    }
+}
