@@ -10,6 +10,7 @@ use crate::checkpoint::ModelConfig;
 use crate::data::{Binarize, mnist};
 use crate::gpu::Selection;
 use crate::model::{Model, ModelError};
+use crate::model_file::binarize_name;
 use crate::ops::adam::Adam;
 use crate::train::{Every, Options};
 
@@ -158,10 +159,7 @@ impl RunConfig {
         ModelConfig {
             model: self.model.clone(),
             data: (self.data == mnist::NAME).then(|| self.data.clone()),
-            binarize: match self.binarize {
-                Binarize::Threshold => "threshold",
-                Binarize::None => "none",
-            },
+            binarize: binarize_name(self.binarize),
         }
     }
 }
