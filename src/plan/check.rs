@@ -60,9 +60,8 @@ impl Plan {
     /// Names the largest slot that grows with the batch, for it decides which batch would fit.
     fn check_sizes(&self) -> Result<(), PlanError> {
         let limit = self.caps.max_binding_bytes;
-        let grows = |slot: &Slot| {
-            slot.role == Role::Activation || slot.shape.first() == Some(&self.batch)
-        };
+        let grows =
+            |slot: &Slot| slot.role == Role::Activation || slot.shape.first() == Some(&self.batch);
         let over = self.slots().map(|(_, s)| s).filter(|s| s.bytes() > limit);
         let Some(slot) = over.max_by_key(|s| (!grows(s), s.bytes())) else {
             return Ok(());
