@@ -14,7 +14,7 @@ mod common;
 
 use std::env;
 
-use common::convolutions::{caps, fill, module, plan};
+use common::convolutions::{caps, fill, module, plan, serves};
 use common::pair::Pair;
 use common::report::{Limit, Report};
 use common::{gpu, say};
@@ -111,7 +111,7 @@ const LARGEST: usize = 16_000_000;
 fn convolutions(variant: Variant) -> impl Strategy<Value = Convolution> {
     let (big, small): (&[usize], &[usize]) = match variant {
         Variant::Plain => (&[1, 3, 5, 32, 33, 48], &[1, 3, 5, 32, 33, 48]),
-        Variant::Thin => (&[1, 2, 3, 4], &[4, 12, 20, 32, 48]),
+        Variant::Thin => (&[1, 2, 3], &[4, 12, 20, 32, 48]),
         Variant::Tile => (&[4, 12, 20, 32, 48], &[4, 12, 20, 32, 48]),
         Variant::Broadcast => (&[16, 24, 32, 40, 48], &[16, 24, 32, 40, 48]),
     };
@@ -199,6 +199,11 @@ fn check_convolution(variant: Variant, texels: bool, case: &Convolution) {
         case.stride,
         case.padding,
     );
+    if !serves(gpu.caps(), variant, shape) {
+        return say(&format!(
+            "{variant:?} of {shape:?} is not tested: this adapter would not take it"
+        ));
+    }
     let caps = caps(gpu.caps(), variant, texels, case.software);
     let plan = plan(shape, caps, case.relu, case.gated);
     assert_eq!(plan.variants(), [module(variant, texels)]);

@@ -49,7 +49,7 @@ pub enum Epilogue {
 pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
     let fits = |variant: Variant| match variant {
         Variant::Plain => true,
-        Variant::Thin => conv_thin::fits(spec),
+        Variant::Thin => conv_thin::fits(caps, spec),
         Variant::Tile => conv_tile::fits(spec),
         Variant::Broadcast => conv_broadcast::fits(caps, spec),
     };

@@ -20,6 +20,18 @@ pub fn caps(base: &Caps, variant: Variant, texels: bool, software: bool) -> Caps
     }
 }
 
+/// Whether an adapter would run a geometry by that variant. SwiftShader takes gigabytes to compile
+/// the thin kernels of a colour picture, and never meets them.
+pub fn serves(adapter: &Caps, variant: Variant, shape: Shape) -> bool {
+    let (_, big, channels, kernel, stride, padding) = shape;
+    let pinned = Caps {
+        pinned: Some(variant),
+        ..adapter.clone()
+    };
+    let spec = Conv::new(big, channels, kernel, stride, padding);
+    variant != Variant::Thin || conv::choose(&pinned, &spec) == variant
+}
+
 /// All five kernels of one geometry, and the bias gradient. The weights start inside an arena, as a model's do.
 pub fn plan(shape: Shape, caps: Caps, relu: bool, gated: bool) -> Plan {
     let (batch, big, channels, kernel, stride, padding) = shape;

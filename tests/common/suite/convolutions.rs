@@ -4,7 +4,7 @@
 //! single precision puts them about 1e-6 of the largest apart, while one term left out, or
 //! taken twice, shows as 1e-3 and more.
 
-use crate::common::convolutions::{Shape, caps, fill, module, plan};
+use crate::common::convolutions::{Shape, caps, fill, module, plan, serves};
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
 use crate::common::{self, say};
@@ -28,7 +28,7 @@ const THIN: &[Shape] = &[
     (1, [28, 28, 1], 32, 3, 2, Padding::Valid),
     (33, [7, 8, 1], 4, 5, 1, Padding::Same),
     (2, [13, 12, 3], 16, 3, 2, Padding::Same),
-    (7, [5, 8, 4], 48, 3, 1, Padding::Valid),
+    (7, [5, 8, 2], 48, 3, 1, Padding::Valid),
     (2, [28, 28, 3], 64, 3, 1, Padding::Same),
     (7, [13, 20, 1], 8, 5, 2, Padding::Valid),
     (7, [9, 12, 2], 8, 3, 2, Padding::Same),
@@ -89,10 +89,19 @@ fn check(gpu: &Gpu, variant: Variant, texels: bool) {
     }
     let own = variant == Variant::Plain || texels == adapter.texels;
     let count = if own { usize::MAX } else { ELSEWHERE };
-    let shapes = &shapes(variant)[..count.min(shapes(variant).len())];
     let mut report = Report::default();
-    (0..shapes.len()).for_each(|i| check_case(gpu, &mut report, variant, texels, i));
-    report.finish(5 * shapes.len());
+    let mut checked = 0;
+    for (i, shape) in shapes(variant).iter().enumerate().take(count) {
+        if serves(adapter, variant, *shape) {
+            check_case(gpu, &mut report, variant, texels, i);
+            checked += 1;
+        } else {
+            say(&format!(
+                "{variant:?} of {shape:?} is not tested: this adapter would not take it"
+            ));
+        }
+    }
+    report.finish(5 * checked.max(1));
 }
 
 /// Case `i` of a variant, in buffers or in textures.
