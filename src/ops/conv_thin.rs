@@ -6,16 +6,17 @@ use crate::plan::{Caps, groups};
 
 /// Up to 4 big channels in rows of whole quads, quads of small ones, and windows of a row that
 /// registers can hold. The loops over taps and channels are unrolled, so that more of them would
-/// take long to compile; software adapters without wide subgroups (SwiftShader) take gigabytes of
-/// memory even for the few of a colour picture.
+/// take long to compile; SwiftShader, a software adapter with narrow subgroups, takes minutes and
+/// gigabytes for some of the few.
 pub fn fits(caps: &Caps, spec: &Conv) -> bool {
-    let wide = !caps.software || caps.subgroup_min >= 8;
-    let unrolled = if wide { 27 } else { 9 };
-    spec.big[2] <= 4
+    const UNROLLED: usize = 27;
+    let narrow = caps.software && (1..8).contains(&caps.subgroup_min);
+    !narrow
+        && spec.big[2] <= 4
         && spec.big[1].is_multiple_of(4)
         && spec.small[2].is_multiple_of(4)
         && spec.kernel <= 5
-        && spec.kernel * spec.kernel * spec.big[2] <= unrolled
+        && spec.kernel * spec.kernel * spec.big[2] <= UNROLLED
         && spec.stride <= 2
         && spec.pad[1] <= 4
 }

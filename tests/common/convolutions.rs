@@ -20,8 +20,8 @@ pub fn caps(base: &Caps, variant: Variant, texels: bool, software: bool) -> Caps
     }
 }
 
-/// Whether an adapter would run a geometry by that variant. SwiftShader takes gigabytes to compile
-/// the thin kernels of a colour picture, and never meets them.
+/// Whether an adapter would run a geometry by that variant. SwiftShader takes minutes to compile
+/// some thin kernels, and never meets them.
 pub fn serves(adapter: &Caps, variant: Variant, shape: Shape) -> bool {
     let (_, big, channels, kernel, stride, padding) = shape;
     let pinned = Caps {
