@@ -60,7 +60,7 @@ test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
 	fi
 
 mutate: adapter ## Turn each product of each shader into a sum, and demand that a test fails
-	$(call run_on_gpu,$(CARGO) test --release --locked --test mutation -- --ignored)
+	$(call run_on_gpu,CVAE_GPU_MUTATE=all $(CARGO) test --release --locked --test mutation)
 
 lint: ## Check the format, run clippy and build the documentation, with warnings as errors
 	$(CARGO) fmt --all --check

@@ -90,9 +90,15 @@ fn kill_at_random(kills: usize, seed: u32, mut stop: impl FnMut(&mut Running)) {
     println!("{done} kills, {runs} runs, each of {whole:?}");
 }
 
+/// `CVAE_GPU_KILLS=100` asks for more.
+fn kills_or(few: usize) -> usize {
+    let kills = std::env::var("CVAE_GPU_KILLS").ok();
+    kills.map_or(few, |n| n.parse().expect("CVAE_GPU_KILLS is a number"))
+}
+
 #[test]
 fn killed_runs_go_on_to_the_same_model() {
-    kill_at_random(4, 1, |running| {
+    kill_at_random(kills_or(4), 1, |running| {
         running.kill();
     });
 }
@@ -109,23 +115,7 @@ fn terminate(running: &mut Running) {
 #[cfg(unix)]
 #[test]
 fn terminated_runs_go_on_to_the_same_model() {
-    kill_at_random(3, 2, terminate);
-}
-
-#[test]
-#[ignore = "takes minutes"]
-fn many_killed_runs_go_on_to_the_same_model() {
-    let kills = std::env::var("CVAE_GPU_KILLS").ok();
-    let kills = kills.map_or(100, |n| n.parse().expect("CVAE_GPU_KILLS"));
-    let mut number = 0;
-    kill_at_random(kills, 3, |running| {
-        number += 1;
-        #[cfg(unix)]
-        if number % 2 == 0 {
-            return terminate(running);
-        }
-        running.kill();
-    });
+    kill_at_random(kills_or(3), 2, terminate);
 }
 
 /// True while a file of the folder is being written.
