@@ -11,7 +11,7 @@ override KEEP_LESS2: f32;     // 1 - beta2
 override LOG_BETA1: f32;
 override LOG_BETA2: f32;
 
-@group(0) @binding(0) var<storage, read> state: StepState;
+@group(0) @binding(0) var<storage, read> state: StepState;  // common.wgsl
 @group(0) @binding(1) var<storage, read> grads: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> params: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;

@@ -9,7 +9,7 @@ override ANALYTIC: bool;  // the loss uses the analytic KL
 @group(0) @binding(1) var<storage, read> logpz: array<f32>;              // [BATCH]
 @group(0) @binding(2) var<storage, read> logqz_x: array<f32>;            // [BATCH]
 @group(0) @binding(3) var<storage, read> kl: array<f32>;                 // [BATCH]
-@group(0) @binding(4) var<storage, read> state: StepState;
+@group(0) @binding(4) var<storage, read> state: StepState;  // common.wgsl
 @group(0) @binding(5) var<storage, read_write> ring: array<f32>;         // [RING, 5]: loss, then the four terms
 @group(0) @binding(6) var<storage, read_write> terms: array<vec4<f32>>;  // [images, 4]
 

@@ -9,7 +9,7 @@ override SAMPLES: u32;  // K
 @group(0) @binding(0) var<storage, read> logpx_z: array<f32>;           // [BATCH]
 @group(0) @binding(1) var<storage, read> logpz: array<f32>;             // [BATCH]
 @group(0) @binding(2) var<storage, read> logqz_x: array<f32>;           // [BATCH]
-@group(0) @binding(3) var<storage, read> state: StepState;              // step: draws of this batch so far
+@group(0) @binding(3) var<storage, read> state: StepState;              // common.wgsl; step: draws of this batch so far
 @group(0) @binding(4) var<storage, read_write> sums: array<vec2<f32>>;  // [BATCH, 2]: largest log w, and the sum of w / largest w
 @group(0) @binding(5) var<storage, read_write> bounds: array<f32>;      // [images]
 

@@ -54,7 +54,7 @@ fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     }
 }
 
-// The same between textures that hold slots (see common_texels.wgsl).
+// The same between textures that hold slots (see common/texels.wgsl).
 @compute @workgroup_size(64)
 fn copy_texels(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let first = group.x * 256u + id.x;

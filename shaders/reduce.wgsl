@@ -11,7 +11,7 @@ override GROUPS: u32;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;         // [GROUPS, COLUMNS]
 @group(0) @binding(2) var<storage, read> x4: array<vec4<f32>>;        // the same, COLUMNS a multiple of 4
 @group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
-@group(0) @binding(4) var texels: texture_storage_2d<rgba32float, read>;                    // the same, in common_texels.wgsl's order
+@group(0) @binding(4) var texels: texture_storage_2d<rgba32float, read>;                    // the same, in common/texels.wgsl's order
 
 // Rows of group g: from rows.x to before rows.y.
 fn rows_of(g: u32) -> vec2<u32> {

@@ -9,7 +9,7 @@ override LATENT: u32;    // latent dimensions
 override COUNT: u32;     // images in the data set
 override SHUFFLE: bool;  // false: file order
 
-@group(0) @binding(0) var<storage, read> state: StepState;
+@group(0) @binding(0) var<storage, read> state: StepState;  // common.wgsl
 @group(0) @binding(1) var<storage, read_write> indices: array<u32>;  // [BATCH]
 @group(0) @binding(2) var<storage, read_write> eps: array<f32>;      // [BATCH, LATENT]
 

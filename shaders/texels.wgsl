@@ -1,4 +1,4 @@
-// Moves quads between a buffer and a texture (see common_texels.wgsl), where a kernel that wants
+// Moves quads between a buffer and a texture (see common/texels.wgsl), where a kernel that wants
 // the one meets a tensor in the other. An invocation owns one quad.
 
 override QUADS: u32;

@@ -340,15 +340,15 @@ fn check_file(gpu: &Gpu, file: &str) {
             check_file(gpu, "bce");
             check_file(gpu, "rng");
         }
-        "common_buffers" => {
+        "common/buffers" => {
             convolutions_of(gpu, &[(Thin, false), (Tile, false), (Broadcast, false)]);
         }
-        "common_texels" => {
+        "common/texels" => {
             convolutions_of(gpu, &[(Thin, true), (Tile, true), (Broadcast, true)]);
         }
-        "common_conv" => {
-            check_file(gpu, "common_buffers");
-            check_file(gpu, "common_texels");
+        "common/conv" => {
+            check_file(gpu, "common/buffers");
+            check_file(gpu, "common/texels");
         }
         "conv" => convolutions_of(gpu, &[(Plain, false)]),
         "conv_broadcast" => convolutions_of(gpu, &[(Broadcast, false), (Broadcast, true)]),

@@ -257,20 +257,17 @@ fn in_crate(path: &str) -> std::path::PathBuf {
 
 #[test]
 fn every_shader_file_is_a_module_and_has_an_op_of_its_name() {
-    let files = std::fs::read_dir(in_crate("shaders")).expect("shaders");
-    let mut count = 0;
-    for file in files {
-        let path = file.expect("a file").path();
-        let stem = path.file_stem().expect("a name").to_string_lossy();
-        assert_eq!(
-            path.extension().and_then(|e| e.to_str()),
-            Some("wgsl"),
-            "{stem}"
+    let parts: BTreeSet<_> = SOURCES.iter().flat_map(|s| s.files()).collect();
+    // What modules share lies in common.wgsl and common/; all else is an op.
+    for stem in stems("shaders/common") {
+        let part = format!("common/{stem}");
+        assert!(
+            parts.contains(&*part),
+            "shaders/{part}.wgsl is in no module"
         );
-        if stem.starts_with("common") {
-            continue;
-        }
-        count += 1;
+    }
+    let stems: Vec<_> = stems("shaders").filter(|s| s != "common").collect();
+    for stem in &stems {
         let op = format!("src/ops/{stem}.rs");
         assert!(
             in_crate(&op).is_file(),
@@ -282,7 +279,17 @@ fn every_shader_file_is_a_module_and_has_an_op_of_its_name() {
         );
     }
     let files: BTreeSet<_> = SOURCES.iter().map(|s| s.file).collect();
-    assert_eq!(count, files.len());
+    assert_eq!(stems.len(), files.len());
+}
+
+/// The files of a folder, which are all WGSL, without their endings.
+fn stems(folder: &str) -> impl Iterator<Item = String> {
+    let entries = std::fs::read_dir(in_crate(folder)).expect(folder);
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.filter(|path| path.is_file()).map(|path| {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        name.strip_suffix(".wgsl").expect("a shader").to_owned()
+    })
 }
 
 /// Runs `tint`, Chrome's shader compiler, on a module; `None` where there is no tint.

@@ -8,7 +8,7 @@ use super::context::{Counters, Gpu};
 use super::error::GpuError;
 use crate::plan::{Plan, Scalar, Slot, SlotId};
 
-/// Texels in a row of a texture that holds a slot, as in `shaders/common_texels.wgsl`.
+/// Texels in a row of a texture that holds a slot, as in `shaders/common/texels.wgsl`.
 const ROW: u32 = 4096;
 const ROW_BYTES: u32 = 16 * ROW;
 /// The first row stays zero, for the padding of convolutions; the slot lies behind it.

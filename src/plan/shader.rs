@@ -1,7 +1,7 @@
 //! The shader modules and what they say about themselves.
 //!
 //! A module is `common.wgsl` followed by its own file. The tiled convolutions stand on two more:
-//! `common_conv.wgsl`, and `common_buffers.wgsl` or `common_texels.wgsl` for where images lie.
+//! `common/conv.wgsl`, and `common/buffers.wgsl` or `common/texels.wgsl` for where images lie.
 //! Binding names, access, types and workgroup sizes are read from the WGSL with naga, so that Rust
 //! never repeats them.
 
@@ -29,15 +29,15 @@ pub struct Source {
     pub text: &'static str,
     /// Needs the adapter's subgroup operations.
     pub subgroups: bool,
-    /// Stands on `common_conv.wgsl`.
+    /// Stands on `common/conv.wgsl`.
     quads: Option<Quads>,
 }
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
 
-const COMMON_CONV: &str = include_str!("../../shaders/common_conv.wgsl");
-const COMMON_BUFFERS: &str = include_str!("../../shaders/common_buffers.wgsl");
-const COMMON_TEXELS: &str = include_str!("../../shaders/common_texels.wgsl");
+const COMMON_CONV: &str = include_str!("../../shaders/common/conv.wgsl");
+const COMMON_BUFFERS: &str = include_str!("../../shaders/common/buffers.wgsl");
+const COMMON_TEXELS: &str = include_str!("../../shaders/common/texels.wgsl");
 
 macro_rules! source {
     ($file:literal) => {
@@ -93,11 +93,11 @@ impl Source {
         let mut parts = vec![("common", COMMON)];
         match self.quads {
             None => {}
-            Some(Quads::Buffers) => parts.push(("common_buffers", COMMON_BUFFERS)),
-            Some(Quads::Texels) => parts.push(("common_texels", COMMON_TEXELS)),
+            Some(Quads::Buffers) => parts.push(("common/buffers", COMMON_BUFFERS)),
+            Some(Quads::Texels) => parts.push(("common/texels", COMMON_TEXELS)),
         }
         if self.quads.is_some() {
-            parts.push(("common_conv", COMMON_CONV));
+            parts.push(("common/conv", COMMON_CONV));
         }
         parts.push((self.file, self.text));
         parts
@@ -144,7 +144,7 @@ impl Source {
 /// A wrong shader text, to prove that tests and checks see what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// Stem of the shader file, such as `adam` or `common_conv`.
+    /// Path of the shader file below `shaders/`, without its ending, such as `adam` or `common/conv`.
     pub file: String,
     /// What stands there, exactly once.
     pub from: String,
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn a_mistake_is_planted_in_every_module_of_its_file_and_nowhere_else() {
         let mistakes = [mistake(
-            "common_conv",
+            "common/conv",
             "vec4(NONE), FIRST + p * SMALL_QUADS, p < vec4(end)",
             "vec4(NONE), FIRST + p * SMALL_QUADS, p <= vec4(end)",
         )];

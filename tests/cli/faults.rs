@@ -1,6 +1,6 @@
 //! What becomes of a run that is killed, whose disk is full, whose device is lost.
 //!
-//! `CVAE_GPU_KILLS` says how often the ignored test kills; 100 unless set.
+//! `CVAE_GPU_KILLS` says how often each test kills.
 
 use std::collections::BTreeMap;
 use std::fs;

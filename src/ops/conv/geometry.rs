@@ -66,7 +66,7 @@ impl Conv {
         self.small[0] * self.small[1]
     }
 
-    /// Pixels of one phase of the big image (see `shaders/common_conv.wgsl`).
+    /// Pixels of one phase of the big image (see `shaders/common/conv.wgsl`).
     pub fn phase_pixels(&self) -> usize {
         self.big[0].div_ceil(self.stride) * self.big[1].div_ceil(self.stride)
     }

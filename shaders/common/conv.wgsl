@@ -1,10 +1,9 @@
 // Shared by the tiled convolutions; formulas, names and layouts are those of conv.wgsl.
 //
-// Images are read four channels (a quad) at a time, through the functions of
-// common_buffers.wgsl or common_texels.wgsl. A 4×4 matrix holds four pixels, one per
-// column, with a quad of channels down each column, so that `weights * pixels` multiplies four
-// channels of four pixels into four other channels: 64 multiply-adds. Transposing a matrix of
-// registers costs nothing.
+// Images are read four channels (a quad) at a time, through the functions of buffers.wgsl or
+// texels.wgsl. A 4×4 matrix holds four pixels, one per column, with a quad of channels down each
+// column, so that `weights * pixels` multiplies four channels of four pixels into four other
+// channels: 64 multiply-adds. Transposing a matrix of registers costs nothing.
 
 override BATCH: u32;
 override KERNEL: u32;
