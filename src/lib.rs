@@ -44,6 +44,7 @@ pub mod model;
 pub mod model_file;
 pub mod npy;
 pub mod ops;
+mod pace;
 pub mod params;
 pub mod plan;
 pub mod render;

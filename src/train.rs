@@ -9,7 +9,6 @@ mod advance;
 mod device;
 mod error;
 mod origin;
-pub(crate) mod pace;
 mod schedule;
 
 use std::error::Error;
@@ -22,11 +21,11 @@ use crate::gpu::Gpu;
 use crate::model::Model;
 use crate::ops::adam::Adam;
 use crate::ops::state::StepState;
+use crate::pace::Pace;
 use crate::render::latent_grid;
 use crate::rng::Stream;
 use device::{Device, MANIFOLD};
 pub use error::{Origin, TrainError};
-use pace::Pace;
 pub use schedule::Every;
 use schedule::Schedule;
 

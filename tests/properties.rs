@@ -14,12 +14,12 @@ mod common;
 
 use std::env;
 
-use common::convolutions::{caps, fill, module, plan, serves};
+use common::convolutions::{caps, fill, plan, serves};
 use common::pair::Pair;
 use common::report::{Limit, Report};
 use common::{gpu, say};
 use cvae_gpu::gpu::{Feature, Gpu};
-use cvae_gpu::ops::conv::{Conv, Padding};
+use cvae_gpu::ops::conv::{self, Conv, Padding};
 use cvae_gpu::ops::dense::Dense;
 use cvae_gpu::ops::reparam::{self, Divergence};
 use cvae_gpu::plan::cpu::Values;
@@ -206,7 +206,7 @@ fn check_convolution(variant: Variant, texels: bool, case: &Convolution) {
     }
     let caps = caps(gpu.caps(), variant, texels, case.software);
     let plan = plan(shape, caps, case.relu, case.gated);
-    assert_eq!(plan.variants(), [module(variant, texels)]);
+    assert_eq!(plan.variants(), [conv::module(variant, texels)]);
     let mut pair = Pair::new(gpu, &[&plan]);
     fill(&mut pair, &plan, case.seed);
     let mut report = Report::default();

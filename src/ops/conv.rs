@@ -69,7 +69,8 @@ pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
         .unwrap_or(Variant::Plain)
 }
 
-fn module(variant: Variant, texels: bool) -> &'static str {
+/// The module of a variant, with images in buffers or in textures.
+pub fn module(variant: Variant, texels: bool) -> &'static str {
     match (variant, texels) {
         (Variant::Plain, _) => "conv",
         (Variant::Thin, false) => "conv_thin",

@@ -54,27 +54,20 @@ macro_rules! source {
     };
 }
 
+const BUFFERS: Option<Quads> = Some(Quads::Buffers);
+const TEXELS: Option<Quads> = Some(Quads::Texels);
+
 /// Every module.
 pub const SOURCES: &[Source] = &[
     source!("adam"),
     source!("bce"),
     source!("conv"),
-    source!(
-        "conv_broadcast",
-        "conv_broadcast",
-        Some(Quads::Buffers),
-        true
-    ),
-    source!(
-        "conv_broadcast",
-        "conv_broadcast_texels",
-        Some(Quads::Texels),
-        true
-    ),
-    source!("conv_thin", "conv_thin", Some(Quads::Buffers), false),
-    source!("conv_thin", "conv_thin_texels", Some(Quads::Texels), false),
-    source!("conv_tile", "conv_tile", Some(Quads::Buffers), false),
-    source!("conv_tile", "conv_tile_texels", Some(Quads::Texels), false),
+    source!("conv_broadcast", "conv_broadcast", BUFFERS, true),
+    source!("conv_broadcast", "conv_broadcast_texels", TEXELS, true),
+    source!("conv_thin", "conv_thin", BUFFERS, false),
+    source!("conv_thin", "conv_thin_texels", TEXELS, false),
+    source!("conv_tile", "conv_tile", BUFFERS, false),
+    source!("conv_tile", "conv_tile_texels", TEXELS, false),
     source!("dense"),
     source!("elbo"),
     source!("fetch"),

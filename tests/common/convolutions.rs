@@ -100,15 +100,3 @@ pub fn fill(pair: &mut Pair, plan: &Plan, seed: u64) {
         pair.set(plan, gate, &relu);
     }
 }
-
-pub fn module(variant: Variant, texels: bool) -> &'static str {
-    match (variant, texels) {
-        (Variant::Plain, _) => "conv",
-        (Variant::Thin, false) => "conv_thin",
-        (Variant::Thin, true) => "conv_thin_texels",
-        (Variant::Tile, false) => "conv_tile",
-        (Variant::Tile, true) => "conv_tile_texels",
-        (Variant::Broadcast, false) => "conv_broadcast",
-        (Variant::Broadcast, true) => "conv_broadcast_texels",
-    }
-}
