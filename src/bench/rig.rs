@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::data::PackedImages;
-use crate::gpu::{Gpu, GpuError, Memory, Replay};
+use crate::gpu::{Ahead, Gpu, GpuError, Memory, Replay};
 use crate::model::{self, Feed, Model};
 use crate::ops::adam::Adam;
 use crate::ops::fetch::Packed;
@@ -36,6 +36,8 @@ pub struct Rig<'g> {
     replay: Replay,
     /// Holds what the replay works on.
     _memory: Memory,
+    /// Until the first step has run.
+    ahead: Option<Ahead>,
     /// The best pace so far.
     seconds_per_step: f64,
 }
@@ -64,6 +66,7 @@ impl<'g> Rig<'g> {
         batch: usize,
     ) -> Result<Self, GpuError> {
         let plan = Self::plan_for(gpu, model, images, batch);
+        let ahead = gpu.compile_ahead(&[&plan]);
         let memory = Memory::allocate(gpu, &[&plan])?;
         let replay = Replay::compile(gpu, &plan, &memory)?;
         memory.write_words(gpu, &plan, "train.images", &images.device_words())?;
@@ -78,6 +81,7 @@ impl<'g> Rig<'g> {
             plan,
             replay,
             _memory: memory,
+            ahead,
             seconds_per_step: f64::INFINITY,
         })
     }
@@ -102,6 +106,7 @@ impl<'g> Rig<'g> {
         let mut steps = 1;
         // The first run carries the compilation of its shaders, so that the pace is of the second.
         self.run(steps).await?;
+        self.ahead = None;
         loop {
             let run = self.run(steps).await?;
             self.seconds_per_step = self.seconds_per_step.min(run.ms / 1e3);

@@ -38,6 +38,21 @@ impl Replay {
         Ok(Replay { dispatches })
     }
 
+    /// One workgroup of one step of `plan`.
+    pub(super) fn first_group(
+        gpu: &Gpu,
+        plan: &Plan,
+        memory: &Memory,
+        step: &Step,
+    ) -> Result<Replay, GpuError> {
+        let whole = dispatch(gpu, plan, memory, step)?;
+        let dispatches = vec![Dispatch {
+            grid: [1; 3],
+            ..whole
+        }];
+        Ok(Replay { dispatches })
+    }
+
     /// One step of the plan alone; none where there are not so many.
     pub fn step(&self, index: usize) -> Replay {
         Replay {

@@ -266,6 +266,7 @@ impl Counters {
 pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
+    pub(super) selection: Selection,
     pub(super) checked: bool,
     pub(super) mistakes: Vec<Mistake>,
     pub(super) pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
@@ -288,13 +289,13 @@ impl Gpu {
     /// Opens the selected adapter with the least features and limits that do.
     pub async fn open(selection: &Selection) -> Result<Gpu, GpuError> {
         let (adapter, report) = select(selection).await?;
-        Self::request(adapter, report, selection.checked).await
+        Self::request(adapter, report, selection).await
     }
 
     async fn request(
         adapter: wgpu::Adapter,
         report: AdapterReport,
-        checked: bool,
+        selection: &Selection,
     ) -> Result<Gpu, GpuError> {
         let mut features = wgpu::Features::empty();
         if report.caps.subgroup_min > 0 {
@@ -335,7 +336,8 @@ impl Gpu {
         Ok(Gpu {
             device,
             queue,
-            checked,
+            selection: selection.clone(),
+            checked: selection.checked,
             mistakes: Vec::new(),
             pipelines: Mutex::default(),
             modules: Mutex::default(),
@@ -367,6 +369,7 @@ impl Gpu {
         Ok(Gpu {
             device: self.device.clone(),
             queue: self.queue.clone(),
+            selection: self.selection.clone(),
             checked: true,
             mistakes: mistakes.to_vec(),
             pipelines: Mutex::new(pipelines.filter(|(key, _)| module_of(key)).collect()),

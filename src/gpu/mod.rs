@@ -1,5 +1,6 @@
 //! Executes plans on a GPU. The only modules which name wgpu; none knows an operation by name.
 
+mod ahead;
 mod compile;
 mod context;
 mod error;
@@ -8,6 +9,7 @@ mod memory;
 mod profile;
 mod replay;
 
+pub use ahead::Ahead;
 pub use compile::Replay;
 pub use context::{AdapterReport, Backend, Counters, Feature, Gpu, Selection, adapter, adapters};
 pub use error::GpuError;

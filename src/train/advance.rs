@@ -46,6 +46,7 @@ impl Trainer<'_> {
             };
             let ring = readback.floats(gpu).await?;
             if let Some(set_up) = self.set_up.take() {
+                self.device.ahead = None;
                 let seconds = (set_up + start.elapsed()).as_secs_f64();
                 send(emit, Event::FirstStep { seconds })?;
             }

@@ -4,7 +4,7 @@ use super::{Options, TrainError};
 use crate::data::ImageSet;
 use crate::eval::{self, Evaluator, test_feed};
 use crate::event::{Record, Snapshot};
-use crate::gpu::{Gpu, GpuError, Memory, Replay};
+use crate::gpu::{Ahead, Gpu, GpuError, Memory, Replay};
 use crate::model::{self, Feed, Model};
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
@@ -27,6 +27,8 @@ pub(super) struct Compiled {
 /// Plans and memory of a run.
 pub(super) struct Device {
     pub(super) memory: Memory,
+    /// Until the first step has run.
+    pub(super) ahead: Option<Ahead>,
     pub(super) full: Compiled,
     /// The last step of an epoch, where the batch does not divide the images.
     pub(super) tail: Option<Compiled>,
@@ -119,6 +121,7 @@ impl Device {
             }
             error
         })?;
+        let ahead = gpu.compile_ahead(&plans.all());
         let compile = |plan: Plan| {
             let replay = Replay::compile(gpu, &plan, &memory)?;
             Ok::<_, GpuError>(Compiled { plan, replay })
@@ -132,6 +135,7 @@ impl Device {
             train_images,
             test_images: data.test.images.count(),
             memory,
+            ahead,
         };
         device.upload(gpu, options, data)?;
         Ok(device)
