@@ -1,7 +1,8 @@
 """JAX: the same model, loss and Adam.
 
 `jit` calls one compiled step after another, with batches on the device; `scan` runs all
-steps of a repeat inside one compiled call, batches gathered from the images there.
+steps of a repeat inside one compiled call, batches gathered from the images there. On a GPU each
+comes once more with products in TF32, which has ten bits where float32 has 23.
 """
 
 import math
@@ -113,7 +114,18 @@ def scan(steps):
     jax.block_until_ready(states["scan"])
 
 
+def tf32(run):
+    def inner(steps):
+        with jax.default_matmul_precision("tensorfloat32"):
+            run(steps)
+
+    return inner
+
+
 device = jax.devices()[0]
 on_cpu = device.platform == "cpu"
 name = f"CPU, {peer.processors()} processors" if on_cpu else device.device_kind
-peer.serve("JAX", jax.__version__, name, {"jit": jit, "scan": scan})
+variants = {"jit": jit, "scan": scan}
+if not on_cpu:
+    variants |= {f"{variant}, TF32": tf32(run) for variant, run in variants.items()}
+peer.serve("JAX", jax.__version__, name, variants)

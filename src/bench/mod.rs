@@ -60,7 +60,7 @@ pub async fn run(
     }
     progress("setting up");
     let mut rig = Rig::new(gpu, model, images, options.batch)?;
-    rig.run(1).await?;
+    rig.first_step().await?;
     let first_step_seconds = start.elapsed().as_secs_f64();
     progress("peaks of the adapter");
     let peaks = Peaks::measure(gpu).await?;

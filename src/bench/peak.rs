@@ -27,6 +27,8 @@ pub struct Peaks {
     /// 10⁹ bytes read or written per second, of a copy.
     #[serde(rename = "peak_gbps")]
     pub gbps: f64,
+    /// Microseconds of a dispatch that does next to nothing, one behind the other.
+    pub dispatch_us: f64,
 }
 
 impl Peaks {
@@ -47,7 +49,16 @@ impl Peaks {
         let ms = best_ms(gpu, &copy, "peak.from", &values).await?;
         // Each value is read and written.
         let gbps = 8.0 * VALUES as f64 / ms / 1e6;
-        Ok(Peaks { gflops, gbps })
+
+        // One workgroup without a round, again and again into the same buffer.
+        let mut idle = Plan::new(1, gpu.caps().clone());
+        peak::multiply_add(&mut idle, 64, 0);
+        let dispatch_us = 1e3 * best_ms(gpu, &idle, "peak.factors", &[1.0, 0.0]).await?;
+        Ok(Peaks {
+            gflops,
+            gbps,
+            dispatch_us,
+        })
     }
 
     /// The part of the nearer peak that a kernel reaches: 1 where nothing could be faster. Above

@@ -96,6 +96,17 @@ impl<'g> Rig<'g> {
         self.gpu.caps().timestamps
     }
 
+    /// Runs a step, which compiles its shaders.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] where the driver fails, as in all that runs here.
+    pub async fn first_step(&mut self) -> Result<(), GpuError> {
+        self.run(1).await?;
+        self.ahead = None;
+        Ok(())
+    }
+
     /// Runs until shaders are compiled and clocks have settled, and learns the pace.
     ///
     /// # Errors
@@ -104,9 +115,7 @@ impl<'g> Rig<'g> {
     pub async fn warm_up(&mut self) -> Result<(), GpuError> {
         let start = Instant::now();
         let mut steps = 1;
-        // The first run carries the compilation of its shaders, so that the pace is of the second.
-        self.run(steps).await?;
-        self.ahead = None;
+        self.first_step().await?;
         loop {
             let run = self.run(steps).await?;
             self.seconds_per_step = self.seconds_per_step.min(run.ms / 1e3);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::program::Cli;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "adapter",
     "driver",
     "backend",
@@ -22,6 +22,7 @@ const KEYS: [&str; 15] = [
     "gflops",
     "peak_gflops",
     "peak_gbps",
+    "dispatch_us",
     "first_step_seconds",
 ];
 
@@ -63,7 +64,7 @@ fn json_is_one_document_of_consistent_figures() {
     for (key, value) in [("batch", 4.0), ("steps", 2.0), ("repeats", 2.0)] {
         assert_eq!(number(&figures, key), value);
     }
-    for key in ["peak_gflops", "peak_gbps", "first_step_seconds"] {
+    for key in ["peak_gflops", "peak_gbps", "dispatch_us", "first_step_seconds"] {
         let value = number(&figures, key);
         assert!(value.is_finite() && value > 0.0, "{key} is {value}");
     }

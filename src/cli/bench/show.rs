@@ -19,8 +19,9 @@ pub fn report(report: &Report) -> anyhow::Result<()> {
         "{adapter} ({driver}), {backend}, kernels {variant}"
     ))?;
     print(&format!(
-        "best of this adapter: {:.1} GFLOP/s of multiply-adds, {:.2} GB/s of copies",
-        peaks.gflops, peaks.gbps
+        "best of this adapter: {:.1} GFLOP/s of multiply-adds, {:.2} GB/s of copies, {:.1} µs an \
+         idle dispatch",
+        peaks.gflops, peaks.gbps, peaks.dispatch_us
     ))?;
     print(&format!(
         "batch {}: {:.3} ms per step ({:.3} … {:.3} in {} repeats of {} steps)",
