@@ -53,6 +53,12 @@ pub fn to_pytorch(trained: &Trained) -> TensorFile {
     file
 }
 
+/// Shape and values of a convolution's kernel in PyTorch's layout, which is ONNX's too.
+pub(crate) fn kernel_to_pytorch(shape: &[usize], values: &[f32]) -> (Vec<usize>, Vec<f32>) {
+    let turned = TO_PYTORCH.map(|axis| shape[axis]).to_vec();
+    (turned, permute(values, shape, &TO_PYTORCH))
+}
+
 /// True if the tensors have PyTorch's names.
 #[must_use]
 pub fn is_pytorch(file: &TensorFile) -> bool {

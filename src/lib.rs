@@ -18,6 +18,7 @@
 //! | [`mod@bench`] | times the train step and its kernels, beside the best the adapter can do
 //! | [`check`] | the self-test of an adapter: recorded cases, and kernels against their twins |
 //! | [`tensor_file`], [`checkpoint`], [`model_file`], [`layout`] | models and checkpoints as safetensors files; models read back, and in PyTorch's layout |
+//! | [`onnx`] | models as ONNX graphs |
 //! | [`npy`] | arrays as NumPy keeps them |
 //! | [`config`], [`atomic`], [`faults`] | the options of a run; whole files or none; what tests break |
 //!
@@ -43,6 +44,7 @@ pub mod layout;
 pub mod model;
 pub mod model_file;
 pub mod npy;
+pub mod onnx;
 pub mod ops;
 mod pace;
 pub mod params;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use crate::checkpoint::ModelConfig;
 use crate::data::Binarize;
+use crate::event::Snapshot;
 use crate::model::{Loss, Model, ModelError};
 use crate::params::ParamSpec;
 use crate::tensor_file::{Tensor, TensorFile, TensorFileError};
@@ -76,6 +77,28 @@ pub struct Trained {
 }
 
 impl Trained {
+    /// Reads a model or checkpoint file, or a plain one whose shapes say what it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stored::read`] and [`Stored::open`].
+    pub fn read(path: &Path) -> Result<Trained, ModelFileError> {
+        Stored::read(path)?.open(None)
+    }
+
+    /// The model with the weights that it had when `snapshot` was taken.
+    #[must_use]
+    pub fn from_snapshot(model: &Model, binarize: Binarize, snapshot: &Snapshot) -> Trained {
+        let weights =
+            |(spec, [values, ..]): &(ParamSpec, [Vec<f32>; 3])| (spec.clone(), values.clone());
+        Trained {
+            model: model.clone(),
+            data: None,
+            binarize,
+            weights: snapshot.params.iter().map(weights).collect(),
+        }
+    }
+
     /// The contents of a model file, the same bytes that training writes for these weights.
     #[must_use]
     pub fn to_file(&self) -> TensorFile {
@@ -84,15 +107,20 @@ impl Trained {
             let tensor = Tensor::f32(spec.shape.clone(), values.clone());
             file.tensors.insert(spec.name.clone(), tensor);
         }
+        file.metadata.insert("config".into(), self.config());
+        file
+    }
+
+    /// What determines the model, as files of it note it: canonical JSON.
+    #[must_use]
+    pub fn config(&self) -> String {
         let config = ModelConfig {
             model: self.model.clone(),
             data: self.data.clone(),
             binarize: binarize_name(self.binarize),
         };
         // Serializing plain data to a string cannot fail.
-        let config = serde_json::to_string(&config).unwrap_or_default();
-        file.metadata.insert("config".into(), config);
-        file
+        serde_json::to_string(&config).unwrap_or_default()
     }
 }
 

@@ -10,10 +10,14 @@ mod errors;
 mod layouts;
 #[path = "explore/made.rs"]
 mod made;
+#[path = "explore/onnx.rs"]
+mod onnx;
 #[path = "explore/pictures.rs"]
 mod pictures;
 #[path = "cli/program.rs"]
 #[allow(dead_code, reason = "each test file uses its own part")]
 mod program;
+#[path = "explore/snippets.rs"]
+mod snippets;
 #[path = "explore/tables.rs"]
 mod tables;

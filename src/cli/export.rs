@@ -1,27 +1,28 @@
 //! `cvae-gpu export`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
-use cvae_gpu::layout;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, ValueEnum};
+use cvae_gpu::{layout, onnx};
 
-use super::Common;
 use super::output::Output;
-use super::trained::{ModelFlags, path_of};
+use super::trained::{ModelFlags, is, path_of};
+use super::{Cli, Common};
 
 /// Write a model for other programs
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  cvae-gpu export --model runs/mnist-1 --format pytorch --out vae-torch.safetensors\n  cvae-gpu export --model runs/mnist-1/checkpoint.safetensors --format safetensors --out model.safetensors\n\nsafetensors: Keras names and layouts, `encoder.conv1.kernel [3, 3, in, out]` and so on; of a checkpoint\nthe weights alone. pytorch: the state of Conv2d, Linear and ConvTranspose2d layers named alike, for\n`load_state_dict(safetensors.torch.load_file(F))`; docs/formats.md has the module to load it into."
+    after_help = "Examples:\n  cvae-gpu export --model runs/mnist-1 --format pytorch --out vae-torch.safetensors\n  cvae-gpu export --model runs/mnist-1 --format onnx --out vae.onnx\n  cvae-gpu export --model runs/mnist-1/checkpoint.safetensors --format safetensors --out model.safetensors\n\nsafetensors: Keras names and layouts, `encoder.conv1.kernel [3, 3, in, out]` and so on; of a checkpoint\nthe weights alone. pytorch: the state of Conv2d, Linear and ConvTranspose2d layers named alike, for\n`load_state_dict(safetensors.torch.load_file(F))`. onnx: two graphs, vae.encoder.onnx from `image`\n[N, H, W, C] to `mean` and `logvar`, vae.decoder.onnx from `z` [N, L] to `logits` and `probabilities`.\ndocs/formats.md shows how to load each."
 )]
 pub struct ExportArgs {
     #[command(flatten)]
     model: ModelFlags,
-    /// Layout of the weights
+    /// What to write
     #[arg(long, value_enum)]
     format: Format,
-    /// File to write
-    #[arg(long, value_name = "FILE.safetensors", value_parser = |t: &str| path_of(t, &["safetensors"]))]
+    /// File to write; of V.onnx two are made, V.encoder.onnx and V.decoder.onnx
+    #[arg(long, value_name = "FILE.safetensors|FILE.onnx", value_parser = |t: &str| path_of(t, &["safetensors", "onnx"]))]
     out: PathBuf,
 }
 
@@ -31,18 +32,42 @@ enum Format {
     Safetensors,
     /// PyTorch names and layouts
     Pytorch,
+    /// ONNX graphs, of the encoder and of the decoder
+    Onnx,
 }
 
 impl ExportArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let trained = self.model.open()?;
-        let inputs = [self.model.path()];
-        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &[&inputs[0]])?;
-        let file = match self.format {
-            Format::Safetensors => trained.to_file(),
-            Format::Pytorch => layout::to_pytorch(&trained),
+        let out = self.out.as_path();
+        let (extension, paths) = match self.format {
+            Format::Safetensors | Format::Pytorch => ("safetensors", vec![out.to_owned()]),
+            Format::Onnx => ("onnx", vec![beside(out, "encoder"), beside(out, "decoder")]),
         };
-        output.write(&self.out, &file.to_bytes()?)?;
+        if !is(out, extension) {
+            let message = format!(
+                "--out {} is not what --format writes: name a .{extension} file",
+                out.display()
+            );
+            let mut command = Cli::command();
+            command.error(ErrorKind::ValueValidation, message).exit();
+        }
+        let trained = self.model.open()?;
+        let files: Vec<Option<&Path>> = paths.iter().map(|path| Some(path.as_path())).collect();
+        let input = self.model.path();
+        let mut output = Output::new(common, self.model.json, &files, &[&input])?;
+        let contents = match self.format {
+            Format::Safetensors => vec![trained.to_file().to_bytes()?],
+            Format::Pytorch => vec![layout::to_pytorch(&trained).to_bytes()?],
+            Format::Onnx => vec![onnx::encoder(&trained)?, onnx::decoder(&trained)?],
+        };
+        for (path, bytes) in paths.iter().zip(contents) {
+            output.write(path, &bytes)?;
+        }
         output.finish(0)
     }
+}
+
+/// `folder/vae.part.onnx` of `folder/vae.onnx`.
+fn beside(path: &Path, part: &str) -> PathBuf {
+    path.with_extension(format!("{part}.onnx"))
 }

@@ -59,6 +59,23 @@ pub static COLOUR: LazyLock<Made> = LazyLock::new(|| {
     Made::new("colour", model, Binarize::None)
 });
 
+/// The tutorial's model, on grey images of 28×28×1 as they are.
+pub static TUTORIAL: LazyLock<Made> =
+    LazyLock::new(|| Made::new("tutorial", Model::default(), Binarize::None));
+
+/// Colour images of 32×32×3, five latent dimensions, and no width like another or like a power of 2.
+pub static ODD: LazyLock<Made> = LazyLock::new(|| {
+    let model = Model {
+        image: [32, 32, 3],
+        latent_dim: 5,
+        encoder_filters: [7, 13],
+        decoder_base: 9,
+        decoder_filters: [11, 6],
+        ..Model::default()
+    };
+    Made::new("odd", model, Binarize::None)
+});
+
 impl Made {
     fn new(name: &str, model: Model, binarize: Binarize) -> Self {
         let specs = model.params();

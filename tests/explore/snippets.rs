@@ -1,0 +1,141 @@
+//! The Python of docs/formats.md, run as it stands there: what other programs compute from exported
+//! files is what `encode` and `decode` write.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::LazyLock;
+
+use cvae_gpu::explore::means;
+use cvae_gpu::npy;
+use tempfile::TempDir;
+
+use super::made::{COUNT, Made, ODD, TUTORIAL, array, folder};
+
+/// Appended to each snippet, which leaves `mean`, `logvar` and `probabilities` of the images.
+const CHECK: &str = include_str!("snippets.py");
+
+/// A Python with onnxruntime, which is installed where it is not there.
+static ONNXRUNTIME: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/ensure-onnxruntime");
+    pythons().find_map(|python| {
+        let mut command = Command::new(python);
+        let output = command
+            .arg(&script)
+            .stderr(Stdio::inherit())
+            .output()
+            .ok()?;
+        let path = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| path.trim_end().into())
+    })
+});
+
+/// The Python of the environment, else those of the system.
+fn pythons() -> impl Iterator<Item = PathBuf> {
+    let given = std::env::var_os("PYTHON").filter(|python| !python.is_empty());
+    let known = ["python3", "python"].map(PathBuf::from);
+    given.map(PathBuf::from).into_iter().chain(known)
+}
+
+/// A Python that has these modules.
+fn python_with(modules: &str) -> Option<PathBuf> {
+    pythons().find(|python| {
+        let mut command = Command::new(python);
+        command.args(["-c", &format!("import {modules}")]);
+        let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    })
+}
+
+/// The first block of Python under a heading of docs/formats.md.
+fn snippet(heading: &str) -> String {
+    let document = include_str!("../../docs/formats.md").replace("\r\n", "\n");
+    let section = document.split("\n## ").find_map(|section| {
+        let (title, text) = section.split_once('\n')?;
+        (title == heading).then_some(text)
+    });
+    let (_, rest) = (section.expect(heading))
+        .split_once("```python\n")
+        .expect("a block of Python");
+    let (block, _) = rest.split_once("```").expect("the end of the block");
+    block.to_owned()
+}
+
+/// A folder with the images, the model in every format, and what we compute: `codes.npy` and, of
+/// their means, `decoded.npy`.
+fn exported(made: &Made) -> TempDir {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    let images = &made.set.test.images;
+    let pixels: Vec<f32> = (0..COUNT).flat_map(|i| images.values(i)).collect();
+    let write = |name: &str, shape: &[usize], values: &[f32]| {
+        std::fs::write(path(name), npy::to_bytes(shape, values)).expect("a file");
+    };
+    let latent = made.trained.model.latent_dim;
+    write(
+        "images.npy",
+        &[&[COUNT], &made.trained.model.image[..]].concat(),
+        &pixels,
+    );
+    for command in [
+        "export --format safetensors --out model.safetensors",
+        "export --format pytorch --out vae.safetensors",
+        "export --format onnx --out vae.onnx",
+    ] {
+        made.on_model(command, folder.path()).succeed();
+    }
+    made.on_images("encode --out codes.npy", folder.path())
+        .succeed();
+    let codes = array(&path("codes.npy"), &[COUNT, 2 * latent]);
+    write("z.npy", &[COUNT, latent], &means(&codes, latent));
+    made.on_model("decode --z z.npy --out decoded.npy", folder.path())
+        .succeed();
+    folder
+}
+
+/// Runs a snippet in the folder of a model, or says that it was not.
+fn run(heading: &str, made: &Made, python: Option<PathBuf>, missing: &str) {
+    let text = snippet(heading) + "\n" + CHECK;
+    let Some(python) = python else {
+        // Past the harness, which shows no output of a test that passes.
+        let _ = writeln!(
+            std::io::stderr(),
+            "NOT TESTED: the Python of docs/formats.md for {heading}, since {missing}"
+        );
+        return;
+    };
+    let folder = exported(made);
+    let output = Command::new(python)
+        .args(["-c", &text])
+        .current_dir(folder.path())
+        .output()
+        .expect("Python starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{heading}: {said}");
+}
+
+const NO_PYPI: &str = "there is no Python that has onnxruntime or can install it";
+
+#[test]
+fn onnxruntime_computes_the_same_from_the_tutorials_model() {
+    run("ONNX", &TUTORIAL, ONNXRUNTIME.clone(), NO_PYPI);
+}
+
+#[test]
+fn onnxruntime_computes_the_same_from_a_colour_model_of_odd_widths() {
+    run("ONNX", &ODD, ONNXRUNTIME.clone(), NO_PYPI);
+}
+
+#[test]
+fn keras_computes_the_same() {
+    let python = python_with("keras, safetensors.numpy");
+    let missing = "no Python has keras and safetensors ($PYTHON names one that does)";
+    run("Keras", &TUTORIAL, python, missing);
+}
+
+#[test]
+fn pytorch_computes_the_same() {
+    let python = python_with("torch, safetensors.torch");
+    let missing = "no Python has torch and safetensors ($PYTHON names one that does)";
+    run("PyTorch", &TUTORIAL, python, missing);
+}
