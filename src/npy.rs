@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::atomic;
 use crate::tensor_file::Tensor;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
@@ -20,6 +21,9 @@ pub enum NpyError {
     /// The operating system refused to read this file.
     #[error("cannot read {0}: {1}; check the path and its permissions")]
     Io(PathBuf, io::Error),
+    /// The operating system refused to write this file.
+    #[error("cannot write {0}: {1}; check the path, its permissions and the free space")]
+    Unwritable(PathBuf, io::Error),
     /// The content of this file is at fault, in the way described.
     #[error("cannot use {0}: {1}")]
     Content(PathBuf, String),
@@ -47,6 +51,18 @@ pub fn to_bytes(shape: &[usize], values: &[f32]) -> Vec<u8> {
     bytes.extend(header);
     bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
     bytes
+}
+
+/// Writes a file with the bytes of [`to_bytes`], whole or not at all.
+///
+/// # Errors
+///
+/// [`NpyError::Unwritable`].
+pub fn write(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<(), NpyError> {
+    let path = path.as_ref();
+    let bytes = to_bytes(shape, values);
+    let written = atomic::write_with(path, |file| file.write_all(&bytes));
+    written.map_err(|e| NpyError::Unwritable(path.into(), e))
 }
 
 /// Reads a file as [`from_bytes`] does.

@@ -48,6 +48,22 @@ pub struct Options {
     pub pictures: bool,
 }
 
+impl Options {
+    /// The tutorial's options for a model: 10 epochs in batches of 32, seed 0, with pictures.
+    #[must_use]
+    pub fn of(model: Model) -> Self {
+        Options {
+            model,
+            adam: Adam::default(),
+            batch: 32,
+            epochs: 10,
+            seed: 0,
+            max_steps: None,
+            pictures: true,
+        }
+    }
+}
+
 /// Takes events; its error stops training.
 pub type Listener<'a> = dyn FnMut(Event) -> Result<(), Box<dyn Error + Send + Sync>> + 'a;
 

@@ -1,6 +1,8 @@
 //! Training and evaluation as a whole, on a small set and a small model.
 
 mod common;
+#[path = "train/examples.rs"]
+mod examples;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -69,6 +69,19 @@ pub struct ImageSet {
 }
 
 impl ImageSet {
+    /// A set of images without labels. Both parts must be of one size.
+    pub fn unlabelled(name: &str, train: PackedImages, test: PackedImages) -> ImageSet {
+        let split = |images| Split {
+            images,
+            labels: None,
+        };
+        ImageSet {
+            name: name.into(),
+            train: split(train),
+            test: split(test),
+        }
+    }
+
     /// Height, width and channels of every image in the set.
     pub fn shape(&self) -> [usize; 3] {
         self.train.images.shape()
