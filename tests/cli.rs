@@ -12,6 +12,8 @@ mod faults;
 mod folder;
 #[path = "cli/inform.rs"]
 mod inform;
+#[path = "cli/install.rs"]
+mod install;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/refuse.rs"]

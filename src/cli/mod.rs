@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod choices;
+mod completions;
 mod data;
 mod decode;
 mod devices;
@@ -12,6 +13,7 @@ mod export;
 mod import;
 mod interpolate;
 mod latent;
+mod man;
 mod manifold;
 mod output;
 mod pictures;
@@ -69,6 +71,8 @@ enum Command {
     Shaders(shaders::ShadersArgs),
     #[command(subcommand)]
     Data(data::DataCommand),
+    Completions(completions::CompletionsArgs),
+    Man(man::ManArgs),
 }
 
 /// Flags of every command.
@@ -145,6 +149,8 @@ pub fn run() -> ExitCode {
         Command::Plan(args) => args.run(&common).map(done),
         Command::Shaders(args) => args.run(&common).map(done),
         Command::Data(command) => command.run(&common).map(done),
+        Command::Completions(args) => args.run().map(done),
+        Command::Man(args) => args.run(&common).map(done),
     };
     match ended {
         Ok(code) => code,

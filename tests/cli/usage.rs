@@ -24,6 +24,7 @@ fn wrong_usage_exits_2_and_says_what_would_be_right() {
         ("bench --batch 60001", ["--batch", "60000"]),
         ("bench --sweep 8,0", ["--sweep", "1.."]),
         ("fly", ["fly", "--help"]),
+        ("completions tcsh", ["tcsh", "elvish"]),
         ("data fly", ["fly", "--help"]),
         ("data pack idx", ["--out", "--help"]),
         ("devices --backend glide", ["glide", "vulkan"]),
@@ -49,6 +50,9 @@ fn the_help_of_every_command_goes_to_stdout_and_gives_an_example() {
         "data list",
         "data pack",
         "data info",
+        "export",
+        "completions",
+        "man",
     ] {
         let help = Cli::new(command).with("--help").succeed();
         assert_eq!(help.stderr, "", "{help}");

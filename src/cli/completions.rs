@@ -1,0 +1,49 @@
+//! `cvae-gpu completions`
+
+use std::io::{self, Write};
+
+use clap::{Args, Command, CommandFactory};
+use clap_complete::Shell;
+
+use super::Cli;
+
+/// Print what a shell needs to complete commands, options and their values
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu completions bash > ~/.local/share/bash-completion/completions/cvae-gpu\n  cvae-gpu completions zsh > ~/.zfunc/_cvae-gpu               a folder of $fpath\n  cvae-gpu completions fish > ~/.config/fish/completions/cvae-gpu.fish\n  cvae-gpu completions powershell >> $PROFILE"
+)]
+pub struct CompletionsArgs {
+    /// Shell to write for
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+impl CompletionsArgs {
+    pub fn run(self) -> anyhow::Result<()> {
+        let mut command = visible(&Cli::command());
+        let name = command.get_name().to_owned();
+        // Into memory, since the generator panics where a pipe is closed.
+        let mut script = Vec::new();
+        clap_complete::generate(self.shell, &mut command, name, &mut script);
+        let mut script = String::from_utf8(script)?;
+        if self.shell == Shell::Bash {
+            // The script looks for commands under another spelling of a name with a hyphen than it
+            // keeps them under: https://github.com/clap-rs/clap/issues/6421
+            script = script.replace("cvae__subcmd__gpu", "cvae__gpu");
+        }
+        Ok(io::stdout().write_all(script.as_bytes())?)
+    }
+}
+
+/// The command less its hidden options, which the generators would complete.
+fn visible(command: &Command) -> Command {
+    let arguments = command.get_arguments().filter(|a| !a.is_hide_set());
+    let shown = Command::new(command.get_name().to_owned())
+        .about(command.get_about().cloned().unwrap_or_default())
+        .args(arguments.cloned())
+        .subcommands(command.get_subcommands().map(visible));
+    match command.get_version() {
+        Some(version) => shown.version(version.to_owned()),
+        None => shown,
+    }
+}

@@ -1,0 +1,90 @@
+//! `cvae-gpu man`
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::builder::Resettable;
+use clap::{Args, Command, CommandFactory};
+use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
+
+use super::output::Output;
+use super::{Cli, Common};
+
+/// Print the manual page, or write those of all commands into a folder
+#[derive(Args)]
+#[command(
+    after_help = "Examples:\n  cvae-gpu man > cvae-gpu.1\n  cvae-gpu man --out ~/.local/share/man/man1     then: man cvae-gpu-train"
+)]
+pub struct ManArgs {
+    /// Folder for cvae-gpu.1, cvae-gpu-train.1 and so on, one page per command
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+}
+
+impl ManArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let mut command = Cli::command().disable_help_subcommand(true);
+        command.build();
+        let Some(folder) = self.out else {
+            return Ok(io::stdout().write_all(&page(&command)?.1)?);
+        };
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let mut pages = Vec::new();
+        collect(&command, &mut pages)?;
+        let pages = pages.into_iter();
+        let pages: Vec<_> = pages
+            .map(|(name, text)| (folder.join(name), text))
+            .collect();
+        let files: Vec<Option<&Path>> = pages.iter().map(|page| Some(page.0.as_path())).collect();
+        let mut output = Output::new(common, false, &files, &[])?;
+        for (path, text) in &pages {
+            output.write(path, text)?;
+        }
+        output.finish(0)
+    }
+}
+
+/// The pages of a command and of those below it.
+fn collect(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    pages.push(page(command)?);
+    let mut below = command.get_subcommands().filter(|c| !c.is_hide_set());
+    below.try_for_each(|command| collect(command, pages))
+}
+
+/// A page: its file's name, and its text. The examples of `--help` keep their lines, which they would
+/// not in the section that the generator makes of them.
+fn page(command: &Command) -> io::Result<(String, Vec<u8>)> {
+    let more = command.get_after_help().map(ToString::to_string);
+    let man = Man::new(command.clone().after_help(Resettable::Reset))
+        .source(concat!("cvae-gpu ", env!("CARGO_PKG_VERSION")))
+        .manual("User Commands");
+    let mut text = Vec::new();
+    man.render(&mut text)?;
+    let more = more.unwrap_or_default();
+    let mut roff = Roff::new();
+    for (i, paragraph) in more.split("\n\n").filter(|p| !p.is_empty()).enumerate() {
+        match (paragraph.strip_prefix("Example"), i) {
+            (Some(_), _) => roff.control("SH", ["EXAMPLES"]),
+            (None, 1) => roff.control("SH", ["NOTES"]),
+            (None, _) => roff.control("PP", []),
+        };
+        let lines = paragraph.lines();
+        if paragraph.starts_with("Example") {
+            roff.control("nf", []);
+            lines.skip(1).for_each(|line| {
+                roff.text([roman(line)]);
+            });
+            roff.control("fi", []);
+        } else {
+            lines.for_each(|line| {
+                roff.text([roman(line)]);
+            });
+        }
+    }
+    roff.to_writer(&mut text)?;
+    Ok((man.get_filename(), text))
+}
