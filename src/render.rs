@@ -4,6 +4,8 @@
 //! one channel (grey) or three (red, green, blue), black at 0 and white at 1. Nothing here touches
 //! the file system, so every function can be tested on its bytes.
 
+mod axes;
+mod curve;
 mod font;
 mod scatter;
 
@@ -12,6 +14,7 @@ use std::io::{Cursor, Write};
 use gif::{Encoder, Frame, Repeat};
 use image::{ImageFormat, Rgb, RgbImage};
 
+pub use curve::{Curve, curves};
 pub use scatter::{Points, scatter};
 
 /// The largest width and height of a picture in pixels, which is also the largest a GIF can hold.

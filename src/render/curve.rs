@@ -1,0 +1,147 @@
+//! Curves over the epochs of a run, with axes and a legend.
+
+use image::RgbImage;
+
+use super::axes::{Axis, BELOW, EDGE, FONT, Frame, INK, LEFT, PALETTE, PAPER, disc};
+use super::font;
+
+/// A curve to draw.
+#[derive(Clone, Debug)]
+pub struct Curve {
+    /// What it is; the font has the letters of the names in use.
+    pub name: String,
+    /// Epoch and value of each point, in the order of the epochs.
+    pub points: Vec<[f64; 2]>,
+}
+
+/// Width and height of the plot in pixels.
+const SIZE: [usize; 2] = [800, 480];
+/// Between the name of the upright axis and the plot.
+const GAP: usize = 20;
+/// From one line of the legend to the next.
+const LINE: usize = 30;
+/// Points are marked where there are no more of them.
+const FEW: usize = 50;
+
+/// Draws curves by epoch, at most ten of them. The upright axis fits the points from epoch 1 on if
+/// there are any: an untrained model is so far off that nothing else would be seen.
+#[must_use]
+pub fn curves(curves: &[Curve], unit: &str) -> RgbImage {
+    let [width, height] = [LEFT + SIZE[0] + EDGE, EDGE + GAP + SIZE[1] + BELOW];
+    let mut picture = RgbImage::from_pixel(width as u32, height as u32, PAPER);
+    let points = || curves.iter().flat_map(|curve| curve.points.iter().copied());
+    let trained = points().any(|[epoch, _]| epoch >= 1.0);
+    let values = points().filter(|[epoch, _]| *epoch >= 1.0 || !trained);
+    let axis = |[low, high]: [f64; 2]| {
+        // A single epoch, or value, stands in the middle of two units.
+        let length = if high > low { high - low } else { 2.0 };
+        Axis::new([low, high], length)
+    };
+    let frame = Frame {
+        left: LEFT,
+        top: EDGE + GAP,
+        size: SIZE,
+        axes: [
+            axis(Axis::range(points().map(|[epoch, _]| epoch), 0.03)).whole(),
+            axis(Axis::range(values.map(|[_, value]| value), 0.08)),
+        ],
+    };
+    frame.draw(&mut picture, ["epoch", unit]);
+    let widths = curves.iter().map(|curve| font::size(&curve.name, FONT)[0]);
+    let text = LEFT + SIZE[0] - 20 - widths.max().unwrap_or(0);
+    for (i, (curve, colour)) in curves.iter().zip(PALETTE).enumerate() {
+        for ends in curve.points.windows(2) {
+            frame.line(&mut picture, [ends[0], ends[1]], colour);
+        }
+        let radius = if curve.points.len() <= FEW { 4.0 } else { 1.0 };
+        for at in curve.points.iter().filter(|at| frame.holds(**at)) {
+            disc(&mut picture, frame.pixel(*at), radius, colour, 1.0);
+        }
+        // Curves rise from the left, so that the lower right corner is free.
+        let top = EDGE + GAP + SIZE[1] - 10 - LINE * (curves.len() - i);
+        disc(
+            &mut picture,
+            [text as f64 - 18.0, top as f64 + 7.0],
+            6.0,
+            colour,
+            1.0,
+        );
+        font::draw(&mut picture, &curve.name, [text, top], FONT, INK);
+    }
+    picture
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(points: &[[f64; 2]]) -> Curve {
+        Curve {
+            name: "test ELBO".into(),
+            points: points.to_vec(),
+        }
+    }
+
+    /// Pixels of a curve's colour in the plot, the legend aside.
+    fn drawn(picture: &RgbImage, index: usize) -> Vec<[usize; 2]> {
+        let rows = EDGE + GAP..EDGE + GAP + SIZE[1] - 80;
+        let pixels = picture.enumerate_pixels();
+        let pixels = pixels.filter(|(_, _, pixel)| pixel.0 == PALETTE[index]);
+        let places = pixels.map(|(x, y, _)| [x as usize, y as usize]);
+        places.filter(|[_, y]| rows.contains(y)).collect()
+    }
+
+    #[test]
+    fn curves_rise_to_the_right_through_all_their_columns() {
+        let points: Vec<[f64; 2]> = (1..=8)
+            .map(|i| [f64::from(i), -200.0 + f64::from(i)])
+            .collect();
+        let picture = curves(&[curve(&points)], "nats per image");
+        let pixels = drawn(&picture, 0);
+        let height = |x: usize| {
+            let rows = pixels.iter().filter(|at| at[0] == x).map(|at| at[1]);
+            let rows: Vec<usize> = rows.collect();
+            rows.iter().sum::<usize>() as f64 / rows.len() as f64
+        };
+        let columns: Vec<f64> = (LEFT + 150..LEFT + SIZE[0] - 60).map(height).collect();
+        assert!(columns.iter().all(|y| y.is_finite()), "a gap");
+        // Seven nats over seven epochs: a straight line, of which 86 % of the height are the rise.
+        let slope = (columns[0] - columns[500]) / 500.0;
+        let wanted = (480.0 / 1.16) / (800.0 / 1.06);
+        assert!((slope - wanted).abs() < 0.01, "{slope} for {wanted}");
+    }
+
+    #[test]
+    fn the_untrained_model_does_not_flatten_the_rest() {
+        let rest: Vec<[f64; 2]> = (1..6)
+            .map(|i| [f64::from(i), -180.0 + f64::from(i)])
+            .collect();
+        let all = [&[[0.0, -543.0]], &rest[..]].concat();
+        let rows = |points: &[[f64; 2]]| {
+            let pixels = drawn(&curves(&[curve(points)], "nats per image"), 0);
+            let rows = pixels.iter().map(|at| at[1]);
+            rows.clone().max().unwrap() - rows.min().unwrap()
+        };
+        assert!(rows(&rest) > 250 && rows(&all) >= rows(&rest));
+        // Nothing leaves the plot.
+        let picture = curves(&[curve(&all)], "nats per image");
+        let below = EDGE + GAP + SIZE[1];
+        let outside = picture
+            .enumerate_pixels()
+            .filter(|(_, y, p)| p.0 == PALETTE[0] && !(EDGE + GAP..below).contains(&(*y as usize)));
+        assert_eq!(outside.count(), 0);
+    }
+
+    #[test]
+    fn any_points_make_a_picture() {
+        for points in [
+            &[][..],
+            &[[0.0, -543.0]],
+            &[[0.0, f64::NAN], [1.0, -200.0]],
+            &[[0.0, -1e300], [1.0, 1e300], [2.0, f64::INFINITY]],
+        ] {
+            let both = [curve(points), curve(points)];
+            assert_eq!(curves(&both, "nats per image").dimensions(), (930, 610));
+        }
+    }
+}
