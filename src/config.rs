@@ -52,12 +52,22 @@ pub struct RunConfig {
     /// How often a checkpoint is saved.
     #[serde(default)]
     pub checkpoint_every: Every,
+    /// Epochs from one evaluation to the next.
+    #[serde(default = "one")]
+    pub eval_every: usize,
+    /// Steps from one progress line to the next; by time where there is no number.
+    #[serde(default)]
+    pub log_every: Option<u64>,
     /// Make pictures.
     #[serde(default = "yes")]
     pub images: bool,
     /// The adapter asked for, and what of it to leave unused.
     #[serde(default)]
     pub device: Selection,
+}
+
+fn one() -> usize {
+    1
 }
 
 fn yes() -> bool {
@@ -109,11 +119,17 @@ impl RunConfig {
         if let Some(size) = sizes.into_iter().find(|size| **size > LARGEST) {
             return Err(format!("a size of {size} is more than {LARGEST}"));
         }
-        let counts = [config.epochs as u64, config.batch as u64];
-        let counts = counts.into_iter().chain(config.max_steps);
-        let mut counts = counts.zip(["epochs", "batch", "max_steps"]);
+        let mut counts = [
+            ("epochs", Some(config.epochs as u64)),
+            ("batch", Some(config.batch as u64)),
+            ("max_steps", config.max_steps),
+            ("eval_every", Some(config.eval_every as u64)),
+            ("log_every", config.log_every),
+        ]
+        .into_iter()
+        .filter_map(|(name, count)| Some((name, count?)));
         let wrong = |n: u64| n == 0 || n > u64::from(u32::MAX);
-        if let Some((count, name)) = counts.find(|(count, _)| wrong(*count)) {
+        if let Some((name, count)) = counts.find(|(_, count)| wrong(*count)) {
             return Err(format!("`{name}` is {count}"));
         }
         if !(config.lr.is_finite() && config.lr > 0.0) {
@@ -213,6 +229,8 @@ mod tests {
             seed: u64::MAX,
             max_steps: None,
             checkpoint_every: Every::Minutes(2.5),
+            eval_every: 2,
+            log_every: Some(100),
             images: true,
             device: Selection::default(),
         }
@@ -237,6 +255,8 @@ mod tests {
             ("latent_dim", "0"),
             ("latent_dim", "1152921504606846976"),
             ("max_steps", "0"),
+            ("eval_every", "0"),
+            ("log_every", "0"),
             ("lr", "-1.0"),
             ("checkpoint_every", "\"sometimes\""),
             ("image", "[27, 28, 1]"),

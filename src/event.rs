@@ -50,6 +50,9 @@ pub enum Event {
         loss: f64,
         /// Optimizer steps since the start of the run.
         step: u64,
+        /// Loss of each of the steps since the last report.
+        #[serde(skip)]
+        losses: Vec<f32>,
     },
     /// An epoch is trained and evaluated. Epoch 0 is the untrained model.
     Epoch(EpochReport),
@@ -94,7 +97,7 @@ pub enum Event {
 }
 
 /// Figures of an epoch: a line of `metrics.jsonl`. Terms are in nats per image.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochReport {
     /// 0 is the untrained model.
     pub epoch: usize,
@@ -143,8 +146,12 @@ impl Snapshot {
 /// What the host knows of a run and the device does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Epochs reported for good, the untrained model counted: lines of `metrics.jsonl`.
-    pub reported: usize,
+    /// Epochs that are done for good, the untrained model counted.
+    pub epochs: usize,
+    /// Those of them that were evaluated: lines of `metrics.jsonl`.
+    pub lines: usize,
+    /// The collapse of the posterior has been warned of.
+    pub collapsed: bool,
     /// Sums over the steps of the epoch under way.
     pub sums: Sums,
 }

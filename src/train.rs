@@ -1,4 +1,4 @@
-//! The training loop: replays the train step, evaluates after each epoch, and emits events.
+//! The training loop: replays the train step, evaluates after epochs, and emits events.
 //!
 //! The device keeps every counter, so the loop only decides how many steps go into the next
 //! submission and reads the metrics ring behind it. Now and then it pauses with nothing in flight
@@ -6,6 +6,7 @@
 //! terminal.
 
 mod advance;
+mod collapse;
 mod device;
 mod error;
 mod origin;
@@ -86,6 +87,8 @@ pub struct Trainer<'a> {
     /// What the last checkpoint held.
     good: Option<Snapshot>,
     schedule: Schedule,
+    /// Epochs from one evaluation to the next.
+    evaluate_every: usize,
     stop: Option<&'a AtomicBool>,
     pace: Pace,
     traffic: Traffic,
@@ -105,6 +108,7 @@ impl<'a> Trainer<'a> {
             record: Record::default(),
             good: None,
             schedule: Schedule::new(Every::default()),
+            evaluate_every: 1,
             stop: None,
             pace: Pace::new(gpu.caps()),
             traffic: Traffic::default(),
@@ -116,6 +120,13 @@ impl<'a> Trainer<'a> {
     #[must_use]
     pub fn checkpoint_every(mut self, every: Every) -> Self {
         self.schedule = Schedule::new(every);
+        self
+    }
+
+    /// Evaluates after every epoch that is a multiple of `epochs`, and after the last.
+    #[must_use]
+    pub fn evaluate_every(mut self, epochs: usize) -> Self {
+        self.evaluate_every = epochs.max(1);
         self
     }
 
@@ -166,16 +177,16 @@ impl<'a> Trainer<'a> {
                 epoch + 1
             ));
         }
-        let Record { reported, sums } = snapshot.record;
+        let Record { epochs, sums, .. } = snapshot.record;
         // The report of an epoch may be still to come when all its steps are done.
-        let images = match (reported == epoch, position) {
+        let images = match (epochs == epoch, position) {
             (true, 0) if epoch > 0 => self.device.train_images,
             _ => position,
         };
-        let known = reported == epoch + 1 || reported == epoch && position == 0;
+        let known = epochs == epoch + 1 || epochs == epoch && position == 0;
         if !known || sums.images != images as u64 {
             return Err(format!(
-                "it counts {reported} reports and {} images of the epoch after {step} steps",
+                "it counts {epochs} epochs and {} images of the next after {step} steps",
                 sums.images
             ));
         }
@@ -238,15 +249,15 @@ impl<'a> Trainer<'a> {
     }
 
     async fn epochs(&mut self, emit: &mut Listener<'_>) -> Result<Ended, TrainError> {
-        if self.record.reported == 0 {
+        if self.record.epochs == 0 {
             if !self.report(0, emit).await? {
                 return Ok(Ended::Interrupted);
             }
-            self.record.reported = 1;
+            (self.record.epochs, self.record.lines) = (1, 1);
         }
         loop {
             // The untrained model is counted too, so this is the epoch under way, from 1.
-            let epoch = self.record.reported;
+            let epoch = self.record.epochs;
             let end = self.end();
             let begun = self.record.sums.images > 0;
             if epoch > self.options.epochs || self.step >= end && !begun {
@@ -263,16 +274,19 @@ impl<'a> Trainer<'a> {
                     self.save(emit).await?;
                 }
             }
-            if !self.report(epoch, emit).await? {
+            let is_last = self.step >= end;
+            let is_evaluated = is_last || epoch.is_multiple_of(self.evaluate_every);
+            if is_evaluated && !self.report(epoch, emit).await? {
                 return Ok(Ended::Interrupted);
             }
             // An epoch cut short by --max-steps is reported again, whole, should the run go on.
             if self.step == next {
-                self.record.reported += 1;
+                self.record.epochs += 1;
+                self.record.lines += usize::from(is_evaluated);
                 self.record.sums = Sums::default();
             }
             self.save(emit).await?;
-            if self.step >= end {
+            if is_last {
                 return Ok(Ended::Done);
             }
         }
@@ -350,7 +364,13 @@ impl<'a> Trainer<'a> {
             driver: self.gpu.adapter.driver.clone(),
             variant: self.variant(),
         };
+        let warning = (!self.record.collapsed && collapse::has_collapsed(&report))
+            .then(|| collapse::warning(&report));
         send(emit, Event::Epoch(report))?;
+        if let Some(message) = warning {
+            self.record.collapsed = true;
+            send(emit, Event::Warning { message })?;
+        }
         if self.options.pictures {
             let images = self.device.reconstruct(self.gpu, seed, epoch).await?;
             send(emit, Event::Pictures { epoch, images })?;

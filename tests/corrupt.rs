@@ -226,6 +226,8 @@ fn config() -> RunConfig {
         seed: 0,
         max_steps: Some(7),
         checkpoint_every: Every::Steps(3),
+        eval_every: 2,
+        log_every: Some(5),
         images: true,
         device: Selection::default(),
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use common::report::{Limit, Report};
 use common::training::{Log, alone, options, rectangles, small_model, train};
 use common::{adapter_name, gpu};
-use cvae_gpu::data::ImageSet;
+use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split};
 use cvae_gpu::eval;
 use cvae_gpu::event::{EpochReport, Event, Snapshot};
 use cvae_gpu::gpu::{GpuError, Memory};
@@ -92,6 +92,59 @@ fn a_model_learns() {
     assert!(elbo[20] > elbo[0] + 5.0, "{elbo:?}");
     let loss = log.epochs[20].train_loss.expect("a loss");
     assert!((loss + elbo[20]).abs() < 3.0, "{loss} {elbo:?}");
+}
+
+#[test]
+fn a_model_that_has_nothing_to_tell_is_warned_of_once() {
+    let _alone = alone();
+    // All images are the same one, so that no code can say more than another.
+    let one = rectangles(1, 1).train.images.values(0);
+    let pixels: Vec<u8> = one.iter().map(|v| (255.0 * v) as u8).collect();
+    let split = || Split {
+        images: PackedImages::from_bytes([8, 8, 1], &pixels.repeat(25), Binarize::Threshold),
+        labels: None,
+    };
+    let data = ImageSet {
+        name: "one".into(),
+        train: split(),
+        test: split(),
+    };
+    let options = Options {
+        batch: 1,
+        epochs: 44,
+        ..options()
+    };
+    let trainer = Trainer::new(gpu(), &options, &data).expect("a trainer");
+    let mut trainer = trainer.evaluate_every(10);
+    let (mut log, mut warnings) = (Log::default(), Vec::new());
+    let mut emit = |event: Event| {
+        if let Event::Warning { message } = &event {
+            warnings.push((log.epochs.len(), message.clone()));
+        }
+        log.take(event);
+        Ok(())
+    };
+    pollster::block_on(trainer.run(&mut emit)).expect("a run");
+    let reports: Vec<(usize, u64)> = log.epochs.iter().map(|e| (e.epoch, e.step)).collect();
+    let expected = [
+        (0, 0),
+        (10, 250),
+        (20, 500),
+        (30, 750),
+        (40, 1000),
+        (44, 1100),
+    ];
+    assert_eq!(reports, expected);
+    let kl: Vec<f64> = log.epochs.iter().map(|e| e.kl).collect();
+    assert!(kl[4] < 0.1 && kl[5] < 0.1, "{kl:?}");
+    // After the fifth report, that of step 1000.
+    let [(5, message)] = &warnings[..] else {
+        panic!("{warnings:?}");
+    };
+    assert!(
+        message.contains("after epoch 40") && message.contains("collapse"),
+        "{message}"
+    );
 }
 
 fn state(snapshot: &Snapshot) -> StepState {
@@ -456,8 +509,8 @@ fn snapshots_of_other_runs_are_refused() {
     other.model.latent_dim = 3;
     assert!(refuse(&other, &snapshot).contains("another model"));
     let mut wrong = snapshot.clone();
-    wrong.record.reported = 7;
-    assert!(refuse(&options(), &wrong).contains("7 reports"));
+    wrong.record.epochs = 7;
+    assert!(refuse(&options(), &wrong).contains("7 epochs"));
     wrong = snapshot;
     wrong.state.pop();
     assert!(refuse(&options(), &wrong).contains("incomplete"));

@@ -14,7 +14,7 @@ use cvae_gpu::data::{self, DataError, ImageSet};
 use cvae_gpu::event::Event;
 use cvae_gpu::faults::Faults;
 use cvae_gpu::gpu::{Gpu, GpuError};
-use cvae_gpu::report::{Progress, RunFolder};
+use cvae_gpu::report::{LogEvery, Progress, RunFolder};
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
 use super::signals::{INTERRUPTED, stop_flag};
@@ -25,13 +25,13 @@ use options::RunArgs;
 /// Train a model; the defaults are those of TensorFlow's tutorial
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  cvae-gpu train                               MNIST, 10 epochs, into runs/mnist-1\n  cvae-gpu train --epochs 1 --seed 7           a first look\n  cvae-gpu train --data idx/ --latent-dim 10   your own IDX files, raw or gzip\n  cvae-gpu train --resume runs/mnist-1         go on after Ctrl-C or a crash, bit for bit\n\nThe run folder gets config.json, metrics.jsonl, a picture per epoch, cvae.gif, manifold.png,\nmodel.safetensors and checkpoint.safetensors. Values are in nats per image.\n\nCtrl-C or SIGTERM saves a checkpoint and exits with 130; a second one stops at once."
+    after_help = "Examples:\n  cvae-gpu train                               MNIST, 10 epochs, into runs/mnist-1\n  cvae-gpu train --epochs 1 --seed 7           a first look\n  cvae-gpu train --data idx/ --latent-dim 10   your own IDX files, raw or gzip\n  cvae-gpu train --resume runs/mnist-1         go on after Ctrl-C or a crash, bit for bit\n\nThe run folder gets config.json, metrics.jsonl, an event file for TensorBoard, a picture per\nepoch, elbo.png, cvae.gif, manifold.png, model.safetensors and checkpoint.safetensors. Values are\nin nats per image.\n\nCtrl-C or SIGTERM saves a checkpoint and exits with 130; a second one stops at once."
 )]
 pub struct TrainArgs {
     /// Go on with the run in this folder, with the options it was started with
     ///
-    /// --epochs and --max-steps may be given to end the run later, --checkpoint-every to save it
-    /// more or less often, --adapter and its like to go on elsewhere, and --data where the same
+    /// --epochs and --max-steps may be given to end the run later, --checkpoint-every, --eval-every
+    /// and --log-every to save, evaluate and show it more or less often, --adapter and its like to go on elsewhere, and --data where the same
     /// images have moved. Any other option must be as it was.
     #[arg(long, value_name = "RUN", conflicts_with = "out")]
     resume: Option<PathBuf>,
@@ -201,9 +201,10 @@ impl TrainArgs {
         let trainer = Trainer::new(&gpu, &options, &job.set);
         let mut trainer = or_abandon(trainer, job)?
             .checkpoint_every(run.checkpoint_every)
+            .evaluate_every(run.eval_every)
             .stop_on(stop);
         let mut warnings = Vec::new();
-        let mut reported = 0;
+        let mut lines = 0;
         if let Some(Checkpoint { snapshot, platform }) = job.checkpoint.take() {
             let here = Platform::of(&gpu.adapter.name, &gpu.adapter.driver, trainer.variant());
             let differences = here.differences(&platform);
@@ -213,25 +214,33 @@ impl TrainArgs {
                     differences.join(", ")
                 ));
             }
-            reported = snapshot.record.reported;
+            lines = snapshot.record.lines;
             trainer = trainer.resume(snapshot)?;
         } else if !job.is_new {
             warnings.push("there is no checkpoint: the run starts over".to_owned());
         }
-        let found = job.folder.begin(reported)?;
-        if found < reported {
+        let found = job.folder.begin(lines)?;
+        if found < lines {
             warnings.push(format!(
-                "metrics.jsonl has {found} of the {reported} lines that were written: the others \
+                "metrics.jsonl has {found} of the {lines} lines that were written: the others \
                  are lost"
             ));
         }
-        let mut progress = Progress::new(common.quiet, common.verbose > 0);
+        let mut progress = Progress::new(common.quiet, common.verbose > 0, run.log_every);
+        let mut log = run.log_every.map(LogEvery::new);
         let folder = &mut job.folder;
         let mut listener = |event: Event| {
             progress.on(&event);
             folder.on(&event)?;
             if self.json {
-                print_json(&event, false)?;
+                match &mut log {
+                    Some(log) if matches!(event, Event::Progress { .. }) => {
+                        for event in log.take(&event) {
+                            print_json(&event, false)?;
+                        }
+                    }
+                    _ => print_json(&event, false)?,
+                }
             }
             if let (Event::Progress { step, .. }, Some(lost)) = (&event, faults.lose_device)
                 && *step >= lost

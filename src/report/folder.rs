@@ -1,4 +1,4 @@
-//! The run folder: configuration, metrics, pictures, model and checkpoint.
+//! The run folder: configuration, metrics, events, pictures, model and checkpoint.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -8,12 +8,13 @@ use image::RgbImage;
 
 use super::lock;
 use super::metrics::Metrics;
+use super::tensorboard::{self, Events};
 use crate::atomic;
 use crate::checkpoint::{self, Checkpoint, Platform};
 use crate::config::{ConfigError, RunConfig};
-use crate::event::Event;
+use crate::event::{EpochReport, Event};
 use crate::faults::Faults;
-use crate::render::{self, GridStyle, RenderError};
+use crate::render::{self, Curve, GridStyle, RenderError};
 use crate::tensor_file::{self, TensorFile, TensorFileError};
 
 const CONFIG: &str = "config.json";
@@ -66,7 +67,7 @@ pub struct RunFolder {
     path: PathBuf,
     run: RunConfig,
     platform: Platform,
-    metrics: Option<Metrics>,
+    journals: Option<(Metrics, Events)>,
     checkpoints: u64,
     faults: Faults,
     _lock: File,
@@ -81,7 +82,7 @@ impl RunFolder {
     /// Makes the folder and writes `config.json`; refuses a folder that holds a run.
     pub fn create(path: &Path, mut run: RunConfig) -> Result<Self, ReportError> {
         let refuse = || {
-            let taken = [CONFIG, METRICS, CHECKPOINT, MODEL];
+            let taken = [CONFIG, METRICS, tensorboard::NAME, CHECKPOINT, MODEL];
             let occupied = taken.iter().any(|name| path.join(name).exists());
             let error = || ReportError::Occupied(path.to_owned());
             (!occupied).then_some(()).ok_or_else(error)
@@ -112,7 +113,7 @@ impl RunFolder {
             path: path.to_owned(),
             run,
             platform: Platform::default(),
-            metrics: None,
+            journals: None,
             checkpoints: 0,
             faults: Faults::default(),
             _lock: lock.ok_or_else(|| ReportError::Locked(path.to_owned()))?,
@@ -163,14 +164,26 @@ impl RunFolder {
         model.is_ok_and(|model| checkpoint::is_model_of(&model, &checkpoint.snapshot))
     }
 
-    /// Opens the metrics with their first `reported` lines and removes what a killed process
-    /// left half written. Gives the number of lines found, which is smaller where someone has
-    /// taken lines away.
-    pub fn begin(&mut self, reported: usize) -> Result<usize, ReportError> {
+    /// Opens the metrics with their first `lines` lines and the events that belong to them, and
+    /// removes what a killed process left half written. Gives the number of lines found, which is
+    /// smaller where someone has taken lines away.
+    pub fn begin(&mut self, lines: usize) -> Result<usize, ReportError> {
         atomic::sweep(&self.path).map_err(io_error(&self.path))?;
         let path = self.path.join(METRICS);
-        let metrics = Metrics::open(path.clone(), reported).map_err(io_error(&path))?;
-        Ok(self.metrics.insert(metrics).lines())
+        let (metrics, dropped) = Metrics::open(path.clone(), lines).map_err(io_error(&path))?;
+        // An epoch that was cut short has a picture, and may not get another.
+        for report in dropped {
+            let path = self.path.join(picture_name(report.epoch));
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(io_error(&path)(e)),
+                _ => {}
+            }
+        }
+        let path = self.path.join(tensorboard::NAME);
+        let events = Events::open(path.clone(), lines).map_err(io_error(&path))?;
+        let found = metrics.lines();
+        self.journals = Some((metrics, events));
+        Ok(found)
     }
 
     /// Takes back what [`RunFolder::create`] made, for a run that did not begin.
@@ -207,22 +220,35 @@ impl RunFolder {
                 self.platform = Platform::of(adapter, driver, variant.clone());
             }
             Event::Epoch(report) => {
-                if let Some(metrics) = &mut self.metrics {
+                if let Some((metrics, events)) = &mut self.journals {
                     let written = metrics.append(report);
                     written.map_err(io_error(metrics.path()))?;
+                    let written = events.report(report);
+                    written.map_err(io_error(events.path()))?;
+                }
+                if self.run.images {
+                    let picture = render::curves(&curves(self.reports()), "nats per image");
+                    self.write("elbo.png", &render::png_bytes(&picture)?)?;
                 }
             }
             Event::Pictures { epoch, images } => {
                 let picture = render::grid(images, shape, 4, GridStyle::default())?;
-                self.write(&picture_name(*epoch), &render::png_bytes(&picture)?)?;
+                let png = render::png_bytes(&picture)?;
+                self.write(&picture_name(*epoch), &png)?;
+                let step = self.reports().last().map_or(0, |report| report.step);
+                if let Some((_, events)) = &mut self.journals {
+                    let written = events.picture(step, picture.dimensions().into(), &png);
+                    written.map_err(io_error(events.path()))?;
+                }
             }
             Event::Manifold { n, images } => {
                 let picture = render::manifold(images, shape, *n)?;
                 self.write("manifold.png", &render::png_bytes(&picture)?)?;
             }
             Event::Checkpoint(snapshot) => {
-                if let Some(metrics) = &self.metrics {
+                if let Some((metrics, events)) = &self.journals {
                     metrics.flush().map_err(io_error(metrics.path()))?;
+                    events.flush().map_err(io_error(events.path()))?;
                 }
                 let config = self.run.model_config();
                 let bytes =
@@ -249,12 +275,17 @@ impl RunFolder {
         Ok(())
     }
 
+    /// What the lines of the metrics say.
+    fn reports(&self) -> &[EpochReport] {
+        let journals = self.journals.as_ref();
+        journals.map_or(&[], |(metrics, _)| metrics.reports())
+    }
+
     /// Makes the animation of the pictures in the folder, one for each line of the metrics.
     fn animate(&self) -> Result<(), ReportError> {
-        let epochs = self.metrics.as_ref().map_or(0, Metrics::lines);
         let mut failure = None;
         // One at a time, since runs may be of many epochs.
-        let frames = (0..epochs).map_while(|epoch| match self.picture(epoch) {
+        let frames = (self.reports().iter()).map_while(|report| match self.picture(report.epoch) {
             Ok(picture) => Some(picture),
             Err(e) => {
                 failure = Some(e);
@@ -286,4 +317,21 @@ impl RunFolder {
 
 fn picture_name(epoch: usize) -> String {
     format!("image_at_epoch_{epoch:04}.png")
+}
+
+/// How the bound has risen on the test images, and on the training images while training went on.
+fn curves(reports: &[EpochReport]) -> [Curve; 2] {
+    let test = |report: &EpochReport| Some([report.epoch as f64, report.test_elbo]);
+    let train = |report: &EpochReport| Some([report.epoch as f64, -report.train_loss?]);
+    let curve = |name: &str, points: Vec<[f64; 2]>| Curve {
+        name: match points.last() {
+            Some([_, last]) => format!("{name} {last:.2}"),
+            None => name.into(),
+        },
+        points,
+    };
+    [
+        curve("test ELBO", reports.iter().filter_map(test).collect()),
+        curve("- train loss", reports.iter().filter_map(train).collect()),
+    ]
 }

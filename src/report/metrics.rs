@@ -1,31 +1,44 @@
-//! `metrics.jsonl`: a line per epoch, of which a run that goes on keeps those that count.
+//! `metrics.jsonl`: a line per evaluated epoch, of which a run that goes on keeps those that count.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::journal::Journal;
 use crate::event::EpochReport;
 
-/// The file, open at its end.
+/// The file, and what its lines say.
 pub(super) struct Metrics {
-    path: PathBuf,
-    file: File,
+    journal: Journal,
     lines: usize,
+    reports: Vec<EpochReport>,
 }
 
 impl Metrics {
-    /// Opens the file with its first `lines` lines; what lies behind them is cut off. A file
-    /// that has fewer keeps those.
-    pub(super) fn open(path: PathBuf, lines: usize) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        let file = options.create(true).append(true).open(&path)?;
-        let content = fs::read(&path)?;
-        let mut ends = content.iter().enumerate().filter(|(_, b)| **b == b'\n');
-        let whole = ends.by_ref().take(lines).map(|(at, _)| at as u64 + 1);
-        let ends: Vec<u64> = whole.collect();
-        file.set_len(ends.last().copied().unwrap_or(0))?;
-        let lines = ends.len();
-        Ok(Metrics { path, file, lines })
+    /// Opens the file with its first `lines` lines; what lies behind them is cut off, and its
+    /// reports are handed back. A file that has fewer keeps those.
+    pub(super) fn open(path: PathBuf, lines: usize) -> io::Result<(Self, Vec<EpochReport>)> {
+        let (mut found, mut reports, mut dropped) = (0, Vec::new(), Vec::new());
+        let journal = Journal::open(path, |content| {
+            let mut kept = 0;
+            for line in content.split_inclusive(|byte| *byte == b'\n') {
+                let counts = found < lines && line.ends_with(b"\n");
+                if counts {
+                    (found, kept) = (found + 1, kept + line.len());
+                }
+                // A line that someone has edited counts, though nothing can be drawn of it.
+                if let Ok(report) = serde_json::from_slice(line) {
+                    let list = if counts { &mut reports } else { &mut dropped };
+                    list.push(report);
+                }
+            }
+            kept
+        })?;
+        let metrics = Metrics {
+            journal,
+            lines: found,
+            reports,
+        };
+        Ok((metrics, dropped))
     }
 
     /// Lines there are.
@@ -33,26 +46,34 @@ impl Metrics {
         self.lines
     }
 
+    /// What they say.
+    pub(super) fn reports(&self) -> &[EpochReport] {
+        &self.reports
+    }
+
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.journal.path()
     }
 
     /// Appends a line.
     pub(super) fn append(&mut self, report: &EpochReport) -> io::Result<()> {
         let line = serde_json::to_string(report)? + "\n";
-        self.file.write_all(line.as_bytes())?;
+        self.journal.append(line.as_bytes())?;
         self.lines += 1;
+        self.reports.push(report.clone());
         Ok(())
     }
 
     /// Waits until all lines are on the disk, so that a checkpoint may count them.
     pub(super) fn flush(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.journal.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -69,10 +90,29 @@ mod tests {
             ("a\nb\n", 0, ""),
         ] {
             fs::write(&path, content).unwrap();
-            let mut metrics = Metrics::open(path.clone(), lines).unwrap();
+            let (mut metrics, _) = Metrics::open(path.clone(), lines).unwrap();
             assert_eq!(metrics.lines(), kept.lines().count());
-            metrics.file.write_all(b"next\n").unwrap();
+            metrics.journal.append(b"next\n").unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), format!("{kept}next\n"));
         }
+    }
+
+    #[test]
+    fn reports_are_read_back_exactly() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let reports = [0, 2, 4].map(|epoch| EpochReport {
+            epoch,
+            test_elbo: -1.0 / (3 + epoch) as f64,
+            train_loss: (epoch > 0).then_some(0.1 + 0.2),
+            ..EpochReport::default()
+        });
+        let (mut metrics, _) = Metrics::open(path.clone(), 0).unwrap();
+        for report in &reports {
+            metrics.append(report).unwrap();
+        }
+        let (again, dropped) = Metrics::open(path, 2).unwrap();
+        assert_eq!(again.reports(), &reports[..2]);
+        assert_eq!(dropped, &reports[2..]);
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::LogEvery;
 use crate::event::{EpochReport, Event};
 
 /// Where there is no bar, a line comes at most this often.
@@ -15,6 +16,9 @@ const LINE_EVERY: Duration = Duration::from_secs(30);
 pub struct Progress {
     quiet: bool,
     verbose: bool,
+    log: Option<LogEvery>,
+    /// The epoch that the bar shows, from 1.
+    epoch: usize,
     epoch_start: Instant,
     /// Steps of the epoch that were done before `epoch_start`.
     before: usize,
@@ -24,12 +28,15 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Prints nothing at all if `quiet`, and a line for every submission if `verbose`.
-    pub fn new(quiet: bool, verbose: bool) -> Self {
+    /// Prints nothing at all if `quiet`, and a line for every submission if `verbose`. Where there
+    /// is no bar, a line comes at each multiple of `log_every` steps, or else now and then.
+    pub fn new(quiet: bool, verbose: bool, log_every: Option<u64>) -> Self {
         let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         Progress {
             quiet,
             verbose,
+            log: log_every.map(LogEvery::new),
+            epoch: 0,
             epoch_start: Instant::now(),
             before: 0,
             last_line: Instant::now(),
@@ -86,7 +93,14 @@ impl Progress {
                 of,
                 loss,
                 ..
-            } => self.progress(*epoch, *done, *of, *loss),
+            } => {
+                self.lines(event);
+                self.show(*epoch, *done, *of, *loss);
+                if done == of {
+                    // The next epoch may come without an evaluation.
+                    (self.epoch_start, self.before) = (Instant::now(), 0);
+                }
+            }
             Event::Epoch(report) => {
                 self.finish();
                 self.say(&epoch_line(report));
@@ -111,21 +125,52 @@ impl Progress {
         }
     }
 
-    fn progress(&mut self, epoch: usize, done: usize, of: usize, loss: f64) {
+    /// The lines that are due.
+    fn lines(&mut self, event: &Event) {
         if self.quiet {
             return;
         }
-        if self.verbose || !self.terminal && self.last_line.elapsed() >= LINE_EVERY {
-            self.last_line = Instant::now();
-            let seconds = self.epoch_start.elapsed().as_secs_f64();
-            let timed = done.saturating_sub(self.before).max(1);
-            let left = seconds * (of - done) as f64 / timed as f64;
-            self.say(&format!(
-                "Epoch {epoch:>3}: {done}/{of} steps, loss {loss:.2}, {left:.0} s to go"
-            ));
+        let due = self.verbose || self.last_line.elapsed() >= LINE_EVERY;
+        match &mut self.log {
+            _ if self.terminal && !self.verbose => {}
+            Some(log) => {
+                for event in log.take(event) {
+                    self.line(&event);
+                }
+            }
+            None if due => self.line(event),
+            None => {}
         }
-        if !self.terminal {
+    }
+
+    fn line(&mut self, event: &Event) {
+        let Event::Progress {
+            epoch,
+            done,
+            of,
+            loss,
+            ..
+        } = event
+        else {
             return;
+        };
+        self.last_line = Instant::now();
+        let seconds = self.epoch_start.elapsed().as_secs_f64();
+        let timed = done.saturating_sub(self.before).max(1);
+        let left = seconds * (of - done) as f64 / timed as f64;
+        self.say(&format!(
+            "Epoch {epoch:>3}: {done}/{of} steps, loss {loss:.2}, {left:.0} s to go"
+        ));
+    }
+
+    /// The bar.
+    fn show(&mut self, epoch: usize, done: usize, of: usize, loss: f64) {
+        if self.quiet || !self.terminal {
+            return;
+        }
+        if self.epoch != epoch {
+            self.finish();
+            self.epoch = epoch;
         }
         let before = self.before as u64;
         let bar = self.bar.get_or_insert_with(|| {

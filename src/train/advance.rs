@@ -51,9 +51,10 @@ impl Trainer<'_> {
                 send(emit, Event::FirstStep { seconds })?;
             }
             self.pace.finished(count);
-            let loss = self.collect(&ring, done, count).await?;
+            let losses = self.collect(&ring, done, count).await?;
             done += count;
-            let step = self.step;
+            let sum: f64 = losses.iter().copied().map(f64::from).sum();
+            let (step, loss) = (self.step, sum / count as f64);
             send(
                 emit,
                 Event::Progress {
@@ -62,6 +63,7 @@ impl Trainer<'_> {
                     of,
                     loss,
                     step,
+                    losses,
                 },
             )?;
         }
@@ -76,14 +78,14 @@ impl Trainer<'_> {
     }
 
     /// Takes the next `count` steps' metrics from the ring, the first `offset` steps into the
-    /// epoch; gives their mean loss.
+    /// epoch; gives their losses.
     async fn collect(
         &mut self,
         ring: &[f32],
         offset: usize,
         count: usize,
-    ) -> Result<f64, TrainError> {
-        let mut sum = 0.0;
+    ) -> Result<Vec<f32>, TrainError> {
+        let mut losses = Vec::with_capacity(count);
         for offset in offset..offset + count {
             let row = (self.step % RING as u64) as usize * COLUMNS;
             let loss = ring.get(row).copied().unwrap_or(f32::NAN);
@@ -96,8 +98,8 @@ impl Trainer<'_> {
             let images = self.device.at(offset).plan.batch;
             self.record.sums.images += images as u64;
             self.record.sums.loss += f64::from(loss) * images as f64;
-            sum += f64::from(loss);
+            losses.push(loss);
         }
-        Ok(sum / count as f64)
+        Ok(losses)
     }
 }

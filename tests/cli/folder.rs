@@ -59,6 +59,8 @@ fn a_run_folder_holds_the_documented_files_and_no_others() {
         "checkpoint.safetensors",
         "config.json",
         "cvae.gif",
+        "elbo.png",
+        "events.out.tfevents.0.cvae-gpu",
         "image_at_epoch_0000.png",
         "image_at_epoch_0001.png",
         "image_at_epoch_0002.png",
@@ -155,6 +157,12 @@ fn pictures_have_the_documented_sizes_and_change_as_training_goes() {
     }
     assert!(pictures[0] != pictures[1] && pictures[1] != pictures[2]);
     assert_eq!(picture("manifold.png").dimensions(), (20 * 28, 20 * 28));
+    let curve = picture("elbo.png");
+    for colour in [[31, 119, 180], [255, 127, 14]] {
+        let count = curve.pixels().filter(|p| p.0 == colour).count();
+        // Two curves between epochs 1 and 2, and both in the legend.
+        assert!(count > 800, "{count} pixels of {colour:?} in elbo.png");
+    }
 }
 
 #[test]

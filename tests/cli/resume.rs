@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use cvae_gpu::report::tensorboard;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::events::timeless;
 use super::program::Cli;
 use super::sets;
 
@@ -66,9 +68,16 @@ impl Place {
         let names = ours.keys().collect::<Vec<_>>();
         assert_eq!(names, theirs.keys().collect::<Vec<_>>());
         assert_eq!(metrics(&ours), metrics(theirs), "metrics.jsonl of {run}");
+        let events = timeless(&ours[tensorboard::NAME]) == timeless(&theirs[tensorboard::NAME]);
+        assert!(events, "the events of {run} differ");
         for (name, bytes) in &ours {
             // Options may have been given later, and times differ.
-            let timed = ["metrics.jsonl", "config.json", "checkpoint.safetensors"];
+            let timed = [
+                "metrics.jsonl",
+                "config.json",
+                "checkpoint.safetensors",
+                tensorboard::NAME,
+            ];
             if !timed.contains(&name.as_str()) {
                 assert!(*bytes == theirs[name], "{name} of {run} differs");
             }
@@ -124,6 +133,24 @@ fn more_epochs_lengthen_a_finished_run() {
         "{finished}"
     );
     assert_eq!(finished.stdout, "");
+}
+
+#[test]
+fn a_run_that_skips_evaluations_goes_on_with_its_metrics_and_pictures() {
+    let place = Place::new();
+    let words = "--epochs 4 --eval-every 2 --log-every 9";
+    place.start("whole", words).succeed();
+    // In the middle of epochs that are not evaluated otherwise, with one in between.
+    place
+        .start("parts", &format!("{words} --max-steps 5"))
+        .succeed();
+    assert!(place.files("parts").contains_key("image_at_epoch_0001.png"));
+    for steps in [33, 56] {
+        let going = place.resume("parts", &format!("--max-steps {steps}"));
+        let going = going.succeed();
+        assert!(going.stderr.contains("/14 steps, loss"), "{going}");
+    }
+    place.check_same("parts", "whole");
 }
 
 #[test]

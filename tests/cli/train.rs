@@ -5,8 +5,10 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use cvae_gpu::report::tensorboard;
 use serde_json::{Value, json};
 
+use super::events::timeless;
 use super::program::{Cli, Outcome};
 use super::sets;
 
@@ -36,8 +38,14 @@ fn raw(root: &Path) {
 fn train(words: &str, out: &str, prepare: impl Fn(&Path)) -> Run {
     let root = tempfile::tempdir().expect("a temporary folder");
     prepare(root.path());
-    let cli = Cli::new("train --batch 7 --epochs 2 --encoder-filters 8,8")
+    let epochs = if words.contains("--epochs") {
+        ""
+    } else {
+        "--epochs 2"
+    };
+    let cli = Cli::new("train --batch 7 --encoder-filters 8,8")
         .with("--decoder-filters 8,8 --decoder-base 8")
+        .with(epochs)
         .with(words)
         .on_adapter();
     let outcome = cli.within(root.path()).succeed();
@@ -151,11 +159,14 @@ fn the_same_seed_gives_the_same_files_and_quiet_training_says_nothing() {
     assert_eq!(run.outcome.stderr, "");
     assert_eq!(run.names(), REFERENCE.names());
     for (name, bytes) in &run.files {
-        // Metrics hold times.
-        if name != "metrics.jsonl" {
+        // Metrics and events hold times.
+        if name != "metrics.jsonl" && name != tensorboard::NAME {
             assert!(*bytes == REFERENCE.files[name], "{name} differs");
         }
     }
+    assert!(
+        timeless(&run.files[tensorboard::NAME]) == timeless(&REFERENCE.files[tensorboard::NAME])
+    );
     for (ours, theirs) in (run.lines("metrics.jsonl").iter()).zip(REFERENCE.lines("metrics.jsonl"))
     {
         for key in ["test_elbo", "reconstruction", "kl", "train_loss"] {
@@ -173,6 +184,7 @@ fn another_seed_gives_another_model_and_no_images_makes_no_pictures() {
         ".lock",
         "checkpoint.safetensors",
         "config.json",
+        "events.out.tfevents.0.cvae-gpu",
         "metrics.jsonl",
         "model.safetensors",
     ];
@@ -213,4 +225,47 @@ fn a_packed_set_trains_to_the_same_model_as_the_files_it_was_made_of() {
         fs::remove_dir_all(root.join("idx")).expect("the IDX files");
     });
     assert!(run.model() == REFERENCE.model());
+}
+
+#[test]
+fn eval_every_leaves_epochs_out_but_not_the_first_nor_the_last() {
+    let run = again("--epochs 5 --eval-every 2 --json");
+    let epochs = |lines: Vec<Value>| -> Vec<u64> {
+        let epochs = lines.iter().map(|line| line["epoch"].as_u64());
+        epochs.map(|epoch| epoch.expect("an epoch")).collect()
+    };
+    assert_eq!(epochs(run.lines("metrics.jsonl")), [0, 2, 4, 5]);
+    let mut reported = json_lines(&run.outcome.stdout);
+    reported.retain(|event| event["event"] == "epoch");
+    assert_eq!(epochs(reported), [0, 2, 4, 5]);
+    let pictures = run.names();
+    let pictures = pictures
+        .iter()
+        .filter_map(|name| name.strip_prefix("image_at_epoch_"));
+    let pictures: Vec<&str> = pictures.collect();
+    assert_eq!(pictures, ["0000.png", "0002.png", "0004.png", "0005.png"]);
+    // What is evaluated when does not change the model.
+    let all = again("--epochs 5 --no-images");
+    assert!(run.model() == all.model());
+}
+
+#[test]
+fn log_every_tells_of_just_those_steps() {
+    let run = again("--log-every 5 --json");
+    let mut told = json_lines(&run.outcome.stdout);
+    told.retain(|event| event["event"] == "progress");
+    let steps: Vec<&Value> = told.iter().map(|event| &event["step"]).collect();
+    assert_eq!(steps, [5, 10, 15, 20, 25]);
+    for (event, (epoch, done)) in told.iter().zip([(1, 5), (1, 10), (2, 1), (2, 6), (2, 11)]) {
+        assert_eq!([&event["epoch"], &event["done"]], [epoch, done]);
+        let loss = event["loss"].as_f64().expect("a loss");
+        assert!((400.0..600.0).contains(&loss), "{event}");
+        let line = format!("Epoch   {epoch}: {done}/14 steps, loss {loss:.2}");
+        assert!(
+            run.outcome.stderr.contains(&line),
+            "no {line} in {}",
+            run.outcome
+        );
+    }
+    assert_eq!(run.outcome.stderr.matches("/14 steps").count(), 5);
 }

@@ -45,6 +45,15 @@ pub struct RunArgs {
     /// are saved less often than each minute, so that it takes no more than 1 % of the time.
     #[arg(long, value_name = "N|Nm", help_heading = "Output")]
     checkpoint_every: Option<Every>,
+    /// Evaluate after each N-th epoch, and after the last [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Output")]
+    eval_every: Option<u32>,
+    /// Say how far training is at each N-th step [default: now and then]
+    ///
+    /// These are the lines on standard error where that is no terminal, and the `progress` events
+    /// of --json. Their loss is the mean of the steps since the one before.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Output")]
+    log_every: Option<u32>,
     /// Make no pictures
     #[arg(long, help_heading = "Output")]
     no_images: bool,
@@ -134,6 +143,8 @@ impl RunArgs {
             seed: 0,
             max_steps: None,
             checkpoint_every: Every::default(),
+            eval_every: 1,
+            log_every: None,
             images: true,
             device,
         };
@@ -150,13 +161,15 @@ impl RunArgs {
             seed: self.seed.unwrap_or(base.seed),
             max_steps: self.max_steps.map(u64::from).or(base.max_steps),
             checkpoint_every: self.checkpoint_every.unwrap_or(base.checkpoint_every),
+            eval_every: size(self.eval_every, base.eval_every),
+            log_every: self.log_every.map(u64::from).or(base.log_every),
             images: base.images && !self.no_images,
             ..base.clone()
         }
     }
 
     /// The options of a run that goes on: those saved, but for where it ends, how often it is
-    /// saved, and the adapter.
+    /// saved, evaluated and spoken of, and the adapter.
     ///
     /// # Errors
     ///
