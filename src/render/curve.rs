@@ -18,20 +18,22 @@ pub struct Curve {
 const SIZE: [usize; 2] = [800, 480];
 /// Between the name of the upright axis and the plot.
 const GAP: usize = 20;
-/// From one line of the legend to the next.
-const LINE: usize = 30;
+/// Where the legend stands, and the room before the text of each of its entries.
+const TEXT: usize = EDGE - 14;
+const ENTRY: usize = 50;
 /// Points are marked where there are no more of them.
 const FEW: usize = 50;
 
-/// Draws curves by epoch, at most ten of them. The upright axis fits the points from epoch 1 on if
-/// there are any: an untrained model is so far off that nothing else would be seen.
+/// Draws curves by epoch, at most ten of them. The upright axis fits the points after epoch 0 as soon
+/// as a curve has two: an untrained model is so far off that nothing else would be seen.
 #[must_use]
 pub fn curves(curves: &[Curve], unit: &str) -> RgbImage {
     let [width, height] = [LEFT + SIZE[0] + EDGE, EDGE + GAP + SIZE[1] + BELOW];
     let mut picture = RgbImage::from_pixel(width as u32, height as u32, PAPER);
     let points = || curves.iter().flat_map(|curve| curve.points.iter().copied());
-    let trained = points().any(|[epoch, _]| epoch >= 1.0);
-    let values = points().filter(|[epoch, _]| *epoch >= 1.0 || !trained);
+    let rises = |curve: &Curve| curve.points.iter().filter(|at| at[0] > 0.0).count() > 1;
+    let all = !curves.iter().any(rises);
+    let values = points().filter(|[epoch, _]| all || *epoch > 0.0);
     let axis = |[low, high]: [f64; 2]| {
         // A single epoch, or value, stands in the middle of two units.
         let length = if high > low { high - low } else { 2.0 };
@@ -47,9 +49,12 @@ pub fn curves(curves: &[Curve], unit: &str) -> RgbImage {
         ],
     };
     frame.draw(&mut picture, ["epoch", unit]);
-    let widths = curves.iter().map(|curve| font::size(&curve.name, FONT)[0]);
-    let text = LEFT + SIZE[0] - 20 - widths.max().unwrap_or(0);
-    for (i, (curve, colour)) in curves.iter().zip(PALETTE).enumerate() {
+    // The legend ends where the plot does, above it.
+    let widths = curves
+        .iter()
+        .map(|curve| font::size(&curve.name, FONT)[0] + ENTRY);
+    let mut left = (LEFT + SIZE[0]).saturating_sub(widths.sum());
+    for (curve, colour) in curves.iter().zip(PALETTE) {
         for ends in curve.points.windows(2) {
             frame.line(&mut picture, [ends[0], ends[1]], colour);
         }
@@ -57,16 +62,10 @@ pub fn curves(curves: &[Curve], unit: &str) -> RgbImage {
         for at in curve.points.iter().filter(|at| frame.holds(**at)) {
             disc(&mut picture, frame.pixel(*at), radius, colour, 1.0);
         }
-        // Curves rise from the left, so that the lower right corner is free.
-        let top = EDGE + GAP + SIZE[1] - 10 - LINE * (curves.len() - i);
-        disc(
-            &mut picture,
-            [text as f64 - 18.0, top as f64 + 7.0],
-            6.0,
-            colour,
-            1.0,
-        );
-        font::draw(&mut picture, &curve.name, [text, top], FONT, INK);
+        let place = [(left + ENTRY - 15) as f64, (TEXT + 7) as f64];
+        disc(&mut picture, place, 6.0, colour, 1.0);
+        font::draw(&mut picture, &curve.name, [left + ENTRY, TEXT], FONT, INK);
+        left += font::size(&curve.name, FONT)[0] + ENTRY;
     }
     picture
 }
@@ -82,9 +81,9 @@ mod tests {
         }
     }
 
-    /// Pixels of a curve's colour in the plot, the legend aside.
+    /// Pixels of a curve's colour in the plot.
     fn drawn(picture: &RgbImage, index: usize) -> Vec<[usize; 2]> {
-        let rows = EDGE + GAP..EDGE + GAP + SIZE[1] - 80;
+        let rows = EDGE + GAP..EDGE + GAP + SIZE[1];
         let pixels = picture.enumerate_pixels();
         let pixels = pixels.filter(|(_, _, pixel)| pixel.0 == PALETTE[index]);
         let places = pixels.map(|(x, y, _)| [x as usize, y as usize]);
@@ -123,13 +122,14 @@ mod tests {
             rows.clone().max().unwrap() - rows.min().unwrap()
         };
         assert!(rows(&rest) > 250 && rows(&all) >= rows(&rest));
-        // Nothing leaves the plot.
+        // Nothing is outside the plot but the disc of the legend.
         let picture = curves(&[curve(&all)], "nats per image");
-        let below = EDGE + GAP + SIZE[1];
-        let outside = picture
-            .enumerate_pixels()
-            .filter(|(_, y, p)| p.0 == PALETTE[0] && !(EDGE + GAP..below).contains(&(*y as usize)));
-        assert_eq!(outside.count(), 0);
+        let blue = picture.pixels().filter(|p| p.0 == PALETTE[0]).count();
+        let legend = blue - drawn(&picture, 0).len();
+        // Whole pixels of a disc of radius 6 with a soft rim: those up to 5.5 away.
+        assert_eq!(legend, 97);
+        // One epoch alone is shown beside the untrained model.
+        assert!(rows(&all[..2]) > 350);
     }
 
     #[test]

@@ -9,6 +9,10 @@ type Sign = [u8; 7];
 const ADVANCE: usize = 6;
 const HEIGHT: usize = 7;
 
+/// Signs that reach below the line, by so many pixels.
+const LOW: &str = "gp";
+const DEPTH: usize = 2;
+
 #[rustfmt::skip]
 const SIGNS: &[(char, Sign)] = &[
     ('0', [0b01110, 0b10001, 0b10011, 0b10101, 0b11001, 0b10001, 0b01110]),
@@ -33,14 +37,14 @@ const SIGNS: &[(char, Sign)] = &[
     ('b', [0b10000, 0b10000, 0b10110, 0b11001, 0b10001, 0b10001, 0b11110]),
     ('c', [0b00000, 0b00000, 0b01110, 0b10000, 0b10000, 0b10001, 0b01110]),
     ('e', [0b00000, 0b00000, 0b01110, 0b10001, 0b11111, 0b10000, 0b01110]),
-    ('g', [0b00000, 0b01111, 0b10001, 0b10001, 0b01111, 0b00001, 0b01110]),
+    ('g', [0b01101, 0b10011, 0b10001, 0b10011, 0b01101, 0b00001, 0b01110]),
     ('h', [0b10000, 0b10000, 0b10110, 0b11001, 0b10001, 0b10001, 0b10001]),
     ('i', [0b00100, 0b00000, 0b01100, 0b00100, 0b00100, 0b00100, 0b01110]),
     ('l', [0b01100, 0b00100, 0b00100, 0b00100, 0b00100, 0b00100, 0b01110]),
     ('m', [0b00000, 0b00000, 0b11010, 0b10101, 0b10101, 0b10001, 0b10001]),
     ('n', [0b00000, 0b00000, 0b10110, 0b11001, 0b10001, 0b10001, 0b10001]),
     ('o', [0b00000, 0b00000, 0b01110, 0b10001, 0b10001, 0b10001, 0b01110]),
-    ('p', [0b00000, 0b00000, 0b11110, 0b10001, 0b11110, 0b10000, 0b10000]),
+    ('p', [0b10110, 0b11001, 0b10001, 0b11001, 0b10110, 0b10000, 0b10000]),
     ('r', [0b00000, 0b00000, 0b10110, 0b11001, 0b10000, 0b10000, 0b10000]),
     ('s', [0b00000, 0b00000, 0b01110, 0b10000, 0b01110, 0b00001, 0b11110]),
     ('t', [0b01000, 0b01000, 0b11100, 0b01000, 0b01000, 0b01001, 0b00110]),
@@ -64,7 +68,9 @@ pub fn draw(picture: &mut RgbImage, text: &str, at: [usize; 2], factor: usize, c
             if rows[y / factor] >> (4 - x / factor) & 1 == 0 {
                 continue;
             }
-            let (x, y) = (at[0] + factor * ADVANCE * i + x, at[1] + y);
+            let depth = if LOW.contains(c) { DEPTH } else { 0 };
+            let x = at[0] + factor * ADVANCE * i + x;
+            let y = at[1] + factor * depth + y;
             if let Some(pixel) = picture.get_pixel_mut_checked(x as u32, y as u32) {
                 *pixel = colour;
             }
