@@ -64,7 +64,12 @@ fn json_is_one_document_of_consistent_figures() {
     for (key, value) in [("batch", 4.0), ("steps", 2.0), ("repeats", 2.0)] {
         assert_eq!(number(&figures, key), value);
     }
-    for key in ["peak_gflops", "peak_gbps", "dispatch_us", "first_step_seconds"] {
+    for key in [
+        "peak_gflops",
+        "peak_gbps",
+        "dispatch_us",
+        "first_step_seconds",
+    ] {
         let value = number(&figures, key);
         assert!(value.is_finite() && value > 0.0, "{key} is {value}");
     }
