@@ -4,6 +4,7 @@
 override BATCH: u32;
 override RING: u32;       // rows of the ring
 override ANALYTIC: bool;  // the loss uses the analytic KL
+override BETA: f32;       // weight of the KL term in the loss
 
 @group(0) @binding(0) var<storage, read> logpx_z: array<f32>;            // [BATCH]
 @group(0) @binding(1) var<storage, read> logpz: array<f32>;              // [BATCH]
@@ -38,7 +39,7 @@ fn batch_means(@builtin(local_invocation_index) lane: u32) {
         let mean = partial[0] / f32(BATCH);
         let divergence = select(mean.z - mean.y, mean.w, ANALYTIC);
         let at = (state.step % RING) * 5u;
-        ring[at] = divergence - mean.x;
+        ring[at] = BETA * divergence - mean.x;
         ring[at + 1u] = mean.x;
         ring[at + 2u] = mean.y;
         ring[at + 3u] = mean.z;

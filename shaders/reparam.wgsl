@@ -4,6 +4,7 @@
 override BATCH: u32;
 override LATENT: u32;
 override ANALYTIC: bool;  // gradient of the analytic KL instead of the Monte Carlo one
+override BETA: f32;       // weight of the KL term in the loss
 
 @group(0) @binding(0) var<storage, read> q: array<f32>;               // [BATCH, 2·LATENT]
 @group(0) @binding(1) var<storage, read> eps: array<f32>;             // [BATCH, LATENT]
@@ -42,8 +43,8 @@ fn sample(@builtin(global_invocation_id) id: vec3<u32>) {
     kl[row] = 0.5 * divergence;
 }
 
-// Gradient of the mean loss over the batch. In the Monte Carlo form log q(z|x) gives no net
-// gradient on the mean, because (z - mean)^2 exp(-logvar) = eps^2.
+// Gradient of the mean loss over the batch, where BETA weighs the KL term. In the Monte Carlo form
+// log q(z|x) gives no net gradient on the mean, because (z - mean)^2 exp(-logvar) = eps^2.
 // An invocation owns one latent dimension of one image.
 @compute @workgroup_size(64)
 fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -56,7 +57,7 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     let at_logvar = at_mean + LATENT;
     let logvar = q[at_logvar];
     let noise = 0.5 * eps[id.x] * exp(0.5 * logvar);
-    let scale = 1.0 / f32(BATCH);
+    let scale = BETA / f32(BATCH);
     if ANALYTIC {
         dq[at_mean] = dz[id.x] + q[at_mean] * scale;
         dq[at_logvar] = dz[id.x] * noise + 0.5 * scale * (exp(logvar) - 1.0);

@@ -1,8 +1,4 @@
-// Counter-based random numbers: what is drawn depends on (seed, counter) alone, so nothing is
-// stored, nothing is uploaded, and any step can be drawn again.
-//
-// Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"
-// (SC 2011); its published known answers are the tests of src/rng.rs.
+// The order of the images and the noise of the latent codes, by the numbers of common/philox.wgsl.
 
 override BATCH: u32;     // images in the batch
 override LATENT: u32;    // latent dimensions
@@ -18,34 +14,6 @@ const FEISTEL_ROUNDS = 8u;
 const HALF_PI = 1.57079632679;
 const LN2_HIGH = 0.69313812256;
 const LN2_LOW = 9.0580006145e-6;
-
-// High word of a 32×32-bit product, from 16-bit halves: WGSL has no 64-bit integers.
-fn multiply_high(a: u32, b: u32) -> u32 {
-    let a_low = a & 0xffffu;
-    let a_high = a >> 16u;
-    let b_low = b & 0xffffu;
-    let b_high = b >> 16u;
-    let t = a_high * b_low + ((a_low * b_low) >> 16u);
-    let u = a_low * b_high + (t & 0xffffu);
-    return a_high * b_high + (t >> 16u) + (u >> 16u);
-}
-
-fn philox(start: vec4<u32>, seed: vec2<u32>) -> vec4<u32> {
-    var counter = start;
-    var key = seed;
-    for (var round = 0u; round < 10u; round++) {
-        let high0 = multiply_high(0xd2511f53u, counter.x);
-        let high1 = multiply_high(0xcd9e8d57u, counter.z);
-        counter = vec4(
-            high1 ^ counter.y ^ key.x,
-            0xcd9e8d57u * counter.z,
-            high0 ^ counter.w ^ key.y,
-            0xd2511f53u * counter.x,
-        );
-        key += vec2(0x9e3779b9u, 0xbb67ae85u);
-    }
-    return counter;
-}
 
 // Position `at` of a permutation of 0..COUNT: a Feistel network over the next even number of
 // bits, walked until it lands inside. A bijection for every COUNT.

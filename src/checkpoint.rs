@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::data::Binarize;
 use crate::event::Snapshot;
 use crate::model::Model;
 use crate::params::{ParamSpec, moment_names};
@@ -21,7 +22,7 @@ pub struct ModelConfig {
     /// Name of the data set, where it is one known by name.
     pub data: Option<String>,
     /// How values became 0 or 1.
-    pub binarize: &'static str,
+    pub binarize: Binarize,
 }
 
 fn metadata(config: &impl Serialize) -> String {

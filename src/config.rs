@@ -10,7 +10,6 @@ use crate::checkpoint::ModelConfig;
 use crate::data::{Binarize, mnist};
 use crate::gpu::Selection;
 use crate::model::{Model, ModelError};
-use crate::model_file::binarize_name;
 use crate::ops::adam::Adam;
 use crate::train::{Every, Options};
 
@@ -158,6 +157,7 @@ impl RunConfig {
     pub fn options(&self) -> Options {
         Options {
             model: self.model.clone(),
+            binarize: self.binarize,
             adam: Adam {
                 rate: self.lr,
                 ..Adam::default()
@@ -175,7 +175,7 @@ impl RunConfig {
         ModelConfig {
             model: self.model.clone(),
             data: (self.data == mnist::NAME).then(|| self.data.clone()),
-            binarize: binarize_name(self.binarize),
+            binarize: self.binarize,
         }
     }
 }
@@ -240,7 +240,15 @@ mod tests {
     fn every_value_survives_exactly() {
         // Neither number has a short decimal form.
         for lr in [0.1 + 0.2, 1.0 / 3.0, f64::MIN_POSITIVE] {
-            let config = RunConfig { lr, ..example() };
+            let model = Model {
+                beta: lr,
+                ..Model::default()
+            };
+            let config = RunConfig {
+                lr,
+                model,
+                ..example()
+            };
             let bytes = serde_json::to_vec_pretty(&config).unwrap();
             assert_eq!(RunConfig::from_bytes(&bytes), Ok(config));
         }
@@ -258,6 +266,8 @@ mod tests {
             ("eval_every", "0"),
             ("log_every", "0"),
             ("lr", "-1.0"),
+            ("beta", "-1.0"),
+            ("beta", "1e39"),
             ("checkpoint_every", "\"sometimes\""),
             ("image", "[27, 28, 1]"),
             ("encoder_filters", "[65537, 8]"),

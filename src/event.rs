@@ -109,7 +109,8 @@ pub struct EpochReport {
     pub reconstruction: f64,
     /// Mean of log q(z|x) − log p(z), or of the analytic divergence where the run uses it.
     pub kl: f64,
-    /// Mean loss over the epoch's training images; none for epoch 0.
+    /// Mean loss over the epoch's training images, with the weight of its divergence; none for
+    /// epoch 0.
     pub train_loss: Option<f64>,
     /// Seconds of the training loop alone.
     pub train_seconds: f64,

@@ -177,6 +177,7 @@ mod tests {
             decoder_base: 2,
             decoder_filters: [4, 6],
             loss: Loss::AnalyticKl,
+            beta: 1.0,
         };
         let mut next = 0.0;
         let mut number = || {

@@ -11,7 +11,7 @@ use crate::ops::adam::{self, Adam};
 use crate::ops::conv::{Conv, Padding};
 use crate::ops::dense::Dense;
 use crate::ops::fetch::{self, Packed};
-use crate::ops::reparam::{self, Divergence};
+use crate::ops::reparam::{self, Divergence, KlTerm};
 use crate::ops::rng::{self, Order};
 use crate::ops::{bce, elbo, reduce, state};
 use crate::params::{self, ParamSpec};
@@ -43,6 +43,18 @@ pub struct Model {
     pub decoder_filters: [usize; 2],
     /// Objective.
     pub loss: Loss,
+    /// Weight of the divergence term in the training loss (β-VAE). The ELBO that is reported has
+    /// none: it bounds log p(x) only with 1, which files leave out.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub beta: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+fn is_one(value: &f64) -> bool {
+    *value == 1.0
 }
 
 impl Default for Model {
@@ -54,6 +66,7 @@ impl Default for Model {
             decoder_base: 32,
             decoder_filters: [64, 32],
             loss: Loss::Mc,
+            beta: 1.0,
         }
     }
 }
@@ -77,6 +90,9 @@ pub enum ModelError {
         /// The option, in the user's words.
         what: &'static str,
     },
+    /// The weight of the divergence term is negative, or no number in single precision.
+    #[error("--beta {0} is no weight: give a number from 0 up, such as 4")]
+    Beta(f64),
 }
 
 impl Model {
@@ -103,6 +119,10 @@ impl Model {
             if count == 0 {
                 return Err(ModelError::Zero { what });
             }
+        }
+        // What the device computes with.
+        if !(self.beta as f32).is_finite() || self.beta < 0.0 {
+            return Err(ModelError::Beta(self.beta));
         }
         Ok(())
     }
@@ -159,10 +179,13 @@ impl Model {
             .collect()
     }
 
-    fn divergence(&self) -> Divergence {
-        match self.loss {
-            Loss::Mc => Divergence::MonteCarlo,
-            Loss::AnalyticKl => Divergence::Analytic,
+    fn kl_term(&self) -> KlTerm {
+        KlTerm {
+            form: match self.loss {
+                Loss::Mc => Divergence::MonteCarlo,
+                Loss::AnalyticKl => Divergence::Analytic,
+            },
+            beta: self.beta,
         }
     }
 }
@@ -202,7 +225,7 @@ impl Feed {
             Feed::Resident(name, data, order) => {
                 let images = fetch::declare(p, name, &data);
                 let indices = rng::shuffle(p, state, data.count, order);
-                let x = fetch::batch(p, data, images, indices);
+                let x = fetch::batch(p, data, state, images, indices);
                 (x, rng::normals(p, state, model.latent_dim))
             }
             Feed::Injected => {
@@ -218,7 +241,7 @@ impl Feed {
 pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, caps: &Caps) -> Plan {
     let mut p = Plan::new(batch, caps.clone());
     let (encoder, decoder) = (model.encoder(), model.decoder());
-    let divergence = model.divergence();
+    let kl_term = model.kl_term();
     let state = state::declare(&mut p, "state");
     let arenas = params::declare_training(&mut p, &model.params());
     // forward
@@ -227,10 +250,10 @@ pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, caps: &Ca
     let latent = reparam::sample(&mut p, enc.output(), eps); //              [B,L] and its densities
     let dec = decoder.forward(&mut p, latent.z); //                          [B,28,28,1] logits
     let (logpx_z, dlogits) = bce::loss_and_grad(&mut p, dec.output(), x); // [B], [B,28,28,1]
-    elbo::batch_means(&mut p, divergence, logpx_z, latent, state); //        → metrics ring
+    elbo::batch_means(&mut p, kl_term, logpx_z, latent, state); //           → metrics ring
     // backward
     let dz = decoder.backward(&mut p, &dec, dlogits); //                     [B,L]
-    let dq = reparam::backward(&mut p, divergence, latent, dz); //           [B,2L]
+    let dq = reparam::backward(&mut p, kl_term, latent, dz); //              [B,2L]
     encoder.backward_all_params(&mut p, &enc, dq); //                        nobody needs dx
     // update
     adam::update(&mut p, state, arenas, adam); //                            one dispatch for all
@@ -345,6 +368,7 @@ mod tests {
                 shape: model.image,
                 count: 100,
                 depth: crate::data::Depth::Bit,
+                drawn: false,
             };
             let feed = Feed::Resident("train.images", data, Order::Shuffled);
             for batch in [1, 7, 32] {

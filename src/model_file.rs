@@ -117,19 +117,10 @@ impl Trained {
         let config = ModelConfig {
             model: self.model.clone(),
             data: self.data.clone(),
-            binarize: binarize_name(self.binarize),
+            binarize: self.binarize,
         };
         // Serializing plain data to a string cannot fail.
         serde_json::to_string(&config).unwrap_or_default()
-    }
-}
-
-/// As configurations and options spell it.
-#[must_use]
-pub fn binarize_name(binarize: Binarize) -> &'static str {
-    match binarize {
-        Binarize::Threshold => "threshold",
-        Binarize::None => "none",
     }
 }
 
@@ -141,7 +132,7 @@ struct Config {
     #[serde(default)]
     data: Option<String>,
     #[serde(default)]
-    binarize: Option<String>,
+    binarize: Option<Binarize>,
 }
 
 /// A file that should hold a model.
@@ -150,7 +141,6 @@ pub struct Stored {
     path: PathBuf,
     file: TensorFile,
     config: Option<Config>,
-    binarize: Option<Binarize>,
 }
 
 impl Stored {
@@ -183,20 +173,8 @@ impl Stored {
                 return Err(wrong(format!("a size of {size}")));
             }
         }
-        let named = config.as_ref().and_then(|c| c.binarize.as_deref());
-        let binarize = match named {
-            None => None,
-            Some("threshold") => Some(Binarize::Threshold),
-            Some("none") => Some(Binarize::None),
-            Some(other) => return Err(wrong(format!("binarization `{other}`"))),
-        };
         let path = path.to_owned();
-        Ok(Stored {
-            path,
-            file,
-            config,
-            binarize,
-        })
+        Ok(Stored { path, file, config })
     }
 
     /// The data set the model was trained on, where the file names one.
@@ -208,7 +186,7 @@ impl Stored {
     /// How values became 0 or 1, where the file says so.
     #[must_use]
     pub fn binarize(&self) -> Option<Binarize> {
-        self.binarize
+        self.config.as_ref()?.binarize
     }
 
     /// True if the file says what it is, and its shapes need not be guessed from.
@@ -243,10 +221,11 @@ impl Stored {
             }
             weights.push((spec, values));
         }
+        let binarize = self.binarize();
         Ok(Trained {
-            model,
             data: self.config.and_then(|c| c.data),
-            binarize: self.binarize.unwrap_or(Binarize::Threshold),
+            binarize: binarize.unwrap_or_else(|| Binarize::usual(model.image)),
+            model,
             weights,
         })
     }
@@ -291,6 +270,7 @@ impl Stored {
             decoder_base,
             decoder_filters: [third, fourth],
             loss: Loss::Mc,
+            beta: 1.0,
         };
         let fits = |model: &Model| {
             let sane = sizes(model).iter().all(|size| *size <= MOST);
@@ -333,9 +313,9 @@ mod tests {
         let specs = model.params();
         let values = params::initial(&specs, 1);
         Trained {
+            binarize: Binarize::usual(model.image),
             model,
             data: None,
-            binarize: Binarize::Threshold,
             weights: specs.into_iter().zip(values).collect(),
         }
     }
@@ -348,6 +328,7 @@ mod tests {
             decoder_base: 2,
             decoder_filters: [4, 3],
             loss: Loss::Mc,
+            beta: 1.0,
         }
     }
 
@@ -366,10 +347,11 @@ mod tests {
     fn a_file_of_ours_comes_back_whole() {
         let mut model = trained(Model {
             loss: Loss::AnalyticKl,
+            beta: 0.1,
             ..small([12, 8, 3])
         });
         model.data = Some("mnist".into());
-        model.binarize = Binarize::None;
+        model.binarize = Binarize::Stochastic;
         assert_eq!(open(model.to_file(), None), Ok(model));
     }
 

@@ -1,4 +1,5 @@
-//! Counter-based random numbers on the CPU: the twins of `shaders/rng.wgsl`.
+//! Counter-based random numbers on the CPU: the twins of `shaders/common/philox.wgsl` and of what
+//! `shaders/rng.wgsl` and `shaders/fetch.wgsl` make of it.
 //!
 //! Integers agree with the device bit for bit. Normals are computed in `f64` from the same
 //! bits, so they are what the device's single-precision polynomials approximate. The host also
@@ -15,6 +16,10 @@ pub enum Stream {
     Picture = 2,
     /// Initial weights.
     Weights = 3,
+    /// Values of training images, where each epoch draws them.
+    Pixels = 4,
+    /// Values of images that are drawn once, to be evaluated.
+    FixedPixels = 5,
 }
 
 const SHUFFLE_STREAM: u32 = 0x5348_5546;
@@ -99,6 +104,15 @@ pub fn normals(counter: [u32; 4], key: [u32; 2]) -> [f64; 4] {
     let [a, b] = normal_pair(bits[0], bits[1]);
     let [c, d] = normal_pair(bits[2], bits[3]);
     [a, b, c, d]
+}
+
+/// Four values of an image, each 1 with a probability of its byte / 255, but for 2⁻³² of it; 0 and 255
+/// are certain. The counter is (number of these four, image, epoch, stream).
+pub fn bernoulli(bytes: [u8; 4], counter: [u32; 4], key: [u32; 2]) -> [bool; 4] {
+    let random = philox(counter, key);
+    // (2³² − 1) / 255 is a whole number.
+    let threshold = |i: usize| u32::from(bytes[i]) * 0x0101_0101;
+    std::array::from_fn(|i| random[i].min(u32::MAX - 1) < threshold(i))
 }
 
 /// `count` uniform numbers in (-limit, limit) for tensor number `tensor`.
@@ -191,6 +205,58 @@ mod tests {
             .map(|&b| (f64::from(b) - expected).powi(2) / expected)
             .sum();
         assert!((34.6..103.4).contains(&chi), "chi-square {chi}");
+    }
+
+    // A frequency over n draws has a standard deviation of √(p (1 − p) / n); of 256 bytes one is beyond
+    // four of them in a hundred tries. Their squares sum to a chi-square with 254 degrees of freedom,
+    // whose 0.1 % and 99.9 % quantiles are 189.0 and 329.4.
+    #[test]
+    fn a_byte_is_the_probability_of_a_one_over_many_epochs() {
+        let epochs = 4096;
+        let mut chi = 0.0;
+        for block in 0..64u32 {
+            let bytes = std::array::from_fn(|i| 4 * block as u8 + i as u8);
+            let mut ones = [0u32; 4];
+            for epoch in 0..epochs {
+                let drawn = bernoulli(bytes, [block, 9, epoch, Stream::Pixels as u32], key(6));
+                ones.iter_mut()
+                    .zip(drawn)
+                    .for_each(|(n, one)| *n += u32::from(one));
+            }
+            for (byte, ones) in bytes.into_iter().zip(ones) {
+                let (p, n) = (f64::from(byte) / 255.0, f64::from(epochs));
+                if byte == 0 || byte == 255 {
+                    assert_eq!(f64::from(ones), p * n, "byte {byte}");
+                    continue;
+                }
+                let off = (f64::from(ones) - p * n) / (p * (1.0 - p) * n).sqrt();
+                assert!(
+                    off.abs() < 4.5,
+                    "byte {byte} is {off} standard deviations off"
+                );
+                chi += off * off;
+            }
+        }
+        assert!((189.0..329.4).contains(&chi), "chi-square {chi}");
+    }
+
+    #[test]
+    fn draws_of_values_differ_by_image_epoch_stream_and_seed_and_by_nothing_else() {
+        let grey = [128; 4];
+        let draw = |image, epoch, stream: Stream, seed| -> Vec<bool> {
+            let block = |b| bernoulli(grey, [b, image, epoch, stream as u32], key(seed));
+            (0..16).flat_map(block).collect()
+        };
+        let one = draw(3, 2, Stream::Pixels, 1);
+        assert_eq!(one, draw(3, 2, Stream::Pixels, 1));
+        for other in [
+            draw(4, 2, Stream::Pixels, 1),
+            draw(3, 1, Stream::Pixels, 1),
+            draw(3, 2, Stream::FixedPixels, 1),
+            draw(3, 2, Stream::Pixels, 2),
+        ] {
+            assert_ne!(one, other);
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::data::ImageSet;
+use crate::data::{Binarize, ImageSet};
 use crate::event::{EpochReport, Event, Record, Snapshot, Sums, Traffic};
 use crate::gpu::Gpu;
 use crate::model::Model;
@@ -35,6 +35,9 @@ use schedule::Schedule;
 pub struct Options {
     /// The model.
     pub model: Model,
+    /// How the images were binarized ([`ImageSet::binarized`]). [`Binarize::Stochastic`] leaves the
+    /// training images to the device.
+    pub binarize: Binarize,
     /// The optimizer.
     pub adam: Adam,
     /// Images of an optimizer step.
@@ -54,6 +57,7 @@ impl Options {
     #[must_use]
     pub fn of(model: Model) -> Self {
         Options {
+            binarize: Binarize::usual(model.image),
             model,
             adam: Adam::default(),
             batch: 32,

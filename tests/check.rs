@@ -53,6 +53,7 @@ fn cases_of_any_shape_hold_on_the_adapter() {
         encoder_filters: [16, 48],
         decoder_filters: [48, 16],
         loss: Loss::AnalyticKl,
+        beta: 0.1,
         ..Model::default()
     };
     let wide = Recipe {
@@ -82,16 +83,32 @@ fn cases_of_any_shape_hold_on_the_adapter() {
 // Without a GPU.
 #[test]
 fn built_in_cases_are_what_they_are_for() {
-    let [colour, analytic, zero, large] = ["colour", "analytic-kl", "zero-biases", "large-logits"]
-        .map(|name| {
-            let name = format!("{name}.safetensors");
-            let recipes = builtin::recipes();
-            let found = recipes.into_iter().find(|r| r.name == name);
-            found.expect("a recipe").cook()
-        });
+    let names = [
+        "colour",
+        "analytic-kl",
+        "beta",
+        "zero-biases",
+        "large-logits",
+    ];
+    let [colour, analytic, beta, zero, large] = names.map(|name| {
+        let name = format!("{name}.safetensors");
+        let recipes = builtin::recipes();
+        let found = recipes.into_iter().find(|r| r.name == name);
+        found.expect("a recipe").cook()
+    });
     assert_eq!(colour.model.image, [32, 32, 3]);
     assert!(colour.x.iter().any(|v| *v > 0.1 && *v < 0.9));
     assert_eq!(analytic.model.loss, Loss::AnalyticKl);
+    // Without its weight the loss would be another.
+    let mean = |name: &str| {
+        let terms = &beta.expect[name];
+        terms.iter().map(|v| f64::from(*v)).sum::<f64>() / terms.len() as f64
+    };
+    let divergence = mean("logqz_x") - mean("logpz");
+    let loss = f64::from(beta.expect["loss"][0]);
+    let weighted = beta.model.beta * divergence - mean("logpx_z");
+    assert!((loss - weighted).abs() < 1e-6 * loss, "{loss} {weighted}");
+    assert!((loss + mean("logpx_z") - divergence).abs() > 0.1, "{loss}");
     let closed = |case: &Case| {
         let first = &case.expect["act/encoder.conv1"];
         first.iter().filter(|v| **v == 0.0).count() * 10 > first.len()
@@ -106,7 +123,7 @@ fn built_in_cases_are_what_they_are_for() {
     let largest = logits.iter().copied().fold(0.0, f32::max);
     let smallest = logits.iter().copied().fold(0.0, f32::min);
     assert!(largest > 60.0 && smallest < -60.0, "{smallest}..{largest}");
-    for case in [&colour, &analytic, &zero, &large] {
+    for case in [&colour, &analytic, &beta, &zero, &large] {
         let finite = |v: &f32| v.is_finite();
         assert!(case.expect.values().flatten().all(finite), "{}", case.name);
         assert!(

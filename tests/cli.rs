@@ -16,6 +16,8 @@ mod folder;
 mod inform;
 #[path = "cli/install.rs"]
 mod install;
+#[path = "cli/objective.rs"]
+mod objective;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/refuse.rs"]

@@ -111,6 +111,7 @@ fn models() -> [Model; 2] {
         encoder_filters: [3, 5],
         decoder_base: 5,
         decoder_filters: [3, 7],
+        beta: 0.5,
         ..Model::default()
     };
     let wide = Model {
@@ -120,6 +121,7 @@ fn models() -> [Model; 2] {
         decoder_base: 16,
         decoder_filters: [24, 16],
         loss: Loss::AnalyticKl,
+        beta: 4.0,
     };
     [odd, wide]
 }

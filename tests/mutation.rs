@@ -173,6 +173,42 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
             ),
         ),
         (
+            "beta forgotten in the gradient of Monte Carlo's divergence",
+            Shader(
+                "reparam",
+                "BETA / f32(BATCH)",
+                "select(1.0, BETA, ANALYTIC) / f32(BATCH)",
+                kernels::sampling_and_its_gradient_agree_with_their_twins,
+            ),
+        ),
+        (
+            "beta forgotten in the gradient of the analytic divergence",
+            Shader(
+                "reparam",
+                "BETA / f32(BATCH)",
+                "select(BETA, 1.0, ANALYTIC) / f32(BATCH)",
+                kernels::sampling_and_its_gradient_agree_with_their_twins,
+            ),
+        ),
+        (
+            "beta forgotten in the loss",
+            Shader(
+                "elbo",
+                "BETA * divergence",
+                "divergence",
+                kernels::batch_means_go_to_the_row_of_their_step_and_nowhere_else,
+            ),
+        ),
+        (
+            "values drawn by their place in the batch, not by their image",
+            Shader(
+                "fetch",
+                "philox(vec4(block, image, state.epoch",
+                "philox(vec4(block, row, state.epoch",
+                kernels::images_are_drawn_by_image_and_epoch_as_their_twins_are,
+            ),
+        ),
+        (
             "the logarithm of a sigmoid",
             Shader(
                 "bce",
@@ -346,6 +382,10 @@ fn check_file(gpu: &Gpu, file: &str) {
         "common/texels" => {
             convolutions_of(gpu, &[(Thin, true), (Tile, true), (Broadcast, true)]);
         }
+        "common/philox" => {
+            check_file(gpu, "fetch");
+            check_file(gpu, "rng");
+        }
         "common/conv" => {
             check_file(gpu, "common/buffers");
             check_file(gpu, "common/texels");
@@ -359,7 +399,10 @@ fn check_file(gpu: &Gpu, file: &str) {
             kernels::batch_means_go_to_the_row_of_their_step_and_nowhere_else(gpu);
             kernels::terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else(gpu);
         }
-        "fetch" => kernels::images_are_fetched_as_they_were_packed(gpu),
+        "fetch" => {
+            kernels::images_are_fetched_as_they_were_packed(gpu);
+            kernels::images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu);
+        }
         "importance" => {
             kernels::bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu);
         }

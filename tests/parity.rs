@@ -13,5 +13,6 @@ tests! { kernels, checked too:
     sums_over_rows_agree_with_their_twins_from_buffers_and_textures,
     tensors_survive_the_way_into_a_texture_and_back,
     images_are_fetched_as_they_were_packed,
+    images_are_drawn_by_image_and_epoch_as_their_twins_are,
     the_kernels_that_measure_peaks_do_all_of_their_work,
 }

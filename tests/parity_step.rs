@@ -7,6 +7,7 @@ tests! { step:
     train_step_and_evaluation_agree_with_the_cpu_in_plain_kernels,
     train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_textures,
     train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers,
+    steps_of_weighted_losses_on_drawn_images_agree_with_the_cpu,
 }
 
 // Shaders are trusted not to leave their slots; here wgpu guards them, and the results hold.

@@ -21,7 +21,7 @@ use common::{gpu, say};
 use cvae_gpu::gpu::{Feature, Gpu};
 use cvae_gpu::ops::conv::{self, Conv, Padding};
 use cvae_gpu::ops::dense::Dense;
-use cvae_gpu::ops::reparam::{self, Divergence};
+use cvae_gpu::ops::reparam::{self, Divergence, KlTerm};
 use cvae_gpu::plan::cpu::Values;
 use cvae_gpu::plan::{Plan, Role, Variant};
 use proptest::prelude::*;
@@ -355,9 +355,12 @@ fn samples_of_any_latent_size_and_their_gradients_are_right() {
     );
     hold(21, 10, &case, |(batch, latent, flags, seed)| {
         let [analytic, checked] = flags;
-        let divergence = match analytic {
-            true => Divergence::Analytic,
-            false => Divergence::MonteCarlo,
+        let kl_term = KlTerm {
+            form: match analytic {
+                true => Divergence::Analytic,
+                false => Divergence::MonteCarlo,
+            },
+            beta: [0.0, 0.5, 1.0, 2.0][seed as usize % 4],
         };
         let gpu = device(checked);
         let mut p = Plan::new(batch, gpu.caps().clone());
@@ -365,11 +368,11 @@ fn samples_of_any_latent_size_and_their_gradients_are_right() {
         let eps = p.slot("eps", &[batch, latent], Role::Data);
         let dz = p.slot("dz", &[batch, latent], Role::Data);
         let sampled = reparam::sample(&mut p, q, eps);
-        reparam::backward(&mut p, divergence, sampled, dz);
+        reparam::backward(&mut p, kl_term, sampled, dz);
         let mut pair = Pair::new(gpu, &[&p]);
         pair.set_random(&p, 4.0, seed);
         let mut report = Report::default();
-        let name = format!("{batch}×{latent} {divergence:?}, checked {checked}");
+        let name = format!("{batch}×{latent} {kl_term:?}, checked {checked}");
         let sd = 2f64.exp();
         let z = 4.0 * 1e-6 * sd;
         // z − mean is a place of the mean off, 5e-7, which a small deviation magnifies; it is

@@ -204,11 +204,16 @@ fn plans() -> Vec<Plan> {
     let mut plans = Vec::new();
     for caps in capabilities() {
         for model in models() {
-            for (depth, order) in [(Depth::Bit, Order::Shuffled), (Depth::Byte, Order::File)] {
+            for (depth, drawn, order) in [
+                (Depth::Bit, false, Order::Shuffled),
+                (Depth::Byte, false, Order::File),
+                (Depth::Byte, true, Order::Shuffled),
+            ] {
                 let data = Packed {
                     shape: model.image,
                     count: 100,
                     depth,
+                    drawn,
                 };
                 for feed in [Feed::Resident("images", data, order), Feed::Injected] {
                     let adam = Adam::default();
@@ -223,6 +228,7 @@ fn plans() -> Vec<Plan> {
                 shape: model.image,
                 count: 100,
                 depth: Depth::Byte,
+                drawn: false,
             };
             plans.push(explore::encode(&model, data, 7, &caps).0);
             let bound = explore::bound(&model, data, 3, 7, &caps);

@@ -7,13 +7,13 @@ mod examples;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::report::{Limit, Report};
-use common::training::{Log, alone, options, rectangles, small_model, train, train_watched};
+use common::training::{Log, alone, grey, options, rectangles, small_model, train, train_watched};
 use common::{adapter_name, gpu};
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split};
 use cvae_gpu::eval;
 use cvae_gpu::event::{EpochReport, Event, Snapshot};
 use cvae_gpu::gpu::{GpuError, Memory};
-use cvae_gpu::model::{self, Feed, Model, ModelError};
+use cvae_gpu::model::{self, Feed, Loss, Model, ModelError};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::elbo::COLUMNS;
 use cvae_gpu::ops::fetch::Packed;
@@ -174,10 +174,9 @@ fn a_batch_that_does_not_divide_the_data_leaves_a_smaller_last_step() {
 /// The loss of each step of the first epoch, as the CPU trains it.
 fn losses_on_the_cpu(options: &Options, data: &ImageSet) -> Vec<f64> {
     let images = &data.train.images;
-    let packed = Packed {
-        shape: images.shape(),
-        count: images.count(),
-        depth: images.depth(),
+    let packed = match options.binarize {
+        Binarize::Stochastic => Packed::of(images).drawn(),
+        Binarize::Threshold | Binarize::None => Packed::of(images),
     };
     let (batch, tail) = (options.batch, images.count() % options.batch);
     let train = |batch| {
@@ -211,23 +210,50 @@ fn losses_on_the_cpu(options: &Options, data: &ImageSet) -> Vec<f64> {
 #[test]
 fn an_epochs_loss_is_the_mean_over_its_images_as_the_cpu_trains_them() {
     let _alone = alone();
-    let data = rectangles(50, 21);
     let one = Options {
         epochs: 1,
         ..options()
     };
-    let log = train(&one, &data).expect("a run");
-    let loss = log.epochs[1].train_loss.expect("a loss");
-    let losses = losses_on_the_cpu(&one, &data);
-    assert_eq!(losses.len(), 4);
-    let sum = losses[..3].iter().map(|l| 16.0 * l).sum::<f64>() + 2.0 * losses[3];
-    let mut report = Report::default();
-    let limit = Limit::Each {
-        relative: 3e-6,
-        absolute: 0.0,
+    let real = Options {
+        binarize: Binarize::None,
+        ..one.clone()
     };
-    report.floats("epoch 1", "train_loss", &[loss], &[sum / 50.0], limit);
-    report.finish(1);
+    let colour = Options {
+        model: Model {
+            image: [8, 12, 3],
+            ..small_model()
+        },
+        ..real.clone()
+    };
+    let drawn = Options {
+        model: Model {
+            loss: Loss::AnalyticKl,
+            beta: 4.0,
+            ..small_model()
+        },
+        binarize: Binarize::Stochastic,
+        ..one.clone()
+    };
+    let mut report = Report::default();
+    for (case, options, data) in [
+        ("bits", one, rectangles(50, 21)),
+        ("real values", real, grey([8, 8, 1], 50, 21)),
+        ("colours", colour, grey([8, 12, 3], 50, 21)),
+        ("drawn, a weighted loss", drawn, grey([8, 8, 1], 50, 21)),
+    ] {
+        let data = data.binarized(options.binarize).expect("grey levels");
+        let log = train(&options, &data).expect("a run");
+        let loss = log.epochs[1].train_loss.expect("a loss");
+        let losses = losses_on_the_cpu(&options, &data);
+        assert_eq!(losses.len(), 4);
+        let sum = losses[..3].iter().map(|l| 16.0 * l).sum::<f64>() + 2.0 * losses[3];
+        let limit = Limit::Each {
+            relative: 3e-6,
+            absolute: 0.0,
+        };
+        report.floats(case, "train_loss", &[loss], &[sum / 50.0], limit);
+    }
+    report.finish(4);
 }
 
 #[test]

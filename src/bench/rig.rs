@@ -45,11 +45,7 @@ pub struct Rig<'g> {
 impl<'g> Rig<'g> {
     /// The plan of a train step on batches of `images`.
     pub fn plan_for(gpu: &Gpu, model: &Model, images: &PackedImages, batch: usize) -> Plan {
-        let packed = Packed {
-            shape: images.shape(),
-            count: images.count(),
-            depth: images.depth(),
-        };
+        let packed = Packed::of(images);
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
         model::train_step(model, feed, Adam::default(), batch, gpu.caps())
     }

@@ -30,6 +30,7 @@ pub fn colour() -> Model {
         decoder_base: 16,
         decoder_filters: [32, 16],
         loss: Loss::Mc,
+        beta: 1.0,
     }
 }
 
@@ -152,6 +153,14 @@ pub fn recipes() -> Vec<Recipe> {
             },
             ..tutorial("analytic-kl.safetensors")
         },
+        Recipe::new(
+            "beta.safetensors",
+            Model {
+                beta: 4.0,
+                ..colour()
+            },
+            COLOUR_BATCH,
+        ),
         // Every blank patch of an image then meets a ReLU at exactly 0, where its derivative is 0.
         Recipe {
             biases: 0.0,

@@ -8,8 +8,9 @@
 //! | `expect/…` | any of [`outcome::shapes`] |
 //!
 //! The metadata has a `config`, JSON of `image [H, W, C]`, `latent_dim`, `enc_filters`, `dec_base`,
-//! `dec_filters`, `loss` (`mc` or `analytic_kl`), and where it is known `relu_margin`, the smallest
-//! |pre-activation|. Nothing of a file is believed before it was checked.
+//! `dec_filters`, `loss` (`mc` or `analytic_kl`), where it is not 1 `beta`, the weight of the
+//! divergence in the loss, and where it is known `relu_margin`, the smallest |pre-activation|.
+//! Nothing of a file is believed before it was checked.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -116,6 +117,7 @@ struct Config {
     dec_base: usize,
     dec_filters: [usize; 2],
     loss: Loss,
+    beta: Option<f64>,
     #[serde(default)]
     relu_margin: serde_json::Value,
 }
@@ -256,6 +258,7 @@ impl Case {
             "dec_base": model.decoder_base,
             "dec_filters": model.decoder_filters,
             "loss": model.loss,
+            "beta": model.beta,
             "relu_margin": self.relu_margin,
         });
         TensorFile {
@@ -296,6 +299,7 @@ fn configuration(shown: &str, file: &TensorFile) -> Result<(Model, Option<f64>),
         decoder_base: config.dec_base,
         decoder_filters: config.dec_filters,
         loss: config.loss,
+        beta: config.beta.unwrap_or(1.0),
     };
     model.validate().map_err(|fault| CaseError::Model {
         case: shown.to_owned(),

@@ -15,7 +15,7 @@ use crate::gpu::{Gpu, GpuError};
 use crate::model::{self, Feed, Loss, Model};
 use crate::ops::adam::{self, Adam, Arenas};
 use crate::ops::fetch::Packed;
-use crate::ops::reparam::{Divergence, Sampled};
+use crate::ops::reparam::{Divergence, KlTerm, Sampled};
 use crate::ops::rng::{self as draw, Order};
 use crate::ops::state::{self, StepState};
 use crate::ops::{bce, elbo};
@@ -35,7 +35,7 @@ const KL: Limit = Limit::Each {
 /// Rounding of a kernel on its own.
 pub fn limit(step: &Step, slot: &str) -> Limit {
     match (step.kernel.module, slot) {
-        // A byte of an image is a quotient, for which WGSL grants 2.5 units in the last place.
+        // What is drawn from a byte is 0 or 1. A byte itself is a quotient, for which WGSL grants 2.5 units in the last place.
         ("fetch", _) => Limit::Ulps(3.0),
         ("texels", _) => Limit::Exact,
         ("rng", _) => Limit::Ulps(4.0),
@@ -58,7 +58,7 @@ struct Workload {
 }
 
 /// The tutorial's model as it is trained; one of colour images whose channels fill tiles; and one
-/// whose channels fill none, which leaves it to the plain kernels.
+/// whose channels fill none, which leaves it to the plain kernels, on images that are drawn.
 fn workloads() -> [Workload; 3] {
     let odd = Model {
         image: [12, 8, 1],
@@ -67,6 +67,7 @@ fn workloads() -> [Workload; 3] {
         decoder_base: 3,
         decoder_filters: [7, 5],
         loss: Loss::AnalyticKl,
+        beta: 0.25,
     };
     [
         Workload {
@@ -88,7 +89,7 @@ fn workloads() -> [Workload; 3] {
             model: odd,
             batch: 7,
             tail: 3,
-            binarize: Binarize::Threshold,
+            binarize: Binarize::Stochastic,
         },
     ]
 }
@@ -123,21 +124,21 @@ impl Workload {
     async fn run(&self, gpu: &Gpu) -> Result<Section, GpuError> {
         let (model, caps) = (&self.model, gpu.caps());
         let images = self.images();
-        let packed = Packed {
-            shape: images.shape(),
-            count: images.count(),
-            depth: images.depth(),
+        let packed = Packed::of(&images);
+        let train = match self.binarize {
+            Binarize::Stochastic => packed.drawn(),
+            Binarize::Threshold | Binarize::None => packed,
         };
-        let feed = |order| Feed::Resident("images", packed, order);
         let batches = [self.batch, self.tail].into_iter().filter(|b| *b > 0);
         let mut plans = Vec::new();
         for batch in batches.clone() {
-            let feed = feed(Order::Shuffled);
+            let feed = Feed::Resident("images", train, Order::Shuffled);
             let adam = Adam::default();
             plans.push(model::train_step(model, feed, adam, batch, caps));
         }
         for batch in batches {
-            plans.push(model::evaluate(model, feed(Order::File), batch, caps));
+            let feed = Feed::Resident("images", packed, Order::File);
+            plans.push(model::evaluate(model, feed, batch, caps));
         }
         plans.push(model::sum_terms(images.count(), caps));
         plans.push(model::decode(model, self.batch, caps));
@@ -221,7 +222,11 @@ async fn far_out(gpu: &Gpu) -> Result<Section, GpuError> {
         v: data("v", &[WEIGHTS]),
     };
     let (logpx_z, _) = bce::loss_and_grad(&mut plan, logits, x);
-    elbo::batch_means(&mut plan, Divergence::MonteCarlo, logpx_z, latent, state);
+    let kl_term = KlTerm {
+        form: Divergence::MonteCarlo,
+        beta: 4.0,
+    };
+    elbo::batch_means(&mut plan, kl_term, logpx_z, latent, state);
     adam::update(&mut plan, state, arenas, Adam::default());
     state::advance(&mut plan, state, IMAGES, 1);
 

@@ -23,7 +23,11 @@ impl Kl {
 /// What becomes of grey levels.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum BinarizeArg {
+    /// 1 from byte 128 up, else 0
     Threshold,
+    /// 1 with a probability of byte / 255: training images anew in each epoch, images to evaluate once
+    Stochastic,
+    /// Real numbers from 0 to 1
     None,
 }
 
@@ -31,8 +35,19 @@ impl BinarizeArg {
     pub fn value(self) -> Binarize {
         match self {
             BinarizeArg::Threshold => Binarize::Threshold,
+            BinarizeArg::Stochastic => Binarize::Stochastic,
             BinarizeArg::None => Binarize::None,
         }
+    }
+}
+
+/// The weight of the KL term.
+pub fn weight(text: &str) -> Result<f64, String> {
+    // The device computes in single precision.
+    let single = text.parse::<f64>().ok().filter(|v| (*v as f32).is_finite());
+    match single {
+        Some(value) if value >= 0.0 => Ok(value),
+        _ => Err("give a number from 0 up, such as 4".into()),
     }
 }
 

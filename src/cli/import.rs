@@ -8,7 +8,7 @@ use cvae_gpu::layout;
 use cvae_gpu::model_file::Stored;
 use cvae_gpu::tensor_file::TensorFile;
 
-use super::choices::{BinarizeArg, Kl, pair};
+use super::choices::{BinarizeArg, Kl, pair, weight};
 use super::output::Output;
 use super::trained::path_of;
 use super::{Common, say};
@@ -31,7 +31,10 @@ pub struct ImportArgs {
     /// KL term it was trained with [default: mc]
     #[arg(long, value_enum)]
     kl: Option<Kl>,
-    /// How grey levels become 0 and 1 for it [default: threshold]
+    /// Weight of the KL term it was trained with [default: 1]
+    #[arg(long, value_name = "B", value_parser = weight)]
+    beta: Option<f64>,
+    /// How grey levels become 0 and 1 for it [default: threshold; none for images of three channels]
     #[arg(long, value_enum)]
     binarize: Option<BinarizeArg>,
     /// Print JSON on standard output
@@ -55,6 +58,9 @@ impl ImportArgs {
         }
         if let Some(kl) = self.kl {
             trained.model.loss = kl.loss();
+        }
+        if let Some(beta) = self.beta {
+            trained.model.beta = beta;
         }
         if let Some(binarize) = self.binarize {
             trained.binarize = binarize.value();

@@ -63,6 +63,7 @@ impl PlanArgs {
             shape: model.image,
             count: 60_000,
             depth: cvae_gpu::data::Depth::Bit,
+            drawn: false,
         };
         let feed = Feed::Resident("train.images", data, Order::Shuffled);
         let plan = model::train_step(&model, feed, Adam::default(), self.batch as usize, &caps);

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 use cvae_gpu::checkpoint::{Checkpoint, Platform};
 use cvae_gpu::config::RunConfig;
-use cvae_gpu::data::{self, DataError, ImageSet};
+use cvae_gpu::data::{self, Binarize, DataError, ImageSet};
 use cvae_gpu::event::Event;
 use cvae_gpu::faults::Faults;
 use cvae_gpu::gpu::{Gpu, GpuError};
@@ -116,7 +116,9 @@ impl TrainArgs {
 
     /// A new run in a folder of its own.
     fn begin(&self, common: &Common) -> anyhow::Result<Job> {
-        let set = data::load(self.run.data(), self.run.binarize())?;
+        let set = data::load(self.run.data(), Binarize::None)?;
+        let binarize = self.run.binarize(set.shape());
+        let set = set.binarized(binarize)?;
         let run = self.run.fresh(&self.model, common.selection(), &set)?;
         let (batch, images) = (run.batch, set.train.images.count());
         if batch > images {

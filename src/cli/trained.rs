@@ -8,10 +8,10 @@ use cvae_gpu::data::{self, Binarize, PackedImages, Split, mnist};
 use cvae_gpu::explore::{ExploreError, Explorer};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::Loss;
-use cvae_gpu::model_file::{Stored, Trained, binarize_name};
+use cvae_gpu::model_file::{Stored, Trained};
 use cvae_gpu::report::Meter;
 
-use super::choices::{BinarizeArg, Kl, pair};
+use super::choices::{BinarizeArg, Kl, pair, weight};
 use super::{Common, say};
 
 /// Files that a run folder keeps its model in, the finished one first.
@@ -58,6 +58,9 @@ struct Given {
         help_heading = "Expect of the model (the file says what it is)"
     )]
     kl: Option<Kl>,
+    /// Weight of the KL term that the model must have been trained with
+    #[arg(long, value_parser = weight, value_name = "B", help_heading = "Expect of the model (the file says what it is)")]
+    beta: Option<f64>,
 }
 
 /// The images, in file order.
@@ -72,7 +75,7 @@ pub struct DataFlags {
     /// Only the first so many images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Data")]
     limit: Option<u32>,
-    /// How grey levels become 0 and 1 [default: as the model was trained, else threshold]
+    /// How grey levels become 0 and 1 [default: as the model was trained]
     #[arg(long, value_enum, help_heading = "Data")]
     binarize: Option<BinarizeArg>,
 }
@@ -118,19 +121,24 @@ impl DataFlags {
         if let (Some(given), Some(own)) = (given, stored.binarize())
             && given != own
         {
-            let [given, own] = [given, own].map(binarize_name);
+            let [given, own] = [given, own].map(Binarize::name);
             bail!("--binarize {given}, but the model was trained with {own}: leave it out");
         }
-        let binarize = given.or(stored.binarize()).unwrap_or(Binarize::Threshold);
         let source = self.data.as_deref().or(stored.data());
         let source = source.unwrap_or(mnist::NAME).to_owned();
-        let set = data::load(&source, binarize)?;
+        let set = data::load(&source, Binarize::None)?;
+        let known = given.or(stored.binarize());
+        let binarize = known.unwrap_or_else(|| Binarize::usual(set.shape()));
+        let set = set.binarized(binarize)?;
         let split = match self.split {
             Part::Test => set.test,
             Part::Train => set.train,
         };
         let limit = self.limit.map_or(usize::MAX, |n| n as usize);
-        let Split { images, labels } = split.first(limit);
+        let Split { mut images, labels } = split.first(limit);
+        if binarize == Binarize::Stochastic {
+            images = images.drawn();
+        }
         Ok(Images {
             images,
             labels,
@@ -177,6 +185,7 @@ impl ModelFlags {
         let loss = given.kl.map(Kl::loss);
         if !fixed {
             model.loss = loss.unwrap_or(model.loss);
+            model.beta = given.beta.unwrap_or(model.beta);
         }
         let kl = |loss| match loss {
             Loss::Mc => "mc".to_owned(),
@@ -204,6 +213,11 @@ impl ModelFlags {
                 model.decoder_base.to_string(),
             ),
             ("--kl", loss.map(kl), kl(model.loss)),
+            (
+                "--beta",
+                given.beta.map(|beta| beta.to_string()),
+                model.beta.to_string(),
+            ),
         ] {
             if let Some(given) = given.filter(|given| *given != own) {
                 let path = self.model.display();

@@ -19,6 +19,16 @@ pub enum DataError {
         /// The path that was given.
         path: PathBuf,
     },
+    /// Images are to be drawn by their grey levels and have none.
+    #[error(
+        "the images of `{name}` are stored as bits, which leave --binarize stochastic nothing to draw \
+         by: give their grey levels with --data, as a folder of the original IDX files or a set packed \
+         with `cvae-gpu data pack --grey`"
+    )]
+    NoGrey {
+        /// The set.
+        name: String,
+    },
     /// A folder was needed and a file was given.
     #[error(
         "{path}: this is not a folder; give the folder that holds the IDX files",

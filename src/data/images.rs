@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::rng::{self, Stream};
+
 /// How much storage one value of an image takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Depth {
@@ -32,14 +34,37 @@ impl Depth {
     }
 }
 
-/// Whether bytes become bits when images are packed.
+/// Whether and how bytes become 0 or 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Binarize {
     /// A value becomes 1 exactly when its byte is 128 or more (byte / 255 > 0.5).
     Threshold,
+    /// A value is drawn, and becomes 1 with a probability of byte / 255: anew in each epoch of
+    /// training, and once where images are evaluated.
+    Stochastic,
     /// Values are kept as they are.
     None,
+}
+
+impl Binarize {
+    /// What images of that shape (height, width, channels) get unless told otherwise. Colours of
+    /// which each is all or nothing are nobody's wish.
+    pub fn usual([_, _, channels]: [usize; 3]) -> Binarize {
+        match channels {
+            1 => Binarize::Threshold,
+            _ => Binarize::None,
+        }
+    }
+
+    /// As options and files spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Binarize::Threshold => "threshold",
+            Binarize::Stochastic => "stochastic",
+            Binarize::None => "none",
+        }
+    }
 }
 
 /// The smallest byte that [`Binarize::Threshold`] turns into 1.
@@ -60,7 +85,8 @@ pub struct PackedImages {
 }
 
 impl PackedImages {
-    /// Packs `pixels`, whole images of `shape` (height, width, channels), a byte a value.
+    /// Packs `pixels`, whole images of `shape` (height, width, channels), a byte a value: as bits
+    /// for [`Binarize::Threshold`], else as bytes.
     ///
     /// # Panics
     ///
@@ -75,7 +101,7 @@ impl PackedImages {
             pixels.len()
         );
         let (depth, bytes) = match binarize {
-            Binarize::None => (Depth::Byte, pixels.to_vec()),
+            Binarize::None | Binarize::Stochastic => (Depth::Byte, pixels.to_vec()),
             Binarize::Threshold => {
                 let mut bytes = Vec::with_capacity(pixels.len() / values * values.div_ceil(8));
                 for image in pixels.chunks_exact(values) {
@@ -227,6 +253,26 @@ impl PackedImages {
             Depth::Byte => PackedImages::from_bytes(self.shape, &self.bytes, Binarize::Threshold),
         }
     }
+
+    /// The same images at [`Depth::Bit`], by one draw of [`Binarize::Stochastic`]. It depends on the
+    /// place of an image among the others and on nothing else, no seed either, so that whatever is
+    /// evaluated on the same images is evaluated on the same bits.
+    pub fn drawn(self) -> PackedImages {
+        if self.depth == Depth::Bit {
+            return self;
+        }
+        let mut pixels = Vec::with_capacity(self.bytes.len());
+        for (image, bytes) in self.bytes.chunks_exact(self.image_bytes()).enumerate() {
+            for (block, bytes) in bytes.chunks(4).enumerate() {
+                let mut four = [0; 4];
+                four[..bytes.len()].copy_from_slice(bytes);
+                let counter = [block as u32, image as u32, 0, Stream::FixedPixels as u32];
+                let drawn = rng::bernoulli(four, counter, rng::key(0));
+                pixels.extend(drawn[..bytes.len()].iter().map(|one| 255 * u8::from(*one)));
+            }
+        }
+        PackedImages::from_bytes(self.shape, &pixels, Binarize::Threshold)
+    }
 }
 
 /// Packs up to eight values into a byte, the first into the least significant bit.
@@ -298,6 +344,31 @@ mod tests {
         let later = PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::None).binarized();
         assert_eq!(once, later);
         assert_eq!(later.clone().binarized(), later);
+    }
+
+    // 8 grey images of 35 values each, so that words are left over; the share of ones lies within
+    // four standard deviations of the mean grey.
+    #[test]
+    fn images_are_drawn_once_and_for_all_by_their_grey_levels() {
+        let pixels: Vec<u8> = (0..8 * 35).map(|i| (i * 37 % 256) as u8).collect();
+        let grey = PackedImages::from_bytes([5, 7, 1], &pixels, Binarize::Stochastic);
+        assert_eq!(grey.depth(), Depth::Byte);
+        let drawn = grey.clone().drawn();
+        assert_eq!(drawn.depth(), Depth::Bit);
+        assert_eq!(drawn, drawn.clone().drawn());
+        assert_ne!(drawn, grey.clone().binarized());
+        assert_eq!(grey.clone().first(3).drawn(), drawn.clone().first(3));
+        let values: Vec<f32> = (0..8).flat_map(|i| drawn.values(i)).collect();
+        let (mut off, mut variance) = (0.0, 0.0);
+        for (value, byte) in values.into_iter().zip(pixels) {
+            let p = f64::from(byte) / 255.0;
+            off += f64::from(value) - p;
+            variance += p * (1.0 - p);
+            if byte == 0 || byte == 255 {
+                assert_eq!(f64::from(value), p);
+            }
+        }
+        assert!(off.abs() < 4.0 * variance.sqrt(), "{off} ones too many");
     }
 
     #[test]

@@ -87,6 +87,29 @@ impl ImageSet {
         self.train.images.shape()
     }
 
+    /// The set as training and evaluation take it. [`Binarize::Threshold`] turns bytes into bits;
+    /// [`Binarize::Stochastic`] keeps the training images as bytes, from which the device draws in
+    /// each epoch, and draws the test images ([`PackedImages::drawn`]); [`Binarize::None`] keeps what
+    /// is stored, so a set stored as bits stays bits: look at [`PackedImages::depth`].
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::NoGrey`] where there is nothing to draw by.
+    pub fn binarized(mut self, binarize: Binarize) -> Result<ImageSet, DataError> {
+        match binarize {
+            Binarize::Threshold => {
+                self.train.images = self.train.images.binarized();
+                self.test.images = self.test.images.binarized();
+            }
+            Binarize::Stochastic if self.train.images.depth() == Depth::Bit => {
+                return Err(DataError::NoGrey { name: self.name });
+            }
+            Binarize::Stochastic => self.test.images = self.test.images.drawn(),
+            Binarize::None => {}
+        }
+        Ok(self)
+    }
+
     /// The SHA-256 of shape, depth and images, in lower-case hexadecimal: equal for sets which
     /// train alike, wherever they lie and whatever their name and labels.
     pub fn fingerprint(&self) -> String {
@@ -102,15 +125,16 @@ impl ImageSet {
     }
 }
 
-/// Loads the set that `source` names.
+/// Loads the set that `source` names, [binarized](ImageSet::binarized).
 ///
 /// `mnist` is always the embedded set; to load a folder or file of that name, write
 /// `./mnist`. Anything else is a path: a folder of IDX files or a packed set file.
-///
-/// [`Binarize::Threshold`] turns bytes into bits. [`Binarize::None`] keeps what the
-/// source stores, so a set that was stored as bits (the embedded one is) stays bits:
-/// look at [`PackedImages::depth`] to learn which came.
 pub fn load(source: &str, binarize: Binarize) -> Result<ImageSet, DataError> {
+    open(source)?.binarized(binarize)
+}
+
+/// Loads the set as it is stored.
+fn open(source: &str) -> Result<ImageSet, DataError> {
     if source == mnist::NAME {
         return mnist::load();
     }
@@ -126,14 +150,9 @@ pub fn load(source: &str, binarize: Binarize) -> Result<ImageSet, DataError> {
         // `.` and `/` have no last part to take a name from.
         let name = path.file_name().unwrap_or(path.as_os_str());
         let name = name.to_string_lossy().into_owned();
-        return Ok(idx::IdxFolder::read(path)?.into_set(name, binarize));
+        return Ok(idx::IdxFolder::read(path)?.into_set(name, Binarize::None));
     }
-    let (mut set, _) = packed::read_file(path)?;
-    if binarize == Binarize::Threshold {
-        set.train.images = set.train.images.binarized();
-        set.test.images = set.test.images.binarized();
-    }
-    Ok(set)
+    Ok(packed::read_file(path)?.0)
 }
 
 #[cfg(test)]
@@ -175,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn bits_cannot_be_drawn_by_and_the_way_out_is_named() {
+        let error = load("mnist", Binarize::Stochastic).unwrap_err();
+        let text = error.to_string();
+        for word in ["`mnist`", "--binarize stochastic", "--data", "--grey"] {
+            assert!(text.contains(word), "{text}");
+        }
+    }
+
+    #[test]
     fn a_source_that_does_not_exist_is_named_with_what_would_do() {
         let error = load("no/such/thing", Binarize::None).unwrap_err();
         assert!(matches!(error, DataError::SourceMissing { .. }));
@@ -197,6 +225,10 @@ mod tests {
         assert_eq!(bits.train.images.values(0), [0.0, 1.0]);
         assert_eq!(bits.train.images.values(1), [0.0, 1.0]);
         assert_eq!(bits.test.images.values(0), [1.0, 0.0]);
+        // Training draws on the device, evaluation has been drawn.
+        let drawn = load(source, Binarize::Stochastic).unwrap();
+        assert_eq!(drawn.train, tiny().train);
+        assert_eq!(drawn.test.images, tiny().test.images.drawn());
     }
 
     #[test]

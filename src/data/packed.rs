@@ -60,7 +60,7 @@ pub fn pack(source: &Path, binarize: Binarize, name: &str) -> Result<Vec<u8>, Da
     };
     let change = match binarize {
         Binarize::Threshold => "; binarized: 1 where the byte is 128 or more, else 0",
-        Binarize::None => "",
+        Binarize::Stochastic | Binarize::None => "",
     };
     let provenance = Provenance {
         origin: format!("{origin}{change}"),

@@ -18,7 +18,7 @@ fn encoded(p: &mut Plan, model: &Model, images: Packed, state: SlotId) -> (SlotI
     params::declare(p, &model.params());
     let data = fetch::declare(p, IMAGES, &images);
     let indices = rng::shuffle(p, state, images.count, Order::File);
-    let x = fetch::batch(p, images, data, indices);
+    let x = fetch::batch(p, images, state, data, indices);
     let enc = model.encoder().forward(p, x);
     (x, texels::in_buffer(p, enc.output()))
 }

@@ -1,8 +1,8 @@
 //! Where the terms of the objective go: a ring of batch means, or a table over a split.
 
-use super::reparam::{Divergence, Sampled};
+use super::kernel;
+use super::reparam::{Divergence, KlTerm, Sampled};
 use super::state::StepState;
-use super::{flag, kernel};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
@@ -13,12 +13,9 @@ pub const COLUMNS: usize = 5;
 /// Columns of the table of terms: log p(x|z), log p(z), log q(z|x), analytic KL.
 pub const TERMS: usize = 4;
 
-fn constants(batch: usize, divergence: Divergence) -> [(&'static str, f64); 3] {
-    [
-        ("BATCH", batch as f64),
-        ("RING", RING as f64),
-        ("ANALYTIC", flag(divergence == Divergence::Analytic)),
-    ]
+fn constants(batch: usize, term: KlTerm) -> [(&'static str, f64); 4] {
+    let [form, beta] = term.constants();
+    [("BATCH", batch as f64), ("RING", RING as f64), form, beta]
 }
 
 fn term(t: &Tensors, n: usize) -> [f64; TERMS] {
@@ -35,10 +32,11 @@ fn bindings(logpx_z: SlotId, latent: Sampled, state: SlotId) -> Vec<(&'static st
     ]
 }
 
-/// Appends the means over the batch, into the row `step mod RING` of `metrics`.
+/// Appends the means over the batch, into the row `step mod RING` of `metrics`. The loss holds the
+/// KL term with its weight; the other columns are terms of the ELBO as they are.
 pub fn batch_means(
     plan: &mut Plan,
-    divergence: Divergence,
+    kl_term: KlTerm,
     logpx_z: SlotId,
     latent: Sampled,
     state: SlotId,
@@ -54,19 +52,20 @@ pub fn batch_means(
                 .for_each(|(m, v)| *m += v / batch as f64);
         }
         let [logpx_z, logpz, logqz_x, kl] = mean;
-        let divergence = match divergence {
+        let divergence = match kl_term.form {
             Divergence::MonteCarlo => logqz_x - logpz,
             Divergence::Analytic => kl,
         };
         let at = StepState::of(t).step as usize % RING * COLUMNS;
-        let row = [divergence - logpx_z, logpx_z, logpz, logqz_x, kl];
+        let loss = kl_term.beta * divergence - logpx_z;
+        let row = [loss, logpx_z, logpz, logqz_x, kl];
         t.floats_mut("ring")[at..][..COLUMNS].copy_from_slice(&row);
     };
     let mut bindings = bindings(logpx_z, latent, state);
     bindings.push(("ring", ring));
     plan.push(Step {
         label: "elbo batch means".into(),
-        kernel: kernel("elbo", "batch_means", &constants(batch, divergence), twin),
+        kernel: kernel("elbo", "batch_means", &constants(batch, kl_term), twin),
         bindings,
         grid: [1, 1, 1],
         flops: (TERMS * batch) as u64,
@@ -95,12 +94,7 @@ pub fn record(
     bindings.push(("terms", table));
     plan.push(Step {
         label: "elbo record".into(),
-        kernel: kernel(
-            "elbo",
-            "record",
-            &constants(batch, Divergence::MonteCarlo),
-            twin,
-        ),
+        kernel: kernel("elbo", "record", &constants(batch, KlTerm::PLAIN), twin),
         bindings,
         grid: [groups(batch, 64), 1, 1],
         flops: 0,

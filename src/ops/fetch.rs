@@ -1,9 +1,11 @@
-//! Gathers a batch from packed, resident data.
+//! Gathers a batch from packed, resident data, as it is or drawn anew.
 
 use super::kernel;
+use super::state::StepState;
 use crate::data::{Depth, PackedImages};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
+use crate::rng::{self, Stream};
 
 /// A packed split as the plan sees it.
 #[derive(Clone, Copy, Debug)]
@@ -14,6 +16,8 @@ pub struct Packed {
     pub count: usize,
     /// Bits of a packed value.
     pub depth: Depth,
+    /// Each epoch draws the values: a byte is 255 times the probability of a 1.
+    pub drawn: bool,
 }
 
 impl Packed {
@@ -23,6 +27,16 @@ impl Packed {
             shape: images.shape(),
             count: images.count(),
             depth: images.depth(),
+            drawn: false,
+        }
+    }
+
+    /// The same images, whose values each epoch draws. A bit is certain and stays what it is.
+    #[must_use]
+    pub fn drawn(self) -> Self {
+        Packed {
+            drawn: self.depth == Depth::Byte,
+            ..self
         }
     }
 
@@ -42,17 +56,29 @@ pub fn declare(plan: &mut Plan, name: &str, data: &Packed) -> SlotId {
     plan.words(name, &[data.count, data.words()], Role::Data)
 }
 
-/// Appends the gather: `x [B, H, W, C]` in [0, 1].
-pub fn batch(plan: &mut Plan, data: Packed, images: SlotId, indices: SlotId) -> SlotId {
-    let batch = plan.batch;
+/// Appends the gather: `x [B, H, W, C]` in [0, 1]. Where values are drawn, that is a function of the
+/// state's seed and epoch, of the image and of the value's place in it.
+pub fn batch(
+    plan: &mut Plan,
+    data: Packed,
+    state: SlotId,
+    images: SlotId,
+    indices: SlotId,
+) -> SlotId {
     let [h, w, c] = data.shape;
-    let x = plan.slot("x", &[batch, h, w, c], Role::Activation);
+    let x = plan.slot("x", &[plan.batch, h, w, c], Role::Activation);
+    let bound = vec![("images", images), ("indices", indices), ("x", x)];
+    if data.drawn {
+        draw(plan, data, [bound, vec![("state", state)]].concat());
+    } else {
+        unpack(plan, data, bound);
+    }
+    x
+}
+
+fn unpack(plan: &mut Plan, data: Packed, bindings: Vec<(&'static str, SlotId)>) {
+    let batch = plan.batch;
     let (values, bits) = (data.values(), data.depth.bits() as usize);
-    let constants = [
-        ("BATCH", batch as f64),
-        ("VALUES", values as f64),
-        ("BITS", bits as f64),
-    ];
     let twin = move |t: &Tensors| {
         let (images, indices) = (t.words("images"), t.words("indices"));
         let mask = (1u32 << bits) - 1;
@@ -66,10 +92,43 @@ pub fn batch(plan: &mut Plan, data: Packed, images: SlotId, indices: SlotId) -> 
     };
     plan.push(Step {
         label: "fetch".into(),
-        kernel: kernel("fetch", "unpack", &constants, twin),
-        bindings: vec![("images", images), ("indices", indices), ("x", x)],
+        kernel: kernel("fetch", "unpack", &constants(batch, data), twin),
+        bindings,
         grid: [groups(values, 64), groups(batch, 1), 1],
         flops: 0,
     });
-    x
+}
+
+fn draw(plan: &mut Plan, data: Packed, bindings: Vec<(&'static str, SlotId)>) {
+    let batch = plan.batch;
+    let values = data.values();
+    let twin = move |t: &Tensors| {
+        let (images, indices) = (t.words("images"), t.words("indices"));
+        let state = StepState::of(t);
+        for (row, x) in t.floats_mut("x").chunks_mut(values).enumerate() {
+            let image = indices[row];
+            let words = &images[image as usize * data.words()..];
+            for (block, (four, word)) in x.chunks_mut(4).zip(words).enumerate() {
+                let counter = [block as u32, image, state.epoch, Stream::Pixels as u32];
+                let drawn = rng::bernoulli(word.to_le_bytes(), counter, rng::key(state.seed));
+                let ones = drawn.map(|one| f64::from(u8::from(one)));
+                four.copy_from_slice(&ones[..four.len()]);
+            }
+        }
+    };
+    plan.push(Step {
+        label: "fetch".into(),
+        kernel: kernel("fetch", "draw", &constants(batch, data), twin),
+        bindings,
+        grid: [groups(values.div_ceil(4), 64), groups(batch, 1), 1],
+        flops: 0,
+    });
+}
+
+fn constants(batch: usize, data: Packed) -> [(&'static str, f64); 3] {
+    [
+        ("BATCH", batch as f64),
+        ("VALUES", data.values() as f64),
+        ("BITS", f64::from(data.depth.bits())),
+    ]
 }

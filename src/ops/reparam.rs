@@ -13,6 +13,31 @@ pub enum Divergence {
     Analytic,
 }
 
+/// The KL term of the loss: a form of the divergence, and its weight.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KlTerm {
+    /// How the divergence is computed.
+    pub form: Divergence,
+    /// Its weight β (Higgins et al., "beta-VAE", ICLR 2017). With 1 the loss is minus the ELBO.
+    pub beta: f64,
+}
+
+impl KlTerm {
+    /// Of steps which compute the terms of the ELBO and nothing that β enters.
+    pub(super) const PLAIN: KlTerm = KlTerm {
+        form: Divergence::MonteCarlo,
+        beta: 1.0,
+    };
+
+    /// As constants of a shader.
+    pub(super) fn constants(self) -> [(&'static str, f64); 2] {
+        [
+            ("ANALYTIC", flag(self.form == Divergence::Analytic)),
+            ("BETA", self.beta),
+        ]
+    }
+}
+
 /// What the sampling step reads and writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampled {
@@ -30,12 +55,10 @@ pub struct Sampled {
     pub kl: SlotId,
 }
 
-fn constants(batch: usize, latent: usize, divergence: Divergence) -> [(&'static str, f64); 3] {
-    [
-        ("BATCH", batch as f64),
-        ("LATENT", latent as f64),
-        ("ANALYTIC", flag(divergence == Divergence::Analytic)),
-    ]
+fn constants(batch: usize, latent: usize, term: KlTerm) -> [(&'static str, f64); 4] {
+    let [form, beta] = term.constants();
+    let batch = ("BATCH", batch as f64);
+    [batch, ("LATENT", latent as f64), form, beta]
 }
 
 /// Appends z = mean + exp(logvar / 2) eps and its log-densities; `q` is `[B, 2·latent]`.
@@ -70,7 +93,7 @@ pub fn sample(plan: &mut Plan, q: SlotId, eps: SlotId) -> Sampled {
         kernel: kernel(
             "reparam",
             "sample",
-            &constants(batch, latent, Divergence::MonteCarlo),
+            &constants(batch, latent, KlTerm::PLAIN),
             twin,
         ),
         bindings: vec![
@@ -95,7 +118,7 @@ pub fn sample(plan: &mut Plan, q: SlotId, eps: SlotId) -> Sampled {
 }
 
 /// Appends the gradient `dq [B, 2·latent]` of the mean loss, from the decoder's `dz`.
-pub fn backward(plan: &mut Plan, divergence: Divergence, drawn: Sampled, dz: SlotId) -> SlotId {
+pub fn backward(plan: &mut Plan, term: KlTerm, drawn: Sampled, dz: SlotId) -> SlotId {
     let batch = plan.batch;
     let Sampled { q, eps, z, .. } = drawn;
     let latent = plan[z].len() / batch;
@@ -105,13 +128,13 @@ pub fn backward(plan: &mut Plan, divergence: Divergence, drawn: Sampled, dz: Slo
         let (q, eps) = (t.floats("q"), t.floats("eps"));
         let (z, dz) = (t.floats("z"), t.floats("dz"));
         let mut dq = t.floats_mut("dq");
-        let scale = 1.0 / batch as f64;
+        let scale = term.beta / batch as f64;
         for n in 0..batch {
             for d in 0..latent {
                 let (i, at) = (n * latent + d, 2 * n * latent + d);
                 let (mean, logvar) = (q[at], q[at + latent]);
                 let noise = 0.5 * eps[i] * (0.5 * logvar).exp();
-                (dq[at], dq[at + latent]) = match divergence {
+                (dq[at], dq[at + latent]) = match term.form {
                     Divergence::MonteCarlo => {
                         let total = dz[i] + z[i] * scale;
                         (total, total * noise - 0.5 * scale)
@@ -126,12 +149,7 @@ pub fn backward(plan: &mut Plan, divergence: Divergence, drawn: Sampled, dz: Slo
     };
     plan.push(Step {
         label: "reparam backward".into(),
-        kernel: kernel(
-            "reparam",
-            "backward",
-            &constants(batch, latent, divergence),
-            twin,
-        ),
+        kernel: kernel("reparam", "backward", &constants(batch, latent, term), twin),
         bindings: vec![("q", q), ("eps", eps), ("z", z), ("dz", dz), ("dq", dq)],
         grid: [groups(batch * latent, 64), 1, 1],
         flops: 8 * (batch * latent) as u64,

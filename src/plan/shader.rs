@@ -1,7 +1,8 @@
 //! The shader modules and what they say about themselves.
 //!
-//! A module is `common.wgsl` followed by its own file. The tiled convolutions stand on two more:
-//! `common/conv.wgsl`, and `common/buffers.wgsl` or `common/texels.wgsl` for where images lie.
+//! A module is `common.wgsl` followed by its own file. Those which draw stand on `common/philox.wgsl`
+//! too. The tiled convolutions stand on two more: `common/conv.wgsl`, and `common/buffers.wgsl` or
+//! `common/texels.wgsl` for where images lie.
 //! Binding names, access, types and workgroup sizes are read from the WGSL with naga, so that Rust
 //! never repeats them.
 
@@ -35,6 +36,7 @@ pub struct Source {
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
 
+const COMMON_PHILOX: &str = include_str!("../../shaders/common/philox.wgsl");
 const COMMON_CONV: &str = include_str!("../../shaders/common/conv.wgsl");
 const COMMON_BUFFERS: &str = include_str!("../../shaders/common/buffers.wgsl");
 const COMMON_TEXELS: &str = include_str!("../../shaders/common/texels.wgsl");
@@ -84,6 +86,9 @@ impl Source {
     /// The files it is made of, in order: stem and text.
     fn parts(&self) -> Vec<(&'static str, &'static str)> {
         let mut parts = vec![("common", COMMON)];
+        if ["fetch", "rng"].contains(&self.file) {
+            parts.push(("common/philox", COMMON_PHILOX));
+        }
         match self.quads {
             None => {}
             Some(Quads::Buffers) => parts.push(("common/buffers", COMMON_BUFFERS)),

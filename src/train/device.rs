@@ -1,7 +1,7 @@
 //! What a run has on the device: its memory and its compiled plans.
 
 use super::{Options, TrainError};
-use crate::data::ImageSet;
+use crate::data::{Binarize, ImageSet};
 use crate::eval::{self, Evaluator, test_feed};
 use crate::event::{Record, Snapshot};
 use crate::gpu::{Ahead, Gpu, GpuError, Memory, Replay};
@@ -52,10 +52,10 @@ impl Plans {
     fn new(options: &Options, data: &ImageSet, batch: usize, caps: &Caps) -> Self {
         let model = &options.model;
         let images = &data.train.images;
-        let packed = Packed {
-            shape: images.shape(),
-            count: images.count(),
-            depth: images.depth(),
+        let packed = Packed::of(images);
+        let packed = match options.binarize {
+            Binarize::Stochastic => packed.drawn(),
+            Binarize::Threshold | Binarize::None => packed,
         };
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
         let train = |batch| model::train_step(model, feed, options.adam, batch, caps);

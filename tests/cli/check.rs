@@ -111,6 +111,7 @@ fn a_check_without_options_finds_the_adapter_right() {
         ("p2.safetensors", 65),
         ("colour.safetensors", 84),
         ("analytic-kl.safetensors", 84),
+        ("beta.safetensors", 84),
         ("zero-biases.safetensors", 84),
         ("large-logits.safetensors", 84),
     ] {
@@ -358,6 +359,7 @@ fn configurations_that_make_no_sense_are_refused() {
             "`param/decoder.deconv1.kernel`",
         ),
         ("loss", "beta".into(), "expected `mc` or `analytic_kl`"),
+        ("beta", (-1.0).into(), "from 0 up"),
     ] {
         assert_refused(&with(key, value), &[word]);
     }
@@ -465,6 +467,7 @@ fn a_case_larger_than_any_adapter_is_refused_before_anything_is_allocated() {
         decoder_base: 1,
         decoder_filters: [1, 60_000],
         loss: Loss::Mc,
+        beta: 1.0,
     };
     let batch = 300;
     let params = model.params().into_iter();

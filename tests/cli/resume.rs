@@ -57,7 +57,7 @@ impl Place {
 
     /// Two runs have the same files, but for the times in them.
     #[track_caller]
-    fn check_same(&self, run: &str, reference: &str) {
+    pub fn check_same(&self, run: &str, reference: &str) {
         self.check_files(run, &self.files(reference));
     }
 
@@ -188,6 +188,7 @@ fn options_that_contradict_the_run_are_refused_and_change_nothing() {
         ("--latent-dim 3", ["--latent-dim", "2"]),
         ("--encoder-filters 8,16", ["--encoder-filters", "[8, 8]"]),
         ("--kl analytic", ["--kl", "mc"]),
+        ("--beta 4", ["--beta", "1"]),
         ("--binarize none", ["--binarize", "threshold"]),
         ("--epochs 1", ["--epochs 1", "earlier"]),
         ("--max-steps 4", ["--max-steps 4", "earlier"]),
@@ -196,7 +197,7 @@ fn options_that_contradict_the_run_are_refused_and_change_nothing() {
         place.resume("run", words).fail(1, &expected);
     }
     // The same values are no contradiction.
-    let same = "--batch 7 --lr 1e-4 --seed 0 --epochs 2 --kl mc --data idx";
+    let same = "--batch 7 --lr 1e-4 --seed 0 --epochs 2 --kl mc --beta 1 --data idx";
     place.resume("run", same).succeed();
     assert!(place.files("run") == before, "a refusal changed the run");
     place.train("--resume run --out other").fail(2, &["--out"]);

@@ -4,7 +4,13 @@ use cvae_gpu::plan::shader::{Mistake, SOURCES};
 
 /// Stems of all shader files, those which others stand on too.
 pub fn files() -> Vec<&'static str> {
-    let common = ["common", "common/buffers", "common/conv", "common/texels"];
+    let common = [
+        "common",
+        "common/buffers",
+        "common/conv",
+        "common/philox",
+        "common/texels",
+    ];
     let mut files: Vec<_> = SOURCES.iter().map(|s| s.file).chain(common).collect();
     files.sort_unstable();
     files.dedup();

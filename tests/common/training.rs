@@ -46,10 +46,29 @@ pub fn rectangles(train: usize, test: usize) -> ImageSet {
     }
 }
 
+/// Images of all grey levels.
+pub fn grey(shape: [usize; 3], train: usize, test: usize) -> ImageSet {
+    let split = |count: usize, seed: u64| {
+        let values = count * shape.iter().product::<usize>();
+        let pixels = super::uniform(values, 127.9, seed).into_iter();
+        let pixels: Vec<u8> = pixels.map(|v| (v + 128.0) as u8).collect();
+        Split {
+            images: PackedImages::from_bytes(shape, &pixels, Binarize::None),
+            labels: None,
+        }
+    };
+    ImageSet {
+        name: "grey".into(),
+        train: split(train, 1),
+        test: split(test, 2),
+    }
+}
+
 /// Two epochs in batches of 16.
 pub fn options() -> Options {
     Options {
         model: small_model(),
+        binarize: Binarize::Threshold,
         adam: Adam {
             rate: 1e-3,
             ..Adam::default()

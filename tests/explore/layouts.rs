@@ -176,13 +176,13 @@ fn a_plain_file_is_a_model_and_becomes_one_of_ours() {
     file.write(folder.path().join("plain.safetensors"))
         .expect("a file");
     let encode = |model: &str| {
-        let command = format!("encode --binarize none --out codes.npy --model {model} --data");
+        let command = format!("encode --out codes.npy --model {model} --data");
         let cli = Cli::new(&command).on_adapter().path(&COLOUR.data);
         cli.within(folder.path()).succeed();
         fs::read(folder.path().join("codes.npy")).expect("codes")
     };
     let plain = encode("plain.safetensors");
-    Cli::new("import --from plain.safetensors --binarize none --out ours.safetensors")
+    Cli::new("import --from plain.safetensors --out ours.safetensors")
         .within(folder.path())
         .succeed();
     let ours = fs::read(folder.path().join("ours.safetensors")).expect("a model");

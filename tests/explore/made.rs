@@ -76,6 +76,12 @@ pub static ODD: LazyLock<Made> = LazyLock::new(|| {
     Made::new("odd", model, Binarize::None)
 });
 
+/// Images of 28×28×1 which were drawn for the model.
+pub static DRAWN: LazyLock<Made> = LazyLock::new(|| {
+    let model = GREY.trained.model.clone();
+    Made::new("drawn", model, Binarize::Stochastic)
+});
+
 impl Made {
     fn new(name: &str, model: Model, binarize: Binarize) -> Self {
         let specs = model.params();
@@ -111,8 +117,8 @@ impl Made {
         let bytes = packed::write(&set, &packed::Provenance::default()).expect("a set");
         fs::write(&data, bytes).expect("a data file");
         Made {
+            set: set.binarized(binarize).expect("a set"),
             trained,
-            set,
             model,
             data,
         }

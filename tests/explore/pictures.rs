@@ -6,7 +6,7 @@ use std::path::Path;
 use cvae_gpu::explore::{line, means};
 use image::RgbImage;
 
-use super::made::{COLOUR, GREY, Made, folder};
+use super::made::{COLOUR, DRAWN, GREY, Made, folder};
 
 fn open(path: &Path) -> RgbImage {
     image::open(path).expect("a picture").into_rgb8()
@@ -40,7 +40,7 @@ fn mean_codes(made: &Made, indices: &[usize]) -> Vec<f32> {
 
 #[test]
 fn originals_stand_above_their_reconstructions() {
-    for made in [&*GREY, &*COLOUR] {
+    for made in [&*GREY, &*COLOUR, &*DRAWN] {
         let folder = folder();
         made.on_images("reconstruct -n 18 --out pairs.png", folder.path())
             .succeed();

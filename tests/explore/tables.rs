@@ -6,7 +6,7 @@ use std::path::Path;
 use cvae_gpu::ops::elbo::TERMS;
 use serde_json::Value;
 
-use super::made::{COLOUR, COUNT, GREY, Made, folder};
+use super::made::{COLOUR, COUNT, DRAWN, GREY, Made, folder};
 use super::program::Cli;
 
 fn float(value: &Value) -> f64 {
@@ -95,6 +95,11 @@ fn the_terms_of_grey_images_are_those_of_the_twins() {
 #[test]
 fn the_terms_of_colour_images_are_those_of_the_twins() {
     check_terms(&COLOUR);
+}
+
+#[test]
+fn the_terms_of_drawn_images_are_those_of_the_twins() {
+    check_terms(&DRAWN);
 }
 
 // Draw k of the bound is that of an evaluation at step k.

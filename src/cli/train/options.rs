@@ -13,7 +13,7 @@ use cvae_gpu::gpu::Selection;
 use cvae_gpu::model::{Loss, Model, ModelError};
 use cvae_gpu::train::Every;
 
-use crate::cli::choices::{BinarizeArg, Kl, pair};
+use crate::cli::choices::{BinarizeArg, Kl, pair, weight};
 
 /// Options of a run besides the model's.
 #[derive(Args)]
@@ -21,7 +21,7 @@ pub struct RunArgs {
     /// Images: `mnist` (built in), a folder of IDX files, or a packed set [default: mnist]
     #[arg(long, help_heading = "Data")]
     data: Option<String>,
-    /// How grey levels become 0 and 1: at byte 128, or not at all [default: threshold]
+    /// How grey levels become 0 and 1 [default: threshold; none for images of three channels]
     #[arg(long, value_enum, help_heading = "Data")]
     binarize: Option<BinarizeArg>,
     /// Passes over the training images [default: 10]
@@ -77,6 +77,11 @@ pub struct ModelArgs {
     /// KL term: `mc` from the drawn code, or `analytic` [default: mc]
     #[arg(long, value_enum, help_heading = "Model")]
     kl: Option<Kl>,
+    /// Weight of the KL term in the training loss, as in a β-VAE [default: 1]
+    ///
+    /// The test ELBO and its terms are reported without it: the ELBO bounds log p(x) only with 1.
+    #[arg(long, value_name = "B", value_parser = weight, allow_negative_numbers = true, help_heading = "Model")]
+    beta: Option<f64>,
 }
 
 fn positive(text: &str) -> Result<f64, String> {
@@ -106,6 +111,7 @@ impl ModelArgs {
             decoder_base: size(self.decoder_base, base.decoder_base),
             decoder_filters: self.decoder_filters.unwrap_or(base.decoder_filters),
             loss: loss.unwrap_or(base.loss),
+            beta: self.beta.unwrap_or(base.beta),
         }
     }
 }
@@ -116,10 +122,10 @@ impl RunArgs {
         self.data.as_deref().unwrap_or(mnist::NAME)
     }
 
-    /// How to pack it.
-    pub fn binarize(&self) -> Binarize {
+    /// How images of that shape become 0 and 1.
+    pub fn binarize(&self, image: [usize; 3]) -> Binarize {
         let given = self.binarize.map(BinarizeArg::value);
-        given.unwrap_or(Binarize::Threshold)
+        given.unwrap_or_else(|| Binarize::usual(image))
     }
 
     /// The options of a new run on that set.
@@ -136,7 +142,7 @@ impl RunArgs {
             data_path: None,
             data_sha256: Some(set.fingerprint()),
             data,
-            binarize: self.binarize(),
+            binarize: self.binarize(set.shape()),
             epochs: 10,
             batch: 32,
             lr: 1e-4,
@@ -182,7 +188,7 @@ impl RunArgs {
     ) -> anyhow::Result<RunConfig> {
         let next = RunConfig {
             model: model.over(&saved.model),
-            binarize: self.binarize.map_or(saved.binarize, |_| self.binarize()),
+            binarize: self.binarize.map_or(saved.binarize, BinarizeArg::value),
             device: over(device, &saved.device),
             ..self.over(saved)
         };
@@ -198,7 +204,7 @@ impl RunArgs {
             (
                 "--binarize",
                 next.binarize == saved.binarize,
-                format!("{:?}", saved.binarize).to_lowercase(),
+                saved.binarize.name().into(),
             ),
             (
                 "--no-images",
@@ -233,6 +239,7 @@ impl RunArgs {
                     Loss::AnalyticKl => "analytic".into(),
                 },
             ),
+            ("--beta", a.beta == b.beta, b.beta.to_string()),
         ];
         if let Some((option, _, value)) = fixed.into_iter().find(|(_, same, _)| !same) {
             bail!(

@@ -13,7 +13,7 @@ use cvae_gpu::gpu::Gpu;
 use cvae_gpu::ops::dense::Dense;
 use cvae_gpu::ops::elbo::{self, COLUMNS, RING};
 use cvae_gpu::ops::fetch::{self, Packed};
-use cvae_gpu::ops::reparam::{self, Divergence, Sampled};
+use cvae_gpu::ops::reparam::{self, Divergence, KlTerm, Sampled};
 use cvae_gpu::ops::state::{self, StepState};
 use cvae_gpu::ops::{bce, importance, peak, reduce, texels};
 use cvae_gpu::plan::cpu::Values;
@@ -73,27 +73,38 @@ fn encodings(batch: usize, latent: usize, seed: u64) -> Vec<f32> {
     wide.into_iter().enumerate().map(half).collect()
 }
 
+/// Both forms, as they are and weighted.
+fn kl_terms() -> [KlTerm; 4] {
+    [
+        (Divergence::MonteCarlo, 1.0),
+        (Divergence::MonteCarlo, 4.0),
+        (Divergence::Analytic, 1.0),
+        (Divergence::Analytic, 0.25),
+    ]
+    .map(|(form, beta)| KlTerm { form, beta })
+}
+
 // log q(z|x) loses digits to z − mean where the variance is small: 2e-5 absolute at a
 // log-variance of −6, in sums which reach 10 and more.
 pub fn sampling_and_its_gradient_agree_with_their_twins(gpu: &Gpu) {
     let mut report = Report::default();
     let cases = [(1, 1), (7, 2), (65, 3), (33, 10), (2, 64)];
-    for divergence in [Divergence::MonteCarlo, Divergence::Analytic] {
+    for kl_term in kl_terms() {
         for (i, (batch, latent)) in cases.into_iter().enumerate() {
             let mut p = plan(gpu, batch);
             let q = p.slot("q", &[batch, 2 * latent], Role::Data);
             let eps = p.slot("eps", &[batch, latent], Role::Data);
             let dz = p.slot("dz", &[batch, latent], Role::Data);
             let sampled = reparam::sample(&mut p, q, eps);
-            reparam::backward(&mut p, divergence, sampled, dz);
+            reparam::backward(&mut p, kl_term, sampled, dz);
             let mut pair = Pair::new(gpu, &[&p]);
             pair.set_random(&p, 3.0, i as u64);
             pair.set(&p, "q", &encodings(batch, latent, 50 + i as u64));
-            let case = format!("{batch}×{latent} {divergence:?}");
+            let case = format!("{batch}×{latent} {kl_term:?}");
             pair.run(&mut report, &case, &p, 1, |_| Limit::OfLargest(5e-6));
         }
     }
-    report.finish(2 * 5 * cases.len());
+    report.finish(4 * 5 * cases.len());
 }
 
 fn bce_plans(gpu: &Gpu, batch: usize, values: usize) -> [Plan; 3] {
@@ -197,19 +208,19 @@ fn at(step: u32, position: u32) -> StepState {
 pub fn batch_means_go_to_the_row_of_their_step_and_nowhere_else(gpu: &Gpu) {
     let mut report = Report::default();
     let cases = [(1, 0), (7, 511), (64, 512), (65, 1000), (200, 70_001)];
-    for divergence in [Divergence::MonteCarlo, Divergence::Analytic] {
+    for kl_term in kl_terms() {
         for (batch, step) in cases {
             let plan = elbo_plan(gpu, batch, |p, sampled| {
                 let state = state::declare(p, "state");
                 let logpx_z = p.slot("logpx_z", &[batch], Role::Data);
-                elbo::batch_means(p, divergence, logpx_z, sampled, state);
+                elbo::batch_means(p, kl_term, logpx_z, sampled, state);
             });
             let mut pair = Pair::new(gpu, &[&plan]);
             pair.set_random(&plan, 1.0, batch as u64);
             // A likelihood is larger than the other terms, as in training.
             pair.set(&plan, "logpx_z", &uniform(batch, 100.0, 9));
             pair.set_words(&plan, "state", &at(step, 0).to_words());
-            let case = format!("{batch} images, step {step}, {divergence:?}");
+            let case = format!("{batch} images, step {step}, {kl_term:?}");
             pair.run(&mut report, &case, &plan, 1, |_| Limit::OfLargest(1e-6));
             let ring = plan.find("metrics").expect("metrics");
             let Values::Floats(ring) = pair.read(&plan, ring) else {
@@ -220,7 +231,7 @@ pub fn batch_means_go_to_the_row_of_their_step_and_nowhere_else(gpu: &Gpu) {
             assert_eq!(rows, [step as usize % RING; COLUMNS], "{case}");
         }
     }
-    report.finish(2 * cases.len());
+    report.finish(4 * cases.len());
 }
 
 pub fn terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else(gpu: &Gpu) {
@@ -346,22 +357,19 @@ pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
             let pixels = uniform(20 * values, 127.5, 2).into_iter();
             let pixels: Vec<u8> = pixels.map(|v| (v + 127.5) as u8).collect();
             let images = PackedImages::from_bytes(shape, &pixels, binarize);
-            let packed = Packed {
-                shape,
-                count: images.count(),
-                depth: images.depth(),
-            };
+            let packed = Packed::of(&images);
             let order = [3, 19, 0, 7, 7, 12, 1];
             let mut p = plan(gpu, order.len());
+            let state = state::declare(&mut p, "state");
             let data = fetch::declare(&mut p, "images", &packed);
             let indices = p.words("indices", &[order.len()], Role::Data);
-            let x = fetch::batch(&mut p, packed, data, indices);
+            let x = fetch::batch(&mut p, packed, state, data, indices);
             let mut pair = Pair::new(gpu, &[&p]);
             pair.set_words(&p, "images", &images.device_words());
             pair.set_words(&p, "indices", &order);
             let limit = match binarize {
                 Binarize::Threshold => Limit::Exact,
-                Binarize::None => Limit::Each {
+                Binarize::Stochastic | Binarize::None => Limit::Each {
                     relative: 3e-7,
                     absolute: 0.0,
                 },
@@ -375,6 +383,47 @@ pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
             };
             report.floats(&format!("{case} on the host"), "x", &x, &unpacked, limit);
         }
+    }
+    report.finish(12);
+}
+
+// Images whose values end within a word; an image that stands in the batch twice; counters far out.
+pub fn images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
+    let mut report = Report::default();
+    for shape in [[5, 7, 1], [4, 4, 3], [28, 28, 1]] {
+        let values: usize = shape.iter().product();
+        let pixels = uniform(20 * values, 127.9, 2).into_iter();
+        let pixels: Vec<u8> = pixels.map(|v| (v + 128.0) as u8).collect();
+        let images = PackedImages::from_bytes(shape, &pixels, Binarize::Stochastic);
+        let packed = Packed::of(&images).drawn();
+        let order = [3, 19, 0, 7, 7, 12, 1];
+        let mut p = plan(gpu, order.len());
+        let state = state::declare(&mut p, "state");
+        let data = fetch::declare(&mut p, "images", &packed);
+        let indices = p.words("indices", &[order.len()], Role::Data);
+        let x = fetch::batch(&mut p, packed, state, data, indices);
+        let mut pair = Pair::new(gpu, &[&p]);
+        pair.set_words(&p, "images", &images.device_words());
+        pair.set_words(&p, "indices", &order);
+        let mut draw = |seed, epoch, step| {
+            let state = StepState {
+                seed,
+                epoch,
+                ..at(step, step)
+            };
+            pair.set_words(&p, "state", &state.to_words());
+            let case = format!("{shape:?}, seed {seed}, epoch {epoch}, step {step}");
+            pair.run(&mut report, &case, &p, 1, |_| Limit::Exact);
+            let Values::Floats(x) = pair.read(&p, x) else {
+                panic!("images are floats");
+            };
+            assert_eq!(x[3 * values..4 * values], x[4 * values..5 * values]);
+            x
+        };
+        let first = draw(1, 0, 0);
+        assert_eq!(first, draw(1, 0, 70_000), "a draw is of its epoch");
+        assert_ne!(first, draw(1, 77, 0), "epochs differ");
+        assert_ne!(first, draw(1 << 32, 0, 0), "seeds differ");
     }
     report.finish(12);
 }

@@ -12,7 +12,7 @@ use crate::common::report::{Limit, Report};
 use crate::common::uniform;
 use cvae_gpu::data::{Binarize, PackedImages};
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::{self, Feed, Model};
+use cvae_gpu::model::{self, Feed, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
@@ -28,13 +28,14 @@ pub const TAIL: usize = IMAGES % BATCH;
 const SEED: u64 = 0xfeed_0000_0003;
 
 /// A model with all that the tutorial's has, in small: pixels and a multiple of 64 channels before
-/// the dense layer.
+/// the dense layer; and a weight in its loss.
 pub fn small_model() -> Model {
     Model {
         image: [16, 16, 1],
         encoder_filters: [8, 64],
         decoder_base: 8,
         decoder_filters: [8, 8],
+        beta: 4.0,
         ..Model::default()
     }
 }
@@ -47,11 +48,7 @@ pub fn images(model: &Model, seed: u64) -> PackedImages {
 }
 
 pub fn feed(name: &'static str, images: &PackedImages, order: Order) -> Feed {
-    let packed = Packed {
-        shape: images.shape(),
-        count: images.count(),
-        depth: images.depth(),
-    };
+    let packed = Packed::of(images);
     Feed::Resident(name, packed, order)
 }
 
@@ -174,6 +171,63 @@ pub fn check(gpu: &Gpu, caps: &Caps, model: &Model, edit: impl Fn(&mut Plan)) {
     assert_eq!(ends, [(1, 0, BATCH as u32), (2, 1, 0)]);
     seen.sort_unstable();
     assert!(seen.iter().copied().eq(0..IMAGES as u32), "{seen:?}");
+}
+
+/// Grey images, which each epoch draws.
+fn drawn(model: &Model) -> (PackedImages, Packed) {
+    let values = IMAGES * model.image.iter().product::<usize>();
+    let pixels = uniform(values, 127.9, 3).into_iter();
+    let pixels: Vec<u8> = pixels.map(|v| (v + 128.0) as u8).collect();
+    let images = PackedImages::from_bytes(model.image, &pixels, Binarize::Stochastic);
+    let packed = Packed::of(&images).drawn();
+    (images, packed)
+}
+
+/// Two epochs on images that are drawn, of a weighted loss of that form.
+fn check_drawn(gpu: &Gpu, loss: Loss) {
+    let model = Model {
+        loss,
+        ..small_model()
+    };
+    let (images, packed) = drawn(&model);
+    let train = |batch| {
+        let feed = Feed::Resident("train.images", packed, Order::Shuffled);
+        model::train_step(&model, feed, Adam::default(), batch, gpu.caps())
+    };
+    let (full, tail) = (train(BATCH), train(TAIL));
+    let mut pair = Pair::new(gpu, &[&full, &tail]);
+    let mut chain = cpu::Memory::default();
+    chain.fit(&full);
+    chain.fit(&tail);
+    pair.set_words(&full, "train.images", &images.device_words());
+    let start = StepState::start(SEED, Stream::Train).to_words();
+    pair.set_words(&full, "state", &start);
+    let state = full.find("state").expect("state");
+    chain.set(&full, state, &Values::Words(start.to_vec()));
+    let specs = model.params();
+    for (spec, values) in specs.iter().zip(params::initial(&specs, SEED)) {
+        pair.set(&full, &spec.name, &values);
+    }
+    let mut report = Report::default();
+    let ones = |pair: &Pair, plan: &Plan| match pair.read(plan, plan.find("x").expect("x")) {
+        Values::Floats(x) => x.iter().filter(|v| **v == 1.0).count(),
+        Values::Words(_) => panic!("`x` holds integers"),
+    };
+    let mut epochs = [0, 0];
+    for (epoch, seen) in epochs.iter_mut().enumerate() {
+        for plan in [&full, &tail] {
+            let case = format!("{loss:?}, epoch {epoch}, {} drawn", plan.batch);
+            run(&mut report, &mut pair, &mut chain, &case, plan);
+            *seen += ones(&pair, plan);
+        }
+    }
+    assert_ne!(epochs[0], epochs[1], "each epoch draws");
+    report.finish(200);
+}
+
+pub fn steps_of_weighted_losses_on_drawn_images_agree_with_the_cpu(gpu: &Gpu) {
+    check_drawn(gpu, Loss::Mc);
+    check_drawn(gpu, Loss::AnalyticKl);
 }
 
 pub fn pinned(gpu: &Gpu, variant: Variant, texels: bool) -> Caps {

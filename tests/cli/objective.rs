@@ -1,0 +1,166 @@
+//! What training minimizes and on what: the weight of the KL term, and images that are drawn or kept
+//! as they are.
+
+use std::fs;
+
+use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split, packed};
+use cvae_gpu::tensor_file::TensorFile;
+use serde_json::Value;
+
+use super::program::Cli;
+use super::resume::Place;
+
+/// What the model file of a run says of it.
+fn config(place: &Place, run: &str) -> Value {
+    let path = place.path().join(run).join("model.safetensors");
+    let file = TensorFile::read(&path).expect("a model");
+    serde_json::from_str(&file.metadata["config"]).expect("JSON")
+}
+
+/// The last line of a run's metrics.
+fn last_line(place: &Place, run: &str) -> Value {
+    let text = place.files(run).remove("metrics.jsonl").expect("metrics");
+    let text = String::from_utf8(text).expect("UTF-8");
+    serde_json::from_str(text.lines().last().expect("a line")).expect("JSON")
+}
+
+/// A command on the model of a run.
+fn on(place: &Place, run: &str, words: &str) -> Cli {
+    let cli = Cli::new(words).with("--model").with(run);
+    cli.on_adapter().within(place.path())
+}
+
+#[test]
+fn a_run_on_drawn_images_in_pieces_has_the_files_of_a_run_in_one() {
+    let place = Place::new();
+    let words = "--binarize stochastic --kl analytic --beta 4 --epochs 2";
+    place.start("whole", words).succeed();
+    // In the middle of each epoch of 14 steps.
+    place
+        .start("parts", &format!("{words} --max-steps 5"))
+        .succeed();
+    place.resume("parts", "--max-steps 20").succeed();
+    place.resume("parts", "--max-steps 1000").succeed();
+    place.check_same("parts", "whole");
+    let config = config(&place, "whole");
+    assert_eq!(config["binarize"], "stochastic");
+    assert_eq!(config["beta"], 4.0);
+    for (words, expected) in [
+        ("--beta 1", ["--beta", "4"]),
+        ("--binarize none", ["--binarize", "stochastic"]),
+    ] {
+        place.resume("parts", words).fail(1, &expected);
+    }
+    place
+        .resume("parts", "--beta 4 --binarize stochastic")
+        .succeed();
+
+    // The commands draw the images that training evaluated, whatever the seed of the noise.
+    let encode = |words: &str| {
+        let words = format!("encode --out codes.npy --data idx {words}");
+        on(&place, "whole", &words).succeed();
+        fs::read(place.path().join("codes.npy")).expect("codes")
+    };
+    let codes = encode("--beta 4 --binarize stochastic");
+    assert!(codes == encode("--seed 8 --batch 7"));
+    let refused = on(&place, "whole", "eval --data mnist");
+    refused.fail(1, &["`mnist`", "bits", "--data"]);
+    let other = on(&place, "whole", "eval --data idx --binarize threshold");
+    other.fail(1, &["--binarize threshold", "trained with stochastic"]);
+    let other = on(&place, "whole", "eval --data idx --beta 1");
+    other.fail(1, &["--beta 1", "trained with 4"]);
+}
+
+#[test]
+fn the_weight_shapes_the_model_and_the_loss_but_no_figure_of_the_elbo() {
+    let place = Place::new();
+    let words = "--epochs 1 --max-steps 1 --no-images --lr 1e-30";
+    // With weights that stand still all figures of the ELBO are the same.
+    for (run, beta) in [("zero", 0.0), ("one", 1.0), ("four", 4.0)] {
+        place
+            .start(run, &format!("{words} --beta {beta}"))
+            .succeed();
+    }
+    let [zero, one, four] = ["zero", "one", "four"].map(|run| last_line(&place, run));
+    for key in ["test_elbo", "reconstruction", "kl"] {
+        assert_eq!(zero[key], one[key], "{key}");
+        assert_eq!(four[key], one[key], "{key}");
+    }
+    let loss = |line: &Value| line["train_loss"].as_f64().expect("a loss");
+    let divergence = loss(&one) - loss(&zero);
+    assert!(divergence.abs() > 1e-3, "{divergence}");
+    let expected = loss(&zero) + 4.0 * divergence;
+    assert!((loss(&four) - expected).abs() < 1e-3, "{}", loss(&four));
+    // A model file says nothing of the weight that is none.
+    assert_eq!(config(&place, "one").get("beta"), None);
+    assert_eq!(config(&place, "zero")["beta"], 0.0);
+
+    let words = "--epochs 1 --no-images --lr 1e-2 --beta";
+    place.start("tied", &format!("{words} 100")).succeed();
+    place.start("free", &format!("{words} 0")).succeed();
+    let kl = |run| last_line(&place, run)["kl"].as_f64().expect("a divergence");
+    assert!(kl("tied") < kl("free"), "{} {}", kl("tied"), kl("free"));
+}
+
+#[test]
+fn images_of_bits_cannot_be_drawn() {
+    let place = Place::new();
+    let cli = place.train("--binarize stochastic --out run");
+    let words = ["`mnist`", "stored as bits", "--data", "IDX"];
+    cli.fail(1, &words);
+    assert!(!place.path().join("run").exists());
+}
+
+/// Writes a packed set of real-valued images.
+fn write_real(place: &Place, name: &str, shape: [usize; 3]) {
+    let split = |count: usize| {
+        let values = count * shape.iter().product::<usize>();
+        let pixels: Vec<u8> = (0..values).map(|i| (i * 31 % 256) as u8).collect();
+        Split {
+            images: PackedImages::from_bytes(shape, &pixels, Binarize::None),
+            labels: None,
+        }
+    };
+    let set = ImageSet {
+        name: name.into(),
+        train: split(20),
+        test: split(9),
+    };
+    let bytes = packed::write(&set, &packed::Provenance::default()).expect("a set");
+    fs::write(place.path().join(name), bytes).expect("a file");
+}
+
+#[test]
+fn real_values_of_one_channel_and_of_three_go_through_every_command() {
+    let place = Place::new();
+    write_real(&place, "grey", [12, 8, 1]);
+    write_real(&place, "colour", [8, 12, 3]);
+    // Colours are left as they are, unless told otherwise.
+    for (name, words, binarize) in [
+        ("grey", "", "threshold"),
+        ("grey", "--binarize none", "none"),
+        ("colour", "", "none"),
+        ("colour", "--binarize stochastic", "stochastic"),
+    ] {
+        let run = format!("{name}-{binarize}");
+        let words = format!("--data {name} --out {run} --batch 7 --max-steps 4 {words}");
+        place.train(&words).succeed();
+        assert_eq!(config(&place, &run)["binarize"], binarize, "{run}");
+        let command = |words: &str| on(&place, &run, &format!("{words} --data {name}")).succeed();
+        let said = command("eval --json --samples 2").json();
+        let each = "score --out each.csv";
+        command(each);
+        let table = fs::read_to_string(place.path().join("each.csv")).expect("a table");
+        let elbo = |line: &str| line.split(',').nth(2).map(str::parse::<f64>);
+        let elbos: Vec<f64> = (table.lines().skip(1))
+            .map(|line| elbo(line).expect("a column").expect("a number"))
+            .collect();
+        let mean = elbos.iter().sum::<f64>() / elbos.len() as f64;
+        assert_eq!(elbos.len(), 9);
+        assert!((mean - said["elbo"].as_f64().expect("an ELBO")).abs() < 1e-3);
+        command("reconstruct --out pairs.png");
+        let pairs = image::open(place.path().join("pairs.png")).expect("a picture");
+        let channels = if name == "grey" { 1 } else { 3 };
+        assert_eq!(pairs.color().channel_count(), channels, "{run}");
+    }
+}
