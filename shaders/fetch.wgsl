@@ -40,7 +40,8 @@ fn draw(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let image = indices[row];
     let bytes = images[image * blocks + block];
-    let random = min(philox(vec4(block, image, state.epoch, PIXEL_STREAM), state.seed), vec4(0xfffffffeu));
+    let counter = vec4(block, image, state.epoch, PIXEL_STREAM);
+    let random = min(philox(counter, state.seed), vec4(0xfffffffeu));
     let first = 4u * block;
     for (var i = 0u; i < min(4u, VALUES - first); i++) {
         let threshold = ((bytes >> (8u * i)) & 0xffu) * 0x01010101u;

@@ -174,10 +174,7 @@ fn a_batch_that_does_not_divide_the_data_leaves_a_smaller_last_step() {
 /// The loss of each step of the first epoch, as the CPU trains it.
 fn losses_on_the_cpu(options: &Options, data: &ImageSet) -> Vec<f64> {
     let images = &data.train.images;
-    let packed = match options.binarize {
-        Binarize::Stochastic => Packed::of(images).drawn(),
-        Binarize::Threshold | Binarize::None => Packed::of(images),
-    };
+    let packed = Packed::training(images, options.binarize);
     let (batch, tail) = (options.batch, images.count() % options.batch);
     let train = |batch| {
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);

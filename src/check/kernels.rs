@@ -35,7 +35,8 @@ const KL: Limit = Limit::Each {
 /// Rounding of a kernel on its own.
 pub fn limit(step: &Step, slot: &str) -> Limit {
     match (step.kernel.module, slot) {
-        // What is drawn from a byte is 0 or 1. A byte itself is a quotient, for which WGSL grants 2.5 units in the last place.
+        // A byte of an image is a quotient, for which WGSL grants 2.5 units in the last place; what
+        // is drawn by it is 0 or 1.
         ("fetch", _) => Limit::Ulps(3.0),
         ("texels", _) => Limit::Exact,
         ("rng", _) => Limit::Ulps(4.0),
@@ -125,10 +126,7 @@ impl Workload {
         let (model, caps) = (&self.model, gpu.caps());
         let images = self.images();
         let packed = Packed::of(&images);
-        let train = match self.binarize {
-            Binarize::Stochastic => packed.drawn(),
-            Binarize::Threshold | Binarize::None => packed,
-        };
+        let train = Packed::training(&images, self.binarize);
         let batches = [self.batch, self.tail].into_iter().filter(|b| *b > 0);
         let mut plans = Vec::new();
         for batch in batches.clone() {

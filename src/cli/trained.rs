@@ -75,7 +75,7 @@ pub struct DataFlags {
     /// Only the first so many images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Data")]
     limit: Option<u32>,
-    /// How grey levels become 0 and 1 [default: as the model was trained]
+    /// How grey levels become 0 and 1 [default: as the model was trained, else as `train` would]
     #[arg(long, value_enum, help_heading = "Data")]
     binarize: Option<BinarizeArg>,
 }

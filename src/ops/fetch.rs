@@ -2,7 +2,7 @@
 
 use super::kernel;
 use super::state::StepState;
-use crate::data::{Depth, PackedImages};
+use crate::data::{Binarize, Depth, PackedImages};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 use crate::rng::{self, Stream};
@@ -31,12 +31,13 @@ impl Packed {
         }
     }
 
-    /// The same images, whose values each epoch draws. A bit is certain and stays what it is.
-    #[must_use]
-    pub fn drawn(self) -> Self {
+    /// The same of images to train on. Each epoch draws them for [`Binarize::Stochastic`], unless they
+    /// are bits, which are certain.
+    pub fn training(images: &PackedImages, binarize: Binarize) -> Self {
+        let packed = Self::of(images);
         Packed {
-            drawn: self.depth == Depth::Byte,
-            ..self
+            drawn: binarize == Binarize::Stochastic && packed.depth == Depth::Byte,
+            ..packed
         }
     }
 

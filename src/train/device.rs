@@ -1,7 +1,7 @@
 //! What a run has on the device: its memory and its compiled plans.
 
 use super::{Options, TrainError};
-use crate::data::{Binarize, ImageSet};
+use crate::data::ImageSet;
 use crate::eval::{self, Evaluator, test_feed};
 use crate::event::{Record, Snapshot};
 use crate::gpu::{Ahead, Gpu, GpuError, Memory, Replay};
@@ -52,11 +52,7 @@ impl Plans {
     fn new(options: &Options, data: &ImageSet, batch: usize, caps: &Caps) -> Self {
         let model = &options.model;
         let images = &data.train.images;
-        let packed = Packed::of(images);
-        let packed = match options.binarize {
-            Binarize::Stochastic => packed.drawn(),
-            Binarize::Threshold | Binarize::None => packed,
-        };
+        let packed = Packed::training(images, options.binarize);
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
         let train = |batch| model::train_step(model, feed, options.adam, batch, caps);
         let last = images.count() % batch;

@@ -148,8 +148,7 @@ fn real_values_of_one_channel_and_of_three_go_through_every_command() {
         assert_eq!(config(&place, &run)["binarize"], binarize, "{run}");
         let command = |words: &str| on(&place, &run, &format!("{words} --data {name}")).succeed();
         let said = command("eval --json --samples 2").json();
-        let each = "score --out each.csv";
-        command(each);
+        command("score --out each.csv");
         let table = fs::read_to_string(place.path().join("each.csv")).expect("a table");
         let elbo = |line: &str| line.split(',').nth(2).map(str::parse::<f64>);
         let elbos: Vec<f64> = (table.lines().skip(1))
@@ -160,7 +159,13 @@ fn real_values_of_one_channel_and_of_three_go_through_every_command() {
         assert!((mean - said["elbo"].as_f64().expect("an ELBO")).abs() < 1e-3);
         command("reconstruct --out pairs.png");
         let pairs = image::open(place.path().join("pairs.png")).expect("a picture");
-        let channels = if name == "grey" { 1 } else { 3 };
-        assert_eq!(pairs.color().channel_count(), channels, "{run}");
+        // The second pixel of the first original, enlarged twice, behind a margin of 2.
+        let pixel = pairs.into_rgb8().get_pixel(4, 2).0;
+        match &*run {
+            "grey-threshold" => assert_eq!(pixel, [0; 3]),
+            "grey-none" => assert_eq!(pixel, [31; 3]),
+            "colour-none" => assert_eq!(pixel, [93, 124, 155]),
+            _ => assert!(pixel.iter().all(|v| [0, 255].contains(v)), "{pixel:?}"),
+        }
     }
 }

@@ -395,7 +395,7 @@ pub fn images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
         let pixels = uniform(20 * values, 127.9, 2).into_iter();
         let pixels: Vec<u8> = pixels.map(|v| (v + 128.0) as u8).collect();
         let images = PackedImages::from_bytes(shape, &pixels, Binarize::Stochastic);
-        let packed = Packed::of(&images).drawn();
+        let packed = Packed::training(&images, Binarize::Stochastic);
         let order = [3, 19, 0, 7, 7, 12, 1];
         let mut p = plan(gpu, order.len());
         let state = state::declare(&mut p, "state");

@@ -179,7 +179,7 @@ fn drawn(model: &Model) -> (PackedImages, Packed) {
     let pixels = uniform(values, 127.9, 3).into_iter();
     let pixels: Vec<u8> = pixels.map(|v| (v + 128.0) as u8).collect();
     let images = PackedImages::from_bytes(model.image, &pixels, Binarize::Stochastic);
-    let packed = Packed::of(&images).drawn();
+    let packed = Packed::training(&images, Binarize::Stochastic);
     (images, packed)
 }
 
