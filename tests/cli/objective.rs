@@ -8,7 +8,7 @@ use cvae_gpu::tensor_file::TensorFile;
 use serde_json::Value;
 
 use super::program::Cli;
-use super::resume::Place;
+use super::resume::{Place, SMALL};
 
 /// What the model file of a run says of it.
 fn config(place: &Place, run: &str) -> Value {
@@ -133,8 +133,8 @@ fn write_real(place: &Place, name: &str, shape: [usize; 3]) {
 #[test]
 fn real_values_of_one_channel_and_of_three_go_through_every_command() {
     let place = Place::new();
-    write_real(&place, "grey", [12, 8, 1]);
-    write_real(&place, "colour", [8, 12, 3]);
+    write_real(&place, "grey", [8, 8, 1]);
+    write_real(&place, "colour", [8, 8, 3]);
     // Colours are left as they are, unless told otherwise.
     for (name, words, binarize) in [
         ("grey", "", "threshold"),
@@ -143,7 +143,7 @@ fn real_values_of_one_channel_and_of_three_go_through_every_command() {
         ("colour", "--binarize stochastic", "stochastic"),
     ] {
         let run = format!("{name}-{binarize}");
-        let words = format!("--data {name} --out {run} --batch 7 --max-steps 4 {words}");
+        let words = format!("--data {name} --out {run} {SMALL} --max-steps 4 {words}");
         place.train(&words).succeed();
         assert_eq!(config(&place, &run)["binarize"], binarize, "{run}");
         let command = |words: &str| on(&place, &run, &format!("{words} --data {name}")).succeed();
@@ -159,8 +159,8 @@ fn real_values_of_one_channel_and_of_three_go_through_every_command() {
         assert!((mean - said["elbo"].as_f64().expect("an ELBO")).abs() < 1e-3);
         command("reconstruct --out pairs.png");
         let pairs = image::open(place.path().join("pairs.png")).expect("a picture");
-        // The second pixel of the first original, enlarged twice, behind a margin of 2.
-        let pixel = pairs.into_rgb8().get_pixel(4, 2).0;
+        // The second pixel of the first original, enlarged to 8×8 pixels, behind a margin of 2.
+        let pixel = pairs.into_rgb8().get_pixel(10, 2).0;
         match &*run {
             "grey-threshold" => assert_eq!(pixel, [0; 3]),
             "grey-none" => assert_eq!(pixel, [31; 3]),
