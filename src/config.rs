@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::ModelConfig;
-use crate::data::{Binarize, mnist};
+use crate::data::{Binarize, Prepare, known};
 use crate::gpu::Selection;
 use crate::model::{Model, ModelError};
 use crate::ops::adam::Adam;
@@ -36,6 +36,9 @@ pub struct RunConfig {
     /// [`crate::data::ImageSet::fingerprint`] of the data set.
     #[serde(default)]
     pub data_sha256: Option<String>,
+    /// How its images are prepared.
+    #[serde(default)]
+    pub prepare: Prepare,
     /// How values become 0 or 1.
     pub binarize: Binarize,
     /// Passes over the training images.
@@ -131,6 +134,7 @@ impl RunConfig {
         if let Some((name, count)) = counts.find(|(_, count)| wrong(*count)) {
             return Err(format!("`{name}` is {count}"));
         }
+        config.prepare.validate()?;
         if !(config.lr.is_finite() && config.lr > 0.0) {
             return Err(format!("`lr` is {}", config.lr));
         }
@@ -141,7 +145,9 @@ impl RunConfig {
     pub fn locate(&mut self, source: &str, folder: &Path) {
         let canonical = |path: &Path| path.canonicalize().ok();
         self.data_path = match (canonical(Path::new(source)), canonical(folder)) {
-            (Some(data), Some(folder)) if source != mnist::NAME => Some(from(&folder, &data)),
+            (Some(data), Some(folder)) if known::by_name(source).is_none() => {
+                Some(from(&folder, &data))
+            }
             _ => None,
         };
     }
@@ -174,7 +180,7 @@ impl RunConfig {
     pub fn model_config(&self) -> ModelConfig {
         ModelConfig {
             model: self.model.clone(),
-            data: (self.data == mnist::NAME).then(|| self.data.clone()),
+            data: known::by_name(&self.data).map(|known| known.name.to_owned()),
             binarize: self.binarize,
         }
     }
@@ -222,6 +228,11 @@ mod tests {
             data: "mnist".into(),
             data_path: None,
             data_sha256: None,
+            prepare: Prepare {
+                size: Some(64),
+                channels: Some(3),
+                test_fraction: Some(0.1 + 0.2),
+            },
             binarize: Binarize::Threshold,
             epochs: 10,
             batch: 32,
@@ -269,6 +280,9 @@ mod tests {
             ("beta", "-1.0"),
             ("beta", "1e39"),
             ("checkpoint_every", "\"sometimes\""),
+            ("prepare", r#"{"size": 30}"#),
+            ("prepare", r#"{"channels": 4}"#),
+            ("prepare", r#"{"test_fraction": 1.0}"#),
             ("image", "[27, 28, 1]"),
             ("encoder_filters", "[65537, 8]"),
         ] {

@@ -29,7 +29,7 @@ pub enum ExploreError {
     Gpu(#[from] GpuError),
     /// The images are not of the size that the model takes.
     #[error(
-        "the images are {}, but the model takes {}: give --data of that size, or a model of those images",
+        "the images are {}, but the model takes {}: give --data of that size (--size and --channels change it), or a model of those images",
         shown(.found), shown(.wanted)
     )]
     Images {

@@ -183,6 +183,13 @@ impl Stored {
         self.config.as_ref()?.data.as_deref()
     }
 
+    /// True if the file says that it is of such a model.
+    #[must_use]
+    pub fn is_of(&self, config: &ModelConfig) -> bool {
+        let own = self.config.as_ref().map(|own| &own.model);
+        own == Some(&config.model) && self.binarize() == Some(config.binarize)
+    }
+
     /// How values became 0 or 1, where the file says so.
     #[must_use]
     pub fn binarize(&self) -> Option<Binarize> {

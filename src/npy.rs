@@ -1,7 +1,7 @@
 //! Arrays as NumPy's `.npy` files keep them: one array of numbers with a shape.
 //!
 //! Written: version 1.0, little-endian `float32`, C order. Read: versions 1 to 3, `float32` and
-//! `float64` of either byte order, C order. Files are untrusted: no length of a header is
+//! `float64` of either byte order, and by [`Raw`] bytes and booleans too, C order. Files are untrusted: no length of a header is
 //! believed before that many bytes are there, and any defect is an error.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +10,8 @@ use std::{fs, io};
 use crate::atomic;
 use crate::tensor_file::Tensor;
 
-const MAGIC: &[u8] = b"\x93NUMPY";
+/// How every such file begins.
+pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Why an array could not be read.
 ///
@@ -82,36 +83,71 @@ pub fn read(path: impl AsRef<Path>) -> Result<Tensor, NpyError> {
 ///
 /// What is wrong with the bytes and what to try. No bytes make this function panic.
 pub fn from_bytes(bytes: &[u8]) -> Result<Tensor, String> {
-    let (header, data) = split(bytes)?;
-    let descr = quoted(value(header, "descr")?)?;
-    if value(header, "fortran_order")?.starts_with("True") {
-        return Err("the array is in Fortran order: save `numpy.ascontiguousarray` of it".into());
-    }
-    let shape = tuple(value(header, "shape")?)?;
-    let width = match descr {
-        "<f4" | ">f4" => 4,
-        "<f8" | ">f8" => 8,
-        other => {
+    let raw = Raw::parse(bytes)?;
+    let values = raw.floats()?;
+    Ok(Tensor::f32(raw.shape, values))
+}
+
+/// An array as it lies in the bytes of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raw<'a> {
+    /// The type of a number, as NumPy spells it: `|u1`, `|b1`, or a float such as `<f4`.
+    pub dtype: &'a str,
+    /// Numbers along each axis.
+    pub shape: Vec<usize>,
+    /// The numbers in C order, as many as the shape says.
+    pub data: &'a [u8],
+}
+
+impl<'a> Raw<'a> {
+    /// Finds the array in the bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the bytes and what to try. No bytes make this function panic.
+    pub fn parse(bytes: &'a [u8]) -> Result<Raw<'a>, String> {
+        let (header, data) = split(bytes)?;
+        let dtype = quoted(value(header, "descr")?)?;
+        if value(header, "fortran_order")?.starts_with("True") {
+            let save = "save `numpy.ascontiguousarray` of it";
+            return Err(format!("the array is in Fortran order: {save}"));
+        }
+        let shape = tuple(value(header, "shape")?)?;
+        let width = match dtype {
+            "|u1" | "|b1" => 1,
+            "<f4" | ">f4" => 4,
+            "<f8" | ">f8" => 8,
+            _ => return Err(wrong_dtype(dtype)),
+        };
+        let count = shape.iter().try_fold(1, |n: usize, &m| n.checked_mul(m));
+        if count.and_then(|n| n.checked_mul(width)) != Some(data.len()) {
             return Err(format!(
-                "the array has the dtype `{other}`: convert it with `.astype(\"float32\")`"
+                "the header announces an array of shape {shape:?}, but {} bytes of {width} each \
+                 follow: the file is damaged or incomplete, copy or make it again",
+                data.len()
             ));
         }
-    };
-    let count = shape.iter().try_fold(1, |n: usize, &m| n.checked_mul(m));
-    if count.and_then(|n| n.checked_mul(width)) != Some(data.len()) {
-        return Err(format!(
-            "the header announces an array of shape {shape:?}, but {} bytes of {width} each \
-             follow: the file is damaged or incomplete, copy or make it again",
-            data.len()
-        ));
+        Ok(Raw { dtype, shape, data })
     }
-    let values = match descr {
-        "<f4" => numbers(data, f32::from_le_bytes),
-        ">f4" => numbers(data, f32::from_be_bytes),
-        "<f8" => numbers(data, |b| f64::from_le_bytes(b) as f32),
-        _ => numbers(data, |b| f64::from_be_bytes(b) as f32),
-    };
-    Ok(Tensor::f32(shape, values))
+
+    /// The numbers, if they are floats; `float64` is rounded to `float32`.
+    ///
+    /// # Errors
+    ///
+    /// What to convert them to.
+    pub fn floats(&self) -> Result<Vec<f32>, String> {
+        match self.dtype {
+            "<f4" => Ok(numbers(self.data, f32::from_le_bytes)),
+            ">f4" => Ok(numbers(self.data, f32::from_be_bytes)),
+            "<f8" => Ok(numbers(self.data, |b| f64::from_le_bytes(b) as f32)),
+            ">f8" => Ok(numbers(self.data, |b| f64::from_be_bytes(b) as f32)),
+            _ => Err(wrong_dtype(self.dtype)),
+        }
+    }
+}
+
+fn wrong_dtype(dtype: &str) -> String {
+    format!("the array has the dtype `{dtype}`: convert it with `.astype(\"float32\")`")
 }
 
 /// The header's text, and what follows it.
@@ -172,11 +208,11 @@ fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A file of version 1.0 with this header.
-    fn file(header: &str, data: &[u8]) -> Vec<u8> {
+    pub(crate) fn file(header: &str, data: &[u8]) -> Vec<u8> {
         let length = (header.len() as u16).to_le_bytes();
         [MAGIC, &[1, 0], &length, header.as_bytes(), data].concat()
     }
@@ -248,6 +284,7 @@ mod tests {
                 file(&entries("<i8", "False", "(1,)"), &[0; 8]),
                 "dtype `<i8`",
             ),
+            (file(&entries("|u1", "False", "(1,)"), &[0]), "dtype `|u1`"),
             (file(&entries("<f4", "True", "(1,)"), &[0; 4]), "Fortran"),
             (
                 file(&entries("<f4", "False", "(2,)"), &[0; 4]),

@@ -6,6 +6,8 @@
 mod bench;
 #[path = "cli/check.rs"]
 mod check;
+#[path = "cli/data.rs"]
+mod data;
 #[path = "cli/events.rs"]
 mod events;
 #[path = "cli/faults.rs"]

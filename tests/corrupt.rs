@@ -15,7 +15,7 @@ use common::training::{rectangles, small_model};
 use cvae_gpu::check::case::Case;
 use cvae_gpu::checkpoint::{self, Platform, checkpoint_bytes};
 use cvae_gpu::config::RunConfig;
-use cvae_gpu::data::{Binarize, idx::IdxFolder, packed};
+use cvae_gpu::data::{self, Binarize, Prepare, idx::IdxFolder, packed};
 use cvae_gpu::event::{Record, Snapshot};
 use cvae_gpu::gpu::Selection;
 use cvae_gpu::ops::state::StepState;
@@ -212,6 +212,38 @@ fn packed_set() {
     });
 }
 
+/// A file that is a set of its own.
+fn set_file(kind: &str, whole: &[u8], pack: impl Fn(&[u8]) -> Vec<u8>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("set");
+    let source = path.to_str().expect("a plain path");
+    check(kind, whole, |bytes| {
+        fs::write(&path, pack(bytes)).expect("a file");
+        text(data::load(source, Binarize::None))
+    });
+}
+
+fn arrays() {
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (30, 8, 8), }\n";
+    let length = (header.len() as u16).to_le_bytes();
+    let start = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes()].concat();
+    let whole = [start, vec![200; 30 * 64]].concat();
+    set_file("array", &whole, <[u8]>::to_vec);
+}
+
+fn archive() {
+    let mut archive = tar::Builder::new(Vec::new());
+    let train = (1..=5).map(|i| format!("data_batch_{i}.bin"));
+    for name in train.chain(["test_batch.bin".into()]) {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(3073);
+        let added = archive.append_data(&mut header, name, &[1; 3073][..]);
+        added.expect("memory takes all");
+    }
+    let whole = archive.into_inner().expect("memory takes all");
+    set_file("CIFAR-10 archive", &whole, gzip);
+}
+
 fn config() -> RunConfig {
     RunConfig {
         version: "0.1.0".into(),
@@ -219,6 +251,7 @@ fn config() -> RunConfig {
         data: "idx".into(),
         data_path: None,
         data_sha256: None,
+        prepare: Prepare::default(),
         binarize: Binarize::Threshold,
         epochs: 10,
         batch: 32,
@@ -290,6 +323,8 @@ fn run_config() {
 fn no_damaged_file_does_harm() {
     idx_files();
     packed_set();
+    arrays();
+    archive();
     checkpoint_file();
     recorded_case();
     run_config();

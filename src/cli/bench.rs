@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Args;
 use cvae_gpu::bench::{self, Options, Past};
-use cvae_gpu::data::{self, Binarize};
+use cvae_gpu::data;
 use cvae_gpu::gpu::Gpu;
 
 use super::progress::Progress;
@@ -69,7 +69,7 @@ impl BenchArgs {
         // Whatever is wrong with a file is said before anything runs.
         let past = self.compare.as_deref().map(Past::read).transpose()?;
         let gpu = pollster::block_on(Gpu::open(&common.selection()))?;
-        let set = data::load(data::mnist::NAME, Binarize::Threshold)?;
+        let set = data::mnist::load()?;
         let options = Options {
             model: self.model.model(set.shape())?,
             batch: self.batch as usize,

@@ -45,7 +45,7 @@ struct Report {
 
 impl EvalArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data)?;
+        let (trained, images) = self.model.open_with(&self.data, common)?;
         let inputs = [self.model.path()];
         let inputs = [inputs[0].as_path(), images.path()];
         let mut output = Output::new(common, false, &[self.per_image.as_deref()], &inputs)?;

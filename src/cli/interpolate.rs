@@ -37,7 +37,7 @@ pub struct InterpolateArgs {
 
 impl InterpolateArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data)?;
+        let (trained, images) = self.model.open_with(&self.data, common)?;
         let inputs = [self.model.path()];
         let inputs = [inputs[0].as_path(), images.path()];
         let last = images.count() - 1;

@@ -29,7 +29,7 @@ pub struct LatentArgs {
 
 impl LatentArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data)?;
+        let (trained, images) = self.model.open_with(&self.data, common)?;
         let (latent, [i, j]) = (trained.model.latent_dim, self.dims);
         check_dims([i, j], latent)?;
         let inputs = [self.model.path()];

@@ -10,6 +10,7 @@ mod devices;
 mod encode;
 mod eval;
 mod export;
+mod images;
 mod import;
 mod interpolate;
 mod latent;

@@ -28,7 +28,7 @@ pub struct ScoreArgs {
 
 impl ScoreArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data)?;
+        let (trained, images) = self.model.open_with(&self.data, common)?;
         let inputs = [self.model.path()];
         let inputs = [inputs[0].as_path(), images.path()];
         let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;

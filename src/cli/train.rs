@@ -6,17 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use cvae_gpu::checkpoint::{Checkpoint, Platform};
-use cvae_gpu::config::RunConfig;
-use cvae_gpu::data::{self, Binarize, DataError, ImageSet};
+use cvae_gpu::data::{self, Binarize, ImageSet};
 use cvae_gpu::event::Event;
 use cvae_gpu::faults::Faults;
 use cvae_gpu::gpu::{Gpu, GpuError};
 use cvae_gpu::report::{LogEvery, Progress, RunFolder};
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
+use super::images::load_any;
 use super::signals::{INTERRUPTED, stop_flag};
 use super::{Common, print_json, say};
 pub use options::ModelArgs;
@@ -25,7 +25,7 @@ use options::RunArgs;
 /// Train a model; the defaults are those of TensorFlow's tutorial
 #[derive(Args)]
 #[command(
-    after_help = "Examples:\n  cvae-gpu train                               MNIST, 10 epochs, into runs/mnist-1\n  cvae-gpu train --epochs 1 --seed 7           a first look\n  cvae-gpu train --data idx/ --latent-dim 10   your own IDX files, raw or gzip\n  cvae-gpu train --resume runs/mnist-1         go on after Ctrl-C or a crash, bit for bit\n\nThe run folder gets config.json, metrics.jsonl, an event file for TensorBoard, a picture per\nepoch, elbo.png, cvae.gif, manifold.png, model.safetensors and checkpoint.safetensors. Values are\nin nats per image.\n\nCtrl-C or SIGTERM saves a checkpoint and exits with 130; a second one stops at once."
+    after_help = "Examples:\n  cvae-gpu train                               MNIST, 10 epochs, into runs/mnist-1\n  cvae-gpu train --epochs 1 --seed 7           a first look\n  cvae-gpu train --data fashion-mnist          a set known by name; see `cvae-gpu data list`\n  cvae-gpu train --data photos/ --size 64      your own images\n  cvae-gpu train --resume runs/mnist-1         go on after Ctrl-C or a crash, bit for bit\n\nThe run folder gets config.json, metrics.jsonl, an event file for TensorBoard, a picture per\nepoch, elbo.png, cvae.gif, manifold.png, model.safetensors and checkpoint.safetensors. Values are\nin nats per image.\n\nCtrl-C or SIGTERM saves a checkpoint and exits with 130; a second one stops at once."
 )]
 pub struct TrainArgs {
     /// Go on with the run in this folder, with the options it was started with
@@ -116,7 +116,8 @@ impl TrainArgs {
 
     /// A new run in a folder of its own.
     fn begin(&self, common: &Common) -> anyhow::Result<Job> {
-        let set = data::load(self.run.data(), Binarize::None)?;
+        let (prepare, mut watch) = (self.run.prepare(), common.watch());
+        let set = data::load_prepared(self.run.data(), Binarize::None, &prepare, &mut watch)?;
         let binarize = self.run.binarize(set.shape());
         let set = set.binarized(binarize)?;
         let run = self.run.fresh(&self.model, common.selection(), &set)?;
@@ -140,7 +141,12 @@ impl TrainArgs {
         let saved = folder.run();
         let mut run = self.run.resumed(&self.model, common.selection(), saved)?;
         let checkpoint = folder.checkpoint()?;
-        let (set, source) = load_any(&self.run.sources(saved, path), &run)?;
+        let (set, source) = load_any(
+            &self.run.sources(saved, path),
+            run.binarize,
+            &run.prepare,
+            common,
+        )?;
         let fingerprint = set.fingerprint();
         if saved
             .data_sha256
@@ -265,23 +271,6 @@ fn or_abandon<T, E>(result: Result<T, E>, job: &mut Job) -> Result<T, E> {
             job.folder.abandon();
         }
     })
-}
-
-/// The first of the sources that is there, loaded as the run did.
-fn load_any(sources: &[String], run: &RunConfig) -> anyhow::Result<(ImageSet, String)> {
-    let mut missing = None;
-    for source in sources {
-        match data::load(source, run.binarize) {
-            Ok(set) => return Ok((set, source.clone())),
-            Err(e @ DataError::SourceMissing { .. }) => {
-                missing.get_or_insert(e);
-            }
-            Err(e) => return Err(e.into()),
-        }
-    }
-    let error = missing.map(anyhow::Error::from);
-    let error = error.unwrap_or_else(|| anyhow::anyhow!("the run names no data"));
-    Err(error).context("the images of the run are gone; give their new place with --data")
 }
 
 fn is_lost(error: &anyhow::Error) -> bool {

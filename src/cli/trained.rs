@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use cvae_gpu::data::{self, Binarize, PackedImages, Split, mnist};
+use cvae_gpu::data::{Binarize, DataError, PackedImages, Prepare, Split};
 use cvae_gpu::explore::{ExploreError, Explorer};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::Loss;
@@ -12,6 +12,7 @@ use cvae_gpu::model_file::{Stored, Trained};
 use cvae_gpu::report::Meter;
 
 use super::choices::{BinarizeArg, Kl, pair, weight};
+use super::images::{Own, PrepareArgs, load_any};
 use super::{Common, say};
 
 /// Files that a run folder keeps its model in, the finished one first.
@@ -66,7 +67,7 @@ struct Given {
 /// The images, in file order.
 #[derive(Args)]
 pub struct DataFlags {
-    /// Images: `mnist`, a folder, or a packed set [default: the model's own, else mnist]
+    /// Images: a name (see `cvae-gpu data list`), a folder, a .npy file, or a packed set [default: the model's own]
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     data: Option<String>,
     /// Which part of the set
@@ -78,6 +79,8 @@ pub struct DataFlags {
     /// How grey levels become 0 and 1 [default: as the model was trained, else as `train` would]
     #[arg(long, value_enum, help_heading = "Data")]
     binarize: Option<BinarizeArg>,
+    #[command(flatten)]
+    prepare: PrepareArgs,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -116,7 +119,8 @@ impl Images {
 }
 
 impl DataFlags {
-    fn load(&self, stored: &Stored) -> anyhow::Result<Images> {
+    /// The images for the model at `path`: as it was trained, where nothing else is given.
+    fn load(&self, path: &Path, stored: &Stored, common: &Common) -> anyhow::Result<Images> {
         let given = self.binarize.map(BinarizeArg::value);
         if let (Some(given), Some(own)) = (given, stored.binarize())
             && given != own
@@ -124,9 +128,29 @@ impl DataFlags {
             let [given, own] = [given, own].map(Binarize::name);
             bail!("--binarize {given}, but the model was trained with {own}: leave it out");
         }
-        let source = self.data.as_deref().or(stored.data());
-        let source = source.unwrap_or(mnist::NAME).to_owned();
-        let set = data::load(&source, Binarize::None)?;
+        let own = Own::of(path, stored);
+        let (sources, remembered) = match (&self.data, own) {
+            (Some(data), own) => {
+                let remembered = own.map(|own| own.prepare).unwrap_or_default();
+                (vec![data.clone()], remembered)
+            }
+            (None, own) => own.map(|own| (own.sources, own.prepare))?,
+        };
+        let load = |remembered: &Prepare| {
+            let prepare = self.prepare.over(remembered);
+            load_any(&sources, Binarize::None, &prepare, common)
+        };
+        let (set, source) = match load(&remembered) {
+            // What the run has held out of its images need not be held out of others.
+            Err(e) if self.data.is_some() && remembered.test_fraction.is_some() && has_test(&e) => {
+                let test_fraction = None;
+                load(&Prepare {
+                    test_fraction,
+                    ..remembered
+                })?
+            }
+            loaded => loaded?,
+        };
         let known = given.or(stored.binarize());
         let binarize = known.unwrap_or_else(|| Binarize::usual(set.shape()));
         let set = set.binarized(binarize)?;
@@ -147,6 +171,10 @@ impl DataFlags {
     }
 }
 
+fn has_test(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(DataError::HasTestImages { .. }))
+}
+
 impl ModelFlags {
     /// The file that `--model` means.
     pub fn path(&self) -> PathBuf {
@@ -162,9 +190,14 @@ impl ModelFlags {
     }
 
     /// The model and the images to put to it.
-    pub fn open_with(&self, flags: &DataFlags) -> anyhow::Result<(Trained, Images)> {
-        let stored = Stored::read(&self.path())?;
-        let images = flags.load(&stored)?;
+    pub fn open_with(
+        &self,
+        flags: &DataFlags,
+        common: &Common,
+    ) -> anyhow::Result<(Trained, Images)> {
+        let path = self.path();
+        let stored = Stored::read(&path)?;
+        let images = flags.load(&path, &stored, common)?;
         let shape = images.images.shape();
         let trained = self.confirm(stored, Some([shape[0], shape[1]]))?;
         if shape != trained.model.image {

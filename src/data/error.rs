@@ -12,8 +12,9 @@ use std::path::PathBuf;
 pub enum DataError {
     /// Nothing lies at the path given as a source.
     #[error(
-        "{path}: no such file or folder; give `mnist` for the built-in set, a folder of IDX \
-         files, or a packed set file", path = path.display()
+        "{path}: no such file or folder; give a set known by name (`mnist`, `fashion-mnist`, \
+         `kmnist`, `cifar10`), or the path of a folder of images, of IDX files or of CIFAR-10, \
+         of a .npy file, or of a packed set", path = path.display()
     )]
     SourceMissing {
         /// The path that was given.
@@ -175,8 +176,9 @@ pub enum DataError {
     },
     /// The file is not a packed set at all.
     #[error(
-        "{path}: this is not a packed set (a gzip-compressed safetensors file); give a file \
-         written by `cvae-gpu data pack`, or, for IDX files, the folder that holds them",
+        "{path}: this is neither a packed set (written by `cvae-gpu data pack`), nor a .npy file, \
+         nor CIFAR-10's archive; give such a file, or, for images and IDX files, the folder that \
+         holds them",
         path = path.display()
     )]
     NotPacked {
@@ -230,6 +232,143 @@ pub enum DataError {
         tensor: String,
         /// What it is and what it should be.
         reason: String,
+    },
+    /// There is nothing in a folder that could be a set.
+    #[error(
+        "{folder}: there are no images in it, nor IDX or CIFAR-10 files; give the folder that \
+         holds them", folder = folder.display()
+    )]
+    NoImages {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Folders lie within folders without an end in sight.
+    #[error(
+        "{folder}: too many folders within folders, perhaps by a link that leads back; take it \
+         away, or move the images up", folder = folder.display()
+    )]
+    TooDeep {
+        /// The folder that is too deep down.
+        folder: PathBuf,
+    },
+    /// A file among images is none.
+    #[error(
+        "{path}: this is no image of a known kind (BMP, GIF, JPEG, PNG, PNM, QOI, TGA, TIFF, \
+         WebP); take it out of the folder, or convert it", path = path.display()
+    )]
+    NotAnImage {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An image is damaged, too large, or of a kind that is not read.
+    #[error(
+        "{path}: the image cannot be decoded ({reason}); repair or remove it",
+        path = path.display()
+    )]
+    BrokenImage {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// The images of a folder are not of one size.
+    #[error(
+        "{path}: the image is {size}, but {first_path} is {first}, and a set has images of one \
+         size; give --size N to resize all of them to N×N pixels",
+        path = path.display(), first_path = first_path.display()
+    )]
+    MixedSizes {
+        /// The image.
+        path: PathBuf,
+        /// Its size, such as `28×28`.
+        size: String,
+        /// The first image of the folder.
+        first_path: PathBuf,
+        /// Its size.
+        first: String,
+    },
+    /// A `.npy` file does not hold images.
+    #[error("{path}: cannot be used as images: {reason}", path = path.display())]
+    Array {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to try.
+        reason: String,
+    },
+    /// A file of CIFAR-10 is not one of its binary version.
+    #[error(
+        "{path}: this is no file of the binary version of CIFAR-10: {reason}; copy it again",
+        path = path.display()
+    )]
+    Cifar {
+        /// The file, where it is in an archive as if that were a folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A tape archive cannot be read to its end.
+    #[error(
+        "{path}: the archive is damaged or incomplete ({reason}); download or copy it again",
+        path = path.display()
+    )]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What its reader said.
+        reason: io::Error,
+    },
+    /// Images are neither grey nor in colour.
+    #[error(
+        "{path}: the images have {channels} channels; give images of 1 (grey) or 3 (colour)",
+        path = path.display()
+    )]
+    Channels {
+        /// The source.
+        path: PathBuf,
+        /// How many there are.
+        channels: usize,
+    },
+    /// A set which has test images should hold out more.
+    #[error("--test-fraction: the set `{name}` has test images of its own; leave the option out")]
+    HasTestImages {
+        /// The set's name.
+        name: String,
+    },
+    /// Too few images for a training and a test part.
+    #[error(
+        "{path}: there are too few images to hold out {fraction} of them for the test and to \
+         train on the others; add some, or give another --test-fraction", path = path.display()
+    )]
+    TooFew {
+        /// The source.
+        path: PathBuf,
+        /// The part to hold out.
+        fraction: f64,
+    },
+    /// A set known by name is not there and cannot be downloaded.
+    #[error(
+        "the set `{name}` is not on this machine and could not be downloaded ({reason}); try \
+         again, or put {files} into {folder}, or name the folder that holds them with --data",
+        folder = folder.display()
+    )]
+    Download {
+        /// The set's name.
+        name: &'static str,
+        /// What was tried, and why it failed.
+        reason: String,
+        /// The names of the files of the set.
+        files: String,
+        /// Where they are looked for.
+        folder: PathBuf,
+    },
+    /// A set would have to be downloaded, and there is no place for it.
+    #[error(
+        "the set `{name}` is not on this machine, and you have no cache folder to download it \
+         to; name a folder in the environment variable CVAE_GPU_CACHE"
+    )]
+    NoCache {
+        /// The set's name.
+        name: &'static str,
     },
     /// A set built in memory is not one that a packed set file can hold.
     #[error("the set `{name}` cannot be packed: {reason}")]

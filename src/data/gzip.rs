@@ -106,6 +106,12 @@ impl<'a> Source<'a> {
     }
 }
 
+impl Read for Source<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::gzip::Source;
-use super::{Binarize, DataError, ImageSet, PackedImages, Split};
+use super::pixels::Pixels;
+use super::{Binarize, DataError, ImageSet};
 
 /// What an IDX file holds, and how it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,21 +197,30 @@ impl IdxFolder {
             .flat_map(|(images, labels)| std::iter::once(images).chain(labels))
     }
 
-    /// Packs the images.
-    pub fn into_set(self, name: String, binarize: Binarize) -> ImageSet {
-        let pack = |(images, labels): (IdxFile, Option<IdxFile>)| {
+    /// The training and the test images.
+    pub(super) fn into_pixels(self) -> [Pixels; 2] {
+        [self.train, self.test].map(|(images, labels)| {
             let [rows, columns] = images.size();
-            Split {
-                images: PackedImages::from_bytes([rows, columns, 1], &images.body, binarize),
+            Pixels {
+                shape: [rows, columns, 1],
+                values: images.body,
                 labels: labels.map(|file| file.body),
             }
-        };
-        ImageSet {
-            name,
-            train: pack(self.train),
-            test: pack(self.test),
-        }
+        })
     }
+
+    /// Packs the images.
+    pub fn into_set(self, name: String, binarize: Binarize) -> ImageSet {
+        let [train, test] = self.into_pixels().map(|part| part.pack(binarize));
+        ImageSet { name, train, test }
+    }
+}
+
+/// True if any of the four files is in `folder`, so that it is meant to hold IDX files.
+pub(super) fn is_in(folder: &Path) -> bool {
+    let names = [Kind::Images, Kind::Labels].map(|kind| ["train", "t10k"].map(|s| kind.names(s)));
+    let mut names = names.iter().flatten().flatten();
+    names.any(|name| folder.join(name).is_file())
 }
 
 fn read_split(
@@ -264,13 +274,13 @@ fn big_endian(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*four))
 }
 
-fn hex(hasher: Sha256) -> String {
+pub(super) fn hex(hasher: Sha256) -> String {
     let digest = hasher.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The SHA-256 of a file as it lies on the disk.
-fn hash_file(path: &Path) -> Result<String, DataError> {
+pub(super) fn hash_file(path: &Path) -> Result<String, DataError> {
     let error = |reason| DataError::Io {
         path: path.into(),
         reason,

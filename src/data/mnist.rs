@@ -47,7 +47,12 @@ const FILES: [(&str, &str); 4] = [
 
 /// Unpacks the embedded set: 60,000 train and 10,000 test images of 28x28x1, with labels.
 pub fn load() -> Result<ImageSet, DataError> {
-    Ok(packed::read(ASSET, Path::new("the built-in set `mnist`"))?.0)
+    Ok(load_with_provenance()?.0)
+}
+
+/// The embedded set, and where it comes from.
+pub(super) fn load_with_provenance() -> Result<(ImageSet, packed::Provenance), DataError> {
+    packed::read(ASSET, Path::new("the built-in set `mnist`"))
 }
 
 /// Whether files of these SHA-256 sums are the four of MNIST, decompressed.

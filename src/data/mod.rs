@@ -5,36 +5,49 @@
 //! ([`PackedImages::device_words`]) and unpacked there, so that a whole set fits in
 //! device memory and no image travels twice.
 //!
-//! A set comes from one of three sources, told apart by [`load`]:
+//! A set has a name or a path, told apart by [`load`]:
 //!
 //! - `mnist`: the embedded MNIST set ([`mnist`]), already binarized;
+//! - another name ([`known`]): files that are looked for on this machine, or downloaded;
 //! - a folder of the four MNIST-style IDX files ([`idx`]), raw or gzip;
+//! - CIFAR-10's binary files in a folder or an archive;
+//! - a folder of images, of which a part is held out where it has no `test` folder;
+//! - an array of images in a `.npy` file, of which a part is held out;
 //! - a packed set file ([`packed`]), the format that the embedded set uses too.
+//!
+//! On the way in, images may be resized and made grey or coloured ([`Prepare`]).
 //!
 //! Assumed: a set is a train and a test split of images of one size, with values in
 //! 0..=255 and, perhaps, a label of one byte each; and a whole set fits in main memory.
 //!
-//! Not done here: nothing is downloaded, resized, shuffled or augmented, no split is cut
-//! from another, and IDX images have one channel (magic `0x00000803`) only.
+//! Not done here: nothing is shuffled or augmented.
 //!
 //! All files are treated as hostile: a length is never trusted before the bytes have
 //! arrived, and any defect is a [`DataError`], never a panic.
 
+mod array;
+mod cifar;
+mod download;
 mod error;
+mod folder;
 mod gzip;
 pub mod idx;
 mod images;
+pub mod known;
 pub mod mnist;
 pub mod packed;
+mod pixels;
+mod prepare;
+mod source;
 
 pub use error::DataError;
 pub use images::{Binarize, Depth, PackedImages};
+pub use prepare::{Listener, Prepare, Progress, TEST_FRACTION};
 
-use std::fs;
-use std::io::ErrorKind;
-use std::path::Path;
-
+use known::Places;
+use packed::Provenance;
 use sha2::{Digest, Sha256};
+use source::Source;
 
 /// One part of a set: its images and, where the source has them, their labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,39 +138,47 @@ impl ImageSet {
     }
 }
 
-/// Loads the set that `source` names, [binarized](ImageSet::binarized).
+/// Loads the set that `source` names, [binarized](ImageSet::binarized), its images otherwise as they
+/// are.
 ///
-/// `mnist` is always the embedded set; to load a folder or file of that name, write
-/// `./mnist`. Anything else is a path: a folder of IDX files or a packed set file.
+/// A name of [`known::KNOWN`] is always that set; to load a folder or file of that name, write
+/// `./mnist`. Anything else is a path, and what lies there is told by its content.
 pub fn load(source: &str, binarize: Binarize) -> Result<ImageSet, DataError> {
-    open(source)?.binarized(binarize)
+    load_prepared(source, binarize, &Prepare::default(), &mut |_| ())
 }
 
-/// Loads the set as it is stored.
-fn open(source: &str) -> Result<ImageSet, DataError> {
-    if source == mnist::NAME {
-        return mnist::load();
-    }
-    let path = Path::new(source);
-    let about = fs::metadata(path).map_err(|reason| match reason.kind() {
-        ErrorKind::NotFound => DataError::SourceMissing { path: path.into() },
-        _ => DataError::Io {
-            path: path.into(),
-            reason,
-        },
-    })?;
-    if about.is_dir() {
-        // `.` and `/` have no last part to take a name from.
-        let name = path.file_name().unwrap_or(path.as_os_str());
-        let name = name.to_string_lossy().into_owned();
-        return Ok(idx::IdxFolder::read(path)?.into_set(name, Binarize::None));
-    }
-    Ok(packed::read_file(path)?.0)
+/// Loads a set as [`load`] does, prepares its images, and tells the listener how far that is
+/// where it takes long.
+pub fn load_prepared(
+    source: &str,
+    binarize: Binarize,
+    prepare: &Prepare,
+    listener: &mut Listener<'_>,
+) -> Result<ImageSet, DataError> {
+    let source = Source::find(source, &Places::of_user(), listener)?;
+    source.read(prepare, listener)?.binarized(binarize)
+}
+
+/// Loads a set as [`load_prepared`] does, with where it comes from.
+///
+/// The SHA-256 of each file is told, both of its content and, where it is a gzip IDX file, as it
+/// was found; those of a folder of images are not. MNIST is recognised by these, known sets by
+/// their name; of any other set origin and licence are not known.
+pub fn load_with_provenance(
+    source: &str,
+    binarize: Binarize,
+    prepare: &Prepare,
+    listener: &mut Listener<'_>,
+) -> Result<(ImageSet, Provenance), DataError> {
+    let source = Source::find(source, &Places::of_user(), listener)?;
+    let set = source.read(prepare, listener)?.binarized(binarize)?;
+    Ok((set, source.provenance(binarize, prepare)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn tiny() -> ImageSet {
         let split = |pixels: &[u8]| Split {

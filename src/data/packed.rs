@@ -16,13 +16,11 @@ pub use read::{read, read_file};
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
 
 use flate2::{Compression, GzBuilder};
 use serde_json::Value;
 
-use super::idx::IdxFolder;
-use super::{Binarize, DataError, Depth, ImageSet, mnist};
+use super::{DataError, Depth, ImageSet};
 
 /// More than any header of the format needs, and little enough to read on trust.
 const MAX_HEADER: u64 = 1 << 20;
@@ -40,34 +38,6 @@ pub struct Provenance {
     pub licence: String,
     /// The SHA-256, in lower-case hexadecimal, of each file it was made of, by name.
     pub sources: BTreeMap<String, String>,
-}
-
-/// Packs a folder of IDX files: what `cvae-gpu data pack` does.
-///
-/// The SHA-256 of each file is recorded, both of its content and, where it is gzip, as
-/// it was found. MNIST is recognised by these and gets its origin and licence; of any
-/// other set they are not known.
-pub fn pack(source: &Path, binarize: Binarize, name: &str) -> Result<Vec<u8>, DataError> {
-    let folder = IdxFolder::read(source)?;
-    let mut sources = BTreeMap::new();
-    for file in folder.files() {
-        sources.extend(file.hashes()?);
-    }
-    let (origin, licence) = if mnist::is_made_of(&sources) {
-        (mnist::ORIGIN, mnist::LICENCE)
-    } else {
-        ("a folder of IDX files", "not stated")
-    };
-    let change = match binarize {
-        Binarize::Threshold => "; binarized: 1 where the byte is 128 or more, else 0",
-        Binarize::Stochastic | Binarize::None => "",
-    };
-    let provenance = Provenance {
-        origin: format!("{origin}{change}"),
-        licence: licence.into(),
-        sources,
-    };
-    write(&folder.into_set(name.into(), binarize), &provenance)
 }
 
 /// The bytes of the packed set file of `set`: the same for the same set and provenance.

@@ -30,6 +30,9 @@ impl Cli {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cvae-gpu"));
         // Whoever runs the tests may like colours; here nothing is a terminal.
         command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
+        // Nor do tests download anything, or look at what was downloaded.
+        command.env("CVAE_GPU_CACHE", "/nonexistent");
+        command.env("CVAE_GPU_MIRROR", "http://127.0.0.1:9");
         let shown = "cvae-gpu".into();
         Cli { command, shown }.with(words)
     }
@@ -75,6 +78,12 @@ impl Cli {
             self.command.env(name, "/nonexistent");
         }
         self.with("--backend vulkan")
+    }
+
+    /// Sets a variable of the environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.command.env(name, value);
+        self
     }
 
     /// Makes `folder` the working directory.

@@ -5,25 +5,33 @@
 
 use std::path::Path;
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use clap::Args;
 use cvae_gpu::config::RunConfig;
-use cvae_gpu::data::{Binarize, ImageSet, mnist};
+use cvae_gpu::data::{Binarize, ImageSet, Prepare, TEST_FRACTION, mnist};
 use cvae_gpu::gpu::Selection;
 use cvae_gpu::model::{Loss, Model, ModelError};
 use cvae_gpu::train::Every;
 
 use crate::cli::choices::{BinarizeArg, Kl, pair, weight};
+use crate::cli::images::PrepareArgs;
 
 /// Options of a run besides the model's.
 #[derive(Args)]
 pub struct RunArgs {
-    /// Images: `mnist` (built in), a folder of IDX files, or a packed set [default: mnist]
-    #[arg(long, help_heading = "Data")]
+    /// Images: a name, a folder, a .npy file, or a packed set [default: mnist]
+    ///
+    /// Names: `mnist` (built in), `fashion-mnist`, `kmnist`, `cifar10`; these are downloaded if they
+    /// are not on this machine. A folder holds images of any common kind, perhaps in subfolders of
+    /// classes, and perhaps these in `train` and `test`; or MNIST's four IDX files, raw or gzip; or
+    /// CIFAR-10's binary files. An array is [N, H, W] or [N, H, W, C], bytes or floats from 0 to 1.
+    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     data: Option<String>,
     /// How grey levels become 0 and 1 [default: threshold; none for images of three channels]
     #[arg(long, value_enum, help_heading = "Data")]
     binarize: Option<BinarizeArg>,
+    #[command(flatten)]
+    prepare: PrepareArgs,
     /// Passes over the training images [default: 10]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
@@ -122,6 +130,11 @@ impl RunArgs {
         self.data.as_deref().unwrap_or(mnist::NAME)
     }
 
+    /// How to prepare its images.
+    pub fn prepare(&self) -> Prepare {
+        self.prepare.over(&Prepare::default())
+    }
+
     /// How images of that shape become 0 and 1.
     pub fn binarize(&self, image: [usize; 3]) -> Binarize {
         let given = self.binarize.map(BinarizeArg::value);
@@ -138,10 +151,11 @@ impl RunArgs {
         let data = self.data().to_owned();
         let default = RunConfig {
             version: env!("CARGO_PKG_VERSION").into(),
-            model: model.model(set.shape())?,
+            model: model.model(set.shape()).map_err(with_hint)?,
             data_path: None,
             data_sha256: Some(set.fingerprint()),
             data,
+            prepare: self.prepare(),
             binarize: self.binarize(set.shape()),
             epochs: 10,
             batch: 32,
@@ -188,11 +202,14 @@ impl RunArgs {
     ) -> anyhow::Result<RunConfig> {
         let next = RunConfig {
             model: model.over(&saved.model),
+            prepare: self.prepare.over(&saved.prepare),
             binarize: self.binarize.map_or(saved.binarize, BinarizeArg::value),
             device: over(device, &saved.device),
             ..self.over(saved)
         };
         let (a, b) = (&next.model, &saved.model);
+        let (ours, theirs) = (&next.prepare, &saved.prepare);
+        let number = |n: Option<usize>| n.map_or("none".into(), |n| n.to_string());
         let fixed = [
             (
                 "--batch",
@@ -205,6 +222,17 @@ impl RunArgs {
                 "--binarize",
                 next.binarize == saved.binarize,
                 saved.binarize.name().into(),
+            ),
+            ("--size", ours.size == theirs.size, number(theirs.size)),
+            (
+                "--channels",
+                ours.channels == theirs.channels,
+                number(theirs.channels),
+            ),
+            (
+                "--test-fraction",
+                ours.test_fraction == theirs.test_fraction,
+                theirs.test_fraction.unwrap_or(TEST_FRACTION).to_string(),
             ),
             (
                 "--no-images",
@@ -274,6 +302,14 @@ impl RunArgs {
             Some(given) => vec![given.clone()],
             None => saved.sources(folder),
         }
+    }
+}
+
+/// Says how images come to fit.
+fn with_hint(error: ModelError) -> anyhow::Error {
+    match error {
+        ModelError::ImageSize { .. } => anyhow!("{error}; resize them with --size N"),
+        other => other.into(),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Tests of the packed set file.
 
 use std::fs;
+use std::path::Path;
 
 use super::*;
 use crate::data::gzip::tests::gzip;
-use crate::data::{PackedImages, Split};
+use crate::data::{Binarize, PackedImages, Prepare, Split};
 
 /// A binarized set of three train images and one test image of 3x3, with labels.
 fn tiny() -> ImageSet {
@@ -25,6 +26,15 @@ fn provenance() -> Provenance {
         licence: "CC0".into(),
         sources: BTreeMap::from([("a".into(), "0".repeat(64)), ("b".into(), "f".repeat(64))]),
     }
+}
+
+/// A folder of IDX files as `cvae-gpu data pack` packs it.
+fn pack(folder: &Path, binarize: Binarize, name: &str) -> Vec<u8> {
+    let (source, prepare) = (folder.to_str().unwrap(), Prepare::default());
+    let loaded = crate::data::load_with_provenance(source, binarize, &prepare, &mut |_| ());
+    let (set, provenance) = loaded.unwrap();
+    let name = name.into();
+    write(&ImageSet { name, ..set }, &provenance).unwrap()
 }
 
 /// What reading gives once `old` has become `new`, of the same length, in the file.
@@ -237,11 +247,8 @@ fn packing_a_folder_records_each_file_as_found_and_decompressed() {
         &gzip(&[0, 0, 8, 1, 0, 0, 0, 1, 6]),
     );
 
-    let bytes = pack(folder.path(), Binarize::Threshold, "pair").unwrap();
-    assert_eq!(
-        bytes,
-        pack(folder.path(), Binarize::Threshold, "pair").unwrap()
-    );
+    let bytes = pack(folder.path(), Binarize::Threshold, "pair");
+    assert_eq!(bytes, pack(folder.path(), Binarize::Threshold, "pair"));
     let (set, provenance) = read(&bytes, Path::new("x")).unwrap();
     assert_eq!(set.name, "pair");
     assert_eq!(set.test.images.values(0), [0.0, 1.0]);
@@ -278,7 +285,7 @@ fn packing_without_binarizing_keeps_the_bytes() {
         )
         .unwrap();
     }
-    let bytes = pack(folder.path(), Binarize::None, "pair").unwrap();
+    let bytes = pack(folder.path(), Binarize::None, "pair");
     let (set, provenance) = read(&bytes, Path::new("x")).unwrap();
     assert_eq!(set.train.images.depth(), Depth::Byte);
     assert_eq!(set.train.images.bytes(), [127, 128]);

@@ -1,0 +1,119 @@
+//! What is done to images on their way in, and what a listener hears meanwhile.
+
+use serde::{Deserialize, Serialize};
+
+/// The part of a set that is held out where nothing else is asked for.
+pub const TEST_FRACTION: f64 = 0.1;
+
+/// The sizes that [`Prepare::size`] may ask for; a model takes multiples of 4 only.
+const SIZES: std::ops::RangeInclusive<usize> = 8..=4096;
+
+/// How the images of a set are prepared. The default leaves them as they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Prepare {
+    /// Resize images to squares of so many pixels a side; their aspect is not kept.
+    pub size: Option<usize>,
+    /// Make images grey (1) or coloured (3). Without it, the images of a folder are coloured
+    /// if any of them shows a colour, and other sets stay as they are.
+    pub channels: Option<usize>,
+    /// The part of the images, between 0 and 1, that is held out for evaluation, where a set
+    /// has no test images of its own; [`TEST_FRACTION`] without it.
+    pub test_fraction: Option<f64>,
+}
+
+impl Prepare {
+    /// Checks values that came from a file.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words.
+    pub fn validate(&self) -> Result<(), String> {
+        if let Some(size) = self.size
+            && !(SIZES.contains(&size) && size.is_multiple_of(4))
+        {
+            let (least, most) = (SIZES.start(), SIZES.end());
+            return Err(format!(
+                "a size of {size}; give a multiple of 4 from {least} to {most}"
+            ));
+        }
+        if let Some(channels) = self.channels
+            && ![1, 3].contains(&channels)
+        {
+            return Err(format!("{channels} channels; give 1 (grey) or 3 (colour)"));
+        }
+        if let Some(fraction) = self.test_fraction
+            && !(fraction > 0.0 && fraction < 1.0)
+        {
+            return Err(format!(
+                "a test fraction of {fraction}; give a number between 0 and 1, such as 0.1"
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// How far a long piece of work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress<'a> {
+    /// Images of a folder are being decoded.
+    Decode {
+        /// Images that are done.
+        done: usize,
+        /// All images.
+        of: usize,
+    },
+    /// A file is being downloaded; the first report of each has `done` at 0.
+    Download {
+        /// Where it comes from.
+        url: &'a str,
+        /// Bytes that have arrived.
+        done: u64,
+        /// Bytes of the file.
+        of: u64,
+    },
+}
+
+/// Hears of progress.
+pub type Listener<'a> = dyn FnMut(Progress<'_>) + 'a;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_model_could_take_is_valid() {
+        let sizes = [
+            (8, true),
+            (64, true),
+            (4, false),
+            (30, false),
+            (8192, false),
+        ];
+        for (size, valid) in sizes {
+            let size = Some(size);
+            let prepare = Prepare {
+                size,
+                ..Prepare::default()
+            };
+            assert_eq!(prepare.validate().is_ok(), valid, "{size:?}");
+        }
+        for (channels, valid) in [(1, true), (3, true), (0, false), (2, false), (4, false)] {
+            let channels = Some(channels);
+            let prepare = Prepare {
+                channels,
+                ..Prepare::default()
+            };
+            assert_eq!(prepare.validate().is_ok(), valid, "{channels:?}");
+        }
+        let fractions = [(0.1, true), (0.0, false), (1.0, false), (f64::NAN, false)];
+        for (fraction, valid) in fractions {
+            let test_fraction = Some(fraction);
+            let prepare = Prepare {
+                test_fraction,
+                ..Prepare::default()
+            };
+            assert_eq!(prepare.validate().is_ok(), valid, "{fraction}");
+        }
+    }
+}

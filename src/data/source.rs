@@ -1,0 +1,254 @@
+//! From what the user gave to a set: which kind of source it is, and how each is read.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use super::folder::Parts;
+use super::known::{self, Known, Place, Places};
+use super::packed::Provenance;
+use super::pixels::{Pixels, check_channels};
+use super::prepare::TEST_FRACTION;
+use super::{
+    Binarize, DataError, Depth, ImageSet, Listener, Prepare, array, cifar, folder, idx, mnist,
+    packed,
+};
+use crate::npy;
+
+/// A source whose kind is known.
+pub(super) struct Source {
+    /// What the set will be called.
+    name: String,
+    known: Option<&'static Known>,
+    kind: Kind,
+}
+
+enum Kind {
+    BuiltIn,
+    Idx(PathBuf),
+    Cifar(PathBuf),
+    Folder(PathBuf),
+    Array(PathBuf),
+    Packed(PathBuf),
+}
+
+impl Source {
+    /// Finds the set of that name, or else what lies at that path.
+    pub(super) fn find(
+        source: &str,
+        places: &Places,
+        listener: &mut Listener<'_>,
+    ) -> Result<Source, DataError> {
+        if let Some(known) = known::by_name(source) {
+            let kind = match known.fetch(places, listener)? {
+                Place::BuiltIn => Kind::BuiltIn,
+                Place::Found(path) | Place::Missing { folder: path, .. } => Kind::at(&path)?,
+            };
+            return Ok(Source {
+                name: source.into(),
+                known: Some(known),
+                kind,
+            });
+        }
+        let path = Path::new(source);
+        let kind = Kind::at(path)?;
+        let name = match kind {
+            // What is in `waves.npy` is `waves`.
+            Kind::Array(_) | Kind::Cifar(_) if path.is_file() => stem(path),
+            // `.` and `/` have no last part to take a name from.
+            _ => path
+                .file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy()
+                .into_owned(),
+        };
+        Ok(Source {
+            name,
+            known: None,
+            kind,
+        })
+    }
+
+    /// Reads the set and prepares it; values stay as they are.
+    pub(super) fn read(
+        &self,
+        prepare: &Prepare,
+        listener: &mut Listener<'_>,
+    ) -> Result<ImageSet, DataError> {
+        let whole = |[train, test]: [Pixels; 2]| {
+            if prepare.test_fraction.is_some() {
+                return Err(DataError::HasTestImages {
+                    name: self.name.clone(),
+                });
+            }
+            Ok([train, test].map(|part| part.prepared(prepare).pack(Binarize::None)))
+        };
+        let part = |all: Pixels, path: &Path| {
+            let fraction = prepare.test_fraction.unwrap_or(TEST_FRACTION);
+            let parts = all.cut(fraction).ok_or_else(|| DataError::TooFew {
+                path: path.into(),
+                fraction,
+            })?;
+            Ok(parts.map(|part| part.prepared(prepare).pack(Binarize::None)))
+        };
+        let [train, test] = match &self.kind {
+            Kind::BuiltIn => return self.stored(mnist::load()?, prepare),
+            Kind::Packed(path) => {
+                let (set, _) = packed::read_file(path)?;
+                check_channels(path, set.shape())?;
+                return self.stored(set, prepare);
+            }
+            Kind::Idx(path) => whole(idx::IdxFolder::read(path)?.into_pixels()),
+            Kind::Cifar(path) => whole(cifar::read(path)?),
+            Kind::Folder(path) => match folder::read(path, prepare, listener)? {
+                Parts::Two(parts) => whole(parts),
+                Parts::One(all) => part(all, path),
+            },
+            Kind::Array(path) => part(array::read(path)?, path),
+        }?;
+        Ok(ImageSet {
+            name: self.name.clone(),
+            train,
+            test,
+        })
+    }
+
+    /// A set that is packed already.
+    fn stored(&self, mut set: ImageSet, prepare: &Prepare) -> Result<ImageSet, DataError> {
+        if prepare.test_fraction.is_some() {
+            return Err(DataError::HasTestImages { name: set.name });
+        }
+        let [height, width, channels] = set.shape();
+        let size = prepare.size.map_or([height, width], |n| [n, n]);
+        let wanted = [size[0], size[1], prepare.channels.unwrap_or(channels)];
+        for part in [&mut set.train, &mut set.test] {
+            if part.images.shape() != wanted {
+                let pixels = Pixels::unpack(part.clone());
+                *part = pixels.prepared(prepare).pack(Binarize::None);
+            }
+        }
+        Ok(set)
+    }
+
+    /// Where the set comes from, for one that is packed after reading.
+    pub(super) fn provenance(
+        &self,
+        binarize: Binarize,
+        prepare: &Prepare,
+    ) -> Result<Provenance, DataError> {
+        let mut sources = BTreeMap::new();
+        let origin = match &self.kind {
+            Kind::BuiltIn => return Ok(changed(mnist::load_with_provenance()?, binarize, prepare)),
+            Kind::Packed(path) => return Ok(changed(packed::read_file(path)?, binarize, prepare)),
+            Kind::Idx(path) => {
+                for file in idx::IdxFolder::read(path)?.files() {
+                    sources.extend(file.hashes()?);
+                }
+                if mnist::is_made_of(&sources) {
+                    mnist::ORIGIN
+                } else {
+                    "a folder of IDX files"
+                }
+            }
+            Kind::Cifar(path) => {
+                sources = hashes(cifar::files(path))?;
+                "CIFAR-10's binary files"
+            }
+            Kind::Folder(_) => "a folder of images",
+            Kind::Array(path) => {
+                sources = hashes(vec![path.clone()])?;
+                "an array of images"
+            }
+        };
+        let origin = self.known.map_or(origin, |known| known.origin);
+        let licence = self.known.map(|known| known.licence);
+        let is_mnist = origin == mnist::ORIGIN;
+        let licence = licence.or(is_mnist.then_some(mnist::LICENCE));
+        Ok(Provenance {
+            origin: format!("{origin}{}", changes(binarize, prepare)),
+            licence: licence.unwrap_or("not stated").into(),
+            sources,
+        })
+    }
+}
+
+impl Kind {
+    /// What lies at a path, by its content.
+    fn at(path: &Path) -> Result<Kind, DataError> {
+        let failed = |reason| DataError::Io {
+            path: path.into(),
+            reason,
+        };
+        let about = fs::metadata(path).map_err(|reason| match reason.kind() {
+            ErrorKind::NotFound => DataError::SourceMissing { path: path.into() },
+            _ => failed(reason),
+        })?;
+        let owned = || path.to_owned();
+        if about.is_dir() {
+            if idx::is_in(path) {
+                return Ok(Kind::Idx(owned()));
+            }
+            return Ok(cifar::find(path).map_or_else(|| Kind::Folder(owned()), Kind::Cifar));
+        }
+        let mut start = Vec::new();
+        let file = File::open(path).map_err(failed)?;
+        let read = file.take(npy::MAGIC.len() as u64).read_to_end(&mut start);
+        read.map_err(failed)?;
+        if start == npy::MAGIC {
+            return Ok(Kind::Array(owned()));
+        }
+        if cifar::is_archive(path)? {
+            return Ok(Kind::Cifar(owned()));
+        }
+        Ok(Kind::Packed(owned()))
+    }
+}
+
+/// The provenance of a set that is packed already and is prepared once more.
+fn changed(
+    (set, mut provenance): (ImageSet, Provenance),
+    binarize: Binarize,
+    prepare: &Prepare,
+) -> Provenance {
+    // What is bits already is not binarized again, unless grey levels came of resizing.
+    let is_same = set.train.images.depth() == Depth::Bit && *prepare == Prepare::default();
+    let binarize = if is_same { Binarize::None } else { binarize };
+    provenance.origin += &changes(binarize, prepare);
+    provenance
+}
+
+/// What packing did to the images, in words.
+fn changes(binarize: Binarize, prepare: &Prepare) -> String {
+    let mut changes = String::new();
+    if let Some(size) = prepare.size {
+        changes += &format!("; resized to {size}×{size}");
+    }
+    match prepare.channels {
+        Some(1) => changes += "; made grey",
+        Some(_) => changes += "; in three channels",
+        None => {}
+    }
+    if binarize == Binarize::Threshold {
+        changes += "; binarized: 1 where the byte is 128 or more, else 0";
+    }
+    changes
+}
+
+/// What precedes the first dot of a file's name.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.split('.')
+        .find(|part| !part.is_empty())
+        .unwrap_or("images")
+        .to_owned()
+}
+
+/// The SHA-256 of each file, by its name.
+fn hashes(files: Vec<PathBuf>) -> Result<BTreeMap<String, String>, DataError> {
+    let hash = |path: PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok((name.into_owned(), idx::hash_file(&path)?))
+    };
+    files.into_iter().map(hash).collect()
+}

@@ -1,0 +1,286 @@
+//! Sets of images of every kind, from the source to a trained model and back.
+
+use std::fs;
+use std::path::Path;
+
+use image::{Rgb, RgbImage};
+use serde_json::{Value, json};
+
+use super::program::Cli;
+use super::sets;
+
+/// A model that trains in no time.
+const SMALL: &str = "--encoder-filters 4,4 --decoder-filters 4,4 --decoder-base 4 --batch 8";
+
+/// Forty PNGs of sizes that differ, in folders of two classes: red and blue gradients.
+fn write_pictures(folder: &Path) {
+    for i in 0..40u32 {
+        let (class, channel) = if i % 2 == 0 { ("red", 0) } else { ("blue", 2) };
+        let picture = RgbImage::from_fn(12 + i % 5, 20 - i % 3, |x, _| {
+            let mut pixel = Rgb([20; 3]);
+            pixel.0[channel] = (10 * x + i) as u8;
+            pixel
+        });
+        let path = folder.join(class);
+        fs::create_dir_all(&path).expect("a folder");
+        picture
+            .save(path.join(format!("{i:02}.png")))
+            .expect("a picture");
+    }
+}
+
+/// A `.npy` file of version 1.0.
+fn npy(dtype: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let length = (header.len() as u16).to_le_bytes();
+    [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
+}
+
+/// The six files of CIFAR-10, of ten images each.
+fn write_cifar(folder: &Path) {
+    fs::create_dir(folder).expect("a folder");
+    let train = (1..=5).map(|i| format!("data_batch_{i}.bin"));
+    for name in train.chain(["test_batch.bin".into()]) {
+        let records = (0..10u8).map(|i| [&[i][..], &[20 * i; 3072]].concat());
+        fs::write(folder.join(name), records.collect::<Vec<_>>().concat()).expect("a file");
+    }
+}
+
+/// Trains three steps in `root` with these options, into `run`.
+fn train(root: &Path, words: &str) {
+    let cli = Cli::new("train --max-steps 3 --out run").with(SMALL);
+    cli.with(words).on_adapter().within(root).succeed();
+}
+
+/// What a file of the run says, as JSON.
+fn config(root: &Path) -> Value {
+    let text = fs::read(root.join("run/config.json")).expect("config.json");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
+/// A command on the model of `run`.
+fn on_run(root: &Path, words: &str) -> Cli {
+    Cli::new(words)
+        .with("--model run")
+        .on_adapter()
+        .within(root)
+}
+
+#[test]
+fn a_folder_of_pictures_is_trained_on_and_remembered_as_it_was_prepared() {
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path();
+    write_pictures(&root.join("pictures"));
+    train(
+        root,
+        "--data pictures --size 16 --test-fraction 0.2 --binarize none",
+    );
+    let run = config(root);
+    assert_eq!(run["image"], json!([16, 16, 3]));
+    let prepare = json!({"size": 16, "channels": null, "test_fraction": 0.2});
+    assert_eq!(run["prepare"], prepare);
+
+    // Neither the data nor how to prepare them need be said again.
+    let eval = on_run(root, "eval --json").succeed().json();
+    assert_eq!(eval["images"], 8);
+    on_run(root, "score --out scores.csv").succeed();
+    on_run(root, "encode --out codes.csv --split train").succeed();
+    let labels = |file: &str| -> Vec<String> {
+        let text = fs::read_to_string(root.join(file)).expect("a table");
+        let label = |line: &str| line.split(',').nth(1).expect("a label").to_owned();
+        text.lines().skip(1).map(label).collect()
+    };
+    // "blue" comes before "red"; of every five images in order, one is held out.
+    assert_eq!(labels("scores.csv"), [vec!["0"; 4], vec!["1"; 4]].concat());
+    assert_eq!(labels("codes.csv"), [vec!["0"; 16], vec!["1"; 16]].concat());
+    // Another set is prepared alike, and keeps its own test images.
+    let other = on_run(root, "eval --json --data mnist --channels 3 --limit 5");
+    assert_eq!(other.succeed().json()["images"], 5);
+
+    let resume = |words: &str| Cli::new("train --resume run").with(words).within(root);
+    for (words, value) in [
+        ("--size 32", "16"),
+        ("--channels 1", "none"),
+        ("--test-fraction 0.5", "0.2"),
+    ] {
+        let option = words.split(' ').next().expect("an option");
+        resume(words).fail(1, &[option, "contradicts", value]);
+    }
+    resume("--max-steps 5 --size 16").on_adapter().succeed();
+}
+
+#[test]
+fn pictures_that_cannot_be_used_are_refused_by_name() {
+    let root = tempfile::tempdir().expect("a folder");
+    let pictures = root.path().join("pictures");
+    write_pictures(&pictures);
+    let train = |words: &str| {
+        let cli = Cli::new("train --out run --data pictures").with(words);
+        cli.within(root.path())
+    };
+    train("").fail(1, &["03.png", "01.png", "--size N"]);
+    fs::write(pictures.join("notes.txt"), "hello").expect("a file");
+    train("--size 16").fail(1, &["notes.txt", "no image", "take it out"]);
+    fs::rename(pictures.join("notes.txt"), pictures.join("aa.jpg")).expect("a file");
+    train("--size 16").fail(1, &["aa.jpg", "cannot be decoded", "remove"]);
+    assert!(!root.path().join("run").exists());
+    for (words, expected) in [
+        ("--size 30", ["--size", "multiple of 4"]),
+        ("--size 4", ["--size", "from 8"]),
+        ("--channels 2", ["--channels", "1 (grey) or 3"]),
+        ("--test-fraction 1", ["--test-fraction", "between 0 and 1"]),
+    ] {
+        train(words).fail(2, &expected);
+    }
+}
+
+#[test]
+fn an_array_is_trained_on() {
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path();
+    let floats = (0..30 * 12 * 8).map(|i| ((i % 96) as f32 / 95.0).to_le_bytes());
+    let floats: Vec<u8> = floats.flatten().collect();
+    fs::write(root.join("waves.npy"), npy("<f4", "(30, 12, 8)", &floats)).expect("a file");
+    train(root, "--data waves.npy");
+    assert_eq!(config(root)["image"], json!([12, 8, 1]));
+    assert_eq!(on_run(root, "eval --json").succeed().json()["images"], 3);
+
+    let mut wrong = floats;
+    wrong[4 * 100..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(root.join("wrong.npy"), npy("<f4", "(30, 12, 8)", &wrong)).expect("a file");
+    let wrong = Cli::new("train --data wrong.npy").within(root);
+    wrong.fail(1, &["wrong.npy", "[1, 0, 4]", "NaN", "from 0 to 1"]);
+    fs::write(root.join("odd.npy"), npy("|u1", "(30, 10, 10)", &[9; 3000])).expect("a file");
+    let odd = Cli::new("train --data odd.npy").within(root);
+    odd.fail(1, &["10×10", "multiples of 4", "--size N"]);
+    let few = Cli::new("data info odd.npy --test-fraction 0.999").within(root);
+    few.fail(1, &["odd.npy", "too few", "--test-fraction"]);
+}
+
+#[test]
+fn the_binary_files_of_cifar_10_are_trained_on() {
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path();
+    write_cifar(&root.join("cifar"));
+    let info = Cli::new("data info cifar --json")
+        .within(root)
+        .succeed()
+        .json();
+    assert_eq!(info["shape"], json!([32, 32, 3]));
+    assert_eq!([&info["train_images"], &info["test_images"]], [50, 10]);
+    assert_eq!(info["classes"], 10);
+    train(root, "--data cifar --binarize none");
+    assert_eq!(on_run(root, "eval --json").succeed().json()["images"], 10);
+    on_run(root, "reconstruct").succeed();
+
+    // Packed, and without the files, it is the same set.
+    let pack = "data pack cifar --grey --out packed.safetensors.gz";
+    Cli::new(pack).within(root).succeed();
+    fs::remove_dir_all(root.join("cifar")).expect("the folder");
+    on_run(root, "eval").fail(1, &["cifar", "gone", "--data"]);
+    let moved = "train --resume run --max-steps 4 --data packed.safetensors.gz";
+    Cli::new(moved).on_adapter().within(root).succeed();
+    assert_eq!(on_run(root, "eval --json").succeed().json()["images"], 10);
+}
+
+#[test]
+fn a_model_without_its_run_knows_a_named_set_and_asks_for_any_other() {
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path();
+    // Files of another size than the published ones stand in for them.
+    sets::write_gzip(&root.join("fashion-mnist"), 12);
+    let cache = root.to_str().expect("a plain path");
+    let named = |cli: Cli| cli.within(root).env("CVAE_GPU_CACHE", cache);
+    let list = named(Cli::new("data list --json")).succeed().json();
+    let find = |name: &str| {
+        list.as_array()
+            .expect("a list")
+            .iter()
+            .find(|s| s["name"] == name)
+    };
+    let fashion = find("fashion-mnist").expect("the set");
+    let folder = root.join("fashion-mnist");
+    assert_eq!(fashion["found"], folder.to_str().expect("a plain path"));
+    assert_eq!(find("mnist").expect("the set")["built_in"], true);
+    assert_eq!(
+        find("kmnist").expect("the set")["download_bytes"],
+        21_240_888
+    );
+
+    for (data, model) in [("fashion-mnist", "named"), ("./fashion-mnist", "path")] {
+        let out = format!("train --max-steps 1 --no-images --data {data} --out {model}");
+        named(Cli::new(&out).with(SMALL).on_adapter()).succeed();
+        let files = ["model.safetensors".into(), format!("{model}.st")];
+        fs::copy(root.join(model).join(&files[0]), root.join(&files[1])).expect("a copy");
+    }
+    let eval = |words: &str| named(Cli::new("eval --json --model").with(words).on_adapter());
+    assert_eq!(eval("named.st").succeed().json()["images"], 40);
+    eval("path.st").fail(1, &["path.st", "which images", "give --data"]);
+    assert_eq!(eval("path").succeed().json()["images"], 40);
+    let words = ["28×28×1", "12×12×1", "--size", "--channels"];
+    eval("named.st --data mnist").fail(1, &words);
+    let resized = "named.st --data mnist --size 12 --limit 7";
+    assert_eq!(eval(resized).succeed().json()["images"], 7);
+}
+
+#[test]
+fn a_set_that_cannot_be_downloaded_is_asked_for() {
+    let root = tempfile::tempdir().expect("a folder");
+    let cache = root.path().join("cache");
+    let shown = cache.join("kmnist").display().to_string();
+    let train = Cli::new("train --data kmnist").within(root.path());
+    let train = train.env("CVAE_GPU_CACHE", cache.to_str().expect("a plain path"));
+    let outcome = train.run();
+    assert_eq!(outcome.code, Some(1), "{outcome}");
+    for words in [
+        "Downloading http://127.0.0.1:9/kmnist/train-images-idx3-ubyte.gz",
+        "error: the set `kmnist` is not on this machine",
+        "t10k-labels-idx1-ubyte.gz",
+        &shown,
+        "--data",
+    ] {
+        assert!(outcome.stderr.contains(words), "no {words:?} in {outcome}");
+    }
+}
+
+#[test]
+fn options_that_a_set_has_no_use_for_are_refused() {
+    let root = tempfile::tempdir().expect("a folder");
+    sets::write_raw(&root.path().join("idx"), 12);
+    for source in ["idx", "mnist"] {
+        let cli = Cli::new("train --test-fraction 0.2 --data").with(source);
+        let words = ["--test-fraction", source, "test images of its own"];
+        cli.within(root.path()).fail(1, &words);
+    }
+    fs::create_dir(root.path().join("empty")).expect("a folder");
+    let cli = Cli::new("data info empty").within(root.path());
+    cli.fail(1, &["empty", "no images in it"]);
+}
+
+#[test]
+fn packing_prepares_images_and_says_so() {
+    let root = tempfile::tempdir().expect("a folder");
+    write_pictures(&root.path().join("pictures"));
+    let run = |words: &str| Cli::new(words).within(root.path()).succeed();
+    run("data pack pictures --size 8 --channels 1 --grey --out small.safetensors.gz");
+    let info = run("data info small.safetensors.gz").stdout;
+    for words in [
+        "name     small",
+        "36 training, 4 test",
+        "8×8×1, 8 bits",
+        "labels   of 2 classes",
+        "a folder of images; resized to 8×8; made grey",
+    ] {
+        assert!(info.contains(words), "no {words:?} in {info}");
+    }
+    run("data pack mnist --size 8 --out mnist-8.safetensors.gz");
+    let info = run("data info mnist-8.safetensors.gz").stdout;
+    for words in [
+        "8×8×1, 1 bits",
+        "MNIST database",
+        "resized to 8×8",
+        "CC BY-SA",
+    ] {
+        assert!(info.contains(words), "no {words:?} in {info}");
+    }
+}
