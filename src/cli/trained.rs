@@ -197,9 +197,15 @@ impl ModelFlags {
     ) -> anyhow::Result<(Trained, Images)> {
         let path = self.path();
         let stored = Stored::read(&path)?;
-        let images = flags.load(&path, &stored, common)?;
+        let loaded = match flags.load(&path, &stored, common) {
+            Err(e) if !stored.has_config() => return Err(e),
+            loaded => loaded,
+        };
+        let shape = loaded.as_ref().ok().map(|images| images.images.shape());
+        // A model that cannot be used is the first thing to say, before what images it lacks.
+        let trained = self.confirm(stored, shape.map(|[height, width, _]| [height, width]))?;
+        let images = loaded?;
         let shape = images.images.shape();
-        let trained = self.confirm(stored, Some([shape[0], shape[1]]))?;
         if shape != trained.model.image {
             let (found, wanted) = (shape, trained.model.image);
             let refused = ExploreError::Images { found, wanted };

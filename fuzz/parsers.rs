@@ -1,0 +1,130 @@
+//! Every parser of bytes from outside, as a function of these bytes: what the fuzzer calls, and what
+//! `tests/corrupt.rs` calls with the corpus and with damaged files. The error is what a user reads.
+
+use std::fmt::Display;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use cvae_gpu::check::case::Case;
+use cvae_gpu::checkpoint::{self, ModelConfig};
+use cvae_gpu::config::RunConfig;
+use cvae_gpu::data::{self, Binarize, idx::IdxFolder};
+use cvae_gpu::model::Model;
+use cvae_gpu::model_file::Stored;
+use cvae_gpu::npy;
+use cvae_gpu::tensor_file::TensorFile;
+use flate2::{Compression, write::GzEncoder};
+
+pub type Parser = fn(&[u8]) -> Result<(), String>;
+
+/// The parsers by name, which is also that of their folder in the corpus.
+#[allow(dead_code, reason = "a fuzz target calls one of them")]
+pub const ALL: [(&str, Parser); 9] = [
+    ("array", array),
+    ("case", case),
+    ("checkpoint", checkpoint),
+    ("config", config),
+    ("idx", idx),
+    ("labels", labels),
+    ("model", model),
+    ("packed", packed),
+    ("set", set),
+];
+
+/// Images and labels of nine 8×8 images, as IDX.
+pub const IMAGES: [&[u8]; 2] = [
+    &[0, 0, 8, 3, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 8],
+    &[200; 9 * 64],
+];
+pub const LABELS: [&[u8]; 2] = [&[0, 0, 8, 1, 0, 0, 0, 9], &[1; 9]];
+
+/// The model that checkpoints are of.
+pub fn small_model() -> Model {
+    Model {
+        image: [8, 8, 1],
+        latent_dim: 2,
+        encoder_filters: [3, 5],
+        decoder_base: 2,
+        decoder_filters: [4, 3],
+        ..Model::default()
+    }
+}
+
+fn said<T>(result: Result<T, impl Display>) -> Result<(), String> {
+    result.map(drop).map_err(|e| e.to_string())
+}
+
+fn tensors(bytes: &[u8]) -> Result<TensorFile, String> {
+    TensorFile::from_bytes(bytes).map_err(|e| e.to_string())
+}
+
+/// A `.npy` file of codes.
+pub fn array(bytes: &[u8]) -> Result<(), String> {
+    said(npy::from_bytes(bytes))
+}
+
+/// A recorded case.
+pub fn case(bytes: &[u8]) -> Result<(), String> {
+    said(Case::from_file("case", "case", tensors(bytes)?))
+}
+
+/// A checkpoint of [`small_model`].
+pub fn checkpoint(bytes: &[u8]) -> Result<(), String> {
+    let config = ModelConfig {
+        model: small_model(),
+        data: None,
+        binarize: Binarize::Threshold,
+    };
+    said(checkpoint::checkpoint_from(tensors(bytes)?, &config))
+}
+
+/// The `config.json` of a run.
+pub fn config(bytes: &[u8]) -> Result<(), String> {
+    said(RunConfig::from_bytes(bytes))
+}
+
+/// A model file, with its configuration or without.
+pub fn model(bytes: &[u8]) -> Result<(), String> {
+    let stored = Stored::new(Path::new("model"), tensors(bytes)?).map_err(|e| e.to_string())?;
+    said(stored.open(None))
+}
+
+/// The images of a folder of IDX files.
+pub fn idx(bytes: &[u8]) -> Result<(), String> {
+    idx_folder(bytes, &LABELS.concat())
+}
+
+/// Their labels.
+pub fn labels(bytes: &[u8]) -> Result<(), String> {
+    idx_folder(&IMAGES.concat(), bytes)
+}
+
+fn idx_folder(images: &[u8], labels: &[u8]) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    for (name, bytes) in [
+        ("train-images-idx3-ubyte", images),
+        ("train-labels-idx1-ubyte", labels),
+        ("t10k-images-idx3-ubyte", &IMAGES.concat()),
+        ("t10k-labels-idx1-ubyte", &LABELS.concat()),
+    ] {
+        fs::write(folder.path().join(name), bytes).map_err(|e| e.to_string())?;
+    }
+    said(IdxFolder::read(folder.path()))
+}
+
+/// A packed set, behind the checksum of gzip.
+pub fn packed(bytes: &[u8]) -> Result<(), String> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    let whole = written.map_err(|e| e.to_string())?;
+    said(data::packed::read(&whole, Path::new("set")))
+}
+
+/// A file that is a set of its own, whatever its kind: packed, an array, an archive.
+pub fn set(bytes: &[u8]) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let path = folder.path().join("set");
+    fs::write(&path, bytes).map_err(|e| e.to_string())?;
+    said(data::load(&path.to_string_lossy(), Binarize::None))
+}

@@ -1,0 +1,174 @@
+//! Whole files of each kind, as this program writes them or as others do.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+
+use crate::common::training::rectangles;
+use crate::parsers::{ALL, IMAGES, LABELS, Parser, small_model};
+use cvae_gpu::check::case::Case;
+use cvae_gpu::checkpoint::{Platform, checkpoint_bytes};
+use cvae_gpu::config::RunConfig;
+use cvae_gpu::data::{Binarize, Prepare, packed};
+use cvae_gpu::event::{Record, Snapshot};
+use cvae_gpu::gpu::Selection;
+use cvae_gpu::model_file::Trained;
+use cvae_gpu::npy;
+use cvae_gpu::ops::state::StepState;
+use cvae_gpu::params;
+use cvae_gpu::rng::Stream;
+use cvae_gpu::train::Every;
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+
+/// A file, and who reads it.
+pub struct Whole {
+    pub name: &'static str,
+    pub parser_name: &'static str,
+    pub parser: Parser,
+    /// What is damaged.
+    pub bytes: Vec<u8>,
+    /// It is compressed after that, so that damage gets behind gzip's checksum.
+    compressed: bool,
+}
+
+impl Whole {
+    fn new(name: &'static str, parser: &'static str, bytes: Vec<u8>) -> Self {
+        let (parser_name, parser) = ALL.into_iter().find(|(n, _)| *n == parser).expect(parser);
+        Whole {
+            name,
+            parser_name,
+            parser,
+            bytes,
+            compressed: false,
+        }
+    }
+
+    /// The file of these bytes, damaged or not.
+    pub fn file(&self, bytes: Vec<u8>) -> Vec<u8> {
+        if self.compressed { gzip(&bytes) } else { bytes }
+    }
+}
+
+pub fn all() -> Vec<Whole> {
+    let images = IMAGES.concat();
+    vec![
+        Whole::new("gzip IDX images", "idx", gzip(&images)),
+        Whole::new("IDX images", "idx", images),
+        Whole::new("IDX labels", "labels", LABELS.concat()),
+        Whole::new("packed set", "packed", packed_set()),
+        Whole::new("array of images", "set", images_array()),
+        Whole {
+            compressed: true,
+            ..Whole::new("CIFAR-10 archive", "set", archive())
+        },
+        Whole::new("codes", "array", npy::to_bytes(&[5, 3], &[0.5; 15])),
+        Whole::new("model", "model", model()),
+        Whole::new("checkpoint", "checkpoint", checkpoint()),
+        Whole::new("recorded case", "case", case()),
+        Whole::new(
+            "run",
+            "config",
+            serde_json::to_vec_pretty(&run()).expect("JSON"),
+        ),
+    ]
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).expect("memory takes all");
+    encoder.finish().expect("memory takes all")
+}
+
+fn packed_set() -> Vec<u8> {
+    let set = rectangles(20, 10);
+    let whole = packed::write(&set, &packed::Provenance::default()).expect("a packed set");
+    let mut plain = Vec::new();
+    let read = MultiGzDecoder::new(whole.as_slice()).read_to_end(&mut plain);
+    read.expect("gzip");
+    plain
+}
+
+fn images_array() -> Vec<u8> {
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (30, 8, 8), }\n";
+    let length = (header.len() as u16).to_le_bytes();
+    let start = [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes()].concat();
+    [start, vec![200; 30 * 64]].concat()
+}
+
+fn archive() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let train = (1..=5).map(|i| format!("data_batch_{i}.bin"));
+    for name in train.chain(["test_batch.bin".into()]) {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(3073);
+        let added = archive.append_data(&mut header, name, &[1; 3073][..]);
+        added.expect("memory takes all");
+    }
+    archive.into_inner().expect("memory takes all")
+}
+
+fn run() -> RunConfig {
+    RunConfig {
+        version: "0.1.0".into(),
+        model: small_model(),
+        data: "idx".into(),
+        data_path: None,
+        data_sha256: None,
+        prepare: Prepare::default(),
+        binarize: Binarize::Threshold,
+        epochs: 10,
+        batch: 32,
+        lr: 1e-4,
+        seed: 0,
+        max_steps: Some(7),
+        checkpoint_every: Every::Steps(3),
+        eval_every: 2,
+        log_every: Some(5),
+        images: true,
+        device: Selection::default(),
+    }
+}
+
+fn snapshot() -> Snapshot {
+    let specs = small_model().params();
+    let initial = params::initial(&specs, 1);
+    let values = |v: Vec<f32>| [v.clone(), v.clone(), v];
+    Snapshot {
+        params: specs
+            .into_iter()
+            .zip(initial.into_iter().map(values))
+            .collect(),
+        state: StepState::start(0, Stream::Train).to_words().to_vec(),
+        record: Record::default(),
+    }
+}
+
+fn model() -> Vec<u8> {
+    let trained = Trained::from_snapshot(&small_model(), Binarize::Threshold, &snapshot());
+    trained.to_file().to_bytes().expect("a model")
+}
+
+fn checkpoint() -> Vec<u8> {
+    let run = run();
+    let bytes = checkpoint_bytes(&snapshot(), &run.model_config(), &run, &Platform::default());
+    bytes.expect("a checkpoint")
+}
+
+fn case() -> Vec<u8> {
+    let model = small_model();
+    let specs = model.params();
+    let names = specs.iter().map(|spec| spec.name.clone());
+    let case = Case {
+        name: "case".into(),
+        batch: 3,
+        x: vec![0.5; 3 * 64],
+        eps: vec![vec![0.1; 6]; 2],
+        params: names.zip(params::initial(&specs, 1)).collect(),
+        expect: BTreeMap::from([("loss".to_owned(), vec![44.0, 43.0])]),
+        unknown: Vec::new(),
+        relu_margin: Some(0.1),
+        model,
+    };
+    case.to_file().to_bytes().expect("a case")
+}
