@@ -23,8 +23,8 @@ pub(super) fn warning(report: &EpochReport) -> String {
     let EpochReport { epoch, kl, .. } = report;
     format!(
         "after epoch {epoch} the KL term is {kl:.2} nats per image: the codes say next to nothing \
-         of their images (posterior collapse); if it stays there, try another --lr, another \
-         --seed, or more --latent-dim"
+         of their images (posterior collapse); if it stays there, try a lower --beta, \
+         another --lr, another --seed, or more --latent-dim"
     )
 }
 
