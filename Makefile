@@ -34,8 +34,10 @@ train: adapter build ## Train a model (EPOCHS=n, SEED=n, OUT=dir, ARGS="...")
 	$(call run_on_gpu,"$(BIN)" train $(TRAIN_OPTIONS))
 
 # The release profile, so that `make train` and `make test` share one build of the dependencies.
+# Examples are not built for themselves: tests/train has them as modules, and runs them.
 test: adapter ## Run all tests, and those of the kernels on SwiftShader too
-	$(call run_on_gpu,$(CARGO) test --release --locked)
+	$(call run_on_gpu,$(CARGO) test --release --locked --tests)
+	$(call run_on_gpu,$(CARGO) test --release --locked --doc)
 	@$(MAKE) --no-print-directory test-swiftshader
 
 # The kernels again, on a second driver that shares nothing with the first: SwiftShader, a software
