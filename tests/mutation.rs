@@ -483,6 +483,6 @@ fn products_of_the_other_shaders_turned_into_sums_are_seen() {
     if std::env::var("CVAE_GPU_MUTATE").is_ok_and(|v| v == "all") {
         return every_turned_product_is_seen(&files(), 1, 250);
     }
-    let files: Vec<_> = files().into_iter().filter(|f| f.contains("conv")).collect();
-    every_turned_product_is_seen(&files, 48, 3);
+    // Drivers take minutes to compile mutants of the tiled kernels: those are for `make mutate`.
+    every_turned_product_is_seen(&["conv"], 8, 3);
 }
