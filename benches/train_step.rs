@@ -8,6 +8,7 @@
 //! `cargo test` runs everything here once, with a model of a few channels, so that nothing rots.
 
 #[path = "../tests/common/device.rs"]
+#[allow(dead_code, reason = "tests have other devices too")]
 mod device;
 
 use std::time::Duration;

@@ -40,7 +40,7 @@ fn a_long_run_carries_many_steps_a_submission_writes_nothing_and_stays_flat() {
     let data = rectangles(2000, 64);
     let buffers = || gpu().counters.buffers.load(Ordering::Relaxed);
     let (mut counts, mut memory, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
-    let log = train_watched(&long, &data, |event| match event {
+    let log = train_watched(gpu(), &long, &data, |event| match event {
         Event::Checkpoint(_) => counts.push(buffers()),
         Event::Progress { step, .. } if *step >= 500 => {
             memory.push((*step, resident()));

@@ -8,8 +8,11 @@
 mod common;
 
 use std::fmt::Write;
+use std::num::NonZero;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::{self, ScopedJoinHandle};
 
 use common::mutants::{files, products_turned};
 use common::report::Report;
@@ -25,6 +28,26 @@ use cvae_gpu::plan::{Caps, Plan, Variant};
 /// takes longer than to run a check.
 fn without_backtraces() {
     panic::set_hook(Box::new(|info| eprintln!("{info}")));
+}
+
+/// What `work` makes of each item, on a thread and a device for each core.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        while let Some((i, item)) = items.iter().enumerate().nth(next.fetch_add(1, Relaxed)) {
+            done.push((i, work(item)));
+        }
+        done
+    };
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        let of = |w: ScopedJoinHandle<'_, Vec<_>>| w.join().expect("a worker that ends");
+        workers.into_iter().flat_map(of).collect()
+    });
+    done.sort_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Whether a check sees something wrong.
@@ -326,14 +349,15 @@ fn every_known_mistake_is_seen_by_the_checks_that_the_documentation_names() {
         assert!(!recorded_case_fails(right, &caps, |_| ()));
     }
 
+    let mut mistakes = mistakes();
+    // A group of 64 may run in step on hardware, where no barrier is missed.
+    if !right.caps().software {
+        say("a missing barrier is not tested: it shows on software adapters");
+        mistakes.retain(|(what, _)| !what.contains("barrier"));
+    }
     let mut table = String::new();
-    for (what, plant) in mistakes() {
-        // A group of 64 may run in step on hardware, where no barrier is missed.
-        if what.contains("barrier") && !right.caps().software {
-            say("a missing barrier is not tested: it shows on software adapters");
-            continue;
-        }
-        let seen = seen(&plant);
+    let seen = on_all_cores(&mistakes, |(_, plant)| seen(plant));
+    for ((what, _), seen) in mistakes.iter().zip(seen) {
         assert!(seen.contains(&Some(true)), "nothing sees {what}");
         let [kernel, step, golden] = seen.map(|seen| match seen {
             Some(true) => "seen",
@@ -355,7 +379,7 @@ fn convolutions_of(gpu: &Gpu, variants: &[(Variant, bool)]) {
         for i in (0..convolutions::shapes(variant).len()).filter(|_| fits) {
             let mut report = Report::default();
             convolutions::check_case(gpu, &mut report, variant, texels, i);
-            report.finish(5);
+            report.finish(3);
         }
     }
 }
@@ -418,52 +442,46 @@ fn check_file(gpu: &Gpu, file: &str) {
     }
 }
 
-/// What became of products that were turned into sums.
-#[derive(Default)]
-struct Turned {
-    seen: usize,
+/// What becomes of a product that is turned into a sum.
+#[derive(Clone, Copy, PartialEq)]
+enum Turned {
+    Seen,
+    Unseen,
     /// No WGSL any more, such as the sum of a matrix and a vector.
-    refused: usize,
-    /// Where no check saw it.
-    unseen: Vec<String>,
+    Refused,
 }
 
-impl Turned {
-    /// Turns products of a file, one after the other, every `nth` of them.
-    fn turn(&mut self, file: &str, nth: usize) {
-        if file == "conv_broadcast" && checked_gpu().caps().subgroup_min < 8 {
-            return say(
-                "products of conv_broadcast are not turned: it needs subgroups of 8 or more",
-            );
-        }
-        check_file(checked_gpu(), file);
-        let mutants = products_turned(file).into_iter();
-        for (place, mistake) in mutants.skip(nth / 2).step_by(nth) {
-            let Ok(planted) = checked_gpu().planted(&[mistake]) else {
-                self.refused += 1;
-                continue;
-            };
-            if fails(|| check_file(&planted, file)) {
-                self.seen += 1;
-            } else {
-                self.unseen.push(place);
-            }
-        }
+fn turned(file: &str, mistake: &Mistake) -> Turned {
+    match checked_gpu().planted(std::slice::from_ref(mistake)) {
+        Err(_) => Turned::Refused,
+        Ok(planted) if fails(|| check_file(&planted, file)) => Turned::Seen,
+        Ok(_) => Turned::Unseen,
     }
 }
 
-fn every_turned_product_is_seen(files: &[&str], nth: usize, least: usize) {
+/// Turns products of these files, one at a time, every `nth` of a file.
+fn every_turned_product_is_seen(files: &[&'static str], nth: usize, least: usize) {
     without_backtraces();
-    let mut turned = Turned::default();
-    files.iter().for_each(|file| turned.turn(file, nth));
-    let Turned {
-        seen,
-        refused,
-        unseen,
-    } = turned;
+    let gpu = checked_gpu();
+    let mut mutants = Vec::new();
+    for &file in files {
+        if file == "conv_broadcast" && gpu.caps().subgroup_min < 8 {
+            say("products of conv_broadcast are not turned: it needs subgroups of 8 or more");
+            continue;
+        }
+        check_file(gpu, file);
+        let every = products_turned(file).into_iter().skip(nth / 2);
+        mutants.extend(every.step_by(nth).map(|mutant| (file, mutant)));
+    }
+    let turned = on_all_cores(&mutants, |(file, (_, mistake))| turned(file, mistake));
+    let count = |what| turned.iter().filter(|t| **t == what).count();
+    let (seen, refused) = (count(Turned::Seen), count(Turned::Refused));
     say(&format!(
         "of products turned into sums {seen} were seen by a check and {refused} by the compiler"
     ));
+    let outcomes = mutants.iter().zip(&turned);
+    let unseen = outcomes.filter(|(_, t)| **t == Turned::Unseen);
+    let unseen: Vec<&str> = unseen.map(|((_, (place, _)), _)| place.as_str()).collect();
     assert!(
         unseen.is_empty(),
         "no check sees a sum in place of the product at\n{}",

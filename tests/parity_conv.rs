@@ -2,10 +2,8 @@
 
 mod common;
 
-use std::collections::BTreeSet;
-
-use common::convolutions::{caps, plan};
-use common::suite::convolutions::{ELSEWHERE, flags, shapes};
+use common::convolutions::{Ending, caps, plan};
+use common::suite::convolutions::{ELSEWHERE, ending, shapes};
 use cvae_gpu::plan::{Caps, Variant, shader};
 
 tests! { convolutions:
@@ -21,39 +19,40 @@ tests! { convolutions:
 
 // Without a GPU: the tables above leave no kernel and no epilogue out.
 #[test]
-fn the_cases_reach_every_convolution_kernel_with_and_without_relu_and_gate() {
+fn the_cases_reach_every_convolution_kernel_with_every_ending() {
     let base = Caps {
         subgroup_min: 8,
         subgroup_max: 8,
         ..Caps::portable()
     };
-    let mut reached = BTreeSet::new();
+    let mut reached = Vec::new();
     for variant in Variant::ALL {
         for texels in [false, true] {
             for (i, shape) in shapes(variant).iter().enumerate().take(ELSEWHERE) {
-                let (relu, gated) = flags(i);
-                let plan = plan(*shape, caps(&base, variant, texels, false), relu, gated);
+                let ending = ending(i);
+                let plan = plan(*shape, caps(&base, variant, texels, false), ending);
                 plan.check().expect("a sound plan");
                 for step in plan.steps() {
-                    let set = |name| step.kernel.constants.contains(&(name, 1.0));
-                    let entry = step.kernel.entry;
-                    let on = match entry {
-                        "correlate" | "adjoint" => set("RELU"),
-                        _ => set("GATED"),
-                    };
-                    reached.insert((step.kernel.module, entry.to_owned(), on));
+                    let ending = (step.kernel.entry != "weight_grad").then_some(ending);
+                    reached.push((step.kernel.module, step.kernel.entry.to_owned(), ending));
                 }
             }
         }
     }
     let entries = shader::entry_points().expect("sound shaders");
     for (module, entry) in entries.into_iter().filter(|(m, _)| m.starts_with("conv")) {
-        let ways: &[bool] = match entry.as_str() {
-            "weight_grad" => &[false],
-            _ => &[false, true],
+        let forward = matches!(entry.as_str(), "correlate" | "adjoint");
+        let endings = match entry.as_str() {
+            "weight_grad" => vec![None],
+            _ if forward => [false, true]
+                .map(|relu| Some(Ending::Forward { relu }))
+                .to_vec(),
+            _ => [false, true]
+                .map(|gated| Some(Ending::Backward { gated }))
+                .to_vec(),
         };
-        for on in ways {
-            let wanted = (module, entry.clone(), *on);
+        for ending in endings {
+            let wanted = (module, entry.clone(), ending);
             assert!(reached.contains(&wanted), "no case reaches {wanted:?}");
         }
     }

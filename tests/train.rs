@@ -7,8 +7,8 @@ mod examples;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::report::{Limit, Report};
-use common::training::{Log, alone, grey, options, rectangles, small_model, train, train_watched};
-use common::{adapter_name, gpu};
+use common::training::{Log, grey, options, rectangles, small_model, train, train_watched};
+use common::{adapter_name, plain_gpu as gpu};
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split};
 use cvae_gpu::eval;
 use cvae_gpu::event::{EpochReport, Event, Snapshot};
@@ -51,7 +51,6 @@ fn bits(log: &Log) -> (Vec<u32>, Vec<String>) {
 
 #[test]
 fn one_seed_gives_the_same_bits_twice_and_another_seed_others() {
-    let _alone = alone();
     let data = rectangles(50, 21);
     let run = |seed| {
         let options = Options {
@@ -80,7 +79,6 @@ fn one_seed_gives_the_same_bits_twice_and_another_seed_others() {
 
 #[test]
 fn a_model_learns() {
-    let _alone = alone();
     let options = Options {
         epochs: 20,
         ..options()
@@ -96,7 +94,6 @@ fn a_model_learns() {
 
 #[test]
 fn a_model_that_has_nothing_to_tell_is_warned_of_once() {
-    let _alone = alone();
     // Noise, of which no code of two numbers can tell anything.
     let noise = |count: usize, seed| {
         let values = common::uniform(64 * count, 1.0, seed);
@@ -118,7 +115,7 @@ fn a_model_that_has_nothing_to_tell_is_warned_of_once() {
         ..options()
     };
     let (mut warnings, mut reports) = (Vec::new(), 0);
-    let log = train_watched(&options, &data, |event| match event {
+    let log = train_watched(gpu(), &options, &data, |event| match event {
         Event::Epoch(_) => reports += 1,
         Event::Warning { message } => warnings.push((reports, message.clone())),
         _ => (),
@@ -139,7 +136,6 @@ fn state(snapshot: &Snapshot) -> StepState {
 
 #[test]
 fn a_batch_that_does_not_divide_the_data_leaves_a_smaller_last_step() {
-    let _alone = alone();
     // 50 images: three steps of 16 and one of 2.
     let log = train(&options(), &rectangles(50, 21)).expect("a run");
     let Some(Event::Started {
@@ -206,7 +202,6 @@ fn losses_on_the_cpu(options: &Options, data: &ImageSet) -> Vec<f64> {
 // The mean weighs each image the same, whether it stood in a full step or in the last.
 #[test]
 fn an_epochs_loss_is_the_mean_over_its_images_as_the_cpu_trains_them() {
-    let _alone = alone();
     let one = Options {
         epochs: 1,
         ..options()
@@ -255,7 +250,6 @@ fn an_epochs_loss_is_the_mean_over_its_images_as_the_cpu_trains_them() {
 
 #[test]
 fn training_ends_at_its_last_step_in_the_middle_of_an_epoch() {
-    let _alone = alone();
     let short = Options {
         max_steps: Some(7),
         epochs: 100,
@@ -320,7 +314,6 @@ fn evaluate(model: &Model, data: &ImageSet, batch: usize, epoch: usize) -> [[f64
 // Batches of 5 leave a tail of 1, batches of 7 none, and 64 is more than there are.
 #[test]
 fn an_evaluations_terms_are_those_of_the_cpu_with_and_without_a_tail() {
-    let _alone = alone();
     let data = rectangles(1, 21);
     let mut report = Report::default();
     for epoch in [0, 3] {
@@ -354,7 +347,6 @@ fn refusal(options: &Options, data: &ImageSet) -> TrainError {
 
 #[test]
 fn a_batch_larger_than_the_data_is_refused() {
-    let _alone = alone();
     let data = rectangles(15, 21);
     let error = refusal(&options(), &data);
     let TrainError::BatchTooLarge { batch, images } = error else {
@@ -371,7 +363,6 @@ fn a_batch_larger_than_the_data_is_refused() {
 
 #[test]
 fn a_model_without_latent_dimensions_is_refused() {
-    let _alone = alone();
     let mut options = options();
     options.model.latent_dim = 0;
     let error = refusal(&options, &rectangles(50, 21));
@@ -383,7 +374,6 @@ fn a_model_without_latent_dimensions_is_refused() {
 
 #[test]
 fn training_that_diverges_stops_with_an_error() {
-    let _alone = alone();
     let wild = Options {
         adam: Adam {
             rate: 1e30,
@@ -411,7 +401,6 @@ fn training_that_diverges_stops_with_an_error() {
 
 #[test]
 fn a_snapshot_of_weights_that_are_not_finite_is_refused_and_names_their_origin() {
-    let _alone = alone();
     let data = rectangles(50, 21);
     let mut snapshot = train(&options(), &data).expect("a run").checkpoints[0].clone();
     // The next update overflows, and its loss is still that of good weights.
@@ -445,7 +434,6 @@ fn a_snapshot_of_weights_that_are_not_finite_is_refused_and_names_their_origin()
 
 #[test]
 fn a_kernel_that_does_not_compile_is_named() {
-    let _alone = alone();
     let large = Options {
         adam: Adam {
             // More than a constant of 32 bits holds.
@@ -465,7 +453,6 @@ fn a_kernel_that_does_not_compile_is_named() {
 
 #[test]
 fn runs_that_stop_at_any_step_go_on_to_the_same_bits() {
-    let _alone = alone();
     let data = rectangles(50, 21);
     let whole = train(&options(), &data).expect("a run");
     let (stop, same) = (AtomicBool::new(false), options());
@@ -497,7 +484,6 @@ fn runs_that_stop_at_any_step_go_on_to_the_same_bits() {
 
 #[test]
 fn snapshots_of_other_runs_are_refused() {
-    let _alone = alone();
     let data = rectangles(50, 21);
     let snapshot = train(&options(), &data).expect("a run").checkpoints[0].clone();
     let refuse = |options: &Options, snapshot: &Snapshot| {
@@ -527,7 +513,6 @@ fn snapshots_of_other_runs_are_refused() {
 
 #[test]
 fn a_batch_that_does_not_fit_the_adapter_is_refused_with_the_largest_that_does() {
-    let _alone = alone();
     if gpu().caps().max_binding_bytes > 256 << 20 {
         common::say("the adapter takes larger batches than this test wants to make");
         return;

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use super::program::Cli;
 use super::sets;
 
-/// A model that trains in no time.
 /// A small model on kernels which drivers compile fast: what is tested is where images come from.
 const SMALL: &str =
     "--encoder-filters 4,4 --decoder-filters 4,4 --decoder-base 4 --batch 8 --variant plain";

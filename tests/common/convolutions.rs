@@ -32,8 +32,27 @@ pub fn serves(adapter: &Caps, variant: Variant, shape: Shape) -> bool {
     variant != Variant::Thin || conv::choose(&pinned, &spec) == variant
 }
 
-/// All five kernels of one geometry, and the bias gradient. The weights start inside an arena, as a model's do.
-pub fn plan(shape: Shape, caps: Caps, relu: bool, gated: bool) -> Plan {
+/// What a kernel does with its sums: a layer's activation, or the gradient of what fed it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Ending {
+    /// Adds a bias; then a ReLU, or none.
+    Forward { relu: bool },
+    /// Passes where the gate is open, or everywhere.
+    Backward { gated: bool },
+}
+
+impl Ending {
+    pub const ALL: [Self; 4] = [
+        Self::Forward { relu: true },
+        Self::Backward { gated: true },
+        Self::Forward { relu: false },
+        Self::Backward { gated: false },
+    ];
+}
+
+/// The three kernels of one geometry, and the bias gradient. The weights start inside an arena, as
+/// a model's do.
+pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
     let (batch, big, channels, kernel, stride, padding) = shape;
     let spec = Conv::new(big, channels, kernel, stride, padding);
     let mut p = Plan::new(batch, caps);
@@ -55,22 +74,21 @@ pub fn plan(shape: Shape, caps: Caps, relu: bool, gated: bool) -> Plan {
         (Call::Adjoint, y, "big.bias", x_gate),
     ] {
         let bias = param(&p, bias);
-        for (name, epilogue) in [
-            ("forward", Epilogue::Forward { bias, relu }),
-            ("backward", Epilogue::Backward { gate, gated }),
-        ] {
-            let name = format!("{call:?} {name}");
-            conv::contract(
-                &mut p,
-                name.clone(),
-                name,
-                spec,
-                call,
-                input,
-                weights,
-                epilogue,
-            );
-        }
+        let epilogue = match ending {
+            Ending::Forward { relu } => Epilogue::Forward { bias, relu },
+            Ending::Backward { gated } => Epilogue::Backward { gate, gated },
+        };
+        let name = format!("{call:?}");
+        conv::contract(
+            &mut p,
+            name.clone(),
+            name,
+            spec,
+            call,
+            input,
+            weights,
+            epilogue,
+        );
     }
     let grad = p.slot("grad", &spec.weight_shape(), Role::Activation);
     let (label, name) = ("weight grad".into(), "partials".into());

@@ -1,8 +1,9 @@
-//! The device of tests and benchmarks, on the adapter that the environment asks for.
+//! The devices of tests and benchmarks, on the adapter that the environment asks for.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cvae_gpu::gpu::{Gpu, Selection};
+use cvae_gpu::plan::Variant;
 
 /// Which adapter the environment asks the tests to run on.
 pub fn selection() -> Selection {
@@ -22,17 +23,78 @@ pub fn selection() -> Selection {
     }
 }
 
-/// The device all tests of a process share: software adapters leak devices. A machine without
-/// an adapter fails here; nothing is skipped in silence.
-pub fn gpu() -> &'static Gpu {
-    static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| match pollster::block_on(Gpu::open(&selection())) {
+/// The adapter, opened in each way when first asked for.
+#[derive(Default)]
+struct Devices {
+    trusted: OnceLock<Gpu>,
+    checked: OnceLock<Gpu>,
+    plain: OnceLock<Gpu>,
+}
+
+/// What no thread has borrowed. A software adapter compiles on one thread per device, so that each
+/// test has its own; and it leaks devices, so that they serve one test after another.
+static FREE: Mutex<Vec<&'static Devices>> = Mutex::new(Vec::new());
+
+fn free() -> MutexGuard<'static, Vec<&'static Devices>> {
+    FREE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The devices of a thread, given back when it ends.
+struct Borrowed(&'static Devices);
+
+impl Borrowed {
+    fn new() -> Self {
+        let devices = free().pop();
+        Borrowed(devices.unwrap_or_else(|| Box::leak(Box::default())))
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        free().push(self.0);
+    }
+}
+
+thread_local! {
+    static BORROWED: Borrowed = Borrowed::new();
+}
+
+/// A machine without an adapter fails here; nothing is skipped in silence.
+fn open(selection: &Selection) -> Gpu {
+    match pollster::block_on(Gpu::open(selection)) {
         Ok(gpu) => {
             eprintln!("note: testing on {}", name(&gpu));
             gpu
         }
         Err(e) => panic!("an adapter is needed: {e}"),
-    })
+    }
+}
+
+/// The device of this thread.
+pub fn gpu() -> &'static Gpu {
+    let devices = BORROWED.with(|b| b.0);
+    devices.trusted.get_or_init(|| open(&selection()))
+}
+
+/// The same adapter with shaders which wgpu guards: no index beyond a slot, no loop without end.
+/// What ships is trusted instead, and both must be right.
+pub fn checked_gpu() -> &'static Gpu {
+    let mut selection = selection();
+    if selection.checked {
+        return gpu();
+    }
+    selection.checked = true;
+    let devices = BORROWED.with(|b| b.0);
+    devices.checked.get_or_init(|| open(&selection))
+}
+
+/// The same adapter on plain kernels, unless the environment asks for others. Drivers compile them
+/// fastest: for tests of what is around the kernels.
+pub fn plain_gpu() -> &'static Gpu {
+    let mut selection = selection();
+    selection.variant.get_or_insert(Variant::Plain);
+    let devices = BORROWED.with(|b| b.0);
+    devices.plain.get_or_init(|| open(&selection))
 }
 
 /// An adapter and its driver.

@@ -1,4 +1,4 @@
-//! What the tests share: one device per process, comparisons, small training runs.
+//! What the tests share: devices, comparisons, small training runs.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod convolutions;
@@ -11,23 +11,11 @@ pub mod suite;
 pub mod training;
 
 use std::io::Write;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cvae_gpu::gpu::{Backend, Gpu};
+use cvae_gpu::gpu::Backend;
 #[allow(unused_imports, reason = "each test file uses its own part")]
-pub use device::{gpu, name, selection};
-
-/// The same adapter with shaders which wgpu guards: no index beyond a slot, no loop without end.
-/// What ships is trusted instead, and both must be right.
-pub fn checked_gpu() -> &'static Gpu {
-    static CHECKED: OnceLock<Gpu> = OnceLock::new();
-    let mut selection = selection();
-    if selection.checked {
-        return gpu();
-    }
-    selection.checked = true;
-    CHECKED.get_or_init(|| pollster::block_on(Gpu::open(&selection)).expect("a second device"))
-}
+pub use device::{checked_gpu, gpu, name, plain_gpu, selection};
 
 /// The adapter and its driver, for failure messages.
 pub fn adapter_name() -> String {

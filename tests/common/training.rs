@@ -1,9 +1,8 @@
 //! Small training runs and what they emit.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split};
 use cvae_gpu::event::{EpochReport, Event, Snapshot, Traffic};
+use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::Model;
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::train::{Options, TrainError, Trainer};
@@ -81,12 +80,6 @@ pub fn options() -> Options {
     }
 }
 
-/// The device's counters are of one run only while no other runs.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// What a run emitted.
 #[derive(Default)]
 pub struct Log {
@@ -127,12 +120,13 @@ impl Log {
 
 /// Trains, and shows each event to `watch` first.
 pub fn train_watched(
+    gpu: &Gpu,
     options: &Options,
     data: &ImageSet,
     mut watch: impl FnMut(&Event),
 ) -> Result<Log, TrainError> {
     let mut log = Log::default();
-    let mut trainer = Trainer::new(super::gpu(), options, data)?;
+    let mut trainer = Trainer::new(gpu, options, data)?;
     let mut emit = |event: Event| {
         watch(&event);
         log.take(event);
@@ -142,7 +136,7 @@ pub fn train_watched(
     Ok(log)
 }
 
-/// Trains.
+/// Trains on plain kernels.
 pub fn train(options: &Options, data: &ImageSet) -> Result<Log, TrainError> {
-    train_watched(options, data, |_| ())
+    train_watched(super::plain_gpu(), options, data, |_| ())
 }

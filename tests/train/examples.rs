@@ -10,7 +10,7 @@ use cvae_gpu::params;
 use cvae_gpu::train::Options;
 
 use crate::common::gpu;
-use crate::common::training::{alone, rectangles, small_model};
+use crate::common::training::{rectangles, small_model};
 
 #[path = "../../examples/encode_set.rs"]
 #[allow(dead_code, reason = "`main` is for people")]
@@ -24,7 +24,6 @@ mod own_images;
 
 #[test]
 fn own_images_are_trained_on_and_their_codes_written() {
-    let _alone = alone();
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name);
     let set = own_images::discs(98, 49);
@@ -60,7 +59,6 @@ fn own_images_are_trained_on_and_their_codes_written() {
 
 #[test]
 fn filter_widths_are_those_of_the_model_and_training_helps_it() {
-    let _alone = alone();
     let set = rectangles(320, 16);
     let model = filter_widths::model([4, 8], set.shape());
     assert_eq!(model.encoder_filters, [4, 8]);

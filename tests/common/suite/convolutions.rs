@@ -4,7 +4,7 @@
 //! single precision puts them about 1e-6 of the largest apart, while one term left out, or
 //! taken twice, shows as 1e-3 and more.
 
-use crate::common::convolutions::{Shape, caps, fill, plan, serves};
+use crate::common::convolutions::{Ending, Shape, caps, fill, plan, serves};
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
 use crate::common::{self, say};
@@ -70,9 +70,9 @@ pub fn shapes(variant: Variant) -> &'static [Shape] {
 /// a kernel for each geometry is what takes the time of these tests.
 pub const ELSEWHERE: usize = 4;
 
-/// The epilogues of case `i`: over four cases all four, each way round.
-pub fn flags(i: usize) -> (bool, bool) {
-    (i.is_multiple_of(2), (i / 2).is_multiple_of(2))
+/// How the kernels of case `i` end: over four cases in all ways.
+pub fn ending(i: usize) -> Ending {
+    Ending::ALL[i % 4]
 }
 
 fn check(gpu: &Gpu, variant: Variant, texels: bool) {
@@ -101,15 +101,15 @@ fn check(gpu: &Gpu, variant: Variant, texels: bool) {
             ));
         }
     }
-    report.finish(5 * checked);
+    report.finish(3 * checked);
 }
 
 /// Case `i` of a variant, in buffers or in textures.
 pub fn check_case(gpu: &Gpu, report: &mut Report, variant: Variant, texels: bool, i: usize) {
     let shape = shapes(variant)[i];
-    let (relu, gated) = flags(i);
+    let ending = ending(i);
     let caps = caps(gpu.caps(), variant, texels, i % 3 == 1);
-    let plan = plan(shape, caps, relu, gated);
+    let plan = plan(shape, caps, ending);
     assert_eq!(
         plan.variants(),
         [conv::module(variant, texels)],
@@ -117,7 +117,7 @@ pub fn check_case(gpu: &Gpu, report: &mut Report, variant: Variant, texels: bool
     );
     let mut pair = Pair::new(gpu, &[&plan]);
     fill(&mut pair, &plan, i as u64);
-    let case = format!("{shape:?} relu {relu} gated {gated}");
+    let case = format!("{shape:?} {ending:?}");
     pair.run(report, &case, &plan, 1, |_| LIMIT);
 }
 
@@ -152,17 +152,13 @@ pub fn broadcast_kernels_in_textures_agree_with_their_twins(gpu: &Gpu) {
 // More outputs than 64 times the 32 768 workgroups of a row, which then stand in two rows.
 pub fn plain_outputs_of_more_than_a_row_of_workgroups_are_all_computed(gpu: &Gpu) {
     let shape = (17, [64, 64, 1], 32, 1, 1, Padding::Valid);
-    let plan = plan(
-        shape,
-        caps(gpu.caps(), Variant::Plain, false, false),
-        false,
-        false,
-    );
+    let caps = caps(gpu.caps(), Variant::Plain, false, false);
+    let plan = plan(shape, caps, Ending::Forward { relu: false });
     let correlate = &plan.steps()[0];
     assert_eq!(correlate.grid[1], 2, "{:?}", correlate.grid);
     let mut pair = Pair::new(gpu, &[&plan]);
     pair.set_random(&plan, 1.0, 5);
     let mut report = Report::default();
     pair.run(&mut report, "17 images of 64×64×32", &plan, 1, |_| LIMIT);
-    report.finish(5);
+    report.finish(3);
 }

@@ -17,7 +17,7 @@ use cvae_gpu::ops::reparam::{self, Divergence, KlTerm, Sampled};
 use cvae_gpu::ops::state::{self, StepState};
 use cvae_gpu::ops::{bce, importance, peak, reduce, texels};
 use cvae_gpu::plan::cpu::Values;
-use cvae_gpu::plan::{Plan, Role};
+use cvae_gpu::plan::{Plan, Role, SlotId};
 use cvae_gpu::rng::Stream;
 
 const SUMS: Limit = Limit::OfLargest(4e-6);
@@ -348,25 +348,36 @@ pub fn tensors_survive_the_way_into_a_texture_and_back(gpu: &Gpu) {
     report.finish(10);
 }
 
+/// Twenty images of uniform bytes.
+fn twenty_images(shape: [usize; 3], binarize: Binarize) -> PackedImages {
+    let bytes = uniform(20 * shape.iter().product::<usize>(), 127.9, 2).into_iter();
+    let bytes: Vec<u8> = bytes.map(|v| (v + 128.0) as u8).collect();
+    PackedImages::from_bytes(shape, &bytes, binarize)
+}
+
+/// A batch that holds an image twice.
+const ORDER: [u32; 7] = [3, 19, 0, 7, 7, 12, 1];
+
+/// A plan that fetches the images of `ORDER`, what runs it, and the batch.
+fn fetching<'g>(gpu: &'g Gpu, images: &PackedImages, packed: Packed) -> (Plan, Pair<'g>, SlotId) {
+    let mut p = plan(gpu, ORDER.len());
+    let state = state::declare(&mut p, "state");
+    let data = fetch::declare(&mut p, "images", &packed);
+    let indices = p.words("indices", &[ORDER.len()], Role::Data);
+    let x = fetch::batch(&mut p, packed, state, data, indices);
+    let mut pair = Pair::new(gpu, &[&p]);
+    pair.set_words(&p, "images", &images.device_words());
+    pair.set_words(&p, "indices", &ORDER);
+    (p, pair, x)
+}
+
 // A bit is exact; a byte is a quotient, for which WGSL grants 2.5 units in the last place.
 pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
     let mut report = Report::default();
     for binarize in [Binarize::Threshold, Binarize::None] {
         for shape in [[5, 7, 1], [4, 4, 3], [28, 28, 1]] {
-            let values: usize = shape.iter().product();
-            let pixels = uniform(20 * values, 127.5, 2).into_iter();
-            let pixels: Vec<u8> = pixels.map(|v| (v + 127.5) as u8).collect();
-            let images = PackedImages::from_bytes(shape, &pixels, binarize);
-            let packed = Packed::of(&images);
-            let order = [3, 19, 0, 7, 7, 12, 1];
-            let mut p = plan(gpu, order.len());
-            let state = state::declare(&mut p, "state");
-            let data = fetch::declare(&mut p, "images", &packed);
-            let indices = p.words("indices", &[order.len()], Role::Data);
-            let x = fetch::batch(&mut p, packed, state, data, indices);
-            let mut pair = Pair::new(gpu, &[&p]);
-            pair.set_words(&p, "images", &images.device_words());
-            pair.set_words(&p, "indices", &order);
+            let images = twenty_images(shape, binarize);
+            let (p, mut pair, x) = fetching(gpu, &images, Packed::of(&images));
             let limit = match binarize {
                 Binarize::Threshold => Limit::Exact,
                 Binarize::Stochastic | Binarize::None => Limit::Each {
@@ -376,7 +387,7 @@ pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
             };
             let case = format!("{shape:?} {binarize:?}");
             pair.run(&mut report, &case, &p, 1, |_| limit);
-            let unpacked = order.iter().flat_map(|&i| images.values(i as usize));
+            let unpacked = ORDER.iter().flat_map(|&i| images.values(i as usize));
             let unpacked: Vec<f64> = unpacked.map(f64::from).collect();
             let Values::Floats(x) = pair.read(&p, x) else {
                 panic!("images are floats");
@@ -387,24 +398,14 @@ pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
     report.finish(12);
 }
 
-// Images whose values end within a word; an image that stands in the batch twice; counters far out.
+// Images whose values end within a word; counters far out.
 pub fn images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
     let mut report = Report::default();
     for shape in [[5, 7, 1], [4, 4, 3], [28, 28, 1]] {
         let values: usize = shape.iter().product();
-        let pixels = uniform(20 * values, 127.9, 2).into_iter();
-        let pixels: Vec<u8> = pixels.map(|v| (v + 128.0) as u8).collect();
-        let images = PackedImages::from_bytes(shape, &pixels, Binarize::Stochastic);
+        let images = twenty_images(shape, Binarize::Stochastic);
         let packed = Packed::training(&images, Binarize::Stochastic);
-        let order = [3, 19, 0, 7, 7, 12, 1];
-        let mut p = plan(gpu, order.len());
-        let state = state::declare(&mut p, "state");
-        let data = fetch::declare(&mut p, "images", &packed);
-        let indices = p.words("indices", &[order.len()], Role::Data);
-        let x = fetch::batch(&mut p, packed, state, data, indices);
-        let mut pair = Pair::new(gpu, &[&p]);
-        pair.set_words(&p, "images", &images.device_words());
-        pair.set_words(&p, "indices", &order);
+        let (p, mut pair, x) = fetching(gpu, &images, packed);
         let mut draw = |seed, epoch, step| {
             let state = StepState {
                 seed,
