@@ -159,11 +159,12 @@ impl Running {
         self.child.try_wait().expect("a child").is_some()
     }
 
-    /// Waits for something to be, at most a minute and as long as the program runs.
+    /// Waits for something to be, at most five minutes and as long as the program runs: a first run
+    /// compiles shaders.
     pub fn wait_until(&mut self, mut done: impl FnMut() -> bool) -> bool {
         let start = Instant::now();
         while !done() {
-            if self.has_ended() || start.elapsed() > Duration::from_secs(60) {
+            if self.has_ended() || start.elapsed() > Duration::from_secs(300) {
                 return done();
             }
             sleep(Duration::from_millis(5));
