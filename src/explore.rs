@@ -29,7 +29,8 @@ pub enum ExploreError {
     Gpu(#[from] GpuError),
     /// The images are not of the size that the model takes.
     #[error(
-        "the images are {}, but the model takes {}: give --data of that size (--size and --channels change it), or a model of those images",
+        "the images are {}, but the model takes {}: give --data of that size (--size and --channels \
+         change it), or a model of those images",
         shown(.found), shown(.wanted)
     )]
     Images {
@@ -120,14 +121,8 @@ impl<'a> Explorer<'a> {
         if found == 0 || !found.is_multiple_of(latent) {
             return Err(ExploreError::Codes { found, latent });
         }
-        let build = |batch| {
-            let plan = model::decode(&self.trained.model, batch, self.gpu.caps());
-            let missing = || GpuError::NoSlot("probabilities".into());
-            plan.find("probabilities")
-                .ok_or_else(missing)
-                .map(|slot| (plan, slot))
-        };
-        let passes = self.passes_of(found / latent, build)?;
+        let build = |batch| model::decode(&self.trained.model, batch, self.gpu.caps());
+        let passes = self.passes(found / latent, build)?;
         let fill = |range: Range<usize>, pass: &Pass| {
             let codes = &z[latent * range.start..latent * range.end];
             passes.memory.write(self.gpu, &pass.plan, "codes", codes)
@@ -219,24 +214,15 @@ impl<'a> Explorer<'a> {
         Ok(images)
     }
 
+    /// `count` items in batches: plans, memory with the weights, replays.
     fn passes(
         &self,
         count: usize,
         build: impl Fn(usize) -> (Plan, SlotId),
     ) -> Result<Passes, GpuError> {
-        self.passes_of(count, |batch| Ok(build(batch)))
-    }
-
-    /// `count` items in batches: plans, memory with the weights, replays.
-    fn passes_of(
-        &self,
-        count: usize,
-        build: impl Fn(usize) -> Result<(Plan, SlotId), GpuError>,
-    ) -> Result<Passes, GpuError> {
         let batch = self.batch.min(count);
-        let full = build(batch)?;
-        let tail = Some(count % batch).filter(|&last| last > 0);
-        let tail = tail.map(build).transpose()?;
+        let full = build(batch);
+        let tail = Some(count % batch).filter(|&last| last > 0).map(build);
         let plans: Vec<&Plan> = [&full].into_iter().chain(&tail).map(|p| &p.0).collect();
         let memory = Memory::allocate(self.gpu, &plans)?;
         self.upload(&memory, &full.0)?;

@@ -15,7 +15,7 @@
 //! | [`mod@train`], [`eval`] | the loops; they emit [`event::Event`]s |
 //! | [`explore`] | what a trained model is asked: codes, images, samples, bounds |
 //! | [`report`], [`render`] | what listens: progress, metrics, pictures |
-//! | [`mod@bench`] | times the train step and its kernels, beside the best the adapter can do
+//! | [`mod@bench`] | times the train step and its kernels, beside the best the adapter can do |
 //! | [`check`] | the self-test of an adapter: recorded cases, and kernels against their twins |
 //! | [`tensor_file`], [`checkpoint`], [`model_file`], [`layout`] | models and checkpoints as safetensors files; models read back, and in PyTorch's layout |
 //! | [`onnx`] | models as ONNX graphs |

@@ -298,14 +298,15 @@ pub fn reconstruct(model: &Model, feed: Feed, batch: usize, caps: &Caps) -> Plan
     p
 }
 
-/// Codes which the host writes to `codes`, `[B,L]`, decoded into `probabilities`.
-pub fn decode(model: &Model, batch: usize, caps: &Caps) -> Plan {
+/// Codes which the host writes to `codes`, `[B,L]`, decoded into `probabilities`, `[B,28,28,1]`, whose
+/// slot is given beside the plan.
+pub fn decode(model: &Model, batch: usize, caps: &Caps) -> (Plan, SlotId) {
     let mut p = Plan::new(batch, caps.clone());
     params::declare(&mut p, &model.params());
     let codes = p.slot("codes", &[batch, model.latent_dim], Role::Data);
     let dec = model.decoder().forward(&mut p, codes);
-    bce::decode(&mut p, dec.output());
-    p
+    let probabilities = bce::decode(&mut p, dec.output());
+    (p, probabilities)
 }
 
 #[cfg(test)]
@@ -376,7 +377,7 @@ mod tests {
                 train_step(&model, Feed::Injected, Adam::default(), batch, &caps).check()?;
                 evaluate(&model, feed, batch, &caps).check()?;
                 reconstruct(&model, feed, batch, &caps).check()?;
-                decode(&model, batch, &caps).check()?;
+                decode(&model, batch, &caps).0.check()?;
             }
         }
         sum_terms(10_000, &caps).check()

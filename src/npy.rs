@@ -1,8 +1,9 @@
 //! Arrays as NumPy's `.npy` files keep them: one array of numbers with a shape.
 //!
 //! Written: version 1.0, little-endian `float32`, C order. Read: versions 1 to 3, `float32` and
-//! `float64` of either byte order, and by [`Raw`] bytes and booleans too, C order. Files are untrusted: no length of a header is
-//! believed before that many bytes are there, and any defect is an error.
+//! `float64` of either byte order, and by [`Raw`] bytes and booleans too, C order. Files are
+//! untrusted: no length of a header is believed before that many bytes are there, and any defect is
+//! an error.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

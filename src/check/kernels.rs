@@ -139,7 +139,7 @@ impl Workload {
             plans.push(model::evaluate(model, feed, batch, caps));
         }
         plans.push(model::sum_terms(images.count(), caps));
-        plans.push(model::decode(model, self.batch, caps));
+        plans.push(model::decode(model, self.batch, caps).0);
         let bound = explore::bound(model, packed, 2, self.batch, caps);
         plans.extend([bound.encode, bound.draw.clone(), bound.draw, bound.record]);
         let mut pair = Pair::new(gpu, &plans.iter().collect::<Vec<_>>())?;

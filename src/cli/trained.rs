@@ -37,30 +37,29 @@ pub struct ModelFlags {
     given: Given,
 }
 
+/// Heading of `Given` in the help.
+const EXPECT: &str = "Expect of the model (the file says what it is)";
+
 /// Options of training given once more. The model file has them, so they can only be confirmed.
 #[derive(Args)]
 struct Given {
     /// Latent dimensions the model must have
-    #[arg(long, help_heading = "Expect of the model (the file says what it is)")]
+    #[arg(long, help_heading = EXPECT)]
     latent_dim: Option<usize>,
     /// Encoder filters the model must have
-    #[arg(long, value_parser = pair, value_name = "A,B", help_heading = "Expect of the model (the file says what it is)")]
+    #[arg(long, value_parser = pair, value_name = "A,B", help_heading = EXPECT)]
     encoder_filters: Option<[usize; 2]>,
     /// Decoder filters the model must have
-    #[arg(long, value_parser = pair, value_name = "A,B", help_heading = "Expect of the model (the file says what it is)")]
+    #[arg(long, value_parser = pair, value_name = "A,B", help_heading = EXPECT)]
     decoder_filters: Option<[usize; 2]>,
     /// Decoder base the model must have
-    #[arg(long, help_heading = "Expect of the model (the file says what it is)")]
+    #[arg(long, help_heading = EXPECT)]
     decoder_base: Option<usize>,
     /// KL term of the ELBO; only a plain file leaves a choice
-    #[arg(
-        long,
-        value_enum,
-        help_heading = "Expect of the model (the file says what it is)"
-    )]
+    #[arg(long, value_enum, help_heading = EXPECT)]
     kl: Option<Kl>,
     /// Weight of the KL term that the model must have been trained with
-    #[arg(long, value_parser = weight, value_name = "B", help_heading = "Expect of the model (the file says what it is)")]
+    #[arg(long, value_parser = weight, value_name = "B", help_heading = EXPECT)]
     beta: Option<f64>,
 }
 

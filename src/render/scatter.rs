@@ -23,6 +23,7 @@ const LEGEND: usize = 110;
 /// Labels in a column of the legend, and its distance from one to the next.
 const COLUMN: usize = 26;
 const LINE: usize = 30;
+
 /// The colour of class `index` of `count`: of the palette where it suffices, else a hue, light
 /// and dark by turns.
 fn colour(index: usize, count: usize) -> [u8; 3] {

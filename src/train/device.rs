@@ -62,7 +62,7 @@ impl Plans {
             tail: (last > 0).then(|| train(last)),
             evaluation: eval::Plans::new(model, data, batch, caps),
             pictures: model::reconstruct(model, test_feed, PICTURES.min(test_images), caps),
-            decode: model::decode(model, MANIFOLD, caps),
+            decode: model::decode(model, MANIFOLD, caps).0,
         }
     }
 

@@ -163,9 +163,9 @@ impl Made {
     /// Probabilities of codes `[N, L]`.
     pub fn probabilities(&self, z: &[f64]) -> Vec<f64> {
         let count = z.len() / self.trained.model.latent_dim;
-        let plan = model::decode(&self.trained.model, count, &Caps::portable());
+        let (plan, slot) = model::decode(&self.trained.model, count, &Caps::portable());
         let codes = Values::Floats(z.to_vec());
-        self.twin(&plan, &[("codes", codes)], 1, "probabilities")
+        self.twin(&plan, &[("codes", codes)], 1, &plan[slot].name)
     }
 
     /// log p(x|z), log p(z), log q(z|x) and KL of each image, for draw `k` of a seed.

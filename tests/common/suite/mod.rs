@@ -12,7 +12,7 @@ pub mod step;
 #[macro_export]
 macro_rules! tests {
     ($suite:ident, checked too: $($name:ident),* $(,)?) => {
-        tests! { $suite: $($name),* }
+        $crate::tests! { $suite: $($name),* }
 
         mod checked_shaders {
             $(

@@ -1,8 +1,6 @@
 //! Whole plans of the model against the CPU, slot by slot: tests/common/suite/step.rs.
 
-mod common;
-
-tests! { step:
+crate::tests! { step:
     train_step_and_evaluation_agree_with_the_cpu_as_the_adapter_runs_them,
     train_step_and_evaluation_agree_with_the_cpu_in_plain_kernels,
     train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_textures,
@@ -13,6 +11,6 @@ tests! { step:
 // Shaders are trusted not to leave their slots; here wgpu guards them, and the results hold.
 #[test]
 fn train_step_and_evaluation_agree_with_the_cpu_in_checked_shaders() {
-    let gpu = common::checked_gpu();
-    common::suite::step::train_step_and_evaluation_agree_with_the_cpu_as_the_adapter_runs_them(gpu);
+    let gpu = crate::common::checked_gpu();
+    crate::common::suite::step::train_step_and_evaluation_agree_with_the_cpu_as_the_adapter_runs_them(gpu);
 }

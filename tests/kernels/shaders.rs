@@ -1,8 +1,6 @@
 //! Every shader module, judged without a GPU: it is sound, keeps to what WebGPU promises on
 //! every adapter, and is used.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -222,7 +220,7 @@ fn plans() -> Vec<Plan> {
                     plans.push(model::reconstruct(&model, feed, 7, &caps));
                 }
             }
-            plans.push(model::decode(&model, 20, &caps));
+            plans.push(model::decode(&model, 20, &caps).0);
             plans.push(explore::sample(&model, 100, 7, &caps).0);
             let data = Packed {
                 shape: model.image,
@@ -322,7 +320,9 @@ fn tint(folder: &Path, name: &str, text: &str) -> Option<Result<(), String>> {
 fn browsers_accept_every_module() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let Some(verdict) = tint(folder.path(), "wrong", "fn f() -> u32 { return 1.5; }") else {
-        return common::say("SKIPPED browsers_accept_every_module: `tint` is not on the PATH");
+        return crate::common::say(
+            "SKIPPED browsers_accept_every_module: `tint` is not on the PATH",
+        );
     };
     assert!(verdict.is_err(), "tint accepts what is no WGSL");
     for source in SOURCES {

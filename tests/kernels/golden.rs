@@ -1,11 +1,9 @@
 //! Recorded cases of TensorFlow, on the twins and on the adapter: tests/common/suite/golden.rs.
 
-mod common;
-
-use common::suite::golden::check;
+use crate::common::suite::golden::check;
 use cvae_gpu::check::run::on_twins;
 
-tests! { golden, checked too:
+crate::tests! { golden, checked too:
     p1_holds_on_the_adapter,
     p2_holds_on_the_adapter,
     p3_holds_on_the_adapter,

@@ -10,14 +10,12 @@
 //! partial sums, as tiles and splits make them, only help. One product left out shows as 0.1,
 //! which is 1200 times the limit for the longest sums of a convolution, of 48 × 5 × 5 products.
 
-mod common;
-
 use std::env;
 
-use common::convolutions::{Ending, caps, fill, plan, serves};
-use common::pair::Pair;
-use common::report::{Limit, Report};
-use common::{gpu, say};
+use crate::common::convolutions::{Ending, caps, fill, plan, serves};
+use crate::common::pair::Pair;
+use crate::common::report::{Limit, Report};
+use crate::common::{gpu, say};
 use cvae_gpu::gpu::{Feature, Gpu};
 use cvae_gpu::ops::conv::{self, Conv, Padding};
 use cvae_gpu::ops::dense::Dense;
@@ -63,13 +61,13 @@ fn hold<S: Strategy>(seed: u8, cases: u32, strategy: &S, check: impl Fn(S::Value
         Ok(())
     });
     if let Err(e) = result {
-        panic!("on {}: {e}", common::adapter_name());
+        panic!("on {}: {e}", crate::common::adapter_name());
     }
 }
 
 fn device(checked: bool) -> &'static Gpu {
     if checked {
-        common::checked_gpu()
+        crate::common::checked_gpu()
     } else {
         gpu()
     }
@@ -243,11 +241,15 @@ fn seed(variant: Variant, texels: bool) -> u8 {
 }
 
 fn convolutions_hold(variant: Variant, texels: bool) {
-    if texels && common::selection().disable.contains(&Feature::Texels) {
+    if texels
+        && crate::common::selection()
+            .disable
+            .contains(&Feature::Texels)
+    {
         return say("convolutions in textures are not tested: CVAE_GPU_DISABLE has texels");
     }
     if variant == Variant::Broadcast && gpu().caps().subgroup_min < 8 {
-        let name = common::adapter_name();
+        let name = crate::common::adapter_name();
         return say(&format!(
             "conv_broadcast is not tested: {name} has no subgroups of 8 or more"
         ));
@@ -343,9 +345,10 @@ fn dense_layers_of_any_shape_are_right() {
     hold(20, 10, &case, |((batch, inputs, outputs), flags, seed)| {
         let [relu, gated, checked] = flags;
         let gpu = device(checked);
-        let plan = common::dense::plan(gpu.caps(), batch, Dense { inputs, outputs }, relu, gated);
+        let plan =
+            crate::common::dense::plan(gpu.caps(), batch, Dense { inputs, outputs }, relu, gated);
         let mut pair = Pair::new(gpu, &[&plan]);
-        common::dense::fill(&mut pair, &plan, seed);
+        crate::common::dense::fill(&mut pair, &plan, seed);
         let mut report = Report::default();
         let name = format!("{batch}×{inputs} to {outputs}, {flags:?}");
         let limit = |slot: &str| match slot {

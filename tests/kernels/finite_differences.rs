@@ -4,11 +4,9 @@
 //! and by 1e-11 through rounding of a loss of about 50, relative to slopes of about 1. Weights and
 //! biases are drawn so that no ReLU stands within a step of its kink, where there is no slope.
 
-mod common;
-
 use std::collections::BTreeSet;
 
-use common::uniform;
+use crate::common::uniform;
 use cvae_gpu::model::{self, Feed, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::elbo::COLUMNS;

@@ -1,12 +1,10 @@
 //! Every convolution kernel against its twin: tests/common/suite/convolutions.rs.
 
-mod common;
-
-use common::convolutions::{Ending, caps, plan};
-use common::suite::convolutions::{ELSEWHERE, ending, shapes};
+use crate::common::convolutions::{Ending, caps, plan};
+use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes};
 use cvae_gpu::plan::{Caps, Variant, shader};
 
-tests! { convolutions:
+crate::tests! { convolutions:
     plain_kernels_agree_with_their_twins,
     thin_kernels_agree_with_their_twins,
     thin_kernels_in_textures_agree_with_their_twins,

@@ -1,8 +1,6 @@
 //! Every kernel but the convolutions and the counters against its twin: tests/common/suite/kernels.rs.
 
-mod common;
-
-tests! { kernels, checked too:
+crate::tests! { kernels, checked too:
     dense_layers_agree_with_their_twins,
     sampling_and_its_gradient_agree_with_their_twins,
     cross_entropy_agrees_with_its_twin_for_logits_to_80_and_real_targets,

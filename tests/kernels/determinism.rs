@@ -1,10 +1,8 @@
 //! The same plan on the same adapter gives the same bits, however its runs are submitted: sums have
 //! a fixed order, and nothing races. (tests/train.rs holds whole runs to it.)
 
-mod common;
-
-use common::suite::step::{BATCH, feed, images, pinned, small_model};
-use common::{adapter_name, gpu};
+use crate::common::suite::step::{BATCH, feed, images, pinned, small_model};
+use crate::common::{adapter_name, gpu};
 use cvae_gpu::gpu::{Memory, Replay};
 use cvae_gpu::model::{self, Model};
 use cvae_gpu::ops::adam::Adam;
@@ -25,7 +23,7 @@ fn plan(model: &Model, caps: &Caps) -> Plan {
 /// All bits of all slots after some steps from the same start, by slot, with so many steps in each
 /// submission.
 fn bits(model: &Model, plan: &Plan, steps: &[usize]) -> Vec<(String, Vec<u32>)> {
-    let _turn = common::turn();
+    let _turn = crate::common::turn();
     let gpu = gpu();
     let memory = Memory::allocate(gpu, &[plan]).expect("memory");
     let replay = Replay::compile(gpu, plan, &memory).expect("a replay");

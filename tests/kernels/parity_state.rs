@@ -1,8 +1,6 @@
 //! Kernels which follow the step state against their twins: tests/common/suite/state.rs.
 
-mod common;
-
-tests! { state, checked too:
+crate::tests! { state, checked too:
     updates_of_adam_agree_with_their_twin_from_the_first_step_to_the_millionth,
     updates_of_adam_are_subtracted_from_the_weights,
     the_state_advances_through_epochs_as_its_twin_does,
