@@ -84,6 +84,17 @@ fn kl_terms() -> [KlTerm; 4] {
     .map(|(form, beta)| KlTerm { form, beta })
 }
 
+/// Codes from `q` and `eps`, and back from `dz`.
+pub fn sampling(gpu: &Gpu, batch: usize, latent: usize, kl_term: KlTerm) -> Plan {
+    let mut p = plan(gpu, batch);
+    let q = p.slot("q", &[batch, 2 * latent], Role::Data);
+    let eps = p.slot("eps", &[batch, latent], Role::Data);
+    let dz = p.slot("dz", &[batch, latent], Role::Data);
+    let sampled = reparam::sample(&mut p, q, eps);
+    reparam::backward(&mut p, kl_term, sampled, dz);
+    p
+}
+
 // log q(z|x) loses digits to z − mean where the variance is small: 2e-5 absolute at a
 // log-variance of −6, in sums which reach 10 and more.
 pub fn sampling_and_its_gradient_agree_with_their_twins(gpu: &Gpu) {
@@ -91,12 +102,7 @@ pub fn sampling_and_its_gradient_agree_with_their_twins(gpu: &Gpu) {
     let cases = [(1, 1), (7, 2), (65, 3), (33, 10), (2, 64)];
     for kl_term in kl_terms() {
         for (i, (batch, latent)) in cases.into_iter().enumerate() {
-            let mut p = plan(gpu, batch);
-            let q = p.slot("q", &[batch, 2 * latent], Role::Data);
-            let eps = p.slot("eps", &[batch, latent], Role::Data);
-            let dz = p.slot("dz", &[batch, latent], Role::Data);
-            let sampled = reparam::sample(&mut p, q, eps);
-            reparam::backward(&mut p, kl_term, sampled, dz);
+            let p = sampling(gpu, batch, latent, kl_term);
             let mut pair = Pair::new(gpu, &[&p]);
             pair.set_random(&p, 3.0, i as u64);
             pair.set(&p, "q", &encodings(batch, latent, 50 + i as u64));
