@@ -26,7 +26,6 @@ fn odd() -> Model {
 }
 
 fn on_adapter(gpu: &Gpu, case: &Case) -> check::Outcome {
-    let _turn = common::turn();
     pollster::block_on(run::on_adapter(gpu, case)).expect("a run")
 }
 
@@ -171,10 +170,7 @@ fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
         let off = rows.filter(|row| !row.ok()).map(|row| row.tensor);
         off.collect::<Vec<_>>()
     };
-    let trace = |gpu: &Gpu| {
-        let _turn = common::turn();
-        pollster::block_on(check::trace(gpu, &case)).expect("a trace")
-    };
+    let trace = |gpu: &Gpu| pollster::block_on(check::trace(gpu, &case)).expect("a trace");
     assert_eq!(judged(&right), [""; 0]);
     let clean = trace(&right);
     assert!(clean.first.is_none() && clean.compared > 80, "{clean:?}");

@@ -11,24 +11,13 @@ pub mod suite;
 pub mod training;
 
 use std::io::Write;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use cvae_gpu::gpu::Backend;
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub use device::{checked_gpu, gpu, name, plain_gpu, selection};
 
 /// The adapter and its driver, for failure messages.
 pub fn adapter_name() -> String {
     name(gpu())
-}
-
-/// Held by a test while it works on the device, where that must be one at a time: in OpenGL a
-/// thread waits a few seconds for its turn and then gives up, and a software adapter may compile
-/// for longer.
-pub fn turn() -> Option<MutexGuard<'static, ()>> {
-    static TURN: Mutex<()> = Mutex::new(());
-    let gl = gpu().adapter.backend == Backend::Gl;
-    gl.then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// `count` numbers in (-limit, limit), the same on every machine; another `seed` gives others.

@@ -1,8 +1,6 @@
 //! Plans on a device and on their CPU twins, side by side: those of `check`, with rows for a
 //! report and panics for errors.
 
-use std::sync::MutexGuard;
-
 use cvae_gpu::check::pair::{self, Submit, Walk};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::plan::cpu::Values;
@@ -13,15 +11,13 @@ use super::report::{Limit, Report};
 /// A memory on the device and one on the CPU, of the same plans.
 pub struct Pair<'g> {
     pair: pair::Pair<'g>,
-    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl<'g> Pair<'g> {
     /// Room for all slots of the plans; every result holds NaN.
     pub fn new(gpu: &'g Gpu, plans: &[&Plan]) -> Self {
-        let _turn = super::turn();
         let pair = pair::Pair::new(gpu, plans).expect("device memory");
-        Pair { pair, _turn }
+        Pair { pair }
     }
 
     /// Fills a float slot on both sides.

@@ -23,7 +23,6 @@ fn plan(model: &Model, caps: &Caps) -> Plan {
 /// All bits of all slots after some steps from the same start, by slot, with so many steps in each
 /// submission.
 fn bits(model: &Model, plan: &Plan, steps: &[usize]) -> Vec<(String, Vec<u32>)> {
-    let _turn = crate::common::turn();
     let gpu = gpu();
     let memory = Memory::allocate(gpu, &[plan]).expect("memory");
     let replay = Replay::compile(gpu, plan, &memory).expect("a replay");

@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use crate::common;
 use crate::common::report::Report;
 use cvae_gpu::check::{Case, Grade, Outcome, judge, run};
 use cvae_gpu::gpu::Gpu;
@@ -32,7 +31,6 @@ pub fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
 
 /// What a device computes with the kernels of `caps`, after `edit` of the plan.
 pub fn on_adapter(gpu: &Gpu, caps: &Caps, edit: impl Fn(&mut Plan), case: &Case) -> Outcome {
-    let _turn = common::turn();
     let mut plan = run::plan(case, caps);
     edit(&mut plan);
     pollster::block_on(run::replay(gpu, &plan, case)).expect("a run")
