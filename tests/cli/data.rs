@@ -10,7 +10,7 @@ use super::program::Cli;
 use super::sets;
 
 /// A small model on kernels which drivers compile fast: what is tested is where images come from.
-const SMALL: &str =
+pub const SMALL: &str =
     "--encoder-filters 4,4 --decoder-filters 4,4 --decoder-base 4 --batch 8 --variant plain";
 
 /// Forty PNGs of sizes that differ, in folders of two classes: red and blue gradients.
@@ -74,7 +74,7 @@ fn a_folder_of_pictures_is_trained_on_and_remembered_as_it_was_prepared() {
     write_pictures(&root.join("pictures"));
     train(
         root,
-        "--data pictures --size 16 --test-fraction 0.2 --binarize none",
+        "--data pictures --size 16 --test-fraction 0.2 --binarize none --no-images",
     );
     let run = config(root);
     assert_eq!(run["image"], json!([16, 16, 3]));
@@ -142,7 +142,7 @@ fn an_array_is_trained_on() {
     let floats = (0..30 * 12 * 8).map(|i| ((i % 96) as f32 / 95.0).to_le_bytes());
     let floats: Vec<u8> = floats.flatten().collect();
     fs::write(root.join("waves.npy"), npy("<f4", "(30, 12, 8)", &floats)).expect("a file");
-    train(root, "--data waves.npy");
+    train(root, "--data waves.npy --no-images");
     assert_eq!(config(root)["image"], json!([12, 8, 1]));
     assert_eq!(on_run(root, "eval --json").succeed().json()["images"], 3);
 
@@ -214,7 +214,10 @@ fn a_model_without_its_run_knows_a_named_set_and_asks_for_any_other() {
         let files = ["model.safetensors".into(), format!("{model}.st")];
         fs::copy(root.join(model).join(&files[0]), root.join(&files[1])).expect("a copy");
     }
-    let eval = |words: &str| named(Cli::new("eval --json --model").with(words).on_adapter());
+    let eval = |words: &str| {
+        let eval = Cli::new("eval --json --variant plain --model");
+        named(eval.with(words).on_adapter())
+    };
     assert_eq!(eval("named.st").succeed().json()["images"], 40);
     eval("path.st").fail(1, &["path.st", "which images", "give --data"]);
     assert_eq!(eval("path").succeed().json()["images"], 40);
