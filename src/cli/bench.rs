@@ -24,13 +24,14 @@ Examples:
   cvae-gpu bench --json > before.json         … change something, then
   cvae-gpu bench --compare before.json        every figure beside the one before
 
-After a warm-up the step runs in repeats of about a second. The middle repeat counts; the fastest
-and the slowest are shown behind it. Where they are far apart, something else used the machine.
+After a warm-up the step runs in repeats of about a second. The middle repeat counts; the \
+fastest and the slowest are shown behind it. Where they are far apart, something else used the \
+machine.
 
-The peaks are measured on the spot, by a kernel that only multiplies and adds in registers and by
-one that only copies. With --profile, a timestamp follows each kernel: `GFLOP/s` is of useful
-arithmetic, `GB/s` counts each tensor once, and `of peak` is the part of the nearer peak. Rows add
-up to the step. Kernels that a cache feeds may be above the copy's peak.
+The peaks are measured on the spot, by a kernel that only multiplies and adds in registers and \
+by one that only copies. With --profile, a timestamp follows each kernel: `GFLOP/s` is of useful \
+arithmetic, `GB/s` counts each tensor once, and `of peak` is the part of the nearer peak. Rows \
+add up to the step. Kernels that a cache feeds may be above the copy's peak.
 
 The status is 0 also where --compare finds the step slower: who asks decides what is too slow.")]
 pub struct BenchArgs {

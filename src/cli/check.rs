@@ -25,13 +25,15 @@ Examples:
   cvae-gpu check --case p1.safetensors --dump out/
   cvae-gpu check --case p1.safetensors --trace
 
-Without --case, every kernel runs beside its CPU twin in double precision, and then whole train
-steps: a case recorded with TensorFlow in float64, and cases that the twins compute. With --case,
-only those files are run, by the plan and the kernels of training; what a file expects takes no part.
+Without --case, every kernel runs beside its CPU twin in double precision, and then whole train \
+steps: a case recorded with TensorFlow in float64, and cases that the twins compute. With \
+--case, only those files are run, by the plan and the kernels of training; what a file expects \
+takes no part.
 
-One row per tensor. rel_max: largest error by largest value. rel_l2: norm of the error by norm of
-the tensor. update: the same, of the change that the optimizer made. max_abs: largest error. `worst`
-is the index where the error is largest. Kernels show the result that used most of its limit.
+One row per tensor. rel_max: largest error by largest value. rel_l2: norm of the error by norm \
+of the tensor. update: the same, of the change that the optimizer made. max_abs: largest error. \
+`worst` is the index where the error is largest. Kernels show the result that used most of its \
+limit.
 
 The status is 1 if anything is beyond its limit.")]
 pub struct CheckArgs {

@@ -9,9 +9,12 @@ use super::Cli;
 
 /// Print what a shell needs to complete commands, options and their values
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu completions bash > ~/.local/share/bash-completion/completions/cvae-gpu\n  cvae-gpu completions zsh > ~/.zfunc/_cvae-gpu               a folder of $fpath\n  cvae-gpu completions fish > ~/.config/fish/completions/cvae-gpu.fish\n  cvae-gpu completions powershell >> $PROFILE"
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu completions bash > ~/.local/share/bash-completion/completions/cvae-gpu
+  cvae-gpu completions zsh > ~/.zfunc/_cvae-gpu               a folder of $fpath
+  cvae-gpu completions fish > ~/.config/fish/completions/cvae-gpu.fish
+  cvae-gpu completions powershell >> $PROFILE")]
 pub struct CompletionsArgs {
     /// Shell to write for
     #[arg(value_enum)]

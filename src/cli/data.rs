@@ -15,28 +15,37 @@ use super::{Common, print, print_json, say};
 
 /// Image sets: list those known by name, look into one, pack one into a file
 #[derive(Subcommand)]
-#[command(
-    after_help = "Example:\n  cvae-gpu data list\n  cvae-gpu data pack photos/ --size 64 --grey --out photos.safetensors.gz\n  cvae-gpu data info photos.safetensors.gz\n  cvae-gpu train --data photos.safetensors.gz"
-)]
+#[command(after_help = "\
+Example:
+  cvae-gpu data list
+  cvae-gpu data pack photos/ --size 64 --grey --out photos.safetensors.gz
+  cvae-gpu data info photos.safetensors.gz
+  cvae-gpu train --data photos.safetensors.gz")]
 pub enum DataCommand {
     /// List the data sets known by name, and where each was found
-    #[command(
-        after_help = "Example:\n  cvae-gpu data list\n\nSets are looked for in the cache folder, which CVAE_GPU_CACHE names if it is another than the\nsystem's, and in /usr/share/datasets. One that is asked for and is missing is downloaded to the cache,\nfrom CVAE_GPU_MIRROR if that is set, and checked."
-    )]
+    #[command(after_help = "\
+Example:
+  cvae-gpu data list
+
+Sets are looked for in the cache folder, which CVAE_GPU_CACHE names if it is another than the \
+system's, and in /usr/share/datasets. One that is asked for and is missing is downloaded to the \
+cache, from CVAE_GPU_MIRROR if that is set, and checked.")]
     List {
         /// Print JSON on standard output
         #[arg(long)]
         json: bool,
     },
     /// Make a packed set, one small file, of any other source
-    #[command(
-        after_help = "Examples:\n  cvae-gpu data pack mnist-idx/ --out assets/mnist.safetensors.gz\n  cvae-gpu data pack photos/ --size 64 --grey --out photos.safetensors.gz"
-    )]
+    #[command(after_help = "\
+Examples:
+  cvae-gpu data pack mnist-idx/ --out assets/mnist.safetensors.gz
+  cvae-gpu data pack photos/ --size 64 --grey --out photos.safetensors.gz")]
     Pack(PackArgs),
     /// Say what a set holds
-    #[command(
-        after_help = "Examples:\n  cvae-gpu data info assets/mnist.safetensors.gz\n  cvae-gpu data info photos/ --size 64"
-    )]
+    #[command(after_help = "\
+Examples:
+  cvae-gpu data info assets/mnist.safetensors.gz
+  cvae-gpu data info photos/ --size 64")]
     Info(InfoArgs),
 }
 

@@ -13,9 +13,14 @@ use super::trained::{ModelFlags, is, npy_path, path_of};
 
 /// Decode codes of your own
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.npy\n  cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.png\n\n--z is an array [N, latent dimensions] of float32 or float64. The array of --out is [N, height, width,\nchannels] of float32: the probability that a value is 1. The means that `encode` writes are the first\nhalf of its columns."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.npy
+  cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.png
+
+--z is an array [N, latent dimensions] of float32 or float64. The array of --out is [N, height, \
+width, channels] of float32: the probability that a value is 1. The means that `encode` writes \
+are the first half of its columns.")]
 pub struct DecodeArgs {
     #[command(flatten)]
     model: ModelFlags,

@@ -15,9 +15,10 @@ Examples:
   cvae-gpu devices
   cvae-gpu devices --json | jq '.[0].name'
 
-The best adapter comes first, and is taken unless --adapter asks for another by its index or a part
-of its name. `subgroup` is how many invocations share registers, `max binding` the most memory that
-a kernel sees of one tensor; without `timestamps`, `bench --profile` times kernels one by one.")]
+The best adapter comes first, and is taken unless --adapter asks for another by its index or a \
+part of its name. `subgroup` is how many invocations share registers, `max binding` the most \
+memory that a kernel sees of one tensor; without `timestamps`, `bench --profile` times kernels \
+one by one.")]
 pub struct DevicesArgs {
     /// Print JSON
     #[arg(long)]

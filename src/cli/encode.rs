@@ -11,9 +11,13 @@ use super::trained::{DataFlags, Images, ModelFlags, is, path_of};
 
 /// Write the latent mean and log-variance of each image
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu encode --model runs/mnist-1 --out codes.csv\n  cvae-gpu encode --model runs/mnist-1 --data mnist --split train --out codes.npy\n\nThe array is [N, 2L] of float32 for L latent dimensions: the means, then the log-variances. The table\nhas a header: index,label,mean_0,…,logvar_0,… Both are in file order."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu encode --model runs/mnist-1 --out codes.csv
+  cvae-gpu encode --model runs/mnist-1 --split train --out codes.npy
+
+The array is [N, 2L] of float32 for L latent dimensions: the means, then the log-variances. The \
+table has a header: index,label,mean_0,…,logvar_0,… Both are in file order.")]
 pub struct EncodeArgs {
     #[command(flatten)]
     model: ModelFlags,

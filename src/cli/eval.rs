@@ -12,9 +12,15 @@ use super::{Common, print, print_json, table};
 
 /// Test ELBO of a trained model and its terms; with --samples the importance-weighted bound too
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu eval --model runs/mnist-1/model.safetensors\n  cvae-gpu eval --model runs/mnist-1 --samples 100 --limit 1000   a tighter bound on log p(x)\n  cvae-gpu eval --model weights.safetensors --json                a plain file with Keras names will do\n\nValues are means over the images, in nats per image. The ELBO takes one noise draw per image: another\n--seed changes it by a few hundredths. With K samples the bound is log 1/K sum p(x,z)/q(z|x), the ELBO\nfor K = 1 and nearer to log p(x) the larger K is; its time grows with K."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu eval --model runs/mnist-1
+  cvae-gpu eval --model runs/mnist-1 --samples 100 --limit 1000   a tighter bound
+  cvae-gpu eval --model keras.safetensors --json                  weights alone
+
+Values are means over the images, in nats per image. The ELBO takes one noise draw per image: \
+another --seed changes it by a few hundredths. With K samples the bound is log 1/K sum \
+p(x,z)/q(z|x), the ELBO for K = 1 and nearer to log p(x) the larger K is; its time grows with K.")]
 pub struct EvalArgs {
     #[command(flatten)]
     model: ModelFlags,

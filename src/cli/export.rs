@@ -12,9 +12,22 @@ use super::{Cli, Common};
 
 /// Write a model for other programs
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu export --model runs/mnist-1 --format pytorch --out vae-torch.safetensors\n  cvae-gpu export --model runs/mnist-1 --format onnx --out vae.onnx\n  cvae-gpu export --model runs/mnist-1/checkpoint.safetensors --format safetensors --out model.safetensors\n\nsafetensors: Keras names and layouts, `encoder.conv1.kernel [3, 3, in, out]` and so on; of a checkpoint\nthe weights alone. pytorch: the state of Conv2d, Linear and ConvTranspose2d layers named alike, for\n`load_state_dict(safetensors.torch.load_file(F))`. onnx: two graphs, vae.encoder.onnx from `image`\n[N, H, W, C] to `mean` and `logvar`, vae.decoder.onnx from `z` [N, L] to `logits` and `probabilities`.\ndocs/formats.md shows how to load each."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu export --model runs/mnist-1 --format pytorch --out torch.safetensors
+  cvae-gpu export --model runs/mnist-1 --format onnx --out vae.onnx
+  cvae-gpu export --model runs/mnist-1 --format safetensors --out vae.safetensors
+
+safetensors: Keras names and layouts, `encoder.conv1.kernel [3, 3, in, out]` and so on; of a \
+checkpoint the weights alone.
+
+pytorch: the state of Conv2d, Linear and ConvTranspose2d layers named alike, for \
+`load_state_dict(safetensors.torch.load_file(F))`.
+
+onnx: two graphs, vae.encoder.onnx from `image` [N, H, W, C] to `mean` and `logvar`, \
+vae.decoder.onnx from `z` [N, L] to `logits` and `probabilities`.
+
+docs/formats.md shows how to load each.")]
 pub struct ExportArgs {
     #[command(flatten)]
     model: ModelFlags,

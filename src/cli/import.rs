@@ -15,9 +15,14 @@ use super::{Common, say};
 
 /// Make a model file of weights from elsewhere
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu import --from keras.safetensors --out model.safetensors\n  cvae-gpu import --from vae-torch.safetensors --out model.safetensors\n  cvae-gpu import --from wide.safetensors --image-size 32,64 --out model.safetensors\n\nKeras and PyTorch layouts are told apart by their names, `….kernel` and `….weight`. What the model is\nfollows from the shapes; the image size too, where images are 28×28 or square."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu import --from keras.safetensors --out vae.safetensors
+  cvae-gpu import --from torch.safetensors --out vae.safetensors
+  cvae-gpu import --from wide.safetensors --image-size 32,64 --out vae.safetensors
+
+Keras and PyTorch layouts are told apart by their names, `….kernel` and `….weight`. What the \
+model is follows from the shapes; the image size too, where images are 28×28 or square.")]
 pub struct ImportArgs {
     /// Weights: safetensors with Keras or PyTorch names and layouts
     #[arg(long, value_name = "FILE")]

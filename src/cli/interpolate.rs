@@ -13,9 +13,13 @@ use super::trained::{DataFlags, ModelFlags, is, path_of};
 
 /// Walk from the code of one image to that of another
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu interpolate --model runs/mnist-1 --from 0 --to 1\n  cvae-gpu interpolate --model runs/mnist-1 --from 3 --to 18 --steps 40 --out walk.gif\n\nIndices count the images of the split from 0. The walk is a straight line between the means of the two\ncodes; its ends are the two reconstructions."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu interpolate --model runs/mnist-1 --from 0 --to 1
+  cvae-gpu interpolate --model runs/mnist-1 --from 3 --to 18 --out walk.gif
+
+Indices count the images of the split from 0. The walk is a straight line between the means of \
+the two codes; its ends are the two reconstructions.")]
 pub struct InterpolateArgs {
     #[command(flatten)]
     model: ModelFlags,

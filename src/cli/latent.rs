@@ -11,9 +11,12 @@ use super::trained::{DataFlags, ModelFlags, check_dims, dims, png_path};
 
 /// Draw where images lie in the latent space, coloured by label
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu latent --model runs/mnist-1                    the 10000 test means into latent.png\n  cvae-gpu latent --model runs/deep --dims 3,7 --limit 2000 --out some.png\n\nEach point is the mean of q(z|x) of an image. Sets without labels are drawn in one colour."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu latent --model runs/mnist-1        all test means into latent.png
+  cvae-gpu latent --model runs/deep --dims 3,7 --limit 2000 --out some.png
+
+Each point is the mean of q(z|x) of an image. Sets without labels are drawn in one colour.")]
 pub struct LatentArgs {
     #[command(flatten)]
     model: ModelFlags,

@@ -15,9 +15,10 @@ use super::{Cli, Common};
 
 /// Print the manual page, or write those of all commands into a folder
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu man > cvae-gpu.1\n  cvae-gpu man --out ~/.local/share/man/man1     then: man cvae-gpu-train"
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu man > cvae-gpu.1
+  cvae-gpu man --out ~/.local/share/man/man1     then: man cvae-gpu-train")]
 pub struct ManArgs {
     /// Folder for cvae-gpu.1, cvae-gpu-train.1 and so on, one page per command
     #[arg(long, value_name = "DIR")]

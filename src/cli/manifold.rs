@@ -11,9 +11,13 @@ use super::trained::{ModelFlags, check_dims, dims, npy_path, png_path};
 
 /// Decode a plane of the latent space
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu manifold --model runs/mnist-1              20 × 20 images into manifold.png\n  cvae-gpu manifold --model runs/deep --dims 3,7 -n 12 --npy plane.npy\n\nCodes stand at the normal quantiles of 0.05 to 0.95. The first of --dims grows to the right, the second\ndownwards; any others are 0. The array is [n, n, height, width, channels] of float32."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu manifold --model runs/mnist-1        20 × 20 images into manifold.png
+  cvae-gpu manifold --model runs/deep --dims 3,7 -n 12 --npy plane.npy
+
+Codes stand at the normal quantiles of 0.05 to 0.95. The first of --dims grows to the right, the \
+second downwards; any others are 0. The array is [n, n, height, width, channels] of float32.")]
 pub struct ManifoldArgs {
     #[command(flatten)]
     model: ModelFlags,

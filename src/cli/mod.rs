@@ -42,7 +42,12 @@ use serde::Serialize;
 #[command(
     version,
     arg_required_else_help = true,
-    after_help = "Example:\n  cvae-gpu train                 the tutorial's model on MNIST, nothing to download\n  cvae-gpu train --epochs 1      a first look\n  cvae-gpu devices               which GPUs there are\n  cvae-gpu check                 do they compute what they should?"
+    after_help = "\
+Example:
+  cvae-gpu train                 the tutorial's model on MNIST, built in
+  cvae-gpu train --epochs 1      a first look
+  cvae-gpu devices               which GPUs there are
+  cvae-gpu check                 do they compute what they should?"
 )]
 struct Cli {
     #[command(subcommand)]

@@ -14,9 +14,10 @@ use super::{Common, print, print_json, print_table};
 
 /// Show the train step as a table: step, kernel, variant, grid, bytes, FLOPs
 #[derive(Args)]
-#[command(
-    after_help = "Example:\n  cvae-gpu plan --batch 128\n  cvae-gpu plan --variant plain --json"
-)]
+#[command(after_help = "\
+Example:
+  cvae-gpu plan --batch 128
+  cvae-gpu plan --variant plain --json")]
 pub struct PlanArgs {
     /// Images of an optimizer step
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]

@@ -12,9 +12,12 @@ use super::trained::{DataFlags, ModelFlags, png_path};
 
 /// Put images through the model and back: originals above reconstructions
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu reconstruct --model runs/mnist-1                   the first 16 test images\n  cvae-gpu reconstruct --model runs/mnist-1 -n 64 --split train --out pairs.png\n\nAn image is encoded, and the mean of its code decoded: no noise is drawn."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu reconstruct --model runs/mnist-1            the first 16 test images
+  cvae-gpu reconstruct --model runs/mnist-1 -n 64 --split train --out pairs.png
+
+An image is encoded, and the mean of its code decoded: no noise is drawn.")]
 pub struct ReconstructArgs {
     #[command(flatten)]
     model: ModelFlags,

@@ -12,9 +12,12 @@ use super::trained::{ModelFlags, npy_path, png_path};
 
 /// Draw codes from the prior and decode them, on a grid
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu sample --model runs/mnist-1                 100 new digits into sample.png\n  cvae-gpu sample --model runs/mnist-1 -n 16 --seed 7 --npy probabilities.npy\n\nThe array is [n, height, width, channels] of float32: the probability that a value is 1."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu sample --model runs/mnist-1           100 new digits into sample.png
+  cvae-gpu sample --model runs/mnist-1 -n 16 --seed 7 --npy probabilities.npy
+
+The array is [n, height, width, channels] of float32: the probability that a value is 1.")]
 pub struct SampleArgs {
     #[command(flatten)]
     model: ModelFlags,

@@ -10,9 +10,13 @@ use super::{Common, table};
 
 /// Write the ELBO of each image: what the model finds likely, and what it does not
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu score --model runs/mnist-1 --out scores.csv\n  cvae-gpu score --model runs/mnist-1 --data parts/ --worst 20 --out odd-ones.csv\n\nA line per image: index,label,elbo,reconstruction,kl in nats, in file order, or with --worst the images\nof the lowest ELBO, the worst first. An index counts the images of the split from 0."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu score --model runs/mnist-1 --out scores.csv
+  cvae-gpu score --model runs/mnist-1 --data parts/ --worst 20 --out odd.csv
+
+A line per image: index,label,elbo,reconstruction,kl in nats, in file order, or with --worst the \
+images of the lowest ELBO, the worst first. An index counts the images of the split from 0.")]
 pub struct ScoreArgs {
     #[command(flatten)]
     model: ModelFlags,

@@ -15,8 +15,8 @@ Examples:
   cvae-gpu shaders --print adam               WGSL
   cvae-gpu shaders --print adam | naga --stdin-file-path adam.wgsl adam.spv
 
-A module is the files it stands on, put together; nothing is generated. Values for its `override`
-constants come with each kernel of a plan.")]
+A module is the files it stands on, put together; nothing is generated. Values for its \
+`override` constants come with each kernel of a plan.")]
 pub struct ShadersArgs {
     /// Print the WGSL of this module
     #[arg(long, value_name = "NAME")]

@@ -24,15 +24,26 @@ use options::RunArgs;
 
 /// Train a model; the defaults are those of TensorFlow's tutorial
 #[derive(Args)]
-#[command(
-    after_help = "Examples:\n  cvae-gpu train                               MNIST, 10 epochs, into runs/mnist-1\n  cvae-gpu train --epochs 1 --seed 7           a first look\n  cvae-gpu train --data fashion-mnist          a set known by name; see `cvae-gpu data list`\n  cvae-gpu train --data photos/ --size 64      your own images\n  cvae-gpu train --resume runs/mnist-1         go on after Ctrl-C or a crash, bit for bit\n\nThe run folder gets config.json, metrics.jsonl, an event file for TensorBoard, a picture per\nepoch, elbo.png, cvae.gif, manifold.png, model.safetensors and checkpoint.safetensors. Values are\nin nats per image.\n\nCtrl-C or SIGTERM saves a checkpoint and exits with 130; a second one stops at once."
-)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu train                          MNIST, 10 epochs, into runs/mnist-1
+  cvae-gpu train --epochs 1 --seed 7      a first look
+  cvae-gpu train --data fashion-mnist     see `cvae-gpu data list`
+  cvae-gpu train --data photos --size 64  your own images
+  cvae-gpu train --resume runs/mnist-1    go on after Ctrl-C or a crash
+
+The run folder gets config.json, metrics.jsonl, an event file for TensorBoard, a picture per \
+epoch, elbo.png, cvae.gif, manifold.png, model.safetensors and checkpoint.safetensors. Values \
+are in nats per image.
+
+Ctrl-C or SIGTERM saves a checkpoint and exits with 130; a second one stops at once.")]
 pub struct TrainArgs {
     /// Go on with the run in this folder, with the options it was started with
     ///
     /// --epochs and --max-steps may be given to end the run later, --checkpoint-every, --eval-every
-    /// and --log-every to save, evaluate and show it more or less often, --adapter and its like to go on elsewhere, and --data where the same
-    /// images have moved. Any other option must be as it was.
+    /// and --log-every to save, evaluate and show it more or less often, --adapter and its like to
+    /// go on elsewhere, and --data where the same images have moved. Any other option must be as it
+    /// was.
     #[arg(long, value_name = "RUN", conflicts_with = "out")]
     resume: Option<PathBuf>,
     #[command(flatten)]
