@@ -17,7 +17,7 @@ use super::memory::Memory;
 use crate::plan::Plan;
 
 /// With a warm cache the first step is done before, and the second device is never opened.
-const DELAY: Duration = Duration::from_millis(500);
+const DELAY: Duration = Duration::from_secs(1);
 
 /// The second device has its own memory, of which it takes no more.
 const MOST_BYTES: u64 = 256 << 20;
