@@ -9,10 +9,11 @@ mod curve;
 mod font;
 mod scatter;
 
-use std::io::{Cursor, Write};
+use std::io::Write;
 
 use gif::{Encoder, Frame, Repeat};
-use image::{ImageFormat, Rgb, RgbImage};
+use image::codecs::png::PngEncoder;
+use image::{Rgb, RgbImage};
 
 pub use curve::{Curve, curves};
 pub use scatter::{Points, scatter};
@@ -172,10 +173,10 @@ pub fn latent_grid(n: usize) -> Vec<f32> {
 ///
 /// [`RenderError::Png`] where the encoder refuses the picture, for instance one without pixels.
 pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>, RenderError> {
-    let mut bytes = Cursor::new(Vec::new());
-    let written = picture.write_to(&mut bytes, ImageFormat::Png);
+    let mut bytes = Vec::new();
+    let written = picture.write_with_encoder(PngEncoder::new(&mut bytes));
     written.map_err(RenderError::Png)?;
-    Ok(bytes.into_inner())
+    Ok(bytes)
 }
 
 /// How long an animation shows its frames, in units of 10 ms, which the format counts in.

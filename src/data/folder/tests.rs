@@ -1,7 +1,7 @@
 //! Tests of folders of images.
 
 use super::*;
-use image::{GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{GrayImage, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 
 /// A folder with a grey image of 8×8 at each of these paths, of that level.
@@ -176,14 +176,13 @@ fn what_is_no_image_is_named_with_what_to_do() {
 #[test]
 fn an_image_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
     let folder = tempfile::tempdir().unwrap();
-    let mut bytes = std::io::Cursor::new(Vec::new());
-    let image = DynamicImage::from(GrayImage::new(8, 8));
-    image.write_to(&mut bytes, ImageFormat::Bmp).unwrap();
-    let mut bytes = bytes.into_inner();
+    let bomb = folder.path().join("bomb.bmp");
+    GrayImage::new(8, 8).save(&bomb).unwrap();
+    let mut bytes = fs::read(&bomb).unwrap();
     // Width and height in the header of a BMP.
     bytes[18..22].copy_from_slice(&30_000u32.to_le_bytes());
     bytes[22..26].copy_from_slice(&30_000u32.to_le_bytes());
-    fs::write(folder.path().join("bomb.bmp"), bytes).unwrap();
+    fs::write(bomb, bytes).unwrap();
     let text = refused(&folder);
     assert!(text.contains("bomb.bmp"), "{text}");
 }
