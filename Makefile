@@ -53,7 +53,7 @@ test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
 		echo "Testing on SwiftShader: $$manifest"; \
 		$(WITH_RUNTIME_DIR) \
 		VK_DRIVER_FILES="$$manifest" VK_ICD_FILENAMES="$$manifest" \
-		CVAE_GPU_BACKEND=vulkan CVAE_GPU_ADAPTER=swiftshader PROPTEST_CASES=$${PROPTEST_CASES:-4} \
+		CVAE_GPU_BACKEND=vulkan CVAE_GPU_ADAPTER=swiftshader PROPTEST_CASES=$${PROPTEST_CASES:-2} \
 		$(CARGO) test --release --locked --test kernels -- $(SWIFTSHADER_TESTS) --skip checked_shaders --skip on_the_twins; \
 	elif [ "$${CI:-false}" != false ]; then \
 		echo 'FAILED: the kernels must be tested on SwiftShader too'; exit 1; \

@@ -3,10 +3,16 @@
 use crate::common::suite::golden::check;
 use cvae_gpu::check::run::on_twins;
 
-crate::tests! { golden, checked too:
+crate::tests! { golden:
     p1_holds_on_the_adapter,
     p2_holds_on_the_adapter,
     p3_holds_on_the_adapter,
+}
+
+// One is enough in shaders which wgpu guards: each of their kernels is judged in parity.rs.
+#[test]
+fn p3_holds_on_the_adapter_in_checked_shaders() {
+    crate::common::suite::golden::p3_holds_on_the_adapter(crate::common::checked_gpu());
 }
 
 #[test]
