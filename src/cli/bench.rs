@@ -22,7 +22,7 @@ Examples:
   cvae-gpu bench --profile                    and each of its kernels
   cvae-gpu bench --sweep 1,8,32,128           what larger batches bring
   cvae-gpu bench --json > before.json         … change something, then
-  cvae-gpu bench --compare before.json        every figure beside the one before
+  cvae-gpu bench --compare before.json        each figure beside the one before
 
 After a warm-up the step runs in repeats of about a second. The middle repeat counts; the \
 fastest and the slowest are shown behind it. Where they are far apart, something else used the \

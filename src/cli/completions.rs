@@ -11,10 +11,10 @@ use super::Cli;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  cvae-gpu completions bash > ~/.local/share/bash-completion/completions/cvae-gpu
-  cvae-gpu completions zsh > ~/.zfunc/_cvae-gpu               a folder of $fpath
   cvae-gpu completions fish > ~/.config/fish/completions/cvae-gpu.fish
-  cvae-gpu completions powershell >> $PROFILE")]
+  cvae-gpu completions zsh > ~/.zfunc/_cvae-gpu         a folder of $fpath
+  cvae-gpu completions powershell >> $PROFILE
+  source <(cvae-gpu completions bash)                   in ~/.bashrc")]
 pub struct CompletionsArgs {
     /// Shell to write for
     #[arg(value_enum)]

@@ -16,7 +16,7 @@ use super::{Cli, Common};
 Examples:
   cvae-gpu export --model runs/mnist-1 --format pytorch --out torch.safetensors
   cvae-gpu export --model runs/mnist-1 --format onnx --out vae.onnx
-  cvae-gpu export --model runs/mnist-1 --format safetensors --out vae.safetensors
+  cvae-gpu export --model runs/mnist-1 --format safetensors --out w.safetensors
 
 safetensors: Keras names and layouts, `encoder.conv1.kernel [3, 3, in, out]` and so on; of a \
 checkpoint the weights alone.

@@ -13,7 +13,7 @@ use super::trained::{ModelFlags, check_dims, dims, npy_path, png_path};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  cvae-gpu manifold --model runs/mnist-1        20 × 20 images into manifold.png
+  cvae-gpu manifold --model runs/mnist-1       20 × 20 images into manifold.png
   cvae-gpu manifold --model runs/deep --dims 3,7 -n 12 --npy plane.npy
 
 Codes stand at the normal quantiles of 0.05 to 0.95. The first of --dims grows to the right, the \

@@ -72,6 +72,9 @@ fn every_command_has_a_page_with_its_options_and_examples_line_by_line() {
         let command = command.replacen("cvae gpu", "cvae-gpu", 1);
         let (_, examples) = text.split_once(".SH EXAMPLES\n.nf\n").expect(name);
         assert!(examples.starts_with(&format!("  {command}")), "{text}");
+        let (examples, _) = examples.split_once(".fi").expect(name);
+        let fits = |line: &str| line.chars().count() < 80;
+        assert!(examples.lines().all(fits), "for a terminal: {examples}");
     }
     let train = page("cvae-gpu-train.1");
     for part in ["--latent-dim", "--adapter", "Ctrl-C", ".SH NOTES"] {
