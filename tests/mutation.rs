@@ -431,6 +431,7 @@ fn check_file(gpu: &Gpu, file: &str) {
         "importance" => {
             kernels::bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu);
         }
+        "peak" => kernels::the_kernels_that_measure_peaks_do_all_of_their_work(gpu),
         "reduce" => kernels::sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu),
         "reparam" => kernels::sampling_and_its_gradient_agree_with_their_twins(gpu),
         "rng" => {
