@@ -15,7 +15,7 @@ use super::{Common, print, print_json, table};
 #[command(after_help = "\
 Examples:
   cvae-gpu eval --model runs/mnist-1
-  cvae-gpu eval --model runs/mnist-1 --samples 100 --limit 1000   the bound
+  cvae-gpu eval --model runs/mnist-1 --samples 100 --limit 1000   IWAE bound
   cvae-gpu eval --model keras.safetensors --json                  weights alone
 
 Values are means over the images, in nats per image. The ELBO takes one noise draw per image: \

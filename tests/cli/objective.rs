@@ -148,12 +148,8 @@ fn real_values_of_one_channel_and_of_three_go_through_every_command() {
         place.train(&words).succeed();
         assert_eq!(config(&place, &run)["binarize"], binarize, "{run}");
         let command = |words: &str| {
-            on(
-                &place,
-                &run,
-                &format!("{words} --data {name} --variant plain"),
-            )
-            .succeed()
+            let words = format!("{words} --data {name} --variant plain");
+            on(&place, &run, &words).succeed()
         };
         let said = command("eval --json").json();
         command("score --out each.csv");

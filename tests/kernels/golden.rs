@@ -9,7 +9,7 @@ crate::tests! { golden:
     p3_holds_on_the_adapter,
 }
 
-// One is enough in shaders which wgpu guards: each of their kernels is judged in parity.rs.
+// One is enough in shaders which wgpu guards: their kernels are judged in parity.rs and properties.rs.
 #[test]
 fn p3_holds_on_the_adapter_in_checked_shaders() {
     crate::common::suite::golden::p3_holds_on_the_adapter(crate::common::checked_gpu());
