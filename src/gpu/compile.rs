@@ -19,6 +19,7 @@ pub(super) struct Dispatch {
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) group: wgpu::BindGroup,
     pub(super) grid: [u32; 3],
+    pub(super) flops: u64,
 }
 
 /// A plan, compiled against a memory.
@@ -90,6 +91,7 @@ fn dispatch(gpu: &Gpu, plan: &Plan, memory: &Memory, step: &Step) -> Result<Disp
         pipeline,
         group,
         grid: step.grid,
+        flops: step.flops,
     })
 }
 

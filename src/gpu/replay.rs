@@ -2,7 +2,7 @@
 
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
-use super::compile::Replay;
+use super::compile::{Dispatch, Replay};
 use super::context::{Counters, Gpu, lock};
 use super::error::GpuError;
 use super::memory::Memory;
@@ -17,25 +17,24 @@ pub struct Readback {
 }
 
 impl Gpu {
-    /// Encodes each replay as often as asked, all in one pass of one submission, and behind it
-    /// a copy of one slot for the host to read.
+    /// Encodes each replay as often as asked, in one submission unless a run alone is long, and
+    /// behind it a copy of one slot for the host to read.
     pub fn submit(
         &self,
         runs: &[(&Replay, usize)],
         copy: Option<(&Memory, &Plan, &str)>,
     ) -> Result<Readback, GpuError> {
-        let descriptor = wgpu::CommandEncoderDescriptor { label: None };
-        let mut encoder = self.device.create_command_encoder(&descriptor);
-        if !runs.is_empty() {
-            let descriptor = wgpu::ComputePassDescriptor::default();
-            let mut pass = encoder.begin_compute_pass(&descriptor);
-            for (replay, times) in runs {
-                for dispatch in (0..*times).flat_map(|_| &replay.dispatches) {
-                    let [x, y, z] = dispatch.grid;
-                    pass.set_pipeline(&dispatch.pipeline.pipeline);
-                    pass.set_bind_group(0, &dispatch.group, &[]);
-                    pass.dispatch_workgroups(x, y, z);
+        let begin = || self.device.create_command_encoder(&Default::default());
+        let mut encoder = begin();
+        for (replay, times) in runs {
+            let all = (0..*times).flat_map(|_| &replay.dispatches);
+            let run = replay.dispatches.iter().map(|d| d.flops).sum();
+            for (i, piece) in pieces(all, run, |d| d.flops).into_iter().enumerate() {
+                if i > 0 {
+                    let full = std::mem::replace(&mut encoder, begin());
+                    self.queue.submit([full.finish()]);
                 }
+                encode(&mut encoder, &piece);
             }
         }
         let mut staged = None;
@@ -75,6 +74,37 @@ impl Gpu {
     }
 }
 
+/// Encodes dispatches in one pass.
+fn encode(encoder: &mut wgpu::CommandEncoder, dispatches: &[&Dispatch]) {
+    let mut pass = encoder.begin_compute_pass(&Default::default());
+    for dispatch in dispatches {
+        let [x, y, z] = dispatch.grid;
+        pass.set_pipeline(&dispatch.pipeline.pipeline);
+        pass.set_bind_group(0, &dispatch.group, &[]);
+        pass.dispatch_workgroups(x, y, z);
+    }
+}
+
+/// Most operations of a submission, where a run of a plan alone has more. It takes a GPU that keeps
+/// up 100 GFLOP/s a fifth of a second; systems whose watchdog takes longer work for a hang wait two.
+const MOST_FLOPS: u64 = 20_000_000_000;
+
+/// Work as it is dealt out to submissions: all in one, unless a run, of so many operations, is long.
+fn pieces<T>(items: impl Iterator<Item = T>, run: u64, flops: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+    let (mut pieces, mut piece, mut sum) = (Vec::new(), Vec::new(), 0);
+    for item in items {
+        let more = flops(&item);
+        if run > MOST_FLOPS && sum > 0 && sum + more > MOST_FLOPS {
+            pieces.push(std::mem::take(&mut piece));
+            sum = 0;
+        }
+        sum += more;
+        piece.push(item);
+    }
+    pieces.push(piece);
+    pieces
+}
+
 impl Readback {
     /// Waits for the submission and gives the bits of the copied slot, or nothing where none
     /// was asked for.
@@ -107,5 +137,28 @@ impl Readback {
     /// The same as floats.
     pub async fn floats(self, gpu: &Gpu) -> Result<Vec<f32>, GpuError> {
         Ok(bytemuck::cast_vec(self.words(gpu).await?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sizes of the submissions of two runs of a plan whose steps are so many tenths of the most.
+    fn submissions(tenths: &[u64]) -> Vec<usize> {
+        let flops: Vec<u64> = tenths.iter().map(|t| t * MOST_FLOPS / 10).collect();
+        let twice = [&flops[..], &flops[..]].concat();
+        let pieces = pieces(twice.into_iter(), flops.iter().sum(), |f| *f);
+        pieces.iter().map(Vec::len).collect()
+    }
+
+    #[test]
+    fn short_runs_go_into_one_submission_and_long_ones_are_cut() {
+        assert_eq!(submissions(&[1, 2, 3]), [6]);
+        assert_eq!(submissions(&[5, 5]), [4]);
+        assert_eq!(submissions(&[4, 4, 4]), [2, 2, 2]);
+        // Nothing is left out and no submission is empty, even where a step alone is too long.
+        assert_eq!(submissions(&[30, 1, 30]), [1, 1, 1, 1, 1, 1]);
+        assert_eq!(submissions(&[]), [0]);
     }
 }
