@@ -72,6 +72,7 @@ impl EvalArgs {
             let text = table::csv(&images, &terms, bounds.as_deref(), loss, order);
             output.write(path, text.as_bytes())?;
         }
+        output.finish(images.count())?;
         let mean = Terms::mean(&terms);
         let mean_bound =
             |b: &Vec<f32>| b.iter().map(|v| f64::from(*v)).sum::<f64>() / b.len() as f64;

@@ -1,10 +1,11 @@
-//! Files that commands write: checked before the work, written whole after it.
+//! Files that commands write: checked before the work, written whole after it, all or none.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use cvae_gpu::tensor_file;
+use cvae_gpu::atomic::{self, Staged};
 use serde::Serialize;
 
 use super::{Common, print_json, say};
@@ -13,7 +14,7 @@ use super::{Common, print_json, say};
 pub struct Output<'a> {
     common: &'a Common,
     json: bool,
-    written: Vec<String>,
+    files: Vec<Staged>,
 }
 
 /// What `--json` says of the files of a command.
@@ -45,36 +46,44 @@ impl<'a> Output<'a> {
                     file.display()
                 );
             }
-            check_writable(file).with_context(|| {
-                let hint = "check the path, its permissions and the free space";
-                format!("cannot write {}; {hint}", file.display())
-            })?;
+            check_writable(file).with_context(|| cannot_write(file))?;
         }
         Ok(Output {
             common,
             json,
-            written: Vec::new(),
+            files: Vec::new(),
         })
     }
 
-    /// Writes a file, all of it or nothing.
+    /// Writes a file beside its place, where [`Output::finish`] puts it.
     pub fn write(&mut self, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-        tensor_file::write_atomically(path, bytes)?;
-        self.written.push(path.display().to_string());
-        if !self.common.quiet {
-            say(&format!("Wrote {}", path.display()));
-        }
+        let staged = atomic::stage(path, |file| file.write_all(bytes));
+        self.files.push(staged.with_context(|| cannot_write(path))?);
         Ok(())
     }
 
-    /// Prints what was written, where JSON is wanted; it came of so many images.
+    /// Puts all files in their places, once there was room for each, and says so: in JSON, where
+    /// that is wanted, with the number of images they came of.
     pub fn finish(self, images: usize) -> anyhow::Result<()> {
+        let mut files = Vec::new();
+        for file in self.files {
+            let path = file.path().to_owned();
+            file.commit().with_context(|| cannot_write(&path))?;
+            if !self.common.quiet {
+                say(&format!("Wrote {}", path.display()));
+            }
+            files.push(path.display().to_string());
+        }
         if !self.json {
             return Ok(());
         }
-        let files = self.written;
         print_json(&Written { images, files }, true)
     }
+}
+
+fn cannot_write(path: &Path) -> String {
+    let hint = "check the path, its permissions and the free space";
+    format!("cannot write {}; {hint}", path.display())
 }
 
 /// A model that is converted comes of no images.
@@ -102,13 +111,9 @@ fn is_in(file: &Path, input: &Path) -> bool {
 }
 
 /// Tries what writing will need: a file in the same folder. What was there stays.
-fn check_writable(path: &Path) -> anyhow::Result<()> {
+fn check_writable(path: &Path) -> io::Result<()> {
     if path.is_dir() {
-        bail!("it is a folder");
+        return Err(io::Error::other("it is a folder"));
     }
-    let folder = Path::new(".").join(path.parent().unwrap_or(Path::new("")));
-    tempfile::Builder::new()
-        .prefix(".writing-")
-        .tempfile_in(folder)?;
-    Ok(())
+    atomic::stage(path, |_| Ok(())).map(drop)
 }

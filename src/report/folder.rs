@@ -92,10 +92,13 @@ impl RunFolder {
         refuse()?;
         let source = run.data.clone();
         run.locate(&source, path);
-        let folder = Self::locked(path, run)?;
+        let mut folder = Self::locked(path, run)?;
         refuse()?;
-        folder.write_config()?;
-        Ok(folder)
+        let written = folder.write_config();
+        if written.is_err() {
+            folder.abandon();
+        }
+        written.map(|()| folder)
     }
 
     /// Opens the folder of a run.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use cvae_gpu::tensor_file::TensorFile;
 
-use super::program::Running;
+use super::program::{Cli, Running};
 use super::resume::Place;
 
 /// Three epochs of 14 steps, saved often.
@@ -220,6 +220,9 @@ impl<'a> SmallDisk<'a> {
             .args(["-t", "tmpfs", "-o", options, "tmpfs"])
             .arg(path);
         let done = mount.output().is_ok_and(|output| output.status.success());
+        if !done {
+            println!("note: this user may not mount a file system, so no disk is full");
+        }
         done.then_some(SmallDisk(path))
     }
 }
@@ -239,7 +242,6 @@ fn a_disk_that_is_really_full_does_no_harm() {
     fs::create_dir(&run).expect("a new folder");
     // Room for the pictures, and for one checkpoint at a time.
     let Some(_disk) = SmallDisk::mount(&run, "size=96k") else {
-        println!("note: this user may not mount a file system, so no disk is full");
         return;
     };
     let refused = place.start("run", &format!("{RUN} -q"));
@@ -251,6 +253,29 @@ fn a_disk_that_is_really_full_does_no_harm() {
     place.resume("run", "").succeed();
     check_whole(&place, "run");
     std::mem::forget(_more);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_finds_the_disk_full_leaves_no_part_of_its_files() {
+    let place = Place::new();
+    let words = "--epochs 1 --max-steps 1 --no-images -q";
+    place.start("run", words).succeed();
+    let disk = place.path().join("disk");
+    fs::create_dir(&disk).expect("a new folder");
+    // Room for the picture, and not for the array beside it.
+    let Some(_disk) = SmallDisk::mount(&disk, "size=64k") else {
+        return;
+    };
+    let left = || fs::read_dir(&disk).expect("the disk").count();
+    let words = "sample --model run -n 50 --out disk/some.png --npy disk/some.npy";
+    let sample = Cli::new(words).on_adapter().within(place.path());
+    sample.fail(1, &["cannot write disk/some.npy", "free space"]);
+    assert_eq!(left(), 0);
+    fs::write(disk.join("full"), [0; 64 << 10]).expect("all there is room for");
+    let refused = place.start("disk/run", "-q");
+    refused.fail(1, &["config.json", "free space"]);
+    assert_eq!(left(), 1);
 }
 
 #[test]
