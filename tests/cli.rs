@@ -30,5 +30,7 @@ mod resume;
 mod sets;
 #[path = "cli/train.rs"]
 mod train;
+#[path = "cli/tune.rs"]
+mod tune;
 #[path = "cli/usage.rs"]
 mod usage;

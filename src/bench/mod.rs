@@ -11,6 +11,8 @@ mod compare;
 mod peak;
 mod report;
 mod rig;
+mod tune;
+mod tuned;
 
 use std::time::Instant;
 
@@ -18,6 +20,8 @@ pub use compare::{CompareError, Comparison, Past, Ratio};
 pub use peak::Peaks;
 pub use report::{Figures, KernelRow, Report};
 pub use rig::{Rig, Run};
+pub use tune::{Candidate, Search, tune};
+pub use tuned::{Setting, Tuned};
 
 use crate::data::PackedImages;
 use crate::gpu::{Gpu, GpuError};
@@ -55,11 +59,12 @@ pub async fn run(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Report, GpuError> {
     let model = &options.model;
+    let plan = |batch| Rig::plan_for(gpu.caps(), model, images, batch);
     for batch in std::iter::once(&options.batch).chain(&options.sweep) {
-        Rig::plan_for(gpu, model, images, *batch).check()?;
+        plan(*batch).check()?;
     }
     progress("setting up");
-    let mut rig = Rig::new(gpu, model, images, options.batch)?;
+    let mut rig = Rig::new(gpu, plan(options.batch), model, images)?;
     rig.first_step().await?;
     let first_step_seconds = start.elapsed().as_secs_f64();
     progress("peaks of the adapter");
@@ -77,7 +82,7 @@ pub async fn run(
             sweep.push(measured.figures.clone());
             continue;
         }
-        let mut rig = Rig::new(gpu, model, images, *batch)?;
+        let mut rig = Rig::new(gpu, plan(*batch), model, images)?;
         let measured = measure(&mut rig, options, false, progress).await?;
         sweep.push(measured.figures);
     }
@@ -91,6 +96,7 @@ pub async fn run(
         first_step_seconds,
         kernels,
         sweep: Some(sweep).filter(|rows| !rows.is_empty()),
+        tuning: None,
         compare: None,
         unstamped_ms: measured.unstamped_ms,
     })

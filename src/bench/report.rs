@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::compare::Comparison;
 use super::peak::Peaks;
 use super::rig::Run;
+use super::tune::Search;
 use crate::plan::Plan;
 
 /// Repeats that are further apart than this share of their median were disturbed.
@@ -35,6 +36,9 @@ pub struct Report {
     /// Steps of other batch sizes, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Vec<Figures>>,
+    /// What was tried among kernels, where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Search>,
     /// Beside an earlier report, where one was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compare: Option<Comparison>,

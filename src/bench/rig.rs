@@ -10,7 +10,7 @@ use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
 use crate::params;
-use crate::plan::Plan;
+use crate::plan::{Caps, Plan};
 use crate::rng::Stream;
 
 /// Warm-up lasts at least so long, for clocks to settle.
@@ -34,8 +34,8 @@ pub struct Rig<'g> {
     gpu: &'g Gpu,
     plan: Plan,
     replay: Replay,
-    /// Holds what the replay works on.
-    _memory: Memory,
+    /// What the replay works on.
+    memory: Memory,
     /// Until the first step has run.
     ahead: Option<Ahead>,
     /// The best pace so far.
@@ -44,24 +44,23 @@ pub struct Rig<'g> {
 
 impl<'g> Rig<'g> {
     /// The plan of a train step on batches of `images`.
-    pub fn plan_for(gpu: &Gpu, model: &Model, images: &PackedImages, batch: usize) -> Plan {
+    pub fn plan_for(caps: &Caps, model: &Model, images: &PackedImages, batch: usize) -> Plan {
         let packed = Packed::of(images);
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
-        model::train_step(model, feed, Adam::default(), batch, gpu.caps())
+        model::train_step(model, feed, Adam::default(), batch, caps)
     }
 
-    /// Sets up the train step.
+    /// Sets up a train step of `model` on `images`, as [`Rig::plan_for`] plans it.
     ///
     /// # Errors
     ///
     /// [`GpuError`] where it does not fit the adapter.
     pub fn new(
         gpu: &'g Gpu,
+        plan: Plan,
         model: &Model,
         images: &PackedImages,
-        batch: usize,
     ) -> Result<Self, GpuError> {
-        let plan = Self::plan_for(gpu, model, images, batch);
         let ahead = gpu.compile_ahead(&[&plan]);
         let memory = Memory::allocate(gpu, &[&plan])?;
         let replay = Replay::compile(gpu, &plan, &memory)?;
@@ -76,7 +75,7 @@ impl<'g> Rig<'g> {
             gpu,
             plan,
             replay,
-            _memory: memory,
+            memory,
             ahead,
             seconds_per_step: f64::INFINITY,
         })
@@ -85,6 +84,15 @@ impl<'g> Rig<'g> {
     /// The plan of the step.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Reads a slot of the plan.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] where there is none of that name, and where the driver fails.
+    pub async fn read(&self, name: &str) -> Result<Vec<f32>, GpuError> {
+        self.memory.read(self.gpu, &self.plan, name).await
     }
 
     /// Whether [`Rig::profile`] works on this adapter.

@@ -12,7 +12,7 @@ use cvae_gpu::gpu::Gpu;
 
 use super::progress::Progress;
 use super::train::ModelArgs;
-use super::{Common, print_json, say};
+use super::{Common, print_json, say, tuned};
 
 /// Measure the train step: milliseconds, images per second, and where the time goes
 #[derive(Args)]
@@ -23,6 +23,7 @@ Examples:
   cvae-gpu bench --sweep 1,8,32,128           what larger batches bring
   cvae-gpu bench --json > before.json         … change something, then
   cvae-gpu bench --compare before.json        each figure beside the one before
+  cvae-gpu bench --tune                       find and keep the fastest kernels
 
 After a warm-up the step runs in repeats of about a second. The middle repeat counts; the \
 fastest and the slowest are shown behind it. Where they are far apart, something else used the \
@@ -32,6 +33,11 @@ The peaks are measured on the spot, by a kernel that only multiplies and adds in
 by one that only copies. With --profile, a timestamp follows each kernel: `GFLOP/s` is of useful \
 arithmetic, `GB/s` counts each tensor once, and `of peak` is the part of the nearer peak. Rows \
 add up to the step. Kernels that a cache feeds may be above the copy's peak.
+
+With --tune, first the choices among kernels are tried: the variant, images in textures or in \
+buffers, and how finely weight gradients are cut. The fastest whose gradients are right is kept \
+per adapter, driver, model and batch, and `train` and `bench` take it from then on. A run goes on \
+with what it began with.
 
 The status is 0 also where --compare finds the step slower: who asks decides what is too slow.")]
 pub struct BenchArgs {
@@ -53,6 +59,9 @@ pub struct BenchArgs {
     /// Set the figures beside those of an earlier `bench --json`
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
+    /// First find the fastest kernels for this adapter, and keep them for `train`
+    #[arg(long, conflicts_with_all = ["variant", "untuned"])]
+    tune: bool,
     #[command(flatten)]
     model: ModelArgs,
     /// Print JSON
@@ -66,10 +75,10 @@ fn batch() -> clap::builder::RangedI64ValueParser<u32> {
 }
 
 impl BenchArgs {
-    pub fn run(self, common: &Common, start: Instant) -> anyhow::Result<()> {
+    pub fn run(self, common: &Common, mut start: Instant) -> anyhow::Result<()> {
         // Whatever is wrong with a file is said before anything runs.
         let past = self.compare.as_deref().map(Past::read).transpose()?;
-        let gpu = pollster::block_on(Gpu::open(&common.selection()))?;
+        let mut gpu = pollster::block_on(Gpu::open(&common.selection()))?;
         let set = data::mnist::load()?;
         let options = Options {
             model: self.model.model(set.shape())?,
@@ -82,10 +91,22 @@ impl BenchArgs {
         let mut progress = Progress::new(common.quiet);
         let mut listen = |what: &str| progress.show(what);
         let images = &set.train.images;
+        let (model, batch) = (&options.model, options.batch);
+        let mut search = None;
+        if self.tune {
+            let tune = bench::tune(&gpu, images, &options, &mut listen);
+            let found = pollster::block_on(tune)?;
+            tuned::keep(&mut gpu, common, model, batch, &found);
+            search = Some(found);
+            start = Instant::now();
+        } else {
+            tuned::choose(&mut gpu, common, model, batch);
+        }
         let run = bench::run(&gpu, images, &options, start, &mut listen);
         let measured = pollster::block_on(run);
         progress.end();
         let mut report = measured?;
+        report.tuning = search;
         if let Some(past) = past {
             report.compare = Some(past.compare(&report)?);
         }

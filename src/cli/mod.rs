@@ -28,13 +28,14 @@ mod signals;
 mod table;
 mod train;
 mod trained;
+mod tuned;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use cvae_gpu::gpu::{Backend, Feature, Selection};
-use cvae_gpu::plan::Variant;
+use cvae_gpu::plan::{Tuning, Variant};
 use serde::Serialize;
 
 /// Train, evaluate and explore convolutional variational autoencoders on any GPU.
@@ -110,6 +111,9 @@ struct Common {
     /// Pin the convolution kernels: plain, thin, tile or broadcast
     #[arg(long, global = true, value_name = "NAME", help_heading = "Adapter")]
     variant: Option<Variant>,
+    /// Leave aside what `bench --tune` found
+    #[arg(long, global = true, help_heading = "Adapter")]
+    untuned: bool,
     /// Say nothing but errors
     #[arg(short, long, global = true)]
     quiet: bool,
@@ -125,7 +129,10 @@ impl Common {
             backend: self.backend,
             disable: self.disable.clone(),
             checked: self.checked,
-            variant: self.variant,
+            tuning: Tuning {
+                variant: self.variant,
+                ..Tuning::default()
+            },
         }
     }
 }

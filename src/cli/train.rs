@@ -18,7 +18,7 @@ use cvae_gpu::train::{Ended, TrainError, Trainer};
 
 use super::images::load_any;
 use super::signals::{INTERRUPTED, stop_flag};
-use super::{Common, print_json, say};
+use super::{Common, print_json, say, tuned};
 pub use options::ModelArgs;
 use options::RunArgs;
 
@@ -213,10 +213,18 @@ impl TrainArgs {
         stop: &AtomicBool,
         faults: Faults,
     ) -> anyhow::Result<Ended> {
-        let run = job.folder.run().clone();
+        let mut run = job.folder.run().clone();
         let options = run.options();
         let opened = pollster::block_on(Gpu::open(&run.device));
-        let gpu = or_abandon(opened, job)?;
+        let mut gpu = or_abandon(opened, job)?;
+        if job.is_new
+            && let Some(choice) = tuned::choose(&mut gpu, common, &options.model, options.batch)
+        {
+            // So that the run goes on with these kernels, whatever is found later.
+            run.device.tuning = choice;
+            let noted = job.folder.set_run(run.clone());
+            or_abandon(noted, job)?;
+        }
         let trainer = Trainer::new(&gpu, &options, &job.set);
         let mut trainer = or_abandon(trainer, job)?
             .checkpoint_every(run.checkpoint_every)

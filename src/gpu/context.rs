@@ -10,7 +10,7 @@ use super::compile::Pipeline;
 use super::error::GpuError;
 use super::fault::Faults;
 use crate::plan::shader::{Mistake, SOURCES};
-use crate::plan::{Caps, Variant};
+use crate::plan::{Caps, Tuning};
 
 /// Graphics interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,8 +110,9 @@ pub struct Selection {
     pub disable: Vec<Feature>,
     /// Keep wgpu's bounds checks and loop bounds in the shaders.
     pub checked: bool,
-    /// Pin the convolution variant.
-    pub variant: Option<Variant>,
+    /// What is chosen among kernels.
+    #[serde(flatten)]
+    pub tuning: Tuning,
 }
 
 /// What is known of an adapter, as plain data.
@@ -186,6 +187,16 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
     let software = info.device_type == wgpu::DeviceType::Cpu;
     let size = |size: u32| if subgroups { size } else { 0 };
     let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
+    let caps = selection.tuning.apply(&Caps {
+        subgroup_min: size(info.subgroup_min_size),
+        subgroup_max: size(info.subgroup_max_size),
+        texels: software,
+        software,
+        timestamps: timestamps && on(Feature::Timestamps),
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        pinned: None,
+        groups: Caps::groups(software),
+    });
     Some(AdapterReport {
         index: 0,
         name: info.name.clone(),
@@ -193,13 +204,8 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         driver: driver.trim().to_owned(),
         kind: kind(info.device_type),
         caps: Caps {
-            subgroup_min: size(info.subgroup_min_size),
-            subgroup_max: size(info.subgroup_max_size),
-            texels: software && on(Feature::Texels),
-            software,
-            timestamps: timestamps && on(Feature::Timestamps),
-            max_binding_bytes: limits.max_storage_buffer_binding_size,
-            pinned: selection.variant,
+            texels: caps.texels && on(Feature::Texels),
+            ..caps
         },
         workgroup_memory: limits.max_compute_workgroup_storage_size,
         workgroup_invocations: limits.max_compute_invocations_per_workgroup,
@@ -384,5 +390,15 @@ impl Gpu {
     /// What decides kernel variants.
     pub fn caps(&self) -> &Caps {
         &self.adapter.caps
+    }
+
+    /// Whether the user lets a feature be used; the adapter may not have it.
+    pub fn allows(&self, feature: Feature) -> bool {
+        !self.selection.disable.contains(&feature)
+    }
+
+    /// Lets plans be made by this choice from now on.
+    pub fn tune(&mut self, choice: Tuning) {
+        self.adapter.caps = choice.apply(&self.adapter.caps);
     }
 }

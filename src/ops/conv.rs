@@ -62,9 +62,13 @@ pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
             .find(|v| fits(*v))
             .unwrap_or(Variant::Plain);
     }
-    let preferred = [Variant::Broadcast, Variant::Tile, Variant::Thin];
-    preferred
+    // On software adapters a load costs more than the arithmetic it feeds. On real GPUs broadcasting
+    // has not been measured: `bench --tune` tries it.
+    let broadcast = caps.software.then_some(Variant::Broadcast);
+    let preferred = [Variant::Tile, Variant::Thin];
+    broadcast
         .into_iter()
+        .chain(preferred)
         .find(|v| fits(*v))
         .unwrap_or(Variant::Plain)
 }
@@ -110,8 +114,7 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
     let groups: u32 = grid(variant, spec, batch, Call::WeightGrad(1))
         .iter()
         .product();
-    let wanted = if caps.software { 64 } else { 1024 };
-    let by_work = (wanted / groups.max(1) as usize).max(1);
+    let by_work = (caps.groups / groups.max(1) as usize).max(1);
     let images = [spec.big, spec.small].map(|shape| shape.iter().product::<usize>());
     let bytes = 4 * batch * images.iter().sum::<usize>();
     let by_cache = if caps.software {
@@ -367,6 +370,10 @@ mod tests {
             pinned: Some(Variant::Plain),
             ..lavapipe.clone()
         };
+        let broadcast = Caps {
+            pinned: Some(Variant::Broadcast),
+            ..nvidia.clone()
+        };
         let tile = Caps {
             pinned: Some(Variant::Tile),
             ..lavapipe.clone()
@@ -382,6 +389,7 @@ mod tests {
             (&lavapipe, (4, 8), Variant::Tile),
             (&swiftshader, (32, 64), Variant::Tile),
             (&nvidia, (32, 64), Variant::Tile),
+            (&broadcast, (32, 64), Variant::Broadcast),
             (&plain, (32, 64), Variant::Plain),
             (&plain, (1, 32), Variant::Plain),
             (&tile, (32, 64), Variant::Tile),

@@ -4,12 +4,10 @@
 use super::conv::{Call, Conv};
 use crate::plan::{Caps, groups};
 
-/// Needs subgroups of at least 8, and enough channels on both sides to feed 8 lanes. Chosen on
-/// software adapters, where a load costs more than the arithmetic it feeds; on real GPUs it has
-/// not been measured.
+/// Needs subgroups of at least 8, and enough channels on both sides to feed 8 lanes.
 pub fn fits(caps: &Caps, spec: &Conv) -> bool {
     let wide = |channels: usize| channels >= 16 && channels.is_multiple_of(8);
-    caps.software && caps.subgroup_min >= 8 && wide(spec.big[2]) && wide(spec.small[2])
+    caps.subgroup_min >= 8 && wide(spec.big[2]) && wide(spec.small[2])
 }
 
 /// Workgroups of a call.

@@ -19,8 +19,10 @@ pub struct Caps {
     pub timestamps: bool,
     /// Largest storage buffer that one binding may show, in bytes.
     pub max_binding_bytes: u64,
-    /// Convolution variant the user pinned, if any.
+    /// Convolution variant that is pinned, if any.
     pub pinned: Option<Variant>,
+    /// Workgroups that a weight gradient is cut into sums to make, where its own are fewer.
+    pub groups: usize,
 }
 
 impl Caps {
@@ -41,7 +43,13 @@ impl Caps {
             timestamps: false,
             max_binding_bytes: 128 << 20,
             pinned: None,
+            groups: Self::groups(false),
         }
+    }
+
+    /// Workgroups that keep an adapter busy.
+    pub fn groups(software: bool) -> usize {
+        if software { 64 } else { 1024 }
     }
 }
 

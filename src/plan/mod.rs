@@ -9,12 +9,14 @@ pub mod caps;
 pub mod check;
 pub mod cpu;
 pub mod shader;
+mod tuning;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub use caps::{Caps, Variant};
 pub use check::PlanError;
+pub use tuning::Tuning;
 
 /// What a slot is for. It decides who may fill it and which checks apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 
 use super::program::{Cli, Outcome};
+use super::resume::SMALL;
 
 const KEYS: [&str; 16] = [
     "adapter",
@@ -27,8 +28,9 @@ const KEYS: [&str; 16] = [
     "first_step_seconds",
 ];
 
+/// `bench` of a small model, in the batches of other tests.
 fn bench(words: &str) -> Cli {
-    Cli::new("bench --batch 4").with(words).on_adapter()
+    Cli::new("bench").with(SMALL).with(words).on_adapter()
 }
 
 fn list(value: &Value) -> &[Value] {
@@ -45,7 +47,7 @@ fn number(value: &Value, key: &str) -> f64 {
     number.unwrap_or_else(|| panic!("no number `{key}` in {value}"))
 }
 
-const SWEEP: &str = "--steps 1 --repeats 1 --sweep 4,1 --profile --json";
+const SWEEP: &str = "--steps 1 --repeats 1 --sweep 7,1 --profile --json";
 
 /// A report with everything in it.
 static REPORT: LazyLock<Outcome> = LazyLock::new(|| bench(SWEEP).succeed());
@@ -67,7 +69,7 @@ fn json_is_one_document_of_consistent_figures() {
     let figures = bench("--steps 2 --repeats 2 --json").succeed().json();
     assert_eq!(keys(&figures), KEYS);
     consistent(&figures);
-    for (key, value) in [("batch", 4.0), ("steps", 2.0), ("repeats", 2.0)] {
+    for (key, value) in [("batch", 7.0), ("steps", 2.0), ("repeats", 2.0)] {
         assert_eq!(number(&figures, key), value);
     }
     for key in [
@@ -89,7 +91,7 @@ fn profile(words: &str) -> (Value, String) {
     let outcome = bench(words).with("--profile --json").succeed();
     let figures = outcome.json();
     assert_eq!(keys(&figures), [&KEYS[..], &["kernels"]].concat());
-    let plan = Cli::new("plan --json --batch 4").on_adapter().succeed();
+    let plan = Cli::new("plan --json").with(SMALL).on_adapter().succeed();
     let plan = plan.json();
     let (rows, steps) = (list(&figures["kernels"]), list(&plan["steps"]));
     assert_eq!(rows.len(), steps.len());
@@ -132,7 +134,7 @@ fn a_sweep_has_a_row_for_each_batch_and_needs_each_to_fit() {
     assert_eq!(keys(&figures), [&KEYS[..], &["kernels", "sweep"]].concat());
     let rows = list(&figures["sweep"]);
     let batches: Vec<f64> = rows.iter().map(|row| number(row, "batch")).collect();
-    assert_eq!(batches, [4.0, 1.0]);
+    assert_eq!(batches, [7.0, 1.0]);
     rows.iter().for_each(consistent);
     assert_eq!(rows[0]["ms_per_step"], figures["ms_per_step"]);
     let table = bench("--steps 1 --repeats 1 --sweep 1").succeed().stdout;
@@ -146,7 +148,7 @@ fn a_batch_beyond_memory_is_refused_with_one_that_fits() {
         return; // An adapter with room for 6 GB in one tensor.
     }
     let words = ["MiB", "smaller batch", "fits"];
-    let refused = bench("--sweep 60000").fail(1, &words);
+    let refused = Cli::new("bench --sweep 60000").on_adapter().fail(1, &words);
     let (_, fits) = refused.stderr.split_once("up to ").expect("a number");
     let (fits, _) = fits.split_once(' ').expect("a number");
     let plan = format!("plan --batch {fits}");

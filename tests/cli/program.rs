@@ -35,9 +35,8 @@ impl Cli {
         command.env("CVAE_GPU_MIRROR", "http://127.0.0.1:9");
         // What a kernel computes is tested elsewhere. Here each is run a few times, and Mesa has it
         // compiled in three quarters of the time if it leaves out what makes it fast. The kernels of
-        // `check` and `bench` are those of other tests, which it has kept.
-        let kept = ["check", "bench"];
-        if !kept.iter().any(|command| words.starts_with(command)) {
+        // `check` are those of other tests, which it has kept.
+        if !words.starts_with("check") {
             command.env("GALLIVM_PERF", "nopt");
         }
         let shown = "cvae-gpu".into();

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cvae_gpu::gpu::{Gpu, Selection};
-use cvae_gpu::plan::Variant;
+use cvae_gpu::plan::{Tuning, Variant};
 
 /// Which adapter the environment asks the tests to run on.
 pub fn selection() -> Selection {
@@ -19,7 +19,10 @@ pub fn selection() -> Selection {
             })
             .unwrap_or_default(),
         checked: var("CVAE_GPU_CHECKED").is_some(),
-        variant: var("CVAE_GPU_VARIANT").map(|v| v.parse().expect("CVAE_GPU_VARIANT")),
+        tuning: Tuning {
+            variant: var("CVAE_GPU_VARIANT").map(|v| v.parse().expect("CVAE_GPU_VARIANT")),
+            ..Tuning::default()
+        },
     }
 }
 
@@ -92,7 +95,7 @@ pub fn checked_gpu() -> &'static Gpu {
 /// fastest: for tests of what is around the kernels.
 pub fn plain_gpu() -> &'static Gpu {
     let mut selection = selection();
-    selection.variant.get_or_insert(Variant::Plain);
+    selection.tuning.variant.get_or_insert(Variant::Plain);
     let devices = BORROWED.with(|b| b.0);
     devices.plain.get_or_init(|| open(&selection))
 }

@@ -1,6 +1,7 @@
 //! A report as people read it, and what there is to say against it.
 
-use cvae_gpu::bench::{Comparison, Figures, KernelRow, Report};
+use cvae_gpu::bench::{Candidate, Comparison, Figures, KernelRow, Report, Search};
+use cvae_gpu::plan::Tuning;
 
 use crate::cli::{print, print_table};
 
@@ -15,6 +16,9 @@ pub fn report(report: &Report) -> anyhow::Result<()> {
         peaks,
         ..
     } = report;
+    if let Some(found) = &report.tuning {
+        tuning(found)?;
+    }
     print(&format!(
         "{adapter} ({driver}), {backend}, kernels {variant}"
     ))?;
@@ -52,6 +56,25 @@ pub fn report(report: &Report) -> anyhow::Result<()> {
         compare(found)?;
     }
     Ok(())
+}
+
+fn tuning(found: &Search) -> anyhow::Result<()> {
+    let cells = found.candidates.iter().map(|candidate| {
+        let ms = candidate.ms_per_step.map(|ms| format!("{ms:.3}"));
+        vec![
+            ms.unwrap_or_else(|| "wrong".into()),
+            candidate.choice.to_string(),
+            candidate.kernels.clone(),
+        ]
+    });
+    print_table(&["ms", "choice", "kernels"], &cells.collect::<Vec<_>>())?;
+    let (choice, ms) = (found.choice, found.ms_per_step);
+    Ok(print(&if choice == Tuning::default() {
+        "chosen: the adapter's own, since nothing is clearly faster\n".to_owned()
+    } else {
+        let own = found.untuned_ms_per_step;
+        format!("chosen: {choice}, {ms:.3} ms per step, beside {own:.3} of the adapter's own\n")
+    })?)
 }
 
 fn kernels(rows: &[KernelRow], figures: &Figures) -> anyhow::Result<()> {
@@ -124,6 +147,13 @@ pub fn doubts(report: &Report, profile: bool) -> Vec<String> {
                 100.0 * figures.spread()
             ));
         }
+    }
+    let wrong = |c: &&Candidate| c.ms_per_step.is_none();
+    if let Some(candidate) = report.tuning.iter().flat_map(|t| &t.candidates).find(wrong) {
+        doubts.push(format!(
+            "warning: kernels with the choice {} give wrong gradients on this adapter: see `cvae-gpu check`",
+            candidate.choice
+        ));
     }
     let sum: Option<f64> = (report.kernels.as_ref()).map(|rows| rows.iter().map(|r| r.ms).sum());
     match (report.unstamped_ms, sum) {

@@ -325,6 +325,9 @@ fn over(given: Selection, saved: &Selection) -> Selection {
             given.disable
         },
         checked: given.checked || saved.checked,
-        variant: given.variant.or(saved.variant),
+        tuning: match given.tuning.variant {
+            Some(_) => given.tuning,
+            None => saved.tuning,
+        },
     }
 }

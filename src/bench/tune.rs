@@ -1,0 +1,264 @@
+//! Tries what may be chosen among kernels, and finds what is fastest on this adapter.
+//!
+//! First come the kernels and where images lie, then, with the best of them, the number of
+//! workgroups that weight gradients are cut into. A candidate is timed in whole steps, and only if
+//! its gradients are those of the plain kernels. Minutes differ, so the winner must win again, in
+//! turns with what the adapter's capabilities alone decide.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use super::Options;
+use super::rig::Rig;
+use crate::data::PackedImages;
+use crate::gpu::{Feature, Gpu, GpuError};
+use crate::params;
+use crate::plan::{Plan, Tuning, Variant};
+
+/// Repeats of a candidate, of which the middle one counts.
+const REPEATS: usize = 3;
+/// A candidate whose first timed step takes so many times the best is not timed further.
+const HOPELESS: f64 = 2.0;
+/// The winner is kept if it takes at most this part of the time without it.
+const WORTH: f64 = 0.97;
+/// Gradients are compared of as many images as need so many operations, for plain kernels are slow.
+const SAMPLE_FLOPS: u64 = 2_000_000_000;
+/// How far gradients may be apart, each as a share of its norm. Rounding gives about 1e-6.
+const APART: f64 = 1e-4;
+
+/// A choice, and how it did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Candidate {
+    /// The choice.
+    #[serde(flatten)]
+    pub choice: Tuning,
+    /// Modules of the kernels it leads to.
+    pub kernels: String,
+    /// Milliseconds of a step; none where the gradients are wrong.
+    pub ms_per_step: Option<f64>,
+}
+
+/// What a search found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Search {
+    /// All that was tried, in order; the first is what the adapter's capabilities decide.
+    pub candidates: Vec<Candidate>,
+    /// The winner.
+    pub choice: Tuning,
+    /// Milliseconds of a step with it.
+    pub ms_per_step: f64,
+    /// Milliseconds of a step without it, in the same minute.
+    pub untuned_ms_per_step: f64,
+}
+
+/// Searches for the fastest choice for a train step on batches of `images`.
+///
+/// # Errors
+///
+/// [`GpuError`] where the step does not fit the adapter, and where the driver fails.
+pub async fn tune(
+    gpu: &Gpu,
+    images: &PackedImages,
+    options: &Options,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Search, GpuError> {
+    let mut bench = Bench {
+        gpu,
+        images,
+        options,
+        expected: Vec::new(),
+        seen: HashSet::new(),
+        candidates: Vec::new(),
+        progress,
+    };
+    bench.expected = bench.gradients(PLAIN).await?;
+    bench.measure(Tuning::default()).await?;
+    // On a CPU the plain kernels take minutes where others take seconds.
+    let plain = (!gpu.caps().software).then_some(Variant::Plain);
+    let textures = gpu.allows(Feature::Texels).then_some(true);
+    for variant in [None, Some(Variant::Tile), Some(Variant::Broadcast), plain] {
+        for texels in [Some(false), textures] {
+            let choice = Tuning {
+                variant,
+                texels,
+                groups: None,
+            };
+            bench.measure(choice).await?;
+        }
+    }
+    let best = bench.best();
+    for groups in [16, 64, 256, 1024, 4096].map(Some) {
+        bench.measure(Tuning { groups, ..best }).await?;
+    }
+    bench.decide().await
+}
+
+/// The reference.
+const PLAIN: Tuning = Tuning {
+    variant: Some(Variant::Plain),
+    texels: Some(false),
+    groups: None,
+};
+
+struct Bench<'a> {
+    gpu: &'a Gpu,
+    images: &'a PackedImages,
+    options: &'a Options,
+    /// Gradients of the reference.
+    expected: Vec<Vec<f32>>,
+    /// Plans that were tried.
+    seen: HashSet<String>,
+    candidates: Vec<Candidate>,
+    progress: &'a mut dyn FnMut(&str),
+}
+
+impl<'a> Bench<'a> {
+    fn plan(&self, choice: Tuning, batch: usize) -> Plan {
+        let caps = choice.apply(self.gpu.caps());
+        Rig::plan_for(&caps, &self.options.model, self.images, batch)
+    }
+
+    fn rig(&self, choice: Tuning, batch: usize) -> Result<Rig<'a>, GpuError> {
+        let plan = self.plan(choice, batch);
+        Rig::new(self.gpu, plan, &self.options.model, self.images)
+    }
+
+    /// The gradients of a first step, parameter by parameter.
+    async fn gradients(&self, choice: Tuning) -> Result<Vec<Vec<f32>>, GpuError> {
+        let batch = self.options.batch;
+        let images = SAMPLE_FLOPS / self.plan(choice, 1).flops().max(1);
+        let mut rig = self.rig(choice, batch.min(images.max(1) as usize))?;
+        rig.first_step().await?;
+        let mut gradients = Vec::new();
+        for spec in self.options.model.params() {
+            gradients.push(rig.read(&params::grad_name(&spec.name)).await?);
+        }
+        Ok(gradients)
+    }
+
+    /// Tries a choice, unless it leads to a plan that was tried before.
+    async fn measure(&mut self, choice: Tuning) -> Result<(), GpuError> {
+        let plan = self.plan(choice, self.options.batch);
+        let signature = plan.steps().iter().map(|s| (&s.kernel, s.grid));
+        if !self
+            .seen
+            .insert(format!("{:?}", signature.collect::<Vec<_>>()))
+        {
+            return Ok(());
+        }
+        (self.progress)(&format!("tuning: {choice}"));
+        let agrees = agree(&self.gradients(choice).await?, &self.expected);
+        let ms_per_step = match agrees {
+            true => Some(self.time(choice).await?),
+            false => None,
+        };
+        self.candidates.push(Candidate {
+            choice,
+            kernels: plan.variants().join(","),
+            ms_per_step,
+        });
+        Ok(())
+    }
+
+    async fn time(&self, choice: Tuning) -> Result<f64, GpuError> {
+        let mut rig = self.rig(choice, self.options.batch)?;
+        rig.first_step().await?;
+        let once = rig.run(1).await?.ms;
+        let best = self.candidates.iter().filter_map(|c| c.ms_per_step);
+        if once > HOPELESS * best.fold(f64::INFINITY, f64::min) {
+            return Ok(once);
+        }
+        rig.warm_up().await?;
+        let mut times = Vec::new();
+        for _ in 0..REPEATS {
+            times.push(self.repeat(&rig).await?);
+        }
+        Ok(middle(times))
+    }
+
+    async fn repeat(&self, rig: &Rig<'_>) -> Result<f64, GpuError> {
+        let steps = self.options.steps.unwrap_or_else(|| rig.steps_per_repeat());
+        Ok(rig.run(steps).await?.ms)
+    }
+
+    /// The fastest so far.
+    fn best(&self) -> Tuning {
+        let timed = self.candidates.iter();
+        let timed = timed.filter_map(|c| Some((c.choice, c.ms_per_step?)));
+        let best = timed.min_by(|a, b| a.1.total_cmp(&b.1));
+        best.map_or_else(Tuning::default, |(choice, _)| choice)
+    }
+
+    /// Lets the fastest and the adapter's own take turns.
+    async fn decide(self) -> Result<Search, GpuError> {
+        let best = self.best();
+        let own = self.candidates.first().and_then(|c| c.ms_per_step);
+        if let (Some(ms), true) = (own, best == Tuning::default()) {
+            return Ok(self.found(best, ms, ms));
+        }
+        (self.progress)("tuning: once more, the fastest and the adapter's own in turns");
+        let batch = self.options.batch;
+        let mut rigs = [self.rig(Tuning::default(), batch)?, self.rig(best, batch)?];
+        for rig in &mut rigs {
+            rig.warm_up().await?;
+        }
+        let mut times = [Vec::new(), Vec::new()];
+        for _ in 0..self.options.repeats.max(1) {
+            for (rig, times) in rigs.iter().zip(&mut times) {
+                times.push(self.repeat(rig).await?);
+            }
+        }
+        let [untuned, tuned] = times.map(middle);
+        Ok(if own.is_none() || tuned <= WORTH * untuned {
+            self.found(best, tuned, untuned)
+        } else {
+            self.found(Tuning::default(), untuned, untuned)
+        })
+    }
+
+    fn found(self, choice: Tuning, ms_per_step: f64, untuned_ms_per_step: f64) -> Search {
+        Search {
+            candidates: self.candidates,
+            choice,
+            ms_per_step,
+            untuned_ms_per_step,
+        }
+    }
+}
+
+/// The middle one, the faster of two.
+fn middle(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times[(times.len() - 1) / 2]
+}
+
+/// Whether each gradient is near the expected one.
+fn agree(found: &[Vec<f32>], expected: &[Vec<f32>]) -> bool {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    found.iter().zip(expected).all(|(found, expected)| {
+        let pairs = found.iter().zip(expected);
+        let apart = norm(&mut pairs.map(|(f, e)| f64::from(*f) - f64::from(*e)));
+        // Also false where something is not a number.
+        apart <= APART * norm(&mut expected.iter().map(|e| f64::from(*e)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gradients_that_are_off_or_no_numbers_do_not_agree() {
+        let expected = vec![vec![3.0, 4.0], vec![1e-9]];
+        for (found, agrees) in [
+            (vec![vec![3.0, 4.0], vec![1e-9]], true),
+            (vec![vec![3.0004, 4.0], vec![1e-9]], true),
+            (vec![vec![3.001, 4.0], vec![1e-9]], false),
+            (vec![vec![3.0, 4.0], vec![1.001e-9]], false),
+            (vec![vec![3.0, f32::NAN], vec![1e-9]], false),
+        ] {
+            assert_eq!(agree(&found, &expected), agrees, "{found:?}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What [`tune`](super::tune()) found fastest, kept in a file per adapter, driver, shaders, model and batch.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::atomic;
+use crate::gpu::AdapterReport;
+use crate::model::{Loss, Model};
+use crate::plan::Tuning;
+use crate::plan::shader::SOURCES;
+
+/// What a choice holds for: with any of it different another may be faster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Setting {
+    adapter: String,
+    driver: String,
+    backend: String,
+    /// SHA-256 of all shaders.
+    shaders: String,
+    model: Model,
+    batch: usize,
+}
+
+impl Setting {
+    /// The setting of training `model` in batches of `batch`.
+    pub fn new(adapter: &AdapterReport, model: &Model, batch: usize) -> Self {
+        let text: Vec<String> = SOURCES.iter().map(|source| source.module()).collect();
+        Setting {
+            adapter: adapter.name.clone(),
+            driver: adapter.driver.clone(),
+            backend: adapter.backend.name().to_owned(),
+            shaders: sha256(text.join("\n").as_bytes()),
+            // No kernel's time depends on the objective.
+            model: Model {
+                loss: Loss::Mc,
+                beta: 1.0,
+                ..model.clone()
+            },
+            batch,
+        }
+    }
+
+    /// Its file in a cache folder.
+    fn path(&self, cache: &Path) -> PathBuf {
+        let name = sha256(format!("{self:?}").as_bytes());
+        cache.join("tuned").join(format!("{}.json", &name[..16]))
+    }
+
+    /// What was found for it. A file that cannot be read is none: tuning anew replaces it.
+    pub fn find(&self, cache: &Path) -> Option<Tuned> {
+        let bytes = fs::read(self.path(cache)).ok()?;
+        let tuned: Tuned = serde_json::from_slice(&bytes).ok()?;
+        (tuned.setting == *self).then_some(tuned)
+    }
+}
+
+/// A choice that was found, and what it is worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// What it holds for.
+    pub setting: Setting,
+    /// The choice.
+    pub choice: Tuning,
+    /// Milliseconds of a step with it.
+    pub ms_per_step: f64,
+    /// Milliseconds of a step as the adapter's capabilities alone decide it.
+    pub untuned_ms_per_step: f64,
+}
+
+impl Tuned {
+    /// Writes its file into a cache folder, and gives its path.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says.
+    pub fn save(&self, cache: &Path) -> io::Result<PathBuf> {
+        let path = self.setting.path(cache);
+        fs::create_dir_all(cache.join("tuned"))?;
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        atomic::write_with(&path, |file| file.write_all(text.as_bytes()))?;
+        Ok(path)
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setting() -> Setting {
+        let text = |text: &str| text.to_owned();
+        Setting {
+            adapter: text("an adapter"),
+            driver: text("a driver"),
+            backend: text("vulkan"),
+            shaders: sha256(b"shaders"),
+            model: Model::default(),
+            batch: 32,
+        }
+    }
+
+    #[test]
+    fn a_choice_is_found_for_its_setting_and_no_other() {
+        let cache = tempfile::tempdir().unwrap();
+        let choice = Tuning {
+            texels: Some(false),
+            ..Tuning::default()
+        };
+        let tuned = Tuned {
+            setting: setting(),
+            choice,
+            ms_per_step: 1.0 / 3.0,
+            untuned_ms_per_step: 0.5,
+        };
+        assert_eq!(setting().find(cache.path()), None);
+        let path = tuned.save(cache.path()).unwrap();
+        assert_eq!(setting().find(cache.path()), Some(tuned));
+        let others = [
+            Setting {
+                driver: "a newer driver".into(),
+                ..setting()
+            },
+            Setting {
+                shaders: sha256(b"other shaders"),
+                ..setting()
+            },
+            Setting {
+                batch: 33,
+                ..setting()
+            },
+        ];
+        for other in others {
+            assert_eq!(other.find(cache.path()), None);
+        }
+        fs::write(path, "{").unwrap();
+        assert_eq!(setting().find(cache.path()), None);
+    }
+}

@@ -1,0 +1,52 @@
+//! What `bench --tune` found, for the commands that run the train step.
+
+use cvae_gpu::bench::{Search, Setting, Tuned};
+use cvae_gpu::data::known::Places;
+use cvae_gpu::gpu::Gpu;
+use cvae_gpu::model::Model;
+use cvae_gpu::plan::Tuning;
+
+use super::{Common, say};
+
+/// Lets `gpu` make plans by what was found for this model and batch, and gives that; nothing where
+/// the user chooses otherwise, or nothing was found that is worth it.
+pub fn choose(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize) -> Option<Tuning> {
+    if common.untuned || common.variant.is_some() || !common.disable.is_empty() {
+        return None;
+    }
+    let cache = Places::of_user().cache?;
+    let Tuned { choice, .. } = Setting::new(&gpu.adapter, model, batch).find(&cache)?;
+    if choice == Tuning::default() {
+        return None;
+    }
+    gpu.tune(choice);
+    if !common.quiet {
+        say(&format!(
+            "Kernels as `bench --tune` found them fastest: {choice} (--untuned leaves that aside)"
+        ));
+    }
+    Some(choice)
+}
+
+/// Keeps what was found for `gpu`, whose choice is not made yet, and makes it.
+pub fn keep(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize, found: &Search) {
+    let tuned = Tuned {
+        setting: Setting::new(&gpu.adapter, model, batch),
+        choice: found.choice,
+        ms_per_step: found.ms_per_step,
+        untuned_ms_per_step: found.untuned_ms_per_step,
+    };
+    gpu.tune(found.choice);
+    let kept = match Places::of_user().cache {
+        Some(cache) => tuned.save(&cache).map_err(|e| e.to_string()),
+        None => Err("this user has no cache folder".into()),
+    };
+    match kept {
+        Ok(path) if !common.quiet => say(&format!("Kept for `train` in {}", path.display())),
+        Ok(_) => {}
+        Err(reason) => say(&format!(
+            "warning: the choice cannot be kept for `train`: {reason}; name a folder in the \
+             environment variable CVAE_GPU_CACHE"
+        )),
+    }
+}

@@ -1,0 +1,71 @@
+//! What may be chosen among kernels whose results agree up to rounding.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Caps, Variant};
+
+/// A choice; what it leaves open follows from the adapter's capabilities.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tuning {
+    /// The convolution kernels, for all geometries they can serve.
+    pub variant: Option<Variant>,
+    /// Whether images lie in textures.
+    pub texels: Option<bool>,
+    /// [`Caps::groups`].
+    pub groups: Option<usize>,
+}
+
+impl Tuning {
+    /// The capabilities with this choice made.
+    #[must_use]
+    pub fn apply(self, caps: &Caps) -> Caps {
+        Caps {
+            pinned: self.variant.or(caps.pinned),
+            texels: self.texels.unwrap_or(caps.texels),
+            groups: self.groups.unwrap_or(caps.groups),
+            ..caps.clone()
+        }
+    }
+}
+
+impl fmt::Display for Tuning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let images = self
+            .texels
+            .map(|on| if on { "textures" } else { "buffers" });
+        let groups = self.groups.map(|groups| format!("{groups} groups"));
+        let parts = [self.variant.map(Variant::name), images, groups.as_deref()];
+        let named: Vec<&str> = parts.into_iter().flatten().collect();
+        match &named[..] {
+            [] => f.write_str("the adapter's own"),
+            some => f.write_str(&some.join(", ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_choice_leaves_open_stays_as_it_was() {
+        let caps = Caps::portable();
+        assert_eq!(Tuning::default().apply(&caps), caps);
+        let choice = Tuning {
+            texels: Some(true),
+            groups: Some(7),
+            ..Tuning::default()
+        };
+        let expected = Caps {
+            texels: true,
+            groups: 7,
+            ..caps.clone()
+        };
+        assert_eq!(choice.apply(&caps), expected);
+        assert_eq!(choice.to_string(), "textures, 7 groups");
+        assert_eq!(Tuning::default().to_string(), "the adapter's own");
+    }
+}
