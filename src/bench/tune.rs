@@ -35,8 +35,11 @@ pub struct Candidate {
     pub choice: Tuning,
     /// Modules of the kernels it leads to.
     pub kernels: String,
-    /// Milliseconds of a step; none where the gradients are wrong.
+    /// Milliseconds of a step; none where it failed.
     pub ms_per_step: Option<f64>,
+    /// Why it is out of the question, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// What a search found.
@@ -148,17 +151,30 @@ impl<'a> Bench<'a> {
             return Ok(());
         }
         (self.progress)(&format!("tuning: {choice}"));
-        let agrees = agree(&self.gradients(choice).await?, &self.expected);
-        let ms_per_step = match agrees {
-            true => Some(self.time(choice).await?),
-            false => None,
+        let (ms_per_step, failure) = match self.try_out(choice).await {
+            Ok(Some(ms)) => (Some(ms), None),
+            Ok(None) => (None, Some("its gradients are wrong".to_owned())),
+            // What the adapter's own kernels cannot do is not worth going on for.
+            Err(e) if self.candidates.is_empty() || matches!(e, GpuError::Lost { .. }) => {
+                return Err(e);
+            }
+            Err(e) => (None, Some(e.to_string())),
         };
         self.candidates.push(Candidate {
             choice,
             kernels: plan.variants().join(","),
             ms_per_step,
+            failure,
         });
         Ok(())
+    }
+
+    /// Milliseconds of a step; nothing where its gradients are wrong.
+    async fn try_out(&self, choice: Tuning) -> Result<Option<f64>, GpuError> {
+        if !agree(&self.gradients(choice).await?, &self.expected) {
+            return Ok(None);
+        }
+        self.time(choice).await.map(Some)
     }
 
     async fn time(&self, choice: Tuning) -> Result<f64, GpuError> {

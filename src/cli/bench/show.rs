@@ -62,7 +62,7 @@ fn tuning(found: &Search) -> anyhow::Result<()> {
     let cells = found.candidates.iter().map(|candidate| {
         let ms = candidate.ms_per_step.map(|ms| format!("{ms:.3}"));
         vec![
-            ms.unwrap_or_else(|| "wrong".into()),
+            ms.unwrap_or_else(|| "failed".into()),
             candidate.choice.to_string(),
             candidate.kernels.clone(),
         ]
@@ -148,12 +148,13 @@ pub fn doubts(report: &Report, profile: bool) -> Vec<String> {
             ));
         }
     }
-    let wrong = |c: &&Candidate| c.ms_per_step.is_none();
-    if let Some(candidate) = report.tuning.iter().flat_map(|t| &t.candidates).find(wrong) {
-        doubts.push(format!(
-            "warning: kernels with the choice {} give wrong gradients on this adapter: see `cvae-gpu check`",
-            candidate.choice
-        ));
+    for Candidate {
+        choice, failure, ..
+    } in report.tuning.iter().flat_map(|t| &t.candidates)
+    {
+        if let Some(failure) = failure {
+            doubts.push(format!("warning: the choice {choice} failed: {failure}"));
+        }
     }
     let sum: Option<f64> = (report.kernels.as_ref()).map(|rows| rows.iter().map(|r| r.ms).sum());
     match (report.unstamped_ms, sum) {
