@@ -5,10 +5,10 @@ mod common;
 
 use std::sync::atomic::Ordering;
 
-use common::training::{options, rectangles, train_watched};
+use common::training::{options, rectangles};
 use common::{adapter_name, gpu};
 use cvae_gpu::event::Event;
-use cvae_gpu::train::Options;
+use cvae_gpu::train::{Options, Trainer};
 
 /// Resident bytes of this process, where the system tells.
 fn resident() -> Option<u64> {
@@ -40,17 +40,22 @@ fn a_long_run_carries_many_steps_a_submission_writes_nothing_and_stays_flat() {
     let data = rectangles(2000, 64);
     let buffers = || gpu().counters.buffers.load(Ordering::Relaxed);
     let (mut counts, mut memory, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
-    let log = train_watched(gpu(), &long, &data, |event| match event {
-        Event::Checkpoint(_) => counts.push(buffers()),
-        Event::Progress { step, .. } if *step >= 500 => {
-            memory.push((*step, resident()));
+    let mut end = None;
+    // Keeps no snapshot, which would be what grows.
+    let mut listen = |event: Event| {
+        match event {
+            Event::Checkpoint(_) => counts.push(buffers()),
+            Event::Progress { step, .. } if step >= 500 => memory.push((step, resident())),
+            Event::Epoch(report) if report.epoch > 1 => seconds.push(report.train_seconds),
+            Event::Done { step, traffic, .. } => end = Some((step, traffic)),
+            _ => {}
         }
-        Event::Epoch(report) if report.epoch > 1 => seconds.push(report.train_seconds),
-        _ => {}
-    });
-    let log = log.expect("a run");
-    let (step, _, traffic) = log.end();
-    assert_eq!(*step as usize, long.epochs * EPOCH);
+        Ok(())
+    };
+    let mut trainer = Trainer::new(gpu(), &long, &data).expect("a trainer");
+    pollster::block_on(trainer.run(&mut listen)).expect("a run");
+    let (step, traffic) = end.expect("an end");
+    assert_eq!(step as usize, long.epochs * EPOCH);
     let adapter = adapter_name();
 
     assert!(
@@ -70,7 +75,7 @@ fn a_long_run_carries_many_steps_a_submission_writes_nothing_and_stays_flat() {
     let (Some(start), Some(end)) = (memory.first(), memory.last()) else {
         panic!("no progress after step 500");
     };
-    assert!(start.0 < 1000 && end.0 == *step, "{memory:?}");
+    assert!(start.0 < 1000 && end.0 == step, "{memory:?}");
     match (start.1, end.1) {
         (Some(before), Some(after)) => assert!(
             after < before + (8 << 20),
@@ -83,7 +88,7 @@ fn a_long_run_carries_many_steps_a_submission_writes_nothing_and_stays_flat() {
         _ => common::say("resident memory is not tested: there is no /proc/self/status"),
     }
 
-    if *step >= 10_000 {
+    if step >= 10_000 {
         let tenth = seconds.len() / 10;
         let [first, last] = [&seconds[..tenth], &seconds[seconds.len() - tenth..]].map(typical);
         println!("an epoch takes {first:.3} s at first and {last:.3} s at last");
