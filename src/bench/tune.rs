@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::Options;
 use super::rig::Rig;
+use crate::check::compare::{Limit, compare};
 use crate::data::PackedImages;
 use crate::gpu::{Feature, Gpu, GpuError};
 use crate::params;
@@ -25,7 +26,7 @@ const WORTH: f64 = 0.97;
 /// Gradients are compared of as many images as need so many operations, for plain kernels are slow.
 const SAMPLE_FLOPS: u64 = 2_000_000_000;
 /// How far gradients may be apart, each as a share of its norm. Rounding gives about 1e-6.
-const APART: f64 = 1e-4;
+const APART: Limit = Limit::OfNorm(1e-4);
 
 /// A choice, and how it did.
 #[derive(Clone, Debug, Serialize)]
@@ -66,17 +67,21 @@ pub async fn tune(
     options: &Options,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Search, GpuError> {
-    let mut bench = Bench {
+    let mut tuner = Tuner {
         gpu,
         images,
         options,
+        sample: 1,
         expected: Vec::new(),
         seen: HashSet::new(),
         candidates: Vec::new(),
         progress,
     };
-    bench.expected = bench.gradients(PLAIN).await?;
-    bench.measure(Tuning::default()).await?;
+    tuner.plan(Tuning::default(), options.batch).check()?;
+    let flops = tuner.plan(PLAIN, 1).flops().max(1);
+    tuner.sample = options.batch.min((SAMPLE_FLOPS / flops).max(1) as usize);
+    tuner.expected = tuner.gradients(PLAIN).await?;
+    tuner.measure(Tuning::default()).await?;
     // On a CPU the plain kernels take minutes where others take seconds.
     let plain = (!gpu.caps().software).then_some(Variant::Plain);
     let textures = gpu.allows(Feature::Texels).then_some(true);
@@ -87,14 +92,14 @@ pub async fn tune(
                 texels,
                 groups: None,
             };
-            bench.measure(choice).await?;
+            tuner.measure(choice).await?;
         }
     }
-    let best = bench.best();
+    let best = tuner.best();
     for groups in [16, 64, 256, 1024, 4096].map(Some) {
-        bench.measure(Tuning { groups, ..best }).await?;
+        tuner.measure(Tuning { groups, ..best }).await?;
     }
-    bench.decide().await
+    tuner.decide().await
 }
 
 /// The reference.
@@ -104,10 +109,12 @@ const PLAIN: Tuning = Tuning {
     groups: None,
 };
 
-struct Bench<'a> {
+struct Tuner<'a> {
     gpu: &'a Gpu,
     images: &'a PackedImages,
     options: &'a Options,
+    /// How many images gradients are compared of.
+    sample: usize,
     /// Gradients of the reference.
     expected: Vec<Vec<f32>>,
     /// Plans that were tried.
@@ -116,7 +123,7 @@ struct Bench<'a> {
     progress: &'a mut dyn FnMut(&str),
 }
 
-impl<'a> Bench<'a> {
+impl<'a> Tuner<'a> {
     fn plan(&self, choice: Tuning, batch: usize) -> Plan {
         let caps = choice.apply(self.gpu.caps());
         Rig::plan_for(&caps, &self.options.model, self.images, batch)
@@ -129,9 +136,7 @@ impl<'a> Bench<'a> {
 
     /// The gradients of a first step, parameter by parameter.
     async fn gradients(&self, choice: Tuning) -> Result<Vec<Vec<f32>>, GpuError> {
-        let batch = self.options.batch;
-        let images = SAMPLE_FLOPS / self.plan(choice, 1).flops().max(1);
-        let mut rig = self.rig(choice, batch.min(images.max(1) as usize))?;
+        let mut rig = self.rig(choice, self.sample)?;
         rig.first_step().await?;
         let mut gradients = Vec::new();
         for spec in self.options.model.params() {
@@ -251,12 +256,11 @@ fn middle(mut times: Vec<f64>) -> f64 {
 
 /// Whether each gradient is near the expected one.
 fn agree(found: &[Vec<f32>], expected: &[Vec<f32>]) -> bool {
-    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let numbers = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
     found.iter().zip(expected).all(|(found, expected)| {
-        let pairs = found.iter().zip(expected);
-        let apart = norm(&mut pairs.map(|(f, e)| f64::from(*f) - f64::from(*e)));
-        // Also false where something is not a number.
-        apart <= APART * norm(&mut expected.iter().map(|e| f64::from(*e)))
+        let [found, expected] = [found, expected].map(|values| numbers(values));
+        let shape = [expected.len()];
+        compare("gradient", &shape, &found, &expected, APART).ok()
     })
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::atomic;
+use crate::data::idx::hex;
 use crate::gpu::AdapterReport;
 use crate::model::{Loss, Model};
 use crate::plan::Tuning;
@@ -28,12 +29,13 @@ pub struct Setting {
 impl Setting {
     /// The setting of training `model` in batches of `batch`.
     pub fn new(adapter: &AdapterReport, model: &Model, batch: usize) -> Self {
-        let text: Vec<String> = SOURCES.iter().map(|source| source.module()).collect();
+        let add = |all: Sha256, module: String| all.chain_update(module);
+        let modules = SOURCES.iter().map(|source| source.module());
         Setting {
             adapter: adapter.name.clone(),
             driver: adapter.driver.clone(),
             backend: adapter.backend.name().to_owned(),
-            shaders: sha256(text.join("\n").as_bytes()),
+            shaders: hex(modules.fold(Sha256::new(), add)),
             // No kernel's time depends on the objective.
             model: Model {
                 loss: Loss::Mc,
@@ -46,7 +48,7 @@ impl Setting {
 
     /// Its file in a cache folder.
     fn path(&self, cache: &Path) -> PathBuf {
-        let name = sha256(format!("{self:?}").as_bytes());
+        let name = hex(Sha256::new().chain_update(format!("{self:?}")));
         cache.join("tuned").join(format!("{}.json", &name[..16]))
     }
 
@@ -86,11 +88,6 @@ impl Tuned {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +98,7 @@ mod tests {
             adapter: text("an adapter"),
             driver: text("a driver"),
             backend: text("vulkan"),
-            shaders: sha256(b"shaders"),
+            shaders: text("shaders"),
             model: Model::default(),
             batch: 32,
         }
@@ -129,7 +126,7 @@ mod tests {
                 ..setting()
             },
             Setting {
-                shaders: sha256(b"other shaders"),
+                shaders: "other shaders".into(),
                 ..setting()
             },
             Setting {

@@ -88,24 +88,26 @@ impl BenchArgs {
             profile: self.profile,
             sweep: self.sweep.iter().map(|&batch| batch as usize).collect(),
         };
-        let mut progress = Progress::new(common.quiet);
-        let mut listen = |what: &str| progress.show(what);
         let images = &set.train.images;
         let (model, batch) = (&options.model, options.batch);
         let mut search = None;
         if self.tune {
+            let progress = Progress::new(common.quiet);
+            let mut listen = |what: &str| progress.show(what);
             let tune = bench::tune(&gpu, images, &options, &mut listen);
             let found = pollster::block_on(tune)?;
+            drop(progress);
             tuned::keep(&mut gpu, common, model, batch, &found);
             search = Some(found);
             start = Instant::now();
         } else {
             tuned::choose(&mut gpu, common, model, batch);
         }
+        let progress = Progress::new(common.quiet);
+        let mut listen = |what: &str| progress.show(what);
         let run = bench::run(&gpu, images, &options, start, &mut listen);
-        let measured = pollster::block_on(run);
-        progress.end();
-        let mut report = measured?;
+        let mut report = pollster::block_on(run)?;
+        drop(progress);
         report.tuning = search;
         if let Some(past) = past {
             report.compare = Some(past.compare(&report)?);

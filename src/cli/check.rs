@@ -99,9 +99,9 @@ impl CheckArgs {
             })?;
         }
         let gpu = pollster::block_on(Gpu::open(&common.selection()))?;
-        let mut progress = Progress::new(common.quiet);
-        let (report, traces) = self.check(&gpu, given, &mut progress)?;
-        progress.end();
+        let progress = Progress::new(common.quiet);
+        let (report, traces) = self.check(&gpu, given, &progress)?;
+        drop(progress);
         let document = Document {
             adapter: gpu.adapter.name.clone(),
             driver: gpu.adapter.driver.clone(),
@@ -128,7 +128,7 @@ impl CheckArgs {
         &self,
         gpu: &Gpu,
         given: Vec<Case>,
-        progress: &mut Progress,
+        progress: &Progress,
     ) -> anyhow::Result<(Report, Vec<Traced>)> {
         let (mut report, mut traces) = (Report::default(), Vec::new());
         let cases: Box<dyn Iterator<Item = Result<Case, check::CaseError>>> = if given.is_empty() {

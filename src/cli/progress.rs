@@ -2,9 +2,9 @@
 
 use std::io::{self, IsTerminal};
 
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressFinish};
 
-/// A line that comes and goes.
+/// A line that goes with the value.
 pub struct Progress(Option<ProgressBar>);
 
 impl Progress {
@@ -12,7 +12,8 @@ impl Progress {
     pub fn new(quiet: bool) -> Self {
         let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         let shown = !quiet && colour && io::stderr().is_terminal();
-        Progress(shown.then(ProgressBar::new_spinner))
+        let spinner = || ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
+        Progress(shown.then(spinner))
     }
 
     /// Says what runs now.
@@ -20,13 +21,6 @@ impl Progress {
         if let Some(bar) = &self.0 {
             bar.set_message(format!("{what} …"));
             bar.tick();
-        }
-    }
-
-    /// Takes the line away.
-    pub fn end(&mut self) {
-        if let Some(bar) = self.0.take() {
-            bar.finish_and_clear();
         }
     }
 }

@@ -22,6 +22,15 @@ pub(super) struct Dispatch {
     pub(super) flops: u64,
 }
 
+impl Dispatch {
+    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        let [x, y, z] = self.grid;
+        pass.set_pipeline(&self.pipeline.pipeline);
+        pass.set_bind_group(0, &self.group, &[]);
+        pass.dispatch_workgroups(x, y, z);
+    }
+}
+
 /// A plan, compiled against a memory.
 pub struct Replay {
     pub(super) dispatches: Vec<Dispatch>,

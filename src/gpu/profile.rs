@@ -44,10 +44,7 @@ impl Gpu {
             pass.write_timestamp(&queries, 0);
             let dispatches = (0..times).flat_map(|_| &replay.dispatches);
             for (i, dispatch) in (1..count).zip(dispatches) {
-                let [x, y, z] = dispatch.grid;
-                pass.set_pipeline(&dispatch.pipeline.pipeline);
-                pass.set_bind_group(0, &dispatch.group, &[]);
-                pass.dispatch_workgroups(x, y, z);
+                dispatch.encode(&mut pass);
                 pass.write_timestamp(&queries, i);
             }
         }

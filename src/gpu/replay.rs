@@ -78,10 +78,7 @@ impl Gpu {
 fn encode(encoder: &mut wgpu::CommandEncoder, dispatches: &[&Dispatch]) {
     let mut pass = encoder.begin_compute_pass(&Default::default());
     for dispatch in dispatches {
-        let [x, y, z] = dispatch.grid;
-        pass.set_pipeline(&dispatch.pipeline.pipeline);
-        pass.set_bind_group(0, &dispatch.group, &[]);
-        pass.dispatch_workgroups(x, y, z);
+        dispatch.encode(&mut pass);
     }
 }
 
