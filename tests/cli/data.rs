@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use cvae_gpu::render::png_bytes;
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 
@@ -24,9 +25,8 @@ fn write_pictures(folder: &Path) {
         });
         let path = folder.join(class);
         fs::create_dir_all(&path).expect("a folder");
-        picture
-            .save(path.join(format!("{i:02}.png")))
-            .expect("a picture");
+        let png = png_bytes(&picture).expect("a picture");
+        fs::write(path.join(format!("{i:02}.png")), png).expect("a file");
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs;
 use cvae_gpu::npy;
 
 use super::made::{COLOUR, COUNT, GREY, Made, agree, array, folder};
+use super::pictures;
 
 fn check_codes(made: &Made) {
     let folder = folder();
@@ -113,8 +114,7 @@ fn a_manifold_runs_right_along_its_first_dimension_and_down_along_its_second() {
         }
         let images = array(&folder.path().join("x.npy"), &[3, 3, h, w, c]);
         agree(&images, &made.probabilities(&z), 1e-5);
-        let picture = image::open(folder.path().join("manifold.png")).expect("a picture");
-        let picture = picture.into_rgb8();
+        let picture = pictures::open(&folder.path().join("manifold.png"));
         assert_eq!(picture.dimensions(), (3 * w as u32, 3 * h as u32));
         // The last cell's last pixel.
         let last = picture.get_pixel(3 * w as u32 - 1, 3 * h as u32 - 1).0;

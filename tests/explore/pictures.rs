@@ -1,6 +1,6 @@
 //! Pictures, pixel by pixel.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::Path;
 
 use cvae_gpu::explore::{line, means};
@@ -8,8 +8,11 @@ use image::RgbImage;
 
 use super::made::{COLOUR, DRAWN, GREY, Made, folder};
 
-fn open(path: &Path) -> RgbImage {
-    image::open(path).expect("a picture").into_rgb8()
+/// `image::open` would compile all decoders anew for this crate.
+pub fn open(path: &Path) -> RgbImage {
+    let bytes = fs::read(path).expect("a file");
+    let picture = image::load_from_memory(&bytes);
+    picture.expect("a picture").into_rgb8()
 }
 
 /// The cell of a sheet: its images are enlarged twice, with white gaps of 4 pixels.
