@@ -12,17 +12,6 @@ struct Tile {
     m11: mat4x4<f32>,
 }
 
-// Column k: the weights from channel k of big quad c4 to small quad s4.
-fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
-    let quad = min(s4, SMALL_QUADS - 1u);
-    return mat4x4(
-        weight_quad(weight_start(tap, 4u * c4) + quad),
-        weight_quad(weight_start(tap, 4u * c4 + 1u) + quad),
-        weight_quad(weight_start(tap, 4u * c4 + 2u) + quad),
-        weight_quad(weight_start(tap, 4u * c4 + 3u) + quad),
-    );
-}
-
 // Small pixels first..first+7, quads s4 and s4 + 1.
 fn correlation(first: u32, s4: u32) -> Tile {
     let p0 = pixels(first, SMALL_H, SMALL_W);

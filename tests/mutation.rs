@@ -246,6 +246,15 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
             Shader("bce", "workgroupBarrier();", "", bce),
         ),
         (
+            "a tile overwritten while others read it",
+            Shader(
+                "conv_workgroup",
+                "workgroupBarrier();  // all have multiplied what was there",
+                "",
+                convolutions::workgroup_kernels_agree_with_their_twins,
+            ),
+        ),
+        (
             "the last workgroups left out",
             Steps(|plan| {
                 for step in plan.steps_mut().iter_mut().filter(|s| s.grid[0] > 1) {
@@ -312,9 +321,17 @@ fn seen(plant: &Plant) -> Seen {
                 "conv" | "dense" => plain(),
                 _ => right.caps().clone(),
             };
-            let [file, from, to] = [file, from, to].map(str::to_owned);
-            let planted = right.planted(&[Mistake { file, from, to }]);
+            let mistake = Mistake {
+                file: file.to_owned(),
+                from: from.to_owned(),
+                to: to.to_owned(),
+            };
+            let planted = right.planted(&[mistake]);
             let planted = planted.expect("a mistake that can be made");
+            // Kernels for GPUs, which take seconds for a step on a CPU.
+            if file == "conv_workgroup" {
+                return [Some(fails(|| check(&planted))), None, None];
+            }
             [
                 Some(fails(|| check(&planted))),
                 Some(step_fails(&planted, &caps, unchanged)),
@@ -387,7 +404,7 @@ fn convolutions_of(gpu: &Gpu, variants: &[(Variant, bool)]) {
 
 /// The checks of the kernels which stand on a shader file.
 fn check_file(gpu: &Gpu, file: &str) {
-    use Variant::{Broadcast, Plain, Thin, Tile};
+    use Variant::{Broadcast, Plain, Thin, Tile, Workgroup};
     match file {
         "adam" => {
             adam(gpu);
@@ -402,7 +419,8 @@ fn check_file(gpu: &Gpu, file: &str) {
             check_file(gpu, "rng");
         }
         "common/buffers" => {
-            convolutions_of(gpu, &[(Thin, false), (Tile, false), (Broadcast, false)]);
+            let all = [Thin, Tile, Broadcast, Workgroup];
+            convolutions_of(gpu, &all.map(|variant| (variant, false)));
         }
         "common/texels" => {
             convolutions_of(gpu, &[(Thin, true), (Tile, true), (Broadcast, true)]);
@@ -419,6 +437,7 @@ fn check_file(gpu: &Gpu, file: &str) {
         "conv_broadcast" => convolutions_of(gpu, &[(Broadcast, false), (Broadcast, true)]),
         "conv_thin" => convolutions_of(gpu, &[(Thin, false), (Thin, true)]),
         "conv_tile" => convolutions_of(gpu, &[(Tile, false), (Tile, true)]),
+        "conv_workgroup" => convolutions_of(gpu, &[(Workgroup, false)]),
         "dense" => kernels::dense_layers_agree_with_their_twins(gpu),
         "elbo" => {
             kernels::batch_means_go_to_the_row_of_their_step_and_nowhere_else(gpu);

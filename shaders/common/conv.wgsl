@@ -107,6 +107,17 @@ fn weight_start(tap: u32, c: u32) -> u32 {
     return FIRST + WEIGHTS_AT + (tap * BIG_C + min(c, BIG_C - 1u)) * SMALL_QUADS;
 }
 
+// Column k: the weights from channel k of big quad c4 to small quad s4.
+fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
+    let quad = min(s4, SMALL_QUADS - 1u);
+    return mat4x4(
+        weight_quad(weight_start(tap, 4u * c4) + quad),
+        weight_quad(weight_start(tap, 4u * c4 + 1u) + quad),
+        weight_quad(weight_start(tap, 4u * c4 + 2u) + quad),
+        weight_quad(weight_start(tap, 4u * c4 + 3u) + quad),
+    );
+}
+
 // Going forward: bias and ReLU.
 fn activate(m: mat4x4<f32>, quad: u32, quads: u32) -> mat4x4<f32> {
     let b = bias[min(quad, quads - 1u)];

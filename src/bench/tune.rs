@@ -82,10 +82,13 @@ pub async fn tune(
     tuner.sample = options.batch.min((SAMPLE_FLOPS / flops).max(1) as usize);
     tuner.expected = tuner.gradients(PLAIN).await?;
     tuner.measure(Tuning::default()).await?;
-    // On a CPU the plain kernels take minutes where others take seconds.
-    let plain = (!gpu.caps().software).then_some(Variant::Plain);
+    let mut variants = vec![None, Some(Variant::Tile), Some(Variant::Broadcast)];
+    // A CPU takes minutes with kernels for GPUs, or of one output at a time, for others' seconds.
+    if !gpu.caps().software {
+        variants.extend([Some(Variant::Workgroup), Some(Variant::Plain)]);
+    }
     let textures = gpu.allows(Feature::Texels).then_some(true);
-    for variant in [None, Some(Variant::Tile), Some(Variant::Broadcast), plain] {
+    for variant in variants {
         for texels in [Some(false), textures] {
             let choice = Tuning {
                 variant,

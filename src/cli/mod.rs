@@ -108,7 +108,7 @@ struct Common {
     /// Keep bounds checks in the shaders
     #[arg(long, global = true, help_heading = "Adapter")]
     checked: bool,
-    /// Pin the convolution kernels: plain, thin, tile or broadcast
+    /// Pin the convolution kernels: plain, thin, tile, broadcast or workgroup
     #[arg(long, global = true, value_name = "NAME", help_heading = "Adapter")]
     variant: Option<Variant>,
     /// Leave aside what `bench --tune` found

@@ -9,7 +9,7 @@ mod geometry;
 
 pub use geometry::{Conv, Padding};
 
-use super::{conv_broadcast, conv_thin, conv_tile, flag, kernel, reduce, texels};
+use super::{conv_broadcast, conv_thin, conv_tile, conv_workgroup, flag, kernel, reduce, texels};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Caps, Plan, Role, SlotId, Step, Variant, groups};
 
@@ -52,6 +52,7 @@ pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
         Variant::Thin => conv_thin::fits(caps, spec),
         Variant::Tile => conv_tile::fits(spec),
         Variant::Broadcast => conv_broadcast::fits(caps, spec),
+        Variant::Workgroup => conv_workgroup::fits(spec),
     };
     if let Some(pinned) = caps.pinned {
         let fallbacks = [pinned, Variant::Thin, Variant::Plain];
@@ -62,13 +63,15 @@ pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
             .find(|v| fits(*v))
             .unwrap_or(Variant::Plain);
     }
-    // On software adapters a load costs more than the arithmetic it feeds. On real GPUs broadcasting
-    // has not been measured: `bench --tune` tries it.
-    let broadcast = caps.software.then_some(Variant::Broadcast);
-    let preferred = [Variant::Tile, Variant::Thin];
-    broadcast
+    // To a CPU that plays a GPU all memory is alike, and a load costs more than the arithmetic it
+    // feeds. GPUs have fast memory in each workgroup.
+    let first = if caps.software {
+        Variant::Broadcast
+    } else {
+        Variant::Workgroup
+    };
+    [first, Variant::Tile, Variant::Thin]
         .into_iter()
-        .chain(preferred)
         .find(|v| fits(*v))
         .unwrap_or(Variant::Plain)
 }
@@ -83,6 +86,7 @@ pub fn module(variant: Variant, texels: bool) -> &'static str {
         (Variant::Tile, true) => "conv_tile_texels",
         (Variant::Broadcast, false) => "conv_broadcast",
         (Variant::Broadcast, true) => "conv_broadcast_texels",
+        (Variant::Workgroup, _) => "conv_workgroup",
     }
 }
 
@@ -92,6 +96,7 @@ fn grid(variant: Variant, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
         Variant::Thin => conv_thin::grid(spec, batch, call),
         Variant::Tile => conv_tile::grid(spec, batch, call),
         Variant::Broadcast => conv_broadcast::grid(spec, batch, call),
+        Variant::Workgroup => conv_workgroup::grid(spec, batch, call),
     }
 }
 
@@ -158,7 +163,7 @@ impl Kit {
         let variant = choose(caps, spec);
         Kit {
             variant,
-            texels: caps.texels && variant != Variant::Plain,
+            texels: caps.texels && !matches!(variant, Variant::Plain | Variant::Workgroup),
         }
     }
 
@@ -380,7 +385,7 @@ mod tests {
         };
         let spec = |c, s| Conv::new([28, 28, c], s, 3, 2, Padding::Same);
         for (caps, channels, expected) in [
-            (&portable, (32, 64), Variant::Tile),
+            (&portable, (32, 64), Variant::Workgroup),
             (&portable, (1, 32), Variant::Thin),
             (&portable, (33, 64), Variant::Plain),
             (&portable, (1, 33), Variant::Plain),
@@ -388,7 +393,7 @@ mod tests {
             (&lavapipe, (3, 32), Variant::Thin),
             (&lavapipe, (4, 8), Variant::Tile),
             (&swiftshader, (32, 64), Variant::Tile),
-            (&nvidia, (32, 64), Variant::Tile),
+            (&nvidia, (32, 64), Variant::Workgroup),
             (&broadcast, (32, 64), Variant::Broadcast),
             (&plain, (32, 64), Variant::Plain),
             (&plain, (1, 32), Variant::Plain),

@@ -9,6 +9,7 @@ pub mod conv;
 pub mod conv_broadcast;
 pub mod conv_thin;
 pub mod conv_tile;
+pub mod conv_workgroup;
 pub mod dense;
 pub mod elbo;
 pub mod fetch;

@@ -66,15 +66,18 @@ pub enum Variant {
     Tile,
     /// Register tiles whose shared operand is loaded once per subgroup and broadcast.
     Broadcast,
+    /// Tiles in workgroup memory, which a CPU has none of: for GPUs.
+    Workgroup,
 }
 
 impl Variant {
     /// Every variant, the reference first.
-    pub const ALL: [Variant; 4] = [
+    pub const ALL: [Variant; 5] = [
         Variant::Plain,
         Variant::Thin,
         Variant::Tile,
         Variant::Broadcast,
+        Variant::Workgroup,
     ];
 
     /// Name as the command line and run records spell it.
@@ -84,6 +87,7 @@ impl Variant {
             Variant::Thin => "thin",
             Variant::Tile => "tile",
             Variant::Broadcast => "broadcast",
+            Variant::Workgroup => "workgroup",
         }
     }
 }
@@ -95,6 +99,8 @@ impl std::str::FromStr for Variant {
         Variant::ALL
             .into_iter()
             .find(|v| v.name() == text)
-            .ok_or_else(|| format!("unknown variant `{text}`: use plain, thin, tile or broadcast"))
+            .ok_or_else(|| {
+                format!("unknown variant `{text}`: use plain, thin, tile, broadcast or workgroup")
+            })
     }
 }

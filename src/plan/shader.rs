@@ -70,6 +70,7 @@ pub const SOURCES: &[Source] = &[
     source!("conv_thin", "conv_thin_texels", TEXELS, false),
     source!("conv_tile", "conv_tile", BUFFERS, false),
     source!("conv_tile", "conv_tile_texels", TEXELS, false),
+    source!("conv_workgroup", "conv_workgroup", BUFFERS, false),
     source!("dense"),
     source!("elbo"),
     source!("fetch"),

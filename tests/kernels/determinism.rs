@@ -79,10 +79,15 @@ fn steps_give_the_same_bits_twice_in_plain_kernels() {
 
 #[test]
 fn steps_give_the_same_bits_twice_in_tile_kernels_in_textures() {
-    check(&pinned(gpu(), Variant::Tile, true), &Model::default());
+    check(&pinned(gpu(), Variant::Tile, true), &small_model());
 }
 
 #[test]
 fn steps_give_the_same_bits_twice_in_tile_kernels_in_buffers() {
-    check(&pinned(gpu(), Variant::Tile, false), &Model::default());
+    check(&pinned(gpu(), Variant::Tile, false), &small_model());
+}
+
+#[test]
+fn steps_give_the_same_bits_twice_in_workgroup_kernels() {
+    check(&pinned(gpu(), Variant::Workgroup, false), &small_model());
 }

@@ -12,6 +12,7 @@ crate::tests! { convolutions:
     tile_kernels_in_textures_agree_with_their_twins,
     broadcast_kernels_agree_with_their_twins,
     broadcast_kernels_in_textures_agree_with_their_twins,
+    workgroup_kernels_agree_with_their_twins,
     plain_outputs_of_more_than_a_row_of_workgroups_are_all_computed,
 }
 

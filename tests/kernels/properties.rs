@@ -110,7 +110,7 @@ fn convolutions(variant: Variant) -> impl Strategy<Value = Convolution> {
     let (big, small): (&[usize], &[usize]) = match variant {
         Variant::Plain => (&[1, 3, 5, 32, 33, 48], &[1, 3, 5, 32, 33, 48]),
         Variant::Thin => (&[1, 2, 3], &[4, 12, 20, 32, 48]),
-        Variant::Tile => (&[4, 12, 20, 32, 48], &[4, 12, 20, 32, 48]),
+        Variant::Tile | Variant::Workgroup => (&[4, 12, 20, 32, 48], &[4, 12, 20, 32, 48]),
         Variant::Broadcast => (&[16, 24, 32, 40, 48], &[16, 24, 32, 40, 48]),
     };
     let shape = (
@@ -296,6 +296,11 @@ fn broadcast_convolutions_of_any_shape_are_right_and_transposes_of_each_other() 
 #[test]
 fn broadcast_convolutions_in_textures_are_right_and_transposes_of_each_other() {
     convolutions_hold(Variant::Broadcast, true);
+}
+
+#[test]
+fn workgroup_convolutions_of_any_shape_are_right_and_transposes_of_each_other() {
+    convolutions_hold(Variant::Workgroup, false);
 }
 
 // Without a GPU: few as they are, the cases leave no value of a dimension out.

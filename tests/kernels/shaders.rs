@@ -191,6 +191,7 @@ fn capabilities() -> Vec<Caps> {
         software(8, true),  // lavapipe with its default vector width
         software(0, true),  // an older one
         software(8, false), // the same with textures switched off
+        software(0, false), // SwiftShader, where textures are no faster
         Caps {
             pinned: Some(Variant::Plain),
             ..Caps::portable()

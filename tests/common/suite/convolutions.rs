@@ -57,12 +57,23 @@ const BROADCAST: &[Shape] = &[
     (7, [1, 1, 128], 24, 1, 1, Padding::Valid),
 ];
 
+const WORKGROUP: &[Shape] = &[
+    (1, [5, 6, 4], 8, 3, 1, Padding::Valid),
+    (2, [7, 7, 20], 36, 5, 2, Padding::Same),
+    (7, [13, 13, 32], 64, 3, 2, Padding::Valid),
+    (33, [7, 7, 16], 48, 3, 2, Padding::Same),
+    (2, [28, 28, 68], 32, 3, 1, Padding::Same),
+    // a dense layer to a latent code
+    (7, [1, 1, 2304], 4, 1, 1, Padding::Valid),
+];
+
 pub fn shapes(variant: Variant) -> &'static [Shape] {
     match variant {
         Variant::Plain => PLAIN,
         Variant::Thin => THIN,
         Variant::Tile => TILE,
         Variant::Broadcast => BROADCAST,
+        Variant::Workgroup => WORKGROUP,
     }
 }
 
@@ -87,7 +98,7 @@ fn check(gpu: &Gpu, variant: Variant, texels: bool) {
             "conv_broadcast is not tested: {name} has no subgroups of 8 or more"
         ));
     }
-    let own = variant == Variant::Plain || texels == adapter.texels;
+    let own = matches!(variant, Variant::Plain | Variant::Workgroup) || texels == adapter.texels;
     let count = if own { usize::MAX } else { ELSEWHERE };
     let mut report = Report::default();
     let mut checked = 0;
@@ -147,6 +158,10 @@ pub fn broadcast_kernels_agree_with_their_twins(gpu: &Gpu) {
 
 pub fn broadcast_kernels_in_textures_agree_with_their_twins(gpu: &Gpu) {
     check(gpu, Variant::Broadcast, true);
+}
+
+pub fn workgroup_kernels_agree_with_their_twins(gpu: &Gpu) {
+    check(gpu, Variant::Workgroup, false);
 }
 
 // More outputs than 64 times the 32 768 workgroups of a row, which then stand in two rows.

@@ -268,3 +268,12 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers(g
         |_| (),
     );
 }
+
+pub fn train_step_and_evaluation_agree_with_the_cpu_in_workgroup_kernels(gpu: &Gpu) {
+    check(
+        gpu,
+        &pinned(gpu, Variant::Workgroup, false),
+        &small_model(),
+        |_| (),
+    );
+}
