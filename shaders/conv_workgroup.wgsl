@@ -8,7 +8,8 @@
 
 const ROWS = 16u;     // quads of rows of a tile
 const COLUMNS = 8u;   // quads of columns of a tile
-const QUADS = 4u;     // quads of terms of a round
+const TERMS = 16u;    // terms of a round
+const QUADS = 4u;     // quads of them
 
 var<workgroup> tile_rows: array<vec4<f32>, 256>;     // [terms, ROWS]
 var<workgroup> tile_columns: array<vec4<f32>, 128>;  // [terms, COLUMNS]
@@ -77,7 +78,7 @@ fn multiply(lane: u32, sums: Sums) -> Sums {
     var s = sums;
     var row = row_of(lane);
     var column = first_column_of(lane);
-    for (var term = 0u; term < 4u * QUADS; term++) {
+    for (var term = 0u; term < TERMS; term++) {
         s.m0 += outer(tile_columns[column], tile_rows[row]);
         s.m1 += outer(tile_columns[column + 1u], tile_rows[row]);
         row += ROWS;
@@ -247,10 +248,10 @@ fn weight_grad(
     let range = split_range(group.z);
     var sums = Sums();
     var terms = weight_terms(range.x, range.y, first, lane, s4);
-    for (var p = range.x; p < range.y; p += 4u * QUADS) {
+    for (var p = range.x; p < range.y; p += TERMS) {
         share(lane, terms);
-        if p + 4u * QUADS < range.y {
-            terms = weight_terms(p + 4u * QUADS, range.y, first, lane, s4);
+        if p + TERMS < range.y {
+            terms = weight_terms(p + TERMS, range.y, first, lane, s4);
         }
         sums = multiply(lane, sums);
     }

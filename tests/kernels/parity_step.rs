@@ -13,5 +13,7 @@ crate::tests! { step:
 #[test]
 fn train_step_and_evaluation_agree_with_the_cpu_in_checked_shaders() {
     let gpu = crate::common::checked_gpu();
-    crate::common::suite::step::train_step_and_evaluation_agree_with_the_cpu_as_the_adapter_runs_them(gpu);
+    crate::common::suite::step::train_step_and_evaluation_agree_with_the_cpu_in_checked_shaders(
+        gpu,
+    );
 }

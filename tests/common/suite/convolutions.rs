@@ -27,11 +27,9 @@ const PLAIN: &[Shape] = &[
 const THIN: &[Shape] = &[
     (1, [28, 28, 1], 32, 3, 2, Padding::Valid),
     (33, [7, 8, 1], 4, 5, 1, Padding::Same),
-    (2, [13, 12, 3], 16, 3, 2, Padding::Same),
     (7, [5, 8, 2], 48, 3, 1, Padding::Valid),
+    (2, [13, 12, 3], 16, 3, 2, Padding::Same),
     (2, [28, 28, 3], 64, 3, 1, Padding::Same),
-    (7, [13, 20, 1], 8, 5, 2, Padding::Valid),
-    (7, [9, 12, 2], 8, 3, 2, Padding::Same),
     // a dense layer from a latent code, of 12 images
     (1, [1, 12, 2], 1568, 1, 1, Padding::Valid),
 ];

@@ -242,11 +242,17 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_as_the_adapter_runs_them(gpu
     check(gpu, gpu.caps(), &Model::default(), |_| ());
 }
 
+// The recorded cases run the default model as the adapter does; what it would not choose, and what
+// compiles again with guards, runs a small one.
+pub fn train_step_and_evaluation_agree_with_the_cpu_in_checked_shaders(gpu: &Gpu) {
+    check(gpu, gpu.caps(), &small_model(), |_| ());
+}
+
 pub fn train_step_and_evaluation_agree_with_the_cpu_in_plain_kernels(gpu: &Gpu) {
     check(
         gpu,
         &pinned(gpu, Variant::Plain, gpu.caps().texels),
-        &Model::default(),
+        &small_model(),
         |_| (),
     );
 }
@@ -255,7 +261,7 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_textures(
     check(
         gpu,
         &pinned(gpu, Variant::Tile, true),
-        &Model::default(),
+        &small_model(),
         |_| (),
     );
 }
@@ -264,7 +270,7 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers(g
     check(
         gpu,
         &pinned(gpu, Variant::Tile, false),
-        &Model::default(),
+        &small_model(),
         |_| (),
     );
 }
