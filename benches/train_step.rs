@@ -17,6 +17,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use cvae_gpu::bench::Rig;
 use cvae_gpu::data::{Binarize, PackedImages, mnist};
 use cvae_gpu::model::Model;
+use cvae_gpu::plan::Step;
 
 /// The tutorial's model and data under `cargo bench`, a toy under `cargo test`.
 fn workload() -> (Model, PackedImages, usize) {
@@ -55,9 +56,12 @@ fn train_step(criterion: &mut Criterion) {
     group.finish();
 
     let mut group = criterion.benchmark_group("kernel");
-    for (index, step) in rig.plan().steps().iter().enumerate() {
-        group.throughput(Throughput::Bytes(rig.plan().step_bytes(step)));
-        group.bench_function(BenchmarkId::from_parameter(&step.label), |bencher| {
+    for (index, bundle) in rig.bundles().iter().enumerate() {
+        let steps: Vec<&Step> = bundle.iter().map(|&step| &rig.plan().steps()[step]).collect();
+        let bytes = steps.iter().map(|step| rig.plan().step_bytes(step)).sum();
+        let labels: Vec<&str> = steps.iter().map(|step| step.label.as_str()).collect();
+        group.throughput(Throughput::Bytes(bytes));
+        group.bench_function(BenchmarkId::from_parameter(labels.join(" + ")), |bencher| {
             bencher.iter_custom(|times| {
                 let run = pollster::block_on(rig.alone(index, times as usize));
                 ms(run.expect("a run").ms, times)

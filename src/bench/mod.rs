@@ -72,7 +72,7 @@ pub async fn run(
     let measured = measure(&mut rig, options, options.profile, progress).await?;
     let kernels = measured
         .kernels
-        .map(|ms| report::rows(rig.plan(), &ms, peaks));
+        .map(|ms| report::rows(rig.plan(), rig.bundles(), &ms, peaks));
     let variant = rig.plan().variants().join(",");
     // Its memory may be what the next batch needs.
     drop(rig);
@@ -105,7 +105,7 @@ pub async fn run(
 /// What the repeats of a batch size gave.
 struct Measured {
     figures: Figures,
-    /// Milliseconds of each kernel.
+    /// Milliseconds of each dispatch.
     kernels: Option<Vec<f64>>,
     /// Milliseconds of a step without timestamps, where the figures are of steps with them.
     unstamped_ms: Option<f64>,

@@ -71,10 +71,10 @@ impl Peaks {
 /// Best milliseconds of the last step of a plan, whose host-filled slot holds `values`.
 async fn best_ms(gpu: &Gpu, plan: &Plan, slot: &str, values: &[f32]) -> Result<f64, GpuError> {
     let memory = Memory::allocate(gpu, &[plan])?;
-    let replay = Replay::compile(gpu, plan, &memory)?;
+    let replay = Replay::compile_steps(gpu, plan, &memory)?;
     memory.write(gpu, plan, slot, values)?;
     timed(gpu, &replay, 1, 1).await?;
-    let last = replay.step(plan.steps().len() - 1);
+    let last = replay.only(plan.steps().len() - 1);
     let mut times = 1;
     let mut best = timed(gpu, &last, times, times).await?.ms;
     while best * (times as f64) < LEAST_MS && times < 1 << 12 {

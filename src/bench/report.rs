@@ -6,7 +6,7 @@ use super::compare::Comparison;
 use super::peak::Peaks;
 use super::rig::Run;
 use super::tune::Search;
-use crate::plan::Plan;
+use crate::plan::{Bundle, Plan, Step};
 
 /// Repeats that are further apart than this share of their median were disturbed.
 const WIDE: f64 = 0.25;
@@ -101,7 +101,7 @@ impl Figures {
     }
 }
 
-/// One kernel call of the step.
+/// One dispatch of the step.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelRow {
     /// What it computes, such as `decoder.deconv2 forward`.
@@ -120,20 +120,25 @@ pub struct KernelRow {
     pub of_peak: f64,
 }
 
-/// Rows from the milliseconds of each step of the plan.
-pub(super) fn rows(plan: &Plan, ms: &[f64], peaks: Peaks) -> Vec<KernelRow> {
+/// Rows from the milliseconds of each dispatch of the plan.
+pub(super) fn rows(plan: &Plan, bundles: &[Bundle], ms: &[f64], peaks: Peaks) -> Vec<KernelRow> {
     let total: f64 = ms.iter().sum();
     // A clock may be too coarse to see a short kernel.
     let per_ms = |amount: u64, ms: f64| {
         let rate = amount as f64 / ms / 1e6;
         if rate.is_finite() { rate } else { 0.0 }
     };
-    let row = |(step, &ms): (&crate::plan::Step, &f64)| {
-        let gflops = per_ms(step.flops, ms);
-        let gbps = per_ms(plan.step_bytes(step), ms);
+    let row = |(bundle, &ms): (&Bundle, &f64)| {
+        let steps: Vec<&Step> = bundle.iter().map(|&step| &plan.steps()[step]).collect();
+        let named = |name: fn(&Step) -> String| {
+            let names: Vec<String> = steps.iter().map(|step| name(step)).collect();
+            names.join(" + ")
+        };
+        let gflops = per_ms(steps.iter().map(|step| step.flops).sum(), ms);
+        let gbps = per_ms(steps.iter().map(|step| plan.step_bytes(step)).sum(), ms);
         KernelRow {
-            name: step.label.clone(),
-            entry: format!("{}::{}", step.kernel.module, step.kernel.entry),
+            name: named(|step| step.label.clone()),
+            entry: named(|step| format!("{}::{}", step.kernel.module, step.kernel.entry)),
             ms,
             share: if total > 0.0 { ms / total } else { 0.0 },
             gflops,
@@ -141,7 +146,7 @@ pub(super) fn rows(plan: &Plan, ms: &[f64], peaks: Peaks) -> Vec<KernelRow> {
             of_peak: peaks.reached(gflops, gbps),
         }
     };
-    plan.steps().iter().zip(ms).map(row).collect()
+    bundles.iter().zip(ms).map(row).collect()
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
 use crate::params;
-use crate::plan::{Caps, Plan};
+use crate::plan::{Bundle, Caps, Plan};
 use crate::rng::Stream;
 
 /// Warm-up lasts at least so long, for clocks to settle.
@@ -33,6 +33,7 @@ pub struct Run {
 pub struct Rig<'g> {
     gpu: &'g Gpu,
     plan: Plan,
+    bundles: Vec<Bundle>,
     replay: Replay,
     /// What the replay works on.
     memory: Memory,
@@ -73,6 +74,7 @@ impl<'g> Rig<'g> {
         }
         Ok(Rig {
             gpu,
+            bundles: plan.bundles()?,
             plan,
             replay,
             memory,
@@ -84,6 +86,11 @@ impl<'g> Rig<'g> {
     /// The plan of the step.
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Steps of the plan by dispatch: what is timed, one by one, in a profile.
+    pub fn bundles(&self) -> &[Bundle] {
+        &self.bundles
     }
 
     /// Reads a slot of the plan.
@@ -146,11 +153,11 @@ impl<'g> Rig<'g> {
         timed(self.gpu, &self.replay, steps, self.most()).await
     }
 
-    /// Times `steps` steps with a timestamp behind each kernel; gives the milliseconds of each
-    /// kernel in a step, too.
+    /// Times `steps` steps with a timestamp behind each dispatch; gives the milliseconds of each
+    /// dispatch of a step, too.
     pub async fn profile(&self, steps: usize) -> Result<(Run, Vec<f64>), GpuError> {
         let most = self.most().min(Gpu::most_profiled(&self.replay));
-        let mut kernels = vec![0.0; self.plan.steps().len()];
+        let mut kernels = vec![0.0; self.bundles.len()];
         let start = Instant::now();
         for times in portions(steps, most) {
             let sums = self.gpu.profile(&self.replay, times).await?;
@@ -161,16 +168,16 @@ impl<'g> Rig<'g> {
         Ok((Run { ms, cpu_ms: 0.0 }, kernels))
     }
 
-    /// Times the kernel of one step of the plan, run `times` times on its own.
+    /// Times one dispatch of the plan, run `times` times on its own.
     pub async fn alone(&self, index: usize, times: usize) -> Result<Run, GpuError> {
-        // Together the kernels of a step take a step's time, so that as many fit a submission.
-        timed(self.gpu, &self.replay.step(index), times, self.most()).await
+        // Together the dispatches of a step take a step's time, so that as many fit a submission.
+        timed(self.gpu, &self.replay.only(index), times, self.most()).await
     }
 
-    /// Milliseconds of each kernel, timed alone: for adapters without timestamps.
+    /// Milliseconds of each dispatch, timed alone: for adapters without timestamps.
     pub async fn each_alone(&self, times: usize) -> Result<Vec<f64>, GpuError> {
         let mut all = Vec::new();
-        for index in 0..self.plan.steps().len() {
+        for index in 0..self.bundles.len() {
             all.push(self.alone(index, times).await?.ms);
         }
         Ok(all)

@@ -93,7 +93,7 @@ pub async fn tune(
             let choice = Tuning {
                 variant,
                 texels,
-                groups: None,
+                ..Tuning::default()
             };
             tuner.measure(choice).await?;
         }
@@ -110,6 +110,7 @@ const PLAIN: Tuning = Tuning {
     variant: Some(Variant::Plain),
     texels: Some(false),
     groups: None,
+    bundles: Some(false),
 };
 
 struct Tuner<'a> {

@@ -2,7 +2,7 @@
 
 use crate::gpu::{Gpu, GpuError, Memory, Replay};
 use crate::plan::cpu::{self, Values};
-use crate::plan::{Plan, PlanError, Role, Scalar, Slot, SlotId, Step, shader};
+use crate::plan::{Plan, PlanError, Role, Scalar, Slot, SlotId, Step};
 
 use super::compare::{By, Limit, Row, compare};
 
@@ -24,7 +24,7 @@ pub enum Submit {
 
 /// Slots which a step writes, by what its shader says.
 fn written(step: &Step) -> Result<Vec<SlotId>, PlanError> {
-    let entry = shader::reflect(step.kernel.module, step.kernel.entry);
+    let entry = step.kernel.reflect();
     let entry = entry.map_err(|fault| PlanError::Step {
         step: step.label.clone(),
         fault,
@@ -148,13 +148,16 @@ impl<'g> Pair<'g> {
         for (id, _) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
             self.follow_device(plan, id).await?;
         }
-        let replay = Replay::compile(self.gpu, plan, &self.device)?;
+        let replay = match submit {
+            Submit::Together => Replay::compile(self.gpu, plan, &self.device)?,
+            Submit::Singly => Replay::compile_steps(self.gpu, plan, &self.device)?,
+        };
         if submit == Submit::Together {
             self.gpu.submit(&[(&replay, 1)], None)?;
         }
         for (i, step) in plan.steps().iter().enumerate() {
             if submit == Submit::Singly {
-                self.gpu.submit(&[(&replay.step(i), 1)], None)?;
+                self.gpu.submit(&[(&replay.only(i), 1)], None)?;
             }
             self.twin.run_step(plan, step);
             for id in written(step)? {

@@ -96,7 +96,8 @@ struct Common {
     /// Only adapters of this backend: vulkan, metal, dx12 or gl
     #[arg(long, global = true, help_heading = "Adapter")]
     backend: Option<Backend>,
-    /// Leave features unused, to try a fallback: subgroups, texels, timestamps
+    /// Leave features unused, to try a fallback: subgroups, texels, timestamps,
+    /// bundles
     #[arg(
         long,
         global = true,
@@ -111,6 +112,9 @@ struct Common {
     /// Pin the convolution kernels: plain, thin, tile, broadcast or workgroup
     #[arg(long, global = true, value_name = "NAME", help_heading = "Adapter")]
     variant: Option<Variant>,
+    /// Let steps that do not depend on each other share a dispatch, as on GPUs
+    #[arg(long, global = true, help_heading = "Adapter")]
+    bundles: bool,
     /// Leave aside what `bench --tune` found
     #[arg(long, global = true, help_heading = "Adapter")]
     untuned: bool,
@@ -131,6 +135,7 @@ impl Common {
             checked: self.checked,
             tuning: Tuning {
                 variant: self.variant,
+                bundles: self.bundles.then_some(true),
                 ..Tuning::default()
             },
         }

@@ -17,6 +17,7 @@ use super::{Common, print, print_json, print_table};
 #[command(after_help = "\
 Example:
   cvae-gpu plan --batch 128
+  cvae-gpu plan --gpu
   cvae-gpu plan --variant plain --json")]
 pub struct PlanArgs {
     /// Images of an optimizer step
@@ -24,6 +25,9 @@ pub struct PlanArgs {
     batch: u32,
     #[command(flatten)]
     model: ModelArgs,
+    /// Plan for a GPU, whatever is here
+    #[arg(long)]
+    gpu: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -31,6 +35,7 @@ pub struct PlanArgs {
 
 #[derive(Serialize)]
 struct Row {
+    dispatch: usize,
     step: String,
     kernel: String,
     variant: &'static str,
@@ -51,15 +56,7 @@ struct Table {
 impl PlanArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let model = self.model.model([28, 28, 1])?;
-        // Without an adapter the plan is still worth seeing: that of the portable kernels.
-        let caps = match pollster::block_on(gpu::adapter(&common.selection())) {
-            Ok(adapter) => adapter.caps,
-            Err(GpuError::NoAdapter { .. }) => Caps {
-                pinned: common.variant,
-                ..Caps::portable()
-            },
-            Err(error) => return Err(error.into()),
-        };
+        let caps = self.caps(common)?;
         let data = Packed {
             shape: model.image,
             count: 60_000,
@@ -69,20 +66,27 @@ impl PlanArgs {
         let feed = Feed::Resident("train.images", data, Order::Shuffled);
         let plan = model::train_step(&model, feed, Adam::default(), self.batch as usize, &caps);
         plan.check()?;
-        let row = |step: &cvae_gpu::plan::Step| Row {
-            step: step.label.clone(),
-            kernel: step.kernel.entry.to_owned(),
-            variant: step.kernel.module,
-            grid: step.grid,
-            flops: step.flops,
-            bytes: plan.step_bytes(step),
+        let bundles = plan.bundles()?;
+        let row = |dispatch: usize, step: usize| {
+            let step = &plan.steps()[step];
+            Row {
+                dispatch: dispatch + 1,
+                step: step.label.clone(),
+                kernel: step.kernel.entry.to_owned(),
+                variant: step.kernel.module,
+                grid: step.grid,
+                flops: step.flops,
+                bytes: plan.step_bytes(step),
+            }
         };
+        let rows = bundles.iter().enumerate();
+        let rows = rows.flat_map(|(at, bundle)| bundle.iter().map(move |&step| row(at, step)));
         let table = Table {
             batch: plan.batch,
-            dispatches: plan.steps().len(),
+            dispatches: bundles.len(),
             flops: plan.flops(),
             bytes: plan.bytes(),
-            steps: plan.steps().iter().map(row).collect(),
+            steps: rows.collect(),
         };
         if self.json {
             return print_json(&table, true);
@@ -90,6 +94,7 @@ impl PlanArgs {
         let cells = table.steps.iter().map(|row| {
             let [x, y, z] = row.grid;
             vec![
+                row.dispatch.to_string(),
                 row.step.clone(),
                 row.kernel.clone(),
                 row.variant.to_owned(),
@@ -99,14 +104,29 @@ impl PlanArgs {
             ]
         });
         print_table(
-            &["step", "kernel", "variant", "grid", "KiB", "MFLOP"],
+            &["", "step", "kernel", "variant", "grid", "KiB", "MFLOP"],
             &cells.collect::<Vec<_>>(),
         )?;
         Ok(print(&format!(
-            "\n{} dispatches, {:.1} MFLOP, {:.1} MiB on the device",
+            "\n{} steps in {} dispatches, {:.1} MFLOP, {:.1} MiB on the device",
+            table.steps.len(),
             table.dispatches,
             table.flops as f64 / 1e6,
             table.bytes as f64 / (1 << 20) as f64
         ))?)
+    }
+
+    /// What the plan is made for. Without an adapter it is still worth seeing: that of the kernels
+    /// that run everywhere.
+    fn caps(&self, common: &Common) -> anyhow::Result<Caps> {
+        let tuning = common.selection().tuning;
+        if self.gpu {
+            return Ok(tuning.apply(&Caps::gpu()));
+        }
+        match pollster::block_on(gpu::adapter(&common.selection())) {
+            Ok(adapter) => Ok(adapter.caps),
+            Err(GpuError::NoAdapter { .. }) => Ok(tuning.apply(&Caps::portable())),
+            Err(error) => Err(error.into()),
+        }
     }
 }

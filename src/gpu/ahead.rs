@@ -71,15 +71,17 @@ async fn compile(
 ) -> Result<(), GpuError> {
     let gpu = Gpu::open(selection).await?;
     let memory = Memory::allocate(&gpu, &plans.iter().collect::<Vec<_>>())?;
-    let steps = |plan| Plan::steps(plan).iter().rev().map(move |step| (plan, step));
     let mut compiled = HashSet::new();
-    for (plan, step) in plans.iter().flat_map(steps) {
-        if stopped.try_recv() == Err(TryRecvError::Disconnected) {
-            break;
-        }
-        if compiled.insert(format!("{:?}", step.kernel)) {
-            let group = Replay::first_group(&gpu, plan, &memory, step)?;
-            gpu.submit(&[(&group, 1)], None)?.words(&gpu).await?;
+    for plan in plans {
+        for bundle in plan.bundles()?.iter().rev() {
+            if stopped.try_recv() == Err(TryRecvError::Disconnected) {
+                return Ok(());
+            }
+            let kernels = bundle.iter().map(|&step| &plan.steps()[step].kernel);
+            if compiled.insert(format!("{:?}", kernels.collect::<Vec<_>>())) {
+                let group = Replay::first_group(&gpu, plan, &memory, bundle)?;
+                gpu.submit(&[(&group, 1)], None)?.words(&gpu).await?;
+            }
         }
     }
     Ok(())

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::context::{Gpu, lock};
 use super::error::GpuError;
 use super::memory::Memory;
-use crate::plan::shader::{self, Binding, Entry, SOURCES};
-use crate::plan::{Kernel, Plan, PlanError, Step};
+use crate::plan::link::{self, Shader};
+use crate::plan::shader::{self, Binding};
+use crate::plan::{Bundle, Plan, PlanError, SlotId, Step};
 
 /// A compiled kernel and the layout of its one bind group.
 pub struct Pipeline {
@@ -37,25 +38,41 @@ pub struct Replay {
 }
 
 impl Replay {
-    /// Compiles `plan`, whose slots lie in `memory`.
+    /// Compiles `plan`, whose slots lie in `memory`, as it is dealt to dispatches.
     pub fn compile(gpu: &Gpu, plan: &Plan, memory: &Memory) -> Result<Replay, GpuError> {
         plan.check()?;
-        let steps = plan.steps().iter();
-        let dispatches = steps
-            .map(|step| dispatch(gpu, plan, memory, step))
+        Self::of(gpu, plan, memory, &plan.bundles()?)
+    }
+
+    /// Compiles `plan` with a dispatch for each step, in the plan's order.
+    pub fn compile_steps(gpu: &Gpu, plan: &Plan, memory: &Memory) -> Result<Replay, GpuError> {
+        plan.check()?;
+        let alone: Vec<Bundle> = (0..plan.steps().len()).map(|step| vec![step]).collect();
+        Self::of(gpu, plan, memory, &alone)
+    }
+
+    fn of(
+        gpu: &Gpu,
+        plan: &Plan,
+        memory: &Memory,
+        bundles: &[Bundle],
+    ) -> Result<Replay, GpuError> {
+        let dispatches = bundles
+            .iter()
+            .map(|bundle| dispatch(gpu, plan, memory, bundle))
             .collect::<Result<_, _>>()?;
         gpu.check()?;
         Ok(Replay { dispatches })
     }
 
-    /// One workgroup of one step of `plan`.
+    /// One workgroup of one bundle of `plan`.
     pub(super) fn first_group(
         gpu: &Gpu,
         plan: &Plan,
         memory: &Memory,
-        step: &Step,
+        bundle: &Bundle,
     ) -> Result<Replay, GpuError> {
-        let whole = dispatch(gpu, plan, memory, step)?;
+        let whole = dispatch(gpu, plan, memory, bundle)?;
         let dispatches = vec![Dispatch {
             grid: [1; 3],
             ..whole
@@ -63,44 +80,45 @@ impl Replay {
         Ok(Replay { dispatches })
     }
 
-    /// One step of the plan alone; none where there are not so many.
-    pub fn step(&self, index: usize) -> Replay {
+    /// One dispatch alone; none where there are not so many.
+    pub fn only(&self, index: usize) -> Replay {
         Replay {
             dispatches: self.dispatches.get(index).cloned().into_iter().collect(),
         }
     }
 }
 
-fn dispatch(gpu: &Gpu, plan: &Plan, memory: &Memory, step: &Step) -> Result<Dispatch, GpuError> {
-    let fault = |fault: String| PlanError::Step {
-        step: step.label.clone(),
-        fault,
-    };
-    let entry = shader::reflect(step.kernel.module, step.kernel.entry).map_err(fault)?;
-    let pipeline = gpu.pipeline(&step.kernel, entry)?;
+fn dispatch(
+    gpu: &Gpu,
+    plan: &Plan,
+    memory: &Memory,
+    bundle: &Bundle,
+) -> Result<Dispatch, GpuError> {
+    let steps: Vec<&Step> = bundle.iter().map(|&step| &plan.steps()[step]).collect();
+    let dispatch = link::dispatch(&steps, &gpu.mistakes)?;
+    let pipeline = gpu.pipeline(&dispatch)?;
     let mut entries = Vec::new();
-    for binding in &entry.bindings {
-        let bound = step.bindings.iter().find(|(name, _)| *name == binding.name);
-        let (_, id) = bound.ok_or_else(|| fault(format!("`{}` is not bound", binding.name)))?;
+    for (binding, id) in &dispatch.bindings {
         entries.push(wgpu::BindGroupEntry {
             binding: binding.number,
             resource: memory.resource(plan, *id)?,
         });
     }
     let descriptor = wgpu::BindGroupDescriptor {
-        label: Some(&step.label),
+        label: Some(&dispatch.label),
         layout: &pipeline.layout,
         entries: &entries,
     };
     let (group, error) = gpu.scoped(|| gpu.device.create_bind_group(&descriptor));
-    if let Some(error) = error {
-        return Err(fault(error).into());
+    if let Some(fault) = error {
+        let step = dispatch.label;
+        return Err(PlanError::Step { step, fault }.into());
     }
     Ok(Dispatch {
         pipeline,
         group,
-        grid: step.grid,
-        flops: step.flops,
+        grid: dispatch.grid,
+        flops: dispatch.flops,
     })
 }
 
@@ -128,24 +146,26 @@ fn binding_type(binding: &Binding) -> wgpu::BindingType {
 }
 
 impl Gpu {
-    /// The pipeline of a kernel; equal kernels, of whatever plan, share one.
-    fn pipeline(&self, kernel: &Kernel, entry: &Entry) -> Result<Arc<Pipeline>, GpuError> {
-        let key = format!("{kernel:?}");
+    /// The pipeline of a dispatch; equal ones, of whatever plan, share one.
+    fn pipeline(&self, dispatch: &link::Dispatch) -> Result<Arc<Pipeline>, GpuError> {
+        let (key, label) = match &dispatch.shader {
+            Shader::Kernel(kernel) => {
+                let label = format!("{}::{}", kernel.module, kernel.entry);
+                (format!("{kernel:?}"), label)
+            }
+            Shader::Linked(text) => (text.clone(), dispatch.label.clone()),
+        };
         if let Some(found) = lock(&self.pipelines).get(&key) {
             return Ok(found.clone());
         }
-        let label = format!("{}::{}", kernel.module, kernel.entry);
-        let entries: Vec<_> = entry
-            .bindings
-            .iter()
-            .map(|b| wgpu::BindGroupLayoutEntry {
-                binding: b.number,
-                visibility: wgpu::ShaderStages::COMPUTE,
-                ty: binding_type(b),
-                count: None,
-            })
-            .collect();
-        let (compiled, error) = self.scoped(|| self.compile(kernel, &label, &entries));
+        let entry = |(b, _): &(Binding, SlotId)| wgpu::BindGroupLayoutEntry {
+            binding: b.number,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: binding_type(b),
+            count: None,
+        };
+        let entries: Vec<_> = dispatch.bindings.iter().map(entry).collect();
+        let (compiled, error) = self.scoped(|| self.compile(&dispatch.shader, &label, &entries));
         if let Some(reason) = error {
             return Err(GpuError::Kernel {
                 adapter: self.adapter.name.clone(),
@@ -160,10 +180,14 @@ impl Gpu {
 
     fn compile(
         &self,
-        kernel: &Kernel,
+        shader: &Shader,
         label: &str,
         entries: &[wgpu::BindGroupLayoutEntry],
     ) -> Pipeline {
+        let (module, entry, constants) = match shader {
+            Shader::Kernel(kernel) => (self.module(kernel.module), kernel.entry, &kernel.constants[..]),
+            Shader::Linked(text) => (self.create_module(label, text), "main", &[][..]),
+        };
         let descriptor = wgpu::BindGroupLayoutDescriptor {
             label: Some(label),
             entries,
@@ -181,10 +205,10 @@ impl Gpu {
             .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(label),
                 layout: Some(&pipeline_layout),
-                module: &self.module(kernel.module),
-                entry_point: Some(kernel.entry),
+                module: &module,
+                entry_point: Some(entry),
                 compilation_options: wgpu::PipelineCompilationOptions {
-                    constants: &kernel.constants,
+                    constants,
                     // Every kernel fills its workgroup memory before reading it.
                     zero_initialize_workgroup_memory: self.checked,
                 },
@@ -193,32 +217,33 @@ impl Gpu {
         Pipeline { pipeline, layout }
     }
 
+    /// The module of a shader file.
+    fn module(&self, name: &'static str) -> wgpu::ShaderModule {
+        let mut modules = lock(&self.modules);
+        let create = || {
+            let text = shader::source(name).map(|s| s.module_with(&self.mistakes));
+            self.create_module(name, &text.unwrap_or_default())
+        };
+        modules.entry(name).or_insert_with(create).clone()
+    }
+
     #[expect(
         unsafe_code,
         reason = "bounds checks in shaders cost much and can only be left out this way"
     )]
-    fn module(&self, name: &'static str) -> wgpu::ShaderModule {
-        let mut modules = lock(&self.modules);
-        let create = || {
-            let source = SOURCES.iter().find(|s| s.name == name);
-            let text = source.map(|s| s.module_with(&self.mistakes));
-            let text = text.unwrap_or_default();
-            let descriptor = wgpu::ShaderModuleDescriptor {
-                label: Some(name),
-                source: wgpu::ShaderSource::Wgsl(text.into()),
-            };
-            if self.checked {
-                return self.device.create_shader_module(descriptor);
-            }
-            // SAFETY: the kernels index within their slots for every grid a checked plan can
-            // hold, and each loop ends; the parity tests run them with the checks on as well.
-            unsafe {
-                self.device.create_shader_module_trusted(
-                    descriptor,
-                    wgpu::ShaderRuntimeChecks::unchecked(),
-                )
-            }
+    fn create_module(&self, label: &str, text: &str) -> wgpu::ShaderModule {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(label),
+            source: wgpu::ShaderSource::Wgsl(text.into()),
         };
-        modules.entry(name).or_insert_with(create).clone()
+        if self.checked {
+            return self.device.create_shader_module(descriptor);
+        }
+        // SAFETY: the kernels index within their slots for every grid a checked plan can
+        // hold, and each loop ends; the parity tests run them with the checks on as well.
+        unsafe {
+            self.device
+                .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
+        }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::compile::Pipeline;
 use super::error::GpuError;
 use super::fault::Faults;
-use crate::plan::shader::{Mistake, SOURCES};
+use crate::plan::shader::{self, Mistake};
 use crate::plan::{Caps, Tuning};
 
 /// Graphics interfaces.
@@ -81,6 +81,8 @@ pub enum Feature {
     Texels,
     /// GPU timestamps.
     Timestamps,
+    /// Dispatches of several steps.
+    Bundles,
 }
 
 impl std::str::FromStr for Feature {
@@ -91,8 +93,9 @@ impl std::str::FromStr for Feature {
             "subgroups" => Ok(Feature::Subgroups),
             "texels" => Ok(Feature::Texels),
             "timestamps" => Ok(Feature::Timestamps),
+            "bundles" => Ok(Feature::Bundles),
             _ => Err(format!(
-                "unknown feature `{text}`: use subgroups, texels or timestamps"
+                "unknown feature `{text}`: use subgroups, texels, timestamps or bundles"
             )),
         }
     }
@@ -149,6 +152,9 @@ fn kind(device: wgpu::DeviceType) -> &'static str {
     }
 }
 
+/// Most storage buffers that a dispatch is given, where the adapter has more.
+const MOST_BUFFERS: usize = 32;
+
 /// Adapters, the best first: discrete before integrated before software, and per kind in the
 /// order of [`Backend::ALL`].
 async fn enumerate(selection: &Selection) -> Vec<(wgpu::Adapter, AdapterReport)> {
@@ -193,6 +199,8 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         texels: software,
         software,
         timestamps: timestamps && on(Feature::Timestamps),
+        bundles: !software,
+        max_buffers: (limits.max_storage_buffers_per_shader_stage as usize).clamp(8, MOST_BUFFERS),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         pinned: None,
         groups: Caps::groups(software),
@@ -205,6 +213,7 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         kind: kind(info.device_type),
         caps: Caps {
             texels: caps.texels && on(Feature::Texels),
+            bundles: caps.bundles && on(Feature::Bundles),
             ..caps
         },
         workgroup_memory: limits.max_compute_workgroup_storage_size,
@@ -320,7 +329,7 @@ impl Gpu {
             ..wgpu::Limits::downlevel_defaults().using_alignment(offered.clone())
         };
         let limits = wgpu::Limits {
-            max_storage_buffers_per_shader_stage: 8,
+            max_storage_buffers_per_shader_stage: report.caps.max_buffers as u32,
             ..limits
         };
         let descriptor = wgpu::DeviceDescriptor {
@@ -366,7 +375,7 @@ impl Gpu {
         let check = |m: &Mistake| m.check().map_err(GpuError::Mistake);
         mistakes.iter().try_for_each(check)?;
         let right = |module: &str| {
-            let source = SOURCES.iter().find(|s| s.name == module);
+            let source = shader::source(module);
             self.checked && self.mistakes.is_empty() && source.is_some_and(|s| !s.has(mistakes))
         };
         let modules = lock(&self.modules).clone().into_iter();

@@ -17,6 +17,10 @@ pub struct Caps {
     pub software: bool,
     /// GPU timestamps can be taken between dispatches of one pass.
     pub timestamps: bool,
+    /// Steps that do not depend on each other share a dispatch.
+    pub bundles: bool,
+    /// Storage buffers that a dispatch may bind.
+    pub max_buffers: usize,
     /// Largest storage buffer that one binding may show, in bytes.
     pub max_binding_bytes: u64,
     /// Convolution variant that is pinned, if any.
@@ -41,9 +45,19 @@ impl Caps {
             texels: false,
             software: false,
             timestamps: false,
+            bundles: true,
+            max_buffers: 8,
             max_binding_bytes: 128 << 20,
             pinned: None,
             groups: Self::groups(false),
+        }
+    }
+
+    /// What a discrete GPU and its Vulkan driver offer at least.
+    pub fn gpu() -> Self {
+        Caps {
+            max_buffers: 16,
+            ..Self::portable()
         }
     }
 

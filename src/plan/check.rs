@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::shader::{self, Entry};
+use super::shader::Entry;
 use super::{Plan, Role, Slot, SlotId, Step};
 
 /// Why a plan cannot run.
@@ -81,7 +81,7 @@ impl Plan {
             step: step.label.clone(),
             fault,
         };
-        let entry = shader::reflect(step.kernel.module, step.kernel.entry).map_err(&fault)?;
+        let entry = step.kernel.reflect().map_err(&fault)?;
         if let Some(&groups) = step.grid.iter().find(|&&g| g > MAX_GROUPS) {
             let step = step.label.clone();
             return Err(PlanError::TooManyGroups { step, groups });
@@ -127,11 +127,22 @@ impl Plan {
 
     /// Within a dispatch WebGPU lets two bindings show one buffer if both are writable and
     /// their ranges are apart, or if neither is writable.
-    fn conflict(&self, (a, a_writable): (SlotId, bool), (b, b_writable): (SlotId, bool)) -> bool {
+    pub(super) fn conflict(
+        &self,
+        (a, a_writable): (SlotId, bool),
+        (b, b_writable): (SlotId, bool),
+    ) -> bool {
+        let memory = |id: SlotId| self[id].view_of.map_or(id, |(arena, _)| arena);
+        let apart = !self.overlap(a, b);
+        memory(a) == memory(b) && (a_writable != b_writable || a_writable && !apart)
+    }
+
+    /// Whether two slots have memory in common.
+    pub(super) fn overlap(&self, a: SlotId, b: SlotId) -> bool {
         let place = |id: SlotId| self[id].view_of.unwrap_or((id, 0));
         let ((a_memory, a_start), (b_memory, b_start)) = (place(a), place(b));
         let apart = a_start + self[a].len() <= b_start || b_start + self[b].len() <= a_start;
-        a_memory == b_memory && (a_writable != b_writable || a_writable && !apart)
+        a_memory == b_memory && !apart
     }
 
     /// A slot may be read when the host fills it, when it lives on from run to run, when a step

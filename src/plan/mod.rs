@@ -5,15 +5,18 @@
 //! when it is built, and it holds no control flow: repetition and tail batches are the business
 //! of whoever runs it. Nothing here names a GPU interface.
 
+mod bundle;
 pub mod caps;
 pub mod check;
 pub mod cpu;
+pub mod link;
 pub mod shader;
 mod tuning;
 
 use std::fmt;
 use std::sync::Arc;
 
+pub use bundle::Bundle;
 pub use caps::{Caps, Variant};
 pub use check::PlanError;
 pub use tuning::Tuning;
@@ -100,6 +103,13 @@ pub struct Kernel {
     pub constants: Vec<(&'static str, f64)>,
     /// The same computation in plain Rust.
     pub twin: Twin,
+}
+
+impl Kernel {
+    /// What the shader says of it, or what is wrong with the shader.
+    pub fn reflect(&self) -> Result<&'static shader::Entry, String> {
+        shader::reflect(self.module, self.entry)
+    }
 }
 
 impl fmt::Debug for Kernel {

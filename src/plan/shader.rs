@@ -83,6 +83,11 @@ pub const SOURCES: &[Source] = &[
     source!("texels"),
 ];
 
+/// The module of that name.
+pub fn source(name: &str) -> Option<&'static Source> {
+    SOURCES.iter().find(|s| s.name == name)
+}
+
 impl Source {
     /// The files it is made of, in order: stem and text.
     fn parts(&self) -> Vec<(&'static str, &'static str)> {
@@ -182,6 +187,8 @@ pub struct Binding {
     pub number: u32,
     /// Element type.
     pub scalar: Scalar,
+    /// Values of an element: 1, or those of a vector; 0 of a struct.
+    pub width: u32,
     /// A texture, not a buffer.
     pub texels: bool,
     /// Declared `read_write`, or a storage texture.
@@ -192,11 +199,25 @@ pub struct Binding {
     pub writes: bool,
 }
 
+impl Binding {
+    /// Whether one declaration can serve both.
+    pub(super) fn same_view(&self, other: &Binding) -> bool {
+        let view = |b: &Binding| (b.scalar, b.width, b.texels, b.writable);
+        view(self) == view(other)
+    }
+}
+
 /// What a shader says of one of its entry points.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Invocations of a workgroup along x, y and z.
     pub workgroup: [u32; 3],
+    /// Uses the adapter's subgroup operations.
+    pub subgroups: bool,
+    /// Bytes of workgroup memory used; where there are none, its invocations do not meet.
+    pub workgroup_bytes: u32,
+    /// What it wants to know of its place in the grid, in the order of its parameters.
+    pub parameters: Vec<naga::BuiltIn>,
     /// Storage buffers used, by binding number.
     pub bindings: Vec<Binding>,
     /// Names of all `override` constants of the module without a default value.
@@ -269,8 +290,21 @@ fn reflect_all() -> Result<Entries, String> {
                 .collect();
             bindings.sort_by_key(|b| b.number);
             let required = module.overrides.iter().filter(|(_, o)| o.init.is_none());
+            let workgroup = module.global_variables.iter().filter(|(handle, variable)| {
+                variable.space == naga::AddressSpace::WorkGroup && !usage[*handle].is_empty()
+            });
+            let size = |variable: &naga::GlobalVariable| {
+                module.types[variable.ty].inner.size(module.to_ctx())
+            };
+            let parameter = |argument: &naga::FunctionArgument| match argument.binding {
+                Some(naga::Binding::BuiltIn(builtin)) => Some(builtin),
+                _ => None,
+            };
             let entry = Entry {
                 workgroup: point.workgroup_size,
+                subgroups: source.subgroups,
+                workgroup_bytes: workgroup.map(|(_, variable)| size(variable)).sum(),
+                parameters: point.function.arguments.iter().filter_map(parameter).collect(),
                 bindings,
                 overrides: required.filter_map(|(_, o)| o.name.clone()).collect(),
             };
@@ -300,6 +334,7 @@ fn bind(
         name: variable.name.clone()?,
         number: variable.binding?.binding,
         scalar: scalar_of(module, variable.ty),
+        width: width_of(module, variable.ty),
         texels: image.is_some(),
         writable,
         reads: usage.contains(GlobalUse::READ),
@@ -318,6 +353,15 @@ fn scalar_of(module: &naga::Module, ty: naga::Handle<naga::Type>) -> Scalar {
             Scalar::F32
         }
         _ => Scalar::U32,
+    }
+}
+
+fn width_of(module: &naga::Module, ty: naga::Handle<naga::Type>) -> u32 {
+    match module.types[ty].inner {
+        naga::TypeInner::Array { base, .. } => width_of(module, base),
+        naga::TypeInner::Vector { size, .. } => size as u32,
+        naga::TypeInner::Scalar(_) => 1,
+        _ => 0,
     }
 }
 

@@ -16,6 +16,8 @@ pub struct Tuning {
     pub texels: Option<bool>,
     /// [`Caps::groups`].
     pub groups: Option<usize>,
+    /// [`Caps::bundles`].
+    pub bundles: Option<bool>,
 }
 
 impl Tuning {
@@ -26,6 +28,7 @@ impl Tuning {
             pinned: self.variant.or(caps.pinned),
             texels: self.texels.unwrap_or(caps.texels),
             groups: self.groups.unwrap_or(caps.groups),
+            bundles: self.bundles.unwrap_or(caps.bundles),
             ..caps.clone()
         }
     }
@@ -37,7 +40,11 @@ impl fmt::Display for Tuning {
             .texels
             .map(|on| if on { "textures" } else { "buffers" });
         let groups = self.groups.map(|groups| format!("{groups} groups"));
-        let parts = [self.variant.map(Variant::name), images, groups.as_deref()];
+        let bundles = self
+            .bundles
+            .map(|on| if on { "bundles" } else { "no bundles" });
+        let variant = self.variant.map(Variant::name);
+        let parts = [variant, images, groups.as_deref(), bundles];
         let named: Vec<&str> = parts.into_iter().flatten().collect();
         match &named[..] {
             [] => f.write_str("the adapter's own"),
@@ -57,15 +64,17 @@ mod tests {
         let choice = Tuning {
             texels: Some(true),
             groups: Some(7),
+            bundles: Some(false),
             ..Tuning::default()
         };
         let expected = Caps {
             texels: true,
             groups: 7,
+            bundles: false,
             ..caps.clone()
         };
         assert_eq!(choice.apply(&caps), expected);
-        assert_eq!(choice.to_string(), "textures, 7 groups");
+        assert_eq!(choice.to_string(), "textures, 7 groups, no bundles");
         assert_eq!(Tuning::default().to_string(), "the adapter's own");
     }
 }

@@ -6,8 +6,9 @@
 
 use super::{Origin, TrainError, Trainer};
 use crate::event::Snapshot;
+use crate::gpu::Replay;
 use crate::params::moment_names;
-use crate::plan::{Plan, Role, Scalar, Slot, SlotId, Step, shader};
+use crate::plan::{Plan, Role, Scalar, Slot, SlotId, Step};
 
 impl Trainer<'_> {
     /// Runs up to step `bad` (from 1) again from the last good snapshot, and gives the first
@@ -42,8 +43,9 @@ impl Trainer<'_> {
         let offset = (step % self.device.steps_per_epoch() as u64) as usize;
         let compiled = self.device.at(offset);
         let plan = &compiled.plan;
+        let replay = Replay::compile_steps(self.gpu, plan, &self.device.memory)?;
         for (index, call) in plan.steps().iter().enumerate() {
-            let alone = compiled.replay.step(index);
+            let alone = replay.only(index);
             self.gpu
                 .submit(&[(&alone, 1)], None)?
                 .words(self.gpu)
@@ -78,7 +80,7 @@ pub(super) fn first_bad(snapshot: &Snapshot) -> Option<String> {
 
 /// The float slots that a kernel call writes. The ring still holds rows of later steps.
 fn written(plan: &Plan, step: &Step) -> Vec<SlotId> {
-    let Ok(entry) = shader::reflect(step.kernel.module, step.kernel.entry) else {
+    let Ok(entry) = step.kernel.reflect() else {
         return Vec::new();
     };
     let wanted = |slot: &Slot| slot.scalar == Scalar::F32 && slot.role != Role::Metric;

@@ -1,0 +1,155 @@
+//! Which steps of a plan share a dispatch.
+//!
+//! Between two dispatches that depend on each other a GPU drains, waits and fills again. At small
+//! batches that takes as long as the work itself. So steps that need nothing of each other are
+//! *bundled*: they share a dispatch, each with workgroups of its own, and [`super::link`] writes its
+//! shader. The plan stays what it is, a list of plain steps, by which all results are judged.
+
+use super::check::PlanError;
+use super::shader::{Binding, Entry};
+use super::{Plan, SlotId, Step, link};
+
+/// Indices of the steps of one dispatch.
+pub type Bundle = Vec<usize>;
+
+/// A step, and what its shader says of it.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'p> {
+    pub step: &'p Step,
+    pub entry: &'static Entry,
+}
+
+impl<'p> Part<'p> {
+    pub fn of(step: &'p Step) -> Result<Self, PlanError> {
+        let entry = step.kernel.reflect().map_err(|fault| PlanError::Step {
+            step: step.label.clone(),
+            fault,
+        })?;
+        Ok(Part { step, entry })
+    }
+
+    /// What the shader binds, and the slot that the step binds to it.
+    pub fn bindings(&self) -> impl Iterator<Item = (&'static Binding, SlotId)> {
+        self.entry.bindings.iter().filter_map(|binding| {
+            let mut bound = self.step.bindings.iter();
+            let (_, id) = bound.find(|(name, _)| *name == binding.name)?;
+            Some((binding, *id))
+        })
+    }
+}
+
+impl Plan {
+    /// The steps by dispatch, in the order of the dispatches: each step stands behind all that it
+    /// depends on, and at most beside what it does not. Where the adapter wants no bundles, a
+    /// dispatch is a step, in the plan's order.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Step`] where a step and its shader disagree.
+    pub fn bundles(&self) -> Result<Vec<Bundle>, PlanError> {
+        let parts: Vec<Part> = self.steps().iter().map(Part::of).collect::<Result<_, _>>()?;
+        if !self.caps.bundles {
+            return Ok((0..parts.len()).map(|step| vec![step]).collect());
+        }
+        // What each step stands behind.
+        let behind = |i: usize| (0..i).filter(|&j| self.depends(&parts[i], &parts[j])).collect();
+        let behind: Vec<Vec<usize>> = (0..parts.len()).map(behind).collect();
+        // How many dispatches are still to come after a step: what many wait for goes first.
+        let mut urgency = vec![0; parts.len()];
+        for i in (0..parts.len()).rev() {
+            for &j in &behind[i] {
+                urgency[j] = urgency[j].max(urgency[i] + 1);
+            }
+        }
+        let mut waiting: Vec<usize> = (0..parts.len()).collect();
+        let mut bundles = Vec::new();
+        while !waiting.is_empty() {
+            let is_ready = |&i: &usize| !behind[i].iter().any(|j| waiting.contains(j));
+            let mut ready: Vec<usize> = waiting.iter().copied().filter(is_ready).collect();
+            ready.sort_by_key(|&i| std::cmp::Reverse(urgency[i]));
+            let mut bundle = Bundle::new();
+            for i in ready {
+                let mut members: Vec<Part> = bundle.iter().map(|&j: &usize| parts[j]).collect();
+                members.push(parts[i]);
+                if members.len() == 1 || self.can_share(&members) {
+                    bundle.push(i);
+                }
+            }
+            waiting.retain(|i| !bundle.contains(i));
+            bundles.push(bundle);
+        }
+        Ok(bundles)
+    }
+
+    /// Whether one of two steps writes memory that the other uses, so that they keep their order.
+    fn depends(&self, later: &Part, earlier: &Part) -> bool {
+        later.bindings().any(|(a, a_slot)| {
+            let meets = |(b, b_slot): (&Binding, SlotId)| {
+                (a.writes || b.writes) && self.overlap(a_slot, b_slot)
+            };
+            earlier.bindings().any(meets)
+        })
+    }
+
+    /// Whether the last of these steps, none of which depends on another, fits a dispatch with the
+    /// others.
+    fn can_share(&self, parts: &[Part]) -> bool {
+        let Some((last, others)) = parts.split_last() else {
+            return false;
+        };
+        let mut bound = others.iter().flat_map(Part::bindings);
+        let clash = bound.any(|(a, a_slot)| {
+            let mut own = last.bindings();
+            own.any(|(b, b_slot)| self.conflict((a_slot, a.writable), (b_slot, b.writable)))
+        });
+        !clash && link::fits(parts, &self.caps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{self, Feed, Model};
+    use crate::ops::adam::Adam;
+    use crate::plan::Caps;
+
+    fn step(caps: &Caps) -> Plan {
+        let adam = Adam::default();
+        model::train_step(&Model::default(), Feed::Injected, adam, 4, caps)
+    }
+
+    #[test]
+    fn every_step_is_in_one_bundle_behind_all_that_it_depends_on() {
+        for max_buffers in [8, 16, 32] {
+            let plan = step(&Caps {
+                max_buffers,
+                ..Caps::portable()
+            });
+            let bundles = plan.bundles().expect("bundles");
+            let mut place = vec![None; plan.steps().len()];
+            for (at, &i) in bundles.iter().enumerate().flat_map(|(at, b)| b.iter().map(move |i| (at, i))) {
+                assert_eq!(place[i].replace(at), None, "step {i} runs twice");
+            }
+            let parts: Vec<Part> = plan.steps().iter().map(|s| Part::of(s).expect("a part")).collect();
+            for (j, later) in parts.iter().enumerate() {
+                assert!(place[j].is_some(), "{} never runs", later.step.label);
+                for (i, earlier) in parts[..j].iter().enumerate() {
+                    if plan.depends(later, earlier) {
+                        let labels = (&earlier.step.label, &later.step.label);
+                        assert!(place[i] < place[j], "{labels:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn without_bundles_a_dispatch_is_a_step() {
+        let plan = step(&Caps {
+            bundles: false,
+            ..Caps::portable()
+        });
+        let alone: Vec<Bundle> = (0..plan.steps().len()).map(|i| vec![i]).collect();
+        assert_eq!(plan.bundles().expect("bundles"), alone);
+    }
+}

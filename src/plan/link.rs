@@ -1,0 +1,364 @@
+//! One shader out of several: that of a [bundle](super::bundle).
+//!
+//! Each part is a module as it stands, with three changes. Its constants are set. Its names begin
+//! with the number of the part, but for buffers that several parts read, which are bound once. And
+//! its entry points are functions, which a new entry point calls: the first workgroups for the
+//! first part, the next for the second, and so on.
+
+use std::collections::{HashMap, HashSet};
+
+use naga::BuiltIn;
+
+use super::bundle::Part;
+use super::shader::{self, Binding, Mistake};
+use super::{Caps, Kernel, PlanError, SlotId, Step};
+
+/// Workgroup memory that every WebGPU adapter has.
+const MOST_WORKGROUP_BYTES: u32 = 16 << 10;
+/// Storage textures that a dispatch may bind on every WebGPU adapter.
+const MOST_TEXTURES: usize = 4;
+/// Workgroups in a row of the grid: one axis holds at most 65 535.
+const ROW: u32 = 32_768;
+
+/// What a dispatch runs.
+pub enum Shader<'p> {
+    /// A kernel as it is written.
+    Kernel(&'p Kernel),
+    /// The module of several kernels, whose entry point is `main`.
+    Linked(String),
+}
+
+/// A dispatch of one or more steps.
+pub struct Dispatch<'p> {
+    /// What the steps compute.
+    pub label: String,
+    /// What runs.
+    pub shader: Shader<'p>,
+    /// What it binds, and the slots.
+    pub bindings: Vec<(Binding, SlotId)>,
+    /// Workgroups along x, y and z.
+    pub grid: [u32; 3],
+    /// Useful floating-point operations.
+    pub flops: u64,
+}
+
+/// Invocations of a workgroup of these parts together.
+fn workgroup(parts: &[Part]) -> u32 {
+    let sizes = parts.iter().map(|part| part.entry.workgroup[0]);
+    sizes.max().unwrap_or(1)
+}
+
+/// Whether one shader can do the work of these parts.
+pub(super) fn fits(parts: &[Part], caps: &Caps) -> bool {
+    let size = workgroup(parts);
+    let fits_workgroup = |part: &Part| {
+        let [x, y, z] = part.entry.workgroup;
+        // Several small workgroups can stand side by side in a large one if they need not meet.
+        let alone = part.entry.workgroup_bytes == 0 && !part.entry.subgroups;
+        let known = part.entry.parameters.iter().all(|p| argument(*p, "", "", 0).is_some());
+        known && y * z == 1 && (x == size || size.is_multiple_of(x) && alone)
+    };
+    let bytes: u32 = parts.iter().map(|part| part.entry.workgroup_bytes).sum();
+    let shared = shared(parts);
+    let textures = shared.iter().filter(|(binding, _)| binding.texels).count();
+    parts.iter().all(fits_workgroup)
+        && bytes <= MOST_WORKGROUP_BYTES
+        && textures <= MOST_TEXTURES
+        && shared.len() - textures <= caps.max_buffers
+}
+
+/// What the parts bind, each slot once for each way of seeing it.
+fn shared(parts: &[Part]) -> Vec<(&'static Binding, SlotId)> {
+    let mut shared: Vec<(&'static Binding, SlotId)> = Vec::new();
+    for (binding, slot) in parts.iter().flat_map(Part::bindings) {
+        if !shared.iter().any(|(b, s)| *s == slot && b.same_view(binding)) {
+            shared.push((binding, slot));
+        }
+    }
+    shared
+}
+
+/// The dispatch of these steps, with these mistakes in the modules of several.
+///
+/// # Errors
+///
+/// [`PlanError::Step`] where a step and its shader disagree.
+pub fn dispatch<'p>(
+    steps: &[&'p Step],
+    mistakes: &[Mistake],
+) -> Result<Dispatch<'p>, PlanError> {
+    let parts: Vec<Part> = steps.iter().map(|step| Part::of(step)).collect::<Result<_, _>>()?;
+    let labels: Vec<&str> = steps.iter().map(|step| step.label.as_str()).collect();
+    let (shader, bindings, grid) = match parts[..] {
+        [part] => {
+            let bindings = part.bindings().map(|(binding, slot)| (binding.clone(), slot));
+            (Shader::Kernel(&part.step.kernel), bindings.collect(), part.step.grid)
+        }
+        _ => link(&parts, mistakes),
+    };
+    Ok(Dispatch {
+        label: labels.join(" + "),
+        shader,
+        bindings,
+        grid,
+        flops: steps.iter().map(|step| step.flops).sum(),
+    })
+}
+
+type Linked<'p> = (Shader<'p>, Vec<(Binding, SlotId)>, [u32; 3]);
+
+fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
+    let numbered = |(number, (binding, slot)): (u32, (&Binding, SlotId))| {
+        (Binding { number, ..binding.clone() }, slot)
+    };
+    let bindings: Vec<_> = (0..).zip(shared(parts)).map(numbered).collect();
+    let mut linker = Linker {
+        text: String::new(),
+        declared: HashSet::new(),
+        unused: bindings.len() as u32,
+    };
+    let (size, mut groups) = (workgroup(parts), 0);
+    let mut calls = String::new();
+    for (number, part) in parts.iter().enumerate() {
+        let prefix = format!("s{number}_");
+        let shared_number = |(binding, slot): (&'static Binding, SlotId)| {
+            let same = bindings.iter().find(|(b, s)| *s == slot && b.same_view(binding));
+            same.map(|(b, _)| (binding.name.as_str(), b.number))
+        };
+        let numbers = part.bindings().filter_map(shared_number).collect();
+        linker.add(part.step, &prefix, &numbers, mistakes);
+        let (call, own) = call(part, &prefix, size);
+        calls.push_str(&call);
+        groups += own;
+    }
+    let text = format!(
+        "{}
+fn place_in(at: u32, grid: vec3<u32>) -> vec3<u32> {{
+    return vec3(at % grid.x, at / grid.x % grid.y, at / (grid.x * grid.y));
+}}
+
+@compute @workgroup_size({size})
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{
+    var at = id.y * {ROW}u + id.x;{calls}
+}}
+",
+        linker.text
+    );
+    (Shader::Linked(text), bindings, [groups.min(ROW), groups.div_ceil(ROW), 1])
+}
+
+/// The part's turn in the entry point, and how many workgroups it takes.
+fn call(part: &Part, prefix: &str, size: u32) -> (String, u32) {
+    let own = part.entry.workgroup[0];
+    let beside = size / own;
+    let all: u32 = part.step.grid.iter().product();
+    let groups = all.div_ceil(beside);
+    let [x, y, z] = part.step.grid;
+    let grid = format!("vec3({x}u, {y}u, {z}u)");
+    let (at, lane) = match beside {
+        1 => ("at".to_owned(), "lane".to_owned()),
+        _ => (format!("at * {beside}u + lane / {own}u"), format!("lane % {own}u")),
+    };
+    let parameters = part.entry.parameters.iter();
+    let arguments: Vec<String> = parameters.filter_map(|p| argument(*p, &grid, &lane, own)).collect();
+    let function = format!("{prefix}{}", part.step.kernel.entry);
+    let arguments = arguments.join(", ");
+    let text = format!(
+        "
+    if at < {groups}u {{ // {}
+        let own = {at};
+        if own < {all}u {{
+            let group = place_in(own, {grid});
+            {function}({arguments});
+        }}
+        return;
+    }}
+    at -= {groups}u;",
+        part.step.label
+    );
+    (text, groups)
+}
+
+/// What a part is told of its place; none where a bundle cannot tell it.
+fn argument(builtin: BuiltIn, grid: &str, lane: &str, size: u32) -> Option<String> {
+    Some(match builtin {
+        BuiltIn::WorkGroupId => "group".to_owned(),
+        BuiltIn::NumWorkGroups => grid.to_owned(),
+        BuiltIn::LocalInvocationIndex => lane.to_owned(),
+        BuiltIn::GlobalInvocationId => {
+            format!("vec3(group.x * {size}u + {lane}, group.y, group.z)")
+        }
+        _ => return None,
+    })
+}
+
+struct Linker {
+    text: String,
+    /// Names of the variables that are.
+    declared: HashSet<String>,
+    /// Binding number of the next buffer that is declared and not used.
+    unused: u32,
+}
+
+impl Linker {
+    /// Adds the module of a step, whose used buffers have these binding numbers. A number that an
+    /// earlier part declared names that part's buffer.
+    fn add(
+        &mut self,
+        step: &Step,
+        prefix: &str,
+        numbers: &HashMap<&str, u32>,
+        mistakes: &[Mistake],
+    ) {
+        let source = shader::source(step.kernel.module);
+        let text = source.map(|s| s.module_with(mistakes)).unwrap_or_default();
+        let items = items(&text);
+        let mut names = HashMap::new();
+        for item in &items {
+            let Some((_, name)) = item.declares() else {
+                continue;
+            };
+            let shared = numbers.get(name).map(|number| format!("buffer_{number}"));
+            names.insert(name, shared.unwrap_or_else(|| format!("{prefix}{name}")));
+        }
+        self.text += &format!("\n// {prefix} {}: {:?}\n", step.label, step.kernel);
+        for item in &items {
+            self.item(item, &step.kernel, numbers, &names);
+        }
+    }
+
+    fn item(
+        &mut self,
+        item: &Item,
+        kernel: &Kernel,
+        numbers: &HashMap<&str, u32>,
+        names: &HashMap<&str, String>,
+    ) {
+        self.text += &item.before();
+        let renamed = item.renamed(names);
+        match item.declares() {
+            Some(("override", name)) => {
+                let value = kernel.constants.iter().find(|(n, _)| *n == name);
+                let declared = renamed.trim_start_matches("override").trim_end_matches(';');
+                let (head, default) = declared.split_once('=').unwrap_or((declared, ""));
+                let value = match value {
+                    Some((_, value)) if head.trim_end().ends_with("bool") => {
+                        (*value != 0.0).to_string()
+                    }
+                    Some((_, value)) => value.to_string(),
+                    None => default.trim().to_owned(),
+                };
+                self.text += &format!("const{} = {value};", head.trim_end());
+            }
+            Some(("var", name)) if item.is_bound() => {
+                let number = numbers.get(name).copied().unwrap_or_else(|| {
+                    self.unused += 1;
+                    self.unused - 1
+                });
+                // Another part may have declared it.
+                if self.declared.insert(names[name].clone()) {
+                    self.text += &format!("@group(0) @binding({number}) {renamed}");
+                }
+            }
+            _ => self.text += &renamed,
+        }
+    }
+}
+
+/// A declaration of a module, with the comments before it.
+struct Item<'t> {
+    tokens: Vec<&'t str>,
+}
+
+const DECLARATIONS: [&str; 6] = ["alias", "const", "fn", "override", "struct", "var"];
+
+/// Cuts a module into its declarations.
+fn items(text: &str) -> Vec<Item<'_>> {
+    let (mut items, mut tokens, mut depth) = (Vec::new(), Vec::new(), 0);
+    for token in tokenize(text) {
+        tokens.push(token);
+        match token {
+            "{" | "(" | "[" => depth += 1,
+            "}" | ")" | "]" => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && (token == "}" || token == ";") {
+            items.push(Item { tokens: std::mem::take(&mut tokens) });
+        }
+    }
+    items.push(Item { tokens });
+    items
+}
+
+/// Words and numbers, comments, and every other character alone.
+fn tokenize(text: &str) -> Vec<&str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let (mut tokens, mut rest) = (Vec::new(), text);
+    while let Some(first) = rest.chars().next() {
+        let end = if rest.starts_with("//") {
+            rest.find('\n')
+        } else if is_word(first) {
+            rest.find(|c| !is_word(c))
+        } else {
+            Some(first.len_utf8())
+        };
+        let (token, after) = rest.split_at(end.unwrap_or(rest.len()));
+        tokens.push(token);
+        rest = after;
+    }
+    tokens
+}
+
+impl<'t> Item<'t> {
+    /// Where its declaration starts, behind comments and attributes.
+    fn start(&self) -> usize {
+        let found = self.tokens.iter().position(|t| DECLARATIONS.contains(t));
+        found.unwrap_or(self.tokens.len())
+    }
+
+    /// Kind and name of what it declares.
+    fn declares(&self) -> Option<(&'t str, &'t str)> {
+        let (&kind, after) = self.tokens[self.start()..].split_first()?;
+        let mut after = after.iter().copied();
+        // `var<storage, read> name`
+        if after.clone().next() == Some("<") {
+            after.find(|t| *t == ">");
+        }
+        let name = after.find(|t| t.starts_with(|c: char| c.is_ascii_alphabetic()))?;
+        Some((kind, name))
+    }
+
+    /// A buffer or a texture.
+    fn is_bound(&self) -> bool {
+        self.tokens[..self.start()].contains(&"binding")
+    }
+
+    /// The comments before its declaration.
+    fn before(&self) -> String {
+        let kept = |t: &&&str| t.starts_with("//") || t.trim().is_empty();
+        self.tokens[..self.start()].iter().filter(kept).copied().collect()
+    }
+
+    /// Its declaration with these names, and without the attributes of an entry point's parameters.
+    fn renamed(&self, names: &HashMap<&str, String>) -> String {
+        let declaration = &self.tokens[self.start()..];
+        let is_struct = declaration.first() == Some(&"struct");
+        let mut text = String::new();
+        let mut before = "";
+        let mut tokens = declaration.iter().enumerate();
+        while let Some((i, &token)) = tokens.next() {
+            if token == "@" {
+                tokens.find(|(_, t)| **t == ")");
+                continue;
+            }
+            let next = declaration[i + 1..].iter().find(|t| !t.trim().is_empty());
+            let member = before == "." || is_struct && next == Some(&":");
+            match names.get(token) {
+                Some(name) if !member => text.push_str(name),
+                _ => text.push_str(token),
+            }
+            before = token;
+        }
+        text
+    }
+}
