@@ -11,7 +11,7 @@ override KEEP_LESS2: f32;     // 1 - beta2
 override LOG_BETA1: f32;
 override LOG_BETA2: f32;
 
-@group(0) @binding(0) var<storage, read> state: StepState;  // common.wgsl
+@group(0) @binding(0) var<storage, read> state: StepState;  // common.wgsl; this step is counted
 @group(0) @binding(1) var<storage, read> grads: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> params: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;
@@ -34,7 +34,7 @@ fn update(@builtin(global_invocation_id) id: vec3<u32>) {
     if i >= COUNT {
         return;
     }
-    let t = f32(state.step + 1u);
+    let t = f32(state.step);
     let rate = RATE * sqrt(correction(LOG_BETA2, t)) / correction(LOG_BETA1, t);
     let g = grads[i];
     let m_next = m[i] + (g - m[i]) * KEEP_LESS1;

@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`model`] | **the screen**: the model, the train step, and its sibling plans |
 //! | [`layers`] | stacks of layers: forward left to right, backward right to left |
+//! | [`fuse`] | a plan in fewer steps, for GPUs |
 //! | [`ops`] | one file per shader: specification → steps, CPU twin |
 //! | [`plan`] | plan, slots, steps; static checks; shader reflection; CPU executor |
 //! | [`gpu`] | device, compilation, replay, readback; alone in naming wgpu |
@@ -39,6 +40,7 @@ pub mod eval;
 pub mod event;
 pub mod explore;
 pub mod faults;
+pub mod fuse;
 pub mod gpu;
 pub mod layers;
 pub mod layout;

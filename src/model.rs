@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::fuse;
 use crate::layers::{Kind, Layer, Stack};
 use crate::ops::adam::{self, Adam};
 use crate::ops::conv::{Conv, Padding};
@@ -256,9 +257,9 @@ pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, caps: &Ca
     let dq = reparam::backward(&mut p, kl_term, latent, dz); //              [B,2L]
     encoder.backward_all_params(&mut p, &enc, dq); //                        nobody needs dx
     // update
-    adam::update(&mut p, state, arenas, adam); //                            one dispatch for all
     state::advance(&mut p, state, feed.count(batch), 1);
-    p
+    adam::update(&mut p, state, arenas, adam); //                            one dispatch for all
+    fuse::fold(p) //                                                         where the adapter gains by it
 }
 
 /// The terms of the ELBO of each image of a split, one noise draw each, into `terms`.

@@ -272,7 +272,7 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
         ),
         (
             "bias correction one step ahead",
-            Shader("adam", "state.step + 1u", "state.step + 2u", adam),
+            Shader("adam", "f32(state.step)", "f32(state.step + 1u)", adam),
         ),
         (
             "a tail batch divided by the size of a full one",

@@ -110,7 +110,7 @@ const PLAIN: Tuning = Tuning {
     variant: Some(Variant::Plain),
     texels: Some(false),
     groups: None,
-    bundles: Some(false),
+    fuse: Some(false),
 };
 
 struct Tuner<'a> {

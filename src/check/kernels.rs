@@ -225,8 +225,8 @@ async fn far_out(gpu: &Gpu) -> Result<Section, GpuError> {
         beta: 4.0,
     };
     elbo::batch_means(&mut plan, kl_term, logpx_z, latent, state);
-    adam::update(&mut plan, state, arenas, Adam::default());
     state::advance(&mut plan, state, IMAGES, 1);
+    adam::update(&mut plan, state, arenas, Adam::default());
 
     let mut pair = Pair::new(gpu, &[&plan])?;
     let far = StepState {

@@ -97,7 +97,7 @@ struct Common {
     #[arg(long, global = true, help_heading = "Adapter")]
     backend: Option<Backend>,
     /// Leave features unused, to try a fallback: subgroups, texels, timestamps,
-    /// bundles
+    /// fusion
     #[arg(
         long,
         global = true,
@@ -112,9 +112,9 @@ struct Common {
     /// Pin the convolution kernels: plain, thin, tile, broadcast or workgroup
     #[arg(long, global = true, value_name = "NAME", help_heading = "Adapter")]
     variant: Option<Variant>,
-    /// Let steps that do not depend on each other share a dispatch, as on GPUs
+    /// Run the step in few dispatches, as GPUs do anyway
     #[arg(long, global = true, help_heading = "Adapter")]
-    bundles: bool,
+    fuse: bool,
     /// Leave aside what `bench --tune` found
     #[arg(long, global = true, help_heading = "Adapter")]
     untuned: bool,
@@ -135,7 +135,7 @@ impl Common {
             checked: self.checked,
             tuning: Tuning {
                 variant: self.variant,
-                bundles: self.bundles.then_some(true),
+                fuse: self.fuse.then_some(true),
                 ..Tuning::default()
             },
         }

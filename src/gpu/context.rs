@@ -81,8 +81,8 @@ pub enum Feature {
     Texels,
     /// GPU timestamps.
     Timestamps,
-    /// Dispatches of several steps.
-    Bundles,
+    /// Dispatches that do the work of several steps.
+    Fusion,
 }
 
 impl std::str::FromStr for Feature {
@@ -93,9 +93,9 @@ impl std::str::FromStr for Feature {
             "subgroups" => Ok(Feature::Subgroups),
             "texels" => Ok(Feature::Texels),
             "timestamps" => Ok(Feature::Timestamps),
-            "bundles" => Ok(Feature::Bundles),
+            "fusion" => Ok(Feature::Fusion),
             _ => Err(format!(
-                "unknown feature `{text}`: use subgroups, texels, timestamps or bundles"
+                "unknown feature `{text}`: use subgroups, texels, timestamps or fusion"
             )),
         }
     }
@@ -199,7 +199,7 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         texels: software,
         software,
         timestamps: timestamps && on(Feature::Timestamps),
-        bundles: !software,
+        fuse: !software,
         max_buffers: (limits.max_storage_buffers_per_shader_stage as usize).clamp(8, MOST_BUFFERS),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         pinned: None,
@@ -213,7 +213,7 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         kind: kind(info.device_type),
         caps: Caps {
             texels: caps.texels && on(Feature::Texels),
-            bundles: caps.bundles && on(Feature::Bundles),
+            fuse: caps.fuse && on(Feature::Fusion),
             ..caps
         },
         workgroup_memory: limits.max_compute_workgroup_storage_size,

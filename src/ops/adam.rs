@@ -42,7 +42,7 @@ pub struct Arenas {
     pub v: SlotId,
 }
 
-/// Appends the update of every parameter.
+/// Appends the update of every parameter, behind the step that counts the update in `state`.
 pub fn update(plan: &mut Plan, state: SlotId, arenas: Arenas, adam: Adam) {
     let count = plan[arenas.params].len();
     let constants = [
@@ -55,7 +55,7 @@ pub fn update(plan: &mut Plan, state: SlotId, arenas: Arenas, adam: Adam) {
         ("LOG_BETA2", adam.beta2.ln()),
     ];
     let twin = move |t: &Tensors| {
-        let step = f64::from(StepState::of(t).step + 1);
+        let step = f64::from(StepState::of(t).step);
         let rate = adam.rate * (1.0 - adam.beta2.powf(step)).sqrt() / (1.0 - adam.beta1.powf(step));
         let grads = t.floats("grads");
         let (mut params, mut m) = (t.floats_mut("params"), t.floats_mut("m"));

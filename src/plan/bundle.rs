@@ -48,7 +48,7 @@ impl Plan {
     /// [`PlanError::Step`] where a step and its shader disagree.
     pub fn bundles(&self) -> Result<Vec<Bundle>, PlanError> {
         let parts: Vec<Part> = self.steps().iter().map(Part::of).collect::<Result<_, _>>()?;
-        if !self.caps.bundles {
+        if !self.caps.fuse {
             return Ok((0..parts.len()).map(|step| vec![step]).collect());
         }
         // What each step stands behind.
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn without_bundles_a_dispatch_is_a_step() {
         let plan = step(&Caps {
-            bundles: false,
+            fuse: false,
             ..Caps::portable()
         });
         let alone: Vec<Bundle> = (0..plan.steps().len()).map(|i| vec![i]).collect();

@@ -17,8 +17,9 @@ pub struct Caps {
     pub software: bool,
     /// GPU timestamps can be taken between dispatches of one pass.
     pub timestamps: bool,
-    /// Steps that do not depend on each other share a dispatch.
-    pub bundles: bool,
+    /// Fold steps into their neighbours, and let those that do not depend on each other share a
+    /// dispatch.
+    pub fuse: bool,
     /// Storage buffers that a dispatch may bind.
     pub max_buffers: usize,
     /// Largest storage buffer that one binding may show, in bytes.
@@ -45,7 +46,7 @@ impl Caps {
             texels: false,
             software: false,
             timestamps: false,
-            bundles: true,
+            fuse: true,
             max_buffers: 8,
             max_binding_bytes: 128 << 20,
             pinned: None,

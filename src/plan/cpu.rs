@@ -66,6 +66,11 @@ impl Tensors {
         }
     }
 
+    /// The tensor of that name, whatever its type.
+    pub fn values(&self, name: &str) -> RefMut<'_, Values> {
+        self.cell(name).borrow_mut()
+    }
+
     fn cell(&self, name: &str) -> &RefCell<Values> {
         let found = self.values.iter().find(|(n, _)| *n == name);
         &found

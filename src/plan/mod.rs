@@ -106,6 +106,12 @@ pub struct Kernel {
 }
 
 impl Kernel {
+    /// The value of a WGSL `override` constant.
+    pub fn constant(&self, name: &str) -> Option<f64> {
+        let found = self.constants.iter().find(|(n, _)| *n == name);
+        found.map(|(_, value)| *value)
+    }
+
     /// What the shader says of it, or what is wrong with the shader.
     pub fn reflect(&self) -> Result<&'static shader::Entry, String> {
         shader::reflect(self.module, self.entry)
@@ -131,6 +137,14 @@ pub struct Step {
     pub grid: [u32; 3],
     /// Useful floating-point operations, a multiply-add counted as two.
     pub flops: u64,
+}
+
+impl Step {
+    /// The slot that is bound to a WGSL variable.
+    pub fn bound(&self, name: &str) -> Option<SlotId> {
+        let found = self.bindings.iter().find(|(n, _)| *n == name);
+        found.map(|(_, slot)| *slot)
+    }
 }
 
 /// An ordered list of steps over named slots.
@@ -239,6 +253,23 @@ impl Plan {
     /// The steps, to be rewritten; [`Plan::check`] judges the result.
     pub fn steps_mut(&mut self) -> &mut [Step] {
         &mut self.steps
+    }
+
+    /// Puts steps in the place of others, where the first of these stood.
+    pub fn replace(&mut self, old: &[usize], new: Vec<Step>) {
+        let Some(&first) = old.iter().min() else {
+            return;
+        };
+        let mut steps: Vec<Step> = Vec::new();
+        for (i, step) in std::mem::take(&mut self.steps).into_iter().enumerate() {
+            if i == first {
+                steps.extend(new.iter().cloned());
+            }
+            if !old.contains(&i) {
+                steps.push(step);
+            }
+        }
+        self.steps = steps;
     }
 
     /// Useful floating-point operations of one run.

@@ -1,7 +1,7 @@
 //! The shader modules and what they say about themselves.
 //!
 //! A module is `common.wgsl` followed by its own file. Those which draw stand on `common/philox.wgsl`
-//! too. The tiled convolutions stand on two more: `common/conv.wgsl`, and `common/buffers.wgsl` or
+//! too, those which pass the latent space on `common/reparam.wgsl`. The tiled convolutions stand on two more: `common/conv.wgsl`, and `common/buffers.wgsl` or
 //! `common/texels.wgsl` for where images lie.
 //! Binding names, access, types and workgroup sizes are read from the WGSL with naga, so that Rust
 //! never repeats them.
@@ -37,6 +37,7 @@ pub struct Source {
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
 
 const COMMON_PHILOX: &str = include_str!("../../shaders/common/philox.wgsl");
+const COMMON_REPARAM: &str = include_str!("../../shaders/common/reparam.wgsl");
 const COMMON_CONV: &str = include_str!("../../shaders/common/conv.wgsl");
 const COMMON_BUFFERS: &str = include_str!("../../shaders/common/buffers.wgsl");
 const COMMON_TEXELS: &str = include_str!("../../shaders/common/texels.wgsl");
@@ -75,6 +76,7 @@ pub const SOURCES: &[Source] = &[
     source!("elbo"),
     source!("fetch"),
     source!("importance"),
+    source!("latent"),
     source!("peak"),
     source!("reduce"),
     source!("reparam"),
@@ -94,6 +96,9 @@ impl Source {
         let mut parts = vec![("common", COMMON)];
         if ["fetch", "rng"].contains(&self.file) {
             parts.push(("common/philox", COMMON_PHILOX));
+        }
+        if ["latent", "reparam"].contains(&self.file) {
+            parts.push(("common/reparam", COMMON_REPARAM));
         }
         match self.quads {
             None => {}

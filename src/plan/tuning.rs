@@ -16,8 +16,8 @@ pub struct Tuning {
     pub texels: Option<bool>,
     /// [`Caps::groups`].
     pub groups: Option<usize>,
-    /// [`Caps::bundles`].
-    pub bundles: Option<bool>,
+    /// [`Caps::fuse`].
+    pub fuse: Option<bool>,
 }
 
 impl Tuning {
@@ -28,7 +28,7 @@ impl Tuning {
             pinned: self.variant.or(caps.pinned),
             texels: self.texels.unwrap_or(caps.texels),
             groups: self.groups.unwrap_or(caps.groups),
-            bundles: self.bundles.unwrap_or(caps.bundles),
+            fuse: self.fuse.unwrap_or(caps.fuse),
             ..caps.clone()
         }
     }
@@ -40,11 +40,9 @@ impl fmt::Display for Tuning {
             .texels
             .map(|on| if on { "textures" } else { "buffers" });
         let groups = self.groups.map(|groups| format!("{groups} groups"));
-        let bundles = self
-            .bundles
-            .map(|on| if on { "bundles" } else { "no bundles" });
+        let fused = self.fuse.map(|on| if on { "fused" } else { "unfused" });
         let variant = self.variant.map(Variant::name);
-        let parts = [variant, images, groups.as_deref(), bundles];
+        let parts = [variant, images, groups.as_deref(), fused];
         let named: Vec<&str> = parts.into_iter().flatten().collect();
         match &named[..] {
             [] => f.write_str("the adapter's own"),
@@ -64,17 +62,17 @@ mod tests {
         let choice = Tuning {
             texels: Some(true),
             groups: Some(7),
-            bundles: Some(false),
+            fuse: Some(false),
             ..Tuning::default()
         };
         let expected = Caps {
             texels: true,
             groups: 7,
-            bundles: false,
+            fuse: false,
             ..caps.clone()
         };
         assert_eq!(choice.apply(&caps), expected);
-        assert_eq!(choice.to_string(), "textures, 7 groups, no bundles");
+        assert_eq!(choice.to_string(), "textures, 7 groups, unfused");
         assert_eq!(Tuning::default().to_string(), "the adapter's own");
     }
 }

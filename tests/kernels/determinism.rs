@@ -1,7 +1,7 @@
 //! The same plan on the same adapter gives the same bits, however its runs are submitted: sums have
 //! a fixed order, and nothing races. (tests/train.rs holds whole runs to it.)
 
-use crate::common::suite::step::{BATCH, feed, images, pinned, small_model};
+use crate::common::suite::step::{BATCH, as_gpus, feed, images, pinned, small_model};
 use crate::common::{adapter_name, gpu};
 use cvae_gpu::gpu::{Memory, Replay};
 use cvae_gpu::model::{self, Model};
@@ -88,6 +88,6 @@ fn steps_give_the_same_bits_twice_in_tile_kernels_in_buffers() {
 }
 
 #[test]
-fn steps_give_the_same_bits_twice_in_workgroup_kernels() {
-    check(&pinned(gpu(), Variant::Workgroup, false), &small_model());
+fn steps_give_the_same_bits_twice_as_gpus_run_them() {
+    check(&as_gpus(gpu()), &small_model());
 }

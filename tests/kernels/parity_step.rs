@@ -5,7 +5,7 @@ crate::tests! { step:
     train_step_and_evaluation_agree_with_the_cpu_in_plain_kernels,
     train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_textures,
     train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers,
-    train_step_and_evaluation_agree_with_the_cpu_in_workgroup_kernels,
+    train_step_and_evaluation_agree_with_the_cpu_as_gpus_run_them,
     steps_of_weighted_losses_on_drawn_images_agree_with_the_cpu,
 }
 

@@ -42,7 +42,7 @@ fn update(gpu: &Gpu, report: &mut Report, t: u32, adam: Adam, weights: &[f32]) {
     adam::update(&mut p, state, arenas, adam);
     let mut pair = Pair::new(gpu, &[&p]);
     let before = StepState {
-        step: t - 1,
+        step: t,
         ..start()
     };
     pair.set_words(&p, "state", &before.to_words());

@@ -275,11 +275,14 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers(g
     );
 }
 
-pub fn train_step_and_evaluation_agree_with_the_cpu_in_workgroup_kernels(gpu: &Gpu) {
-    check(
-        gpu,
-        &pinned(gpu, Variant::Workgroup, false),
-        &small_model(),
-        |_| (),
-    );
+/// A GPU with the buffers of this adapter: in what it runs, steps are fused and share dispatches.
+pub fn as_gpus(gpu: &Gpu) -> Caps {
+    Caps {
+        max_buffers: gpu.caps().max_buffers,
+        ..Caps::gpu()
+    }
+}
+
+pub fn train_step_and_evaluation_agree_with_the_cpu_as_gpus_run_them(gpu: &Gpu) {
+    check(gpu, &as_gpus(gpu), &small_model(), |_| ());
 }

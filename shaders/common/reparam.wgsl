@@ -1,0 +1,39 @@
+// The reparameterization of one latent dimension: what is drawn, its log-densities, its gradient.
+
+override BATCH: u32;
+override LATENT: u32;
+override ANALYTIC: bool;  // gradient of the analytic KL instead of the Monte Carlo one
+override BETA: f32;       // weight of the KL term in the loss
+
+const LOG_2_PI = 1.8378770664;
+
+struct Drawn {
+    z: f32,
+    prior: f32,       // -2 log p(z)
+    posterior: f32,   // -2 log q(z|x)
+    divergence: f32,  // 2 KL, analytic
+}
+
+fn draw_code(mean: f32, logvar: f32, noise: f32) -> Drawn {
+    let z = mean + exp(0.5 * logvar) * noise;
+    let offset = z - mean;
+    return Drawn(
+        z,
+        z * z + LOG_2_PI,
+        offset * offset * exp(-logvar) + logvar + LOG_2_PI,
+        exp(logvar) + mean * mean - 1.0 - logvar,
+    );
+}
+
+// Gradients of the mean loss over the batch on mean and log-variance, where BETA weighs the KL term
+// and dz comes from the decoder. In the Monte Carlo form log q(z|x) gives no net gradient on the
+// mean, because (z - mean)^2 exp(-logvar) = noise^2.
+fn code_gradient(mean: f32, logvar: f32, noise: f32, z: f32, dz: f32) -> vec2<f32> {
+    let spread = 0.5 * noise * exp(0.5 * logvar);
+    let scale = BETA / f32(BATCH);
+    if ANALYTIC {
+        return vec2(dz + mean * scale, dz * spread + 0.5 * scale * (exp(logvar) - 1.0));
+    }
+    let total = dz + z * scale;
+    return vec2(total, total * spread - 0.5 * scale);
+}

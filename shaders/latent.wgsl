@@ -1,0 +1,140 @@
+// Through the latent space in one dispatch, a workgroup per image: the encoder's dense layer, the
+// reparameterization and the decoder's dense layer; and the same way back. Each alone has next to
+// nothing to compute, and on a GPU would take as long as a convolution.
+//
+// All that the plain kernels give is stored, as they store it.
+
+override IN: u32;      // features that the encoder's dense layer reads
+override OUT: u32;     // features that the decoder's dense layer gives
+override RELU: bool;   // the decoder's: y = max(0, .)
+override GATED: bool;  // input gradient: zero where x, itself a ReLU's output, is 0
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;                // [BATCH, IN]
+@group(0) @binding(1) var<storage, read> enc_weights: array<f32>;      // [IN, 2·LATENT]
+@group(0) @binding(2) var<storage, read> enc_bias: array<f32>;         // [2·LATENT]
+@group(0) @binding(3) var<storage, read_write> q_out: array<f32>;      // [BATCH, 2·LATENT]
+@group(0) @binding(4) var<storage, read> eps: array<f32>;              // [BATCH, LATENT]
+@group(0) @binding(5) var<storage, read_write> z_out: array<f32>;      // [BATCH, LATENT]
+@group(0) @binding(6) var<storage, read_write> logpz: array<f32>;      // [BATCH]
+@group(0) @binding(7) var<storage, read_write> logqz_x: array<f32>;    // [BATCH]
+@group(0) @binding(8) var<storage, read_write> kl: array<f32>;         // [BATCH]
+@group(0) @binding(9) var<storage, read> dec_weights: array<f32>;      // [LATENT, OUT]
+@group(0) @binding(10) var<storage, read> dec_bias: array<f32>;        // [OUT]
+@group(0) @binding(11) var<storage, read_write> y: array<f32>;         // [BATCH, OUT]
+@group(0) @binding(12) var<storage, read> q: array<f32>;               // [BATCH, 2·LATENT]
+@group(0) @binding(13) var<storage, read> z: array<f32>;               // [BATCH, LATENT]
+@group(0) @binding(14) var<storage, read> dy: array<f32>;              // [BATCH, OUT]
+@group(0) @binding(15) var<storage, read_write> dz: array<f32>;        // [BATCH, LATENT]
+@group(0) @binding(16) var<storage, read_write> dq: array<f32>;        // [BATCH, 2·LATENT]
+@group(0) @binding(17) var<storage, read_write> dx: array<f32>;        // [BATCH, IN]
+
+const WIDTH = 256u;
+var<workgroup> partial: array<vec4<f32>, 256>;
+// The image's mean and log-variance, then its code; on the way back their gradients.
+var<workgroup> moments: array<f32, 16>;
+var<workgroup> code: array<f32, 8>;
+
+// Sums one vector of each invocation in a fixed order.
+fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
+    workgroupBarrier();  // all have read the sum before
+    partial[lane] = value;
+    for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
+        workgroupBarrier();
+        if lane < stride {
+            partial[lane] += partial[lane + stride];
+        }
+    }
+    workgroupBarrier();
+    return partial[0];
+}
+
+@compute @workgroup_size(256)
+fn forward(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = group.x;
+    let width = 2u * LATENT;
+    // Four features at a time; past the last one, the last again.
+    for (var first = 0u; first < width; first += 4u) {
+        let o = min(first + vec4(0u, 1u, 2u, 3u), vec4(width - 1u));
+        var sum = vec4(0.0);
+        for (var i = lane; i < IN; i += WIDTH) {
+            let at = i * width + o;
+            sum += x[row * IN + i] * vec4(
+                enc_weights[at.x], enc_weights[at.y], enc_weights[at.z], enc_weights[at.w]);
+        }
+        let total = sum_over_workgroup(sum, lane);
+        if lane < min(4u, width - first) {
+            let feature = first + lane;
+            moments[feature] = total[lane] + enc_bias[feature];
+            q_out[row * width + feature] = moments[feature];
+        }
+    }
+    workgroupBarrier();
+    if lane == 0u {
+        var sum = Drawn();
+        for (var d = 0u; d < LATENT; d++) {
+            let drawn = draw_code(moments[d], moments[LATENT + d], eps[row * LATENT + d]);
+            code[d] = drawn.z;
+            z_out[row * LATENT + d] = drawn.z;
+            sum.prior += drawn.prior;
+            sum.posterior += drawn.posterior;
+            sum.divergence += drawn.divergence;
+        }
+        logpz[row] = -0.5 * sum.prior;
+        logqz_x[row] = -0.5 * sum.posterior;
+        kl[row] = 0.5 * sum.divergence;
+    }
+    workgroupBarrier();
+    for (var o = lane; o < OUT; o += WIDTH) {
+        var sum = dec_bias[o];
+        for (var d = 0u; d < LATENT; d++) {
+            sum += code[d] * dec_weights[d * OUT + o];
+        }
+        y[row * OUT + o] = select(sum, max(sum, 0.0), RELU);
+    }
+}
+
+@compute @workgroup_size(256)
+fn backward(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let row = group.x;
+    for (var first = 0u; first < LATENT; first += 4u) {
+        let d = min(first + vec4(0u, 1u, 2u, 3u), vec4(LATENT - 1u));
+        var sum = vec4(0.0);
+        for (var o = lane; o < OUT; o += WIDTH) {
+            let at = d * OUT + o;
+            sum += dy[row * OUT + o] * vec4(
+                dec_weights[at.x], dec_weights[at.y], dec_weights[at.z], dec_weights[at.w]);
+        }
+        let total = sum_over_workgroup(sum, lane);
+        if lane < min(4u, LATENT - first) {
+            code[first + lane] = total[lane];
+            dz[row * LATENT + first + lane] = total[lane];
+        }
+    }
+    workgroupBarrier();
+    let width = 2u * LATENT;
+    if lane < LATENT {
+        let at = row * LATENT + lane;
+        let at_mean = row * width + lane;
+        let at_logvar = at_mean + LATENT;
+        let grad = code_gradient(q[at_mean], q[at_logvar], eps[at], z[at], code[lane]);
+        moments[lane] = grad.x;
+        moments[LATENT + lane] = grad.y;
+        dq[at_mean] = grad.x;
+        dq[at_logvar] = grad.y;
+    }
+    workgroupBarrier();
+    for (var i = lane; i < IN; i += WIDTH) {
+        var sum = 0.0;
+        for (var o = 0u; o < width; o++) {
+            sum += moments[o] * enc_weights[i * width + o];
+        }
+        let at = row * IN + i;
+        dx[at] = select(sum, 0.0, GATED && x[at] <= 0.0);
+    }
+}
