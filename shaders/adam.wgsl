@@ -10,12 +10,23 @@ override KEEP_LESS1: f32;     // 1 - beta1, rounded once
 override KEEP_LESS2: f32;     // 1 - beta2
 override LOG_BETA1: f32;
 override LOG_BETA2: f32;
+// Two gradients that `update_sums` finds as rows to be added: where they lie in the arena and how
+// long they are, in quads, and how many rows there are.
+override WEIGHTS_AT: u32 = 0u;
+override WEIGHTS_QUADS: u32 = 0u;
+override WEIGHTS_ROWS: u32 = 0u;
+override BIAS_AT: u32 = 0u;
+override BIAS_QUADS: u32 = 0u;
+override BIAS_ROWS: u32 = 0u;
 
 @group(0) @binding(0) var<storage, read> state: StepState;  // common.wgsl; this step is counted
 @group(0) @binding(1) var<storage, read> grads: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> params: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> v: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> grads_out: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read> weights_rows: array<vec4<f32>>;  // [WEIGHTS_ROWS, WEIGHTS_QUADS]
+@group(0) @binding(7) var<storage, read> bias_rows: array<vec4<f32>>;     // [BIAS_ROWS, BIAS_QUADS]
 
 // 1 - beta^t = -expm1(t log beta), within 1e-6 of its value for every t. In single precision
 // pow() and a running product of beta both lose digits, at small t and at large.
@@ -28,18 +39,46 @@ fn correction(log_beta: f32, t: f32) -> f32 {
     return -x * (1.0 + x * (0.5 + x * tail));
 }
 
-@compute @workgroup_size(64)
-fn update(@builtin(global_invocation_id) id: vec3<u32>) {
-    let i = id.x;
-    if i >= COUNT {
-        return;
-    }
+fn follow(i: u32, g: vec4<f32>) {
     let t = f32(state.step);
     let rate = RATE * sqrt(correction(LOG_BETA2, t)) / correction(LOG_BETA1, t);
-    let g = grads[i];
     let m_next = m[i] + (g - m[i]) * KEEP_LESS1;
     let v_next = v[i] + (g * g - v[i]) * KEEP_LESS2;
     m[i] = m_next;
     v[i] = v_next;
     params[i] -= rate * m_next / (sqrt(v_next) + EPSILON);
+}
+
+@compute @workgroup_size(64)
+fn update(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < COUNT {
+        follow(id.x, grads[id.x]);
+    }
+}
+
+// The same, of gradients of which two are still to be summed.
+@compute @workgroup_size(64)
+fn update_sums(@builtin(global_invocation_id) id: vec3<u32>) {
+    let i = id.x;
+    if i >= COUNT {
+        return;
+    }
+    var g = grads_out[i];
+    // Before a gradient's start these wrap around, and so are outside.
+    let weight = i - WEIGHTS_AT;
+    let bias = i - BIAS_AT;
+    if weight < WEIGHTS_QUADS {
+        g = vec4(0.0);
+        for (var r = 0u; r < WEIGHTS_ROWS; r++) {
+            g += weights_rows[r * WEIGHTS_QUADS + weight];
+        }
+        grads_out[i] = g;
+    } else if bias < BIAS_QUADS {
+        g = vec4(0.0);
+        for (var r = 0u; r < BIAS_ROWS; r++) {
+            g += bias_rows[r * BIAS_QUADS + bias];
+        }
+        grads_out[i] = g;
+    }
+    follow(i, g);
 }

@@ -20,12 +20,6 @@ fn log1p(e: f32) -> f32 {
     return value + select(0.0, 0.69314718056, large);
 }
 
-// exp(-|l|) never overflows, and both tails of the sigmoid follow from it.
-fn sigmoid(l: f32) -> f32 {
-    let e = exp(-abs(l));
-    return select(e, 1.0, l >= 0.0) / (1.0 + e);
-}
-
 fn cross_entropy(l: f32, target_value: f32) -> f32 {
     return max(l, 0.0) - l * target_value + log1p(exp(-abs(l)));
 }

@@ -22,3 +22,9 @@ fn log1p_near_zero(f: f32) -> f32 {
     let half_square = 0.5 * f * f;
     return f - (half_square - s * (half_square + even + odd));
 }
+
+// exp(-|l|) never overflows, and both tails of the sigmoid follow from it.
+fn sigmoid(l: f32) -> f32 {
+    let e = exp(-abs(l));
+    return select(e, 1.0, l >= 0.0) / (1.0 + e);
+}

@@ -20,11 +20,8 @@ fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
     if value >= VALUES || row >= BATCH {
         return;
     }
-    let words = (VALUES * BITS + 31u) / 32u;
-    let bit = value * BITS;
-    let word = images[indices[row] * words + bit / 32u];
-    let mask = (1u << BITS) - 1u;
-    x[row * VALUES + value] = f32((word >> (bit % 32u)) & mask) / f32(mask);
+    let word = images[indices[row] * words_of(VALUES, BITS) + value * BITS / 32u];
+    x[row * VALUES + value] = unpacked(word, value, BITS);
 }
 
 // A byte is 255 times the probability of a 1, but for 2^-32 of it; 0 and 255 are certain. What is drawn

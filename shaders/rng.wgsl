@@ -1,4 +1,5 @@
-// The order of the images and the noise of the latent codes, by the numbers of common/philox.wgsl.
+// The order of the images and the noise of the latent codes, by the numbers of common/philox.wgsl
+// and in the order of common/images.wgsl.
 
 override BATCH: u32;     // images in the batch
 override LATENT: u32;    // latent dimensions
@@ -9,34 +10,9 @@ override SHUFFLE: bool;  // false: file order
 @group(0) @binding(1) var<storage, read_write> indices: array<u32>;  // [BATCH]
 @group(0) @binding(2) var<storage, read_write> eps: array<f32>;      // [BATCH, LATENT]
 
-const SHUFFLE_STREAM = 0x53485546u;
-const FEISTEL_ROUNDS = 8u;
 const HALF_PI = 1.57079632679;
 const LN2_HIGH = 0.69313812256;
 const LN2_LOW = 9.0580006145e-6;
-
-// Position `at` of a permutation of 0..COUNT: a Feistel network over the next even number of
-// bits, walked until it lands inside. A bijection for every COUNT.
-fn permute(at: u32, epoch: u32, seed: vec2<u32>) -> u32 {
-    let half = (33u - countLeadingZeros(max(COUNT, 2u) - 1u)) / 2u;
-    let mask = (1u << half) - 1u;
-    var value = at;
-    loop {
-        var left = value >> half;
-        var right = value & mask;
-        for (var round = 0u; round < FEISTEL_ROUNDS; round++) {
-            let mixed = philox(vec4(right, round, epoch, SHUFFLE_STREAM), seed).x & mask;
-            let swapped = left ^ mixed;
-            left = right;
-            right = swapped;
-        }
-        value = (left << half) | right;
-        if value < COUNT {
-            break;
-        }
-    }
-    return value;
-}
 
 // indices[row]: which image of the data set stands in this row of the batch.
 @compute @workgroup_size(64)
@@ -46,11 +22,7 @@ fn shuffle(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     let at = min(state.position + row, COUNT - 1u);
-    if SHUFFLE {
-        indices[row] = permute(at, state.epoch, state.seed);
-    } else {
-        indices[row] = at;
-    }
+    indices[row] = image_at(at, COUNT, SHUFFLE, state.epoch, state.seed);
 }
 
 // -log(u) for u = (2k + 1) / 2^24, k < 2^23, by splitting off the exponent.

@@ -1,6 +1,6 @@
 //! Adam in Keras's form, over the whole parameter arena in one dispatch.
 
-use super::kernel;
+use super::{fused, kernel};
 use super::state::StepState;
 use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, SlotId, Step, groups};
@@ -79,4 +79,35 @@ pub fn update(plan: &mut Plan, state: SlotId, arenas: Arenas, adam: Adam) {
         grid: [groups(count / 4, 64), 1, 1],
         flops: 12 * count as u64,
     });
+}
+
+/// The update in one step with two sums that it waits for, of weights and of a bias; none where
+/// these are no sums into its gradients.
+pub fn update_of_sums(plan: &Plan, sums: [&Step; 2], update: &Step) -> Option<Step> {
+    let names = [
+        ["WEIGHTS_AT", "WEIGHTS_QUADS", "WEIGHTS_ROWS"],
+        ["BIAS_AT", "BIAS_QUADS", "BIAS_ROWS"],
+    ];
+    let mut constants = update.kernel.constants.clone();
+    for (sum, [at, quads, rows]) in sums.into_iter().zip(names) {
+        let (_, offset) = plan[sum.bound("y4")?].view_of?;
+        let columns = sum.kernel.constant("COLUMNS")?;
+        constants.extend([
+            (at, (offset / 4) as f64),
+            (quads, columns / 4.0),
+            (rows, sum.kernel.constant("ROWS")?),
+        ]);
+    }
+    let bindings = vec![
+        ("state", update.bound("state")?),
+        ("grads_out", update.bound("grads")?),
+        ("params", update.bound("params")?),
+        ("m", update.bound("m")?),
+        ("v", update.bound("v")?),
+        ("weights_rows", sums[0].bound("x4")?),
+        ("bias_rows", sums[1].bound("x4")?),
+    ];
+    let label = format!("{}, {}, {}", sums[0].label, sums[1].label, update.label);
+    let steps = [sums[0], sums[1], update];
+    Some(fused(plan, label, ("adam", "update_sums"), constants, bindings, update.grid, &steps))
 }

@@ -30,20 +30,31 @@ pub fn loss(plan: &mut Plan, logits: SlotId, x: SlotId) -> SlotId {
     let logits = texels::in_buffer(plan, logits);
     let values = plan[x].len() / batch;
     let result = plan.slot("logpx_z", &[batch], Role::Activation);
+    plan.push(loss_step(batch, values, [logits, x, result]));
+    result
+}
+
+fn loss_step(batch: usize, values: usize, [logits, x, result]: [SlotId; 3]) -> Step {
     let twin = move |t: &Tensors| {
         let (l, x) = (t.floats("logits"), t.floats("x"));
         for (n, sum) in t.floats_mut("logpx_z").iter_mut().enumerate() {
             *sum = logpx_z(&l[n * values..][..values], &x[n * values..][..values]);
         }
     };
-    plan.push(Step {
+    Step {
         label: "bce loss".into(),
         kernel: kernel("bce", "loss", &constants(batch, values), twin),
         bindings: vec![("logits", logits), ("x", x), ("logpx_z", result)],
         grid: [groups(batch, 1), 1, 1],
         flops: 8 * (batch * values) as u64,
-    });
-    result
+    }
+}
+
+/// Of a step that computes the loss and its gradient, the loss.
+pub fn loss_alone(plan: &Plan, both: &Step) -> Option<Step> {
+    let values = both.kernel.constant("VALUES")? as usize;
+    let slots = [both.bound("logits")?, both.bound("x")?, both.bound("logpx_z")?];
+    Some(loss_step(plan.batch, values, slots))
 }
 
 /// Appends log p(x|z), `[B]`, and the gradient of the mean loss on the logits, of their shape.

@@ -112,7 +112,8 @@ fn plain_grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
 }
 
 /// Into how many partial sums the weight gradient is split: enough to occupy the adapter, but
-/// no sum shorter than 64 positions and no more than 32 MiB of partials. On a CPU all workgroups
+/// no sum shorter than 64 positions, no more than 32 MiB of partials, and on a GPU no more than are
+/// added in one step. On a CPU all workgroups
 /// of a split run one after the other over the same images, so these should fit its cache.
 fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
     const CACHE: usize = 512 << 10;
@@ -129,7 +130,8 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
     };
     let by_length = (batch * spec.small_pixels()).div_ceil(64);
     let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
-    by_work.max(by_cache).min(by_length).min(by_memory)
+    let by_sum = if caps.software { usize::MAX } else { reduce::FEW };
+    by_work.max(by_cache).min(by_length).min(by_memory).min(by_sum)
 }
 
 fn constants(spec: &Conv, batch: usize) -> Vec<(&'static str, f64)> {

@@ -1,14 +1,14 @@
 //! Fused: the way through the latent space, forward and back.
 
 use super::fused;
-use crate::plan::{Step, groups};
+use crate::plan::{Plan, Step, groups};
 
 /// Latent dimensions that an image's workgroup has room for.
 pub const MOST: usize = 8;
 
 /// The encoder's dense layer, the sampling and the decoder's dense layer in one step; none where
 /// the layers do not fit.
-pub fn forward(encoder: &Step, sample: &Step, decoder: &Step) -> Option<Step> {
+pub fn forward(plan: &Plan, encoder: &Step, sample: &Step, decoder: &Step) -> Option<Step> {
     let constants = constants(encoder, sample, decoder)?;
     let bindings = vec![
         ("x", encoder.bound("x")?),
@@ -24,14 +24,14 @@ pub fn forward(encoder: &Step, sample: &Step, decoder: &Step) -> Option<Step> {
         ("dec_bias", decoder.bound("bias")?),
         ("y", decoder.bound("y")?),
     ];
-    let grid = [groups(encoder.kernel.constant("BATCH")? as usize, 1), 1, 1];
+    let grid = [groups(plan.batch, 1), 1, 1];
     let steps = [encoder, sample, decoder];
-    Some(fused("latent forward", ("latent", "forward"), constants, bindings, grid, &steps))
+    Some(fused(plan, "latent forward".into(), ("latent", "forward"), constants, bindings, grid, &steps))
 }
 
 /// The gradients of the decoder's dense layer, of the sampling and of the encoder's dense layer on
 /// their inputs in one step; none where the layers do not fit.
-pub fn backward(decoder: &Step, sampling: &Step, encoder: &Step) -> Option<Step> {
+pub fn backward(plan: &Plan, decoder: &Step, sampling: &Step, encoder: &Step) -> Option<Step> {
     let constants = constants(encoder, sampling, decoder)?;
     let bindings = vec![
         ("dy", decoder.bound("dy")?),
@@ -45,9 +45,9 @@ pub fn backward(decoder: &Step, sampling: &Step, encoder: &Step) -> Option<Step>
         ("x", encoder.bound("x")?),
         ("dx", encoder.bound("dx")?),
     ];
-    let grid = [groups(encoder.kernel.constant("BATCH")? as usize, 1), 1, 1];
+    let grid = [groups(plan.batch, 1), 1, 1];
     let steps = [decoder, sampling, encoder];
-    Some(fused("latent backward", ("latent", "backward"), constants, bindings, grid, &steps))
+    Some(fused(plan, "latent backward".into(), ("latent", "backward"), constants, bindings, grid, &steps))
 }
 
 type Constants = Vec<(&'static str, f64)>;

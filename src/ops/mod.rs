@@ -13,6 +13,8 @@ pub mod conv_workgroup;
 pub mod dense;
 pub mod elbo;
 pub mod fetch;
+pub mod front;
+pub mod head;
 pub mod importance;
 pub mod latent;
 pub mod peak;
@@ -24,8 +26,8 @@ pub mod texels;
 
 use std::sync::Arc;
 
-use crate::plan::cpu::Tensors;
-use crate::plan::{Kernel, SlotId, Step, Twin};
+use crate::plan::cpu::{Tensors, Values};
+use crate::plan::{Kernel, Plan, SlotId, Step, Twin};
 
 /// A kernel from its parts.
 fn kernel(
@@ -49,33 +51,47 @@ fn flag(on: bool) -> f64 {
 }
 
 /// A step that does the work of others, in their order. Its twin is theirs, one after the other:
-/// so it is judged by the plain steps, tensor by tensor.
+/// so it is judged by the plain steps, tensor by tensor. What it does not bind, it does not store.
 fn fused(
-    label: &str,
+    plan: &Plan,
+    label: String,
     (module, entry): (&'static str, &'static str),
     constants: Vec<(&'static str, f64)>,
     bindings: Vec<(&'static str, SlotId)>,
     grid: [u32; 3],
     replaced: &[&Step],
 ) -> Step {
-    let steps: Vec<Step> = replaced.iter().map(|step| (*step).clone()).collect();
-    let bound = bindings.clone();
+    // Where the plain steps find their tensors: by themselves, or in an arena that is bound.
+    let place = |slot: SlotId| {
+        let (arena, offset) = plan[slot].view_of.unwrap_or((slot, 0));
+        let own = bindings.iter().find(|(_, s)| *s == slot).map(|(n, _)| (*n, 0));
+        let within = bindings.iter().find(|(_, s)| *s == arena).map(|(n, _)| (*n, offset));
+        own.or(within)
+    };
+    let unbound = |slot: SlotId| Values::zeros(plan[slot].scalar, plan[slot].len());
+    let steps: Vec<(Twin, Vec<_>)> = replaced
+        .iter()
+        .map(|step| {
+            let tensor = |(name, slot): &(&'static str, SlotId)| (*name, place(*slot), unbound(*slot));
+            (step.kernel.twin.clone(), step.bindings.iter().map(tensor).collect())
+        })
+        .collect();
     let twin = move |t: &Tensors| {
-        for step in &steps {
-            let pairs = step.bindings.iter().filter_map(|(name, slot)| {
-                let (outer, _) = bound.iter().find(|(_, s)| s == slot)?;
-                Some((*name, *outer))
-            });
-            let pairs: Vec<_> = pairs.collect();
-            let inner = Tensors::new(pairs.iter().map(|(name, outer)| (*name, t.values(outer).clone())));
-            (step.kernel.twin)(&inner);
-            for (name, outer) in pairs {
-                *t.values(outer) = inner.values(name).clone();
+        for (twin, tensors) in &steps {
+            let inner = Tensors::new(tensors.iter().map(|(name, place, unbound)| {
+                let bound = place.map(|(outer, offset)| t.values(outer).range(offset, unbound.len()));
+                (*name, bound.unwrap_or_else(|| unbound.clone()))
+            }));
+            twin(&inner);
+            for (name, place, _) in tensors {
+                if let Some((outer, offset)) = place {
+                    t.values(outer).overwrite(*offset, &inner.values(name));
+                }
             }
         }
     };
     Step {
-        label: label.to_owned(),
+        label,
         kernel: kernel(module, entry, &constants, twin),
         bindings,
         grid,

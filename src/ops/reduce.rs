@@ -62,10 +62,12 @@ pub fn column_sums(
     });
 }
 
+/// Rows which are few enough to be added one by one.
+pub const FEW: usize = 64;
+
 /// Appends the sum of all rows of `x` into `y`. Where there are many rows, it takes two steps on
 /// a GPU, to occupy it, and a workgroup per column on a CPU, where each step costs a wake-up.
 pub fn sum_rows(plan: &mut Plan, label: &str, x: SlotId, rows: usize, y: SlotId) {
-    const FEW: usize = 64;
     if rows <= FEW {
         return column_sums(plan, label.into(), x, rows, Parts::Groups(1), y);
     }

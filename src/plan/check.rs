@@ -105,7 +105,7 @@ impl Plan {
             if slot.is_empty() {
                 return Err(fault(format!("`{}` has no elements", slot.name)));
             }
-            if binding.reads && !self.is_defined(*id, written) {
+            if binding.reads && !self.is_defined(*id, binding.writes, written) {
                 let message = format!("reads `{}` before anything wrote it", slot.name);
                 return Err(fault(message));
             }
@@ -146,8 +146,9 @@ impl Plan {
     }
 
     /// A slot may be read when the host fills it, when it lives on from run to run, when a step
-    /// wrote it, or, for an arena, when every view of it was written.
-    fn is_defined(&self, id: SlotId, written: &HashSet<SlotId>) -> bool {
+    /// wrote it, or, for an arena, when every view of it was written; or some views, if the reader
+    /// writes to the arena too, for it may add what is missing.
+    fn is_defined(&self, id: SlotId, adds: bool, written: &HashSet<SlotId>) -> bool {
         let lives_on = [
             Role::Param,
             Role::Moment,
@@ -158,11 +159,10 @@ impl Plan {
         if lives_on.contains(&self[id].role) || written.contains(&id) {
             return true;
         }
-        let mut views = self
-            .slots()
-            .filter(|(_, s)| s.view_of.is_some_and(|(arena, _)| arena == id))
-            .peekable();
-        views.peek().is_some() && views.all(|(view, _)| written.contains(&view))
+        let views = self.slots();
+        let views = views.filter(|(_, s)| s.view_of.is_some_and(|(arena, _)| arena == id));
+        let (done, missing): (Vec<_>, Vec<_>) = views.partition(|(view, _)| written.contains(view));
+        !done.is_empty() && (missing.is_empty() || adds)
     }
 }
 

@@ -18,28 +18,28 @@ pub enum Values {
 }
 
 impl Values {
-    fn zeros(scalar: Scalar, len: usize) -> Self {
+    pub(crate) fn zeros(scalar: Scalar, len: usize) -> Self {
         match scalar {
             Scalar::F32 => Values::Floats(vec![0.0; len]),
             Scalar::U32 => Values::Words(vec![0; len]),
         }
     }
 
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         match self {
             Values::Floats(v) => v.len(),
             Values::Words(v) => v.len(),
         }
     }
 
-    fn range(&self, start: usize, len: usize) -> Values {
+    pub(crate) fn range(&self, start: usize, len: usize) -> Values {
         match self {
             Values::Floats(v) => Values::Floats(v[start..start + len].to_vec()),
             Values::Words(v) => Values::Words(v[start..start + len].to_vec()),
         }
     }
 
-    fn overwrite(&mut self, start: usize, from: &Values) {
+    pub(crate) fn overwrite(&mut self, start: usize, from: &Values) {
         match (self, from) {
             (Values::Floats(to), Values::Floats(from)) => {
                 to[start..start + from.len()].copy_from_slice(from);

@@ -255,15 +255,12 @@ impl Plan {
         &mut self.steps
     }
 
-    /// Puts steps in the place of others, where the first of these stood.
-    pub fn replace(&mut self, old: &[usize], new: Vec<Step>) {
-        let Some(&first) = old.iter().min() else {
-            return;
-        };
+    /// Puts steps in the place of others, where the one at `at` stood.
+    pub fn replace(&mut self, old: &[usize], at: usize, new: &[Step]) {
         let mut steps: Vec<Step> = Vec::new();
         for (i, step) in std::mem::take(&mut self.steps).into_iter().enumerate() {
-            if i == first {
-                steps.extend(new.iter().cloned());
+            if i == at {
+                steps.extend_from_slice(new);
             }
             if !old.contains(&i) {
                 steps.push(step);

@@ -1,7 +1,7 @@
 //! The shader modules and what they say about themselves.
 //!
 //! A module is `common.wgsl` followed by its own file. Those which draw stand on `common/philox.wgsl`
-//! too, those which pass the latent space on `common/reparam.wgsl`. The tiled convolutions stand on two more: `common/conv.wgsl`, and `common/buffers.wgsl` or
+//! and `common/images.wgsl` too, those which pass the latent space on `common/reparam.wgsl`. The tiled convolutions stand on two more: `common/conv.wgsl`, and `common/buffers.wgsl` or
 //! `common/texels.wgsl` for where images lie.
 //! Binding names, access, types and workgroup sizes are read from the WGSL with naga, so that Rust
 //! never repeats them.
@@ -37,6 +37,7 @@ pub struct Source {
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
 
 const COMMON_PHILOX: &str = include_str!("../../shaders/common/philox.wgsl");
+const COMMON_IMAGES: &str = include_str!("../../shaders/common/images.wgsl");
 const COMMON_REPARAM: &str = include_str!("../../shaders/common/reparam.wgsl");
 const COMMON_CONV: &str = include_str!("../../shaders/common/conv.wgsl");
 const COMMON_BUFFERS: &str = include_str!("../../shaders/common/buffers.wgsl");
@@ -75,6 +76,8 @@ pub const SOURCES: &[Source] = &[
     source!("dense"),
     source!("elbo"),
     source!("fetch"),
+    source!("front"),
+    source!("head"),
     source!("importance"),
     source!("latent"),
     source!("peak"),
@@ -94,8 +97,9 @@ impl Source {
     /// The files it is made of, in order: stem and text.
     fn parts(&self) -> Vec<(&'static str, &'static str)> {
         let mut parts = vec![("common", COMMON)];
-        if ["fetch", "rng"].contains(&self.file) {
+        if ["fetch", "front", "rng"].contains(&self.file) {
             parts.push(("common/philox", COMMON_PHILOX));
+            parts.push(("common/images", COMMON_IMAGES));
         }
         if ["latent", "reparam"].contains(&self.file) {
             parts.push(("common/reparam", COMMON_REPARAM));
