@@ -57,7 +57,10 @@ fn train_step(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("kernel");
     for (index, bundle) in rig.bundles().iter().enumerate() {
-        let steps: Vec<&Step> = bundle.iter().map(|&step| &rig.plan().steps()[step]).collect();
+        let steps: Vec<&Step> = bundle
+            .iter()
+            .map(|&step| &rig.plan().steps()[step])
+            .collect();
         let bytes = steps.iter().map(|step| rig.plan().step_bytes(step)).sum();
         let labels: Vec<&str> = steps.iter().map(|step| step.label.as_str()).collect();
         group.throughput(Throughput::Bytes(bytes));

@@ -12,7 +12,13 @@ use crate::plan::{Plan, SlotId, Step};
 /// The plan with steps folded into each other, where the adapter gains by it.
 pub fn fold(mut plan: Plan) -> Plan {
     if plan.caps.fuse {
-        for rule in [batch_and_conv1, latent, layer_and_loss, latent_gradient, adam_of_sums] {
+        for rule in [
+            batch_and_conv1,
+            latent,
+            layer_and_loss,
+            latent_gradient,
+            adam_of_sums,
+        ] {
             if let Some(rewrite) = rule(&plan).filter(|r| fits(&plan, &r.new)) {
                 plan.replace(&rewrite.old, rewrite.at, &rewrite.new);
             }
@@ -66,8 +72,16 @@ fn layer_and_loss(plan: &Plan) -> Option<Rewrite> {
     let steps = plan.steps();
     let loss = find(plan, ("bce", "loss_and_grad"), None)?;
     let (logits, slopes) = (steps[loss].bound("logits")?, steps[loss].bound("dlogits")?);
-    let layer = find(plan, ("conv_thin", "adjoint"), Some(("picture_out", logits)))?;
-    let gradient = find(plan, ("conv_thin", "correlate_gated"), Some(("big", slopes)))?;
+    let layer = find(
+        plan,
+        ("conv_thin", "adjoint"),
+        Some(("picture_out", logits)),
+    )?;
+    let gradient = find(
+        plan,
+        ("conv_thin", "correlate_gated"),
+        Some(("big", slopes)),
+    )?;
     let step = head::forward_and_back(plan, &steps[layer], &steps[loss], &steps[gradient])?;
     Some(Rewrite {
         old: vec![layer, loss, gradient],
@@ -80,8 +94,16 @@ fn layer_and_loss(plan: &Plan) -> Option<Rewrite> {
 fn latent(plan: &Plan) -> Option<Rewrite> {
     let steps = plan.steps();
     let sample = find(plan, ("reparam", "sample"), None)?;
-    let encoder = find(plan, ("dense", "forward"), Some(("y", steps[sample].bound("q")?)))?;
-    let decoder = find(plan, ("dense", "forward"), Some(("x", steps[sample].bound("z_out")?)))?;
+    let encoder = find(
+        plan,
+        ("dense", "forward"),
+        Some(("y", steps[sample].bound("q")?)),
+    )?;
+    let decoder = find(
+        plan,
+        ("dense", "forward"),
+        Some(("x", steps[sample].bound("z_out")?)),
+    )?;
     let step = latent::forward(plan, &steps[encoder], &steps[sample], &steps[decoder])?;
     Some(Rewrite {
         old: vec![encoder, sample, decoder],
@@ -94,8 +116,16 @@ fn latent(plan: &Plan) -> Option<Rewrite> {
 fn latent_gradient(plan: &Plan) -> Option<Rewrite> {
     let steps = plan.steps();
     let sampling = find(plan, ("reparam", "backward"), None)?;
-    let decoder = find(plan, ("dense", "input_grad"), Some(("dx", steps[sampling].bound("dz")?)))?;
-    let encoder = find(plan, ("dense", "input_grad"), Some(("dy", steps[sampling].bound("dq")?)))?;
+    let decoder = find(
+        plan,
+        ("dense", "input_grad"),
+        Some(("dx", steps[sampling].bound("dz")?)),
+    )?;
+    let encoder = find(
+        plan,
+        ("dense", "input_grad"),
+        Some(("dy", steps[sampling].bound("dq")?)),
+    )?;
     let step = latent::backward(plan, &steps[decoder], &steps[sampling], &steps[encoder])?;
     Some(Rewrite {
         old: vec![decoder, sampling, encoder],

@@ -184,9 +184,9 @@ fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
             "grad/decoder.deconv3.kernel",
         ),
         (
-            "reparam",
-            "total * noise - 0.5 * scale",
-            "total * noise",
+            "common/reparam",
+            "total * spread - 0.5 * scale",
+            "total * spread",
             "reparam backward",
             "dq",
             "grad/encoder.dense.bias",

@@ -16,6 +16,8 @@ mod golden;
 mod parity;
 #[path = "kernels/parity_conv.rs"]
 mod parity_conv;
+#[path = "kernels/parity_fused.rs"]
+mod parity_fused;
 #[path = "kernels/parity_state.rs"]
 mod parity_state;
 

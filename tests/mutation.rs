@@ -16,7 +16,7 @@ use std::thread::{self, ScopedJoinHandle};
 
 use common::mutants::{files, products_turned};
 use common::report::Report;
-use common::suite::{convolutions, golden, kernels, state, step};
+use common::suite::{convolutions, fused, golden, kernels, state, step};
 use common::{checked_gpu, say};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::{self, Feed, Loss, Model};
@@ -170,7 +170,7 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
         (
             "the analytic divergence instead of Monte Carlo's",
             Shader(
-                "reparam",
+                "common/reparam",
                 "if ANALYTIC {",
                 "if true {",
                 kernels::sampling_and_its_gradient_agree_with_their_twins,
@@ -189,7 +189,7 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
         (
             "Monte Carlo's divergence instead of the analytic one",
             Shader(
-                "reparam",
+                "common/reparam",
                 "if ANALYTIC {",
                 "if false {",
                 kernels::sampling_and_its_gradient_agree_with_their_twins,
@@ -198,7 +198,7 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
         (
             "beta forgotten in the gradient of Monte Carlo's divergence",
             Shader(
-                "reparam",
+                "common/reparam",
                 "BETA / f32(BATCH)",
                 "select(1.0, BETA, ANALYTIC) / f32(BATCH)",
                 kernels::sampling_and_its_gradient_agree_with_their_twins,
@@ -207,7 +207,7 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
         (
             "beta forgotten in the gradient of the analytic divergence",
             Shader(
-                "reparam",
+                "common/reparam",
                 "BETA / f32(BATCH)",
                 "select(BETA, 1.0, ANALYTIC) / f32(BATCH)",
                 kernels::sampling_and_its_gradient_agree_with_their_twins,
@@ -252,6 +252,24 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
                 "workgroupBarrier();  // all have multiplied what was there",
                 "",
                 convolutions::workgroup_kernels_agree_with_their_twins,
+            ),
+        ),
+        (
+            "a sum read before all have added to it",
+            Shader(
+                "latent",
+                "        workgroupBarrier();\n        if lane < stride {",
+                "        if lane < stride {",
+                fused::the_way_through_the_latent_space_agrees_with_its_steps,
+            ),
+        ),
+        (
+            "the row above a band left out",
+            Shader(
+                "head",
+                "let y = first + i / row_values - PAD_Y;",
+                "let y = select(HEIGHT, first + i / row_values - PAD_Y, i >= row_values);",
+                fused::the_last_layer_with_the_loss_agrees_with_its_steps,
             ),
         ),
         (
@@ -328,8 +346,8 @@ fn seen(plant: &Plant) -> Seen {
             };
             let planted = right.planted(&[mistake]);
             let planted = planted.expect("a mistake that can be made");
-            // Kernels for GPUs, which take seconds for a step on a CPU.
-            if file == "conv_workgroup" {
+            // Kernels for GPUs, which no step on a CPU runs.
+            if ["conv_workgroup", "head", "latent"].contains(&file) {
                 return [Some(fails(|| check(&planted))), None, None];
             }
             [
@@ -409,6 +427,7 @@ fn check_file(gpu: &Gpu, file: &str) {
         "adam" => {
             adam(gpu);
             state::updates_of_adam_are_subtracted_from_the_weights(gpu);
+            fused::updates_of_sums_agree_with_their_steps(gpu);
         }
         "bce" => {
             bce(gpu);
@@ -425,10 +444,11 @@ fn check_file(gpu: &Gpu, file: &str) {
         "common/texels" => {
             convolutions_of(gpu, &[(Thin, true), (Tile, true), (Broadcast, true)]);
         }
-        "common/philox" => {
+        "common/philox" | "common/images" => {
             check_file(gpu, "fetch");
             check_file(gpu, "rng");
         }
+        "common/reparam" => check_file(gpu, "reparam"),
         "common/conv" => {
             check_file(gpu, "common/buffers");
             check_file(gpu, "common/texels");
@@ -447,9 +467,12 @@ fn check_file(gpu: &Gpu, file: &str) {
             kernels::images_are_fetched_as_they_were_packed(gpu);
             kernels::images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu);
         }
+        "front" => fused::the_batch_with_the_first_layer_agrees_with_its_steps(gpu),
+        "head" => fused::the_last_layer_with_the_loss_agrees_with_its_steps(gpu),
         "importance" => {
             kernels::bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu);
         }
+        "latent" => fused::the_way_through_the_latent_space_agrees_with_its_steps(gpu),
         "peak" => kernels::the_kernels_that_measure_peaks_do_all_of_their_work(gpu),
         "reduce" => kernels::sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu),
         "reparam" => kernels::sampling_and_its_gradient_agree_with_their_twins(gpu),
@@ -513,7 +536,7 @@ fn every_turned_product_is_seen(files: &[&'static str], nth: usize, least: usize
 
 #[test]
 fn products_of_adam_and_of_the_sampling_turned_into_sums_are_seen() {
-    every_turned_product_is_seen(&["adam", "reparam"], 1, 30);
+    every_turned_product_is_seen(&["adam", "common/reparam"], 1, 30);
 }
 
 // Some of the convolutions' products, or, for `make mutate`, all products of all shaders.

@@ -74,6 +74,7 @@ pub async fn run(
         .kernels
         .map(|ms| report::rows(rig.plan(), rig.bundles(), &ms, peaks));
     let variant = rig.plan().variants().join(",");
+    let dispatches = rig.bundles().len();
     // Its memory may be what the next batch needs.
     drop(rig);
     let mut sweep = Vec::new();
@@ -91,6 +92,7 @@ pub async fn run(
         driver: gpu.adapter.driver.clone(),
         backend: gpu.adapter.backend.name(),
         variant,
+        dispatches,
         figures: measured.figures,
         peaks,
         first_step_seconds,

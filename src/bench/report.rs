@@ -22,6 +22,8 @@ pub struct Report {
     pub backend: &'static str,
     /// Kernel variants of the convolutions.
     pub variant: String,
+    /// Dispatches of a step.
+    pub dispatches: usize,
     /// The step.
     #[serde(flatten)]
     pub figures: Figures,

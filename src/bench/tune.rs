@@ -1,7 +1,7 @@
 //! Tries what may be chosen among kernels, and finds what is fastest on this adapter.
 //!
 //! First come the kernels and where images lie, then, with the best of them, the number of
-//! workgroups that weight gradients are cut into. A candidate is timed in whole steps, and only if
+//! workgroups that weight gradients are cut into, then whether steps are fused. A candidate is timed in whole steps, and only if
 //! its gradients are those of the plain kernels. Minutes differ, so the winner must win again, in
 //! turns with what the adapter's capabilities alone decide.
 
@@ -102,6 +102,10 @@ pub async fn tune(
     for groups in [16, 64, 256, 1024, 4096].map(Some) {
         tuner.measure(Tuning { groups, ..best }).await?;
     }
+    let best = tuner.best();
+    for fuse in [false, true].map(Some) {
+        tuner.measure(Tuning { fuse, ..best }).await?;
+    }
     tuner.decide().await
 }
 
@@ -152,11 +156,9 @@ impl<'a> Tuner<'a> {
     /// Tries a choice, unless it leads to a plan that was tried before.
     async fn measure(&mut self, choice: Tuning) -> Result<(), GpuError> {
         let plan = self.plan(choice, self.options.batch);
-        let signature = plan.steps().iter().map(|s| (&s.kernel, s.grid));
-        if !self
-            .seen
-            .insert(format!("{:?}", signature.collect::<Vec<_>>()))
-        {
+        let kernels = plan.steps().iter().map(|s| (&s.kernel, s.grid));
+        let signature = (plan.bundles()?, kernels.collect::<Vec<_>>());
+        if !self.seen.insert(format!("{signature:?}")) {
             return Ok(());
         }
         (self.progress)(&format!("tuning: {choice}"));

@@ -35,7 +35,7 @@ arithmetic, `GB/s` counts each tensor once, and `of peak` is the part of the nea
 add up to the step. Kernels that a cache feeds may be above the copy's peak.
 
 With --tune, first the choices among kernels are tried: the variant, images in textures or in \
-buffers, and how finely weight gradients are cut. The fastest whose gradients are right is kept \
+buffers, how finely weight gradients are cut, and whether steps are fused. The fastest whose gradients are right is kept \
 per adapter, driver, model and batch, and `train` and `bench` take it from then on. A run goes on \
 with what it began with.
 
@@ -60,7 +60,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
     /// First find the fastest kernels for this adapter, and keep them for `train`
-    #[arg(long, conflicts_with_all = ["variant", "untuned"])]
+    #[arg(long, conflicts_with_all = ["variant", "fuse", "untuned"])]
     tune: bool,
     #[command(flatten)]
     model: ModelArgs,

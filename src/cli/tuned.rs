@@ -11,7 +11,7 @@ use super::{Common, say};
 /// Lets `gpu` make plans by what was found for this model and batch, and gives that; nothing where
 /// the user chooses otherwise, or nothing was found that is worth it.
 pub fn choose(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize) -> Option<Tuning> {
-    if common.untuned || common.variant.is_some() || !common.disable.is_empty() {
+    if common.untuned || common.variant.is_some() || common.fuse || !common.disable.is_empty() {
         return None;
     }
     let cache = Places::of_user().cache?;

@@ -51,12 +51,7 @@ impl Replay {
         Self::of(gpu, plan, memory, &alone)
     }
 
-    fn of(
-        gpu: &Gpu,
-        plan: &Plan,
-        memory: &Memory,
-        bundles: &[Bundle],
-    ) -> Result<Replay, GpuError> {
+    fn of(gpu: &Gpu, plan: &Plan, memory: &Memory, bundles: &[Bundle]) -> Result<Replay, GpuError> {
         let dispatches = bundles
             .iter()
             .map(|bundle| dispatch(gpu, plan, memory, bundle))
@@ -185,7 +180,11 @@ impl Gpu {
         entries: &[wgpu::BindGroupLayoutEntry],
     ) -> Pipeline {
         let (module, entry, constants) = match shader {
-            Shader::Kernel(kernel) => (self.module(kernel.module), kernel.entry, &kernel.constants[..]),
+            Shader::Kernel(kernel) => (
+                self.module(kernel.module),
+                kernel.entry,
+                &kernel.constants[..],
+            ),
             Shader::Linked(text) => (self.create_module(label, text), "main", &[][..]),
         };
         let descriptor = wgpu::BindGroupLayoutDescriptor {

@@ -1,7 +1,7 @@
 //! Adam in Keras's form, over the whole parameter arena in one dispatch.
 
-use super::{fused, kernel};
 use super::state::StepState;
+use super::{fused, kernel};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, SlotId, Step, groups};
 
@@ -109,5 +109,13 @@ pub fn update_of_sums(plan: &Plan, sums: [&Step; 2], update: &Step) -> Option<St
     ];
     let label = format!("{}, {}, {}", sums[0].label, sums[1].label, update.label);
     let steps = [sums[0], sums[1], update];
-    Some(fused(plan, label, ("adam", "update_sums"), constants, bindings, update.grid, &steps))
+    Some(fused(
+        plan,
+        label,
+        ("adam", "update_sums"),
+        constants,
+        bindings,
+        update.grid,
+        &steps,
+    ))
 }

@@ -53,7 +53,11 @@ fn loss_step(batch: usize, values: usize, [logits, x, result]: [SlotId; 3]) -> S
 /// Of a step that computes the loss and its gradient, the loss.
 pub fn loss_alone(plan: &Plan, both: &Step) -> Option<Step> {
     let values = both.kernel.constant("VALUES")? as usize;
-    let slots = [both.bound("logits")?, both.bound("x")?, both.bound("logpx_z")?];
+    let slots = [
+        both.bound("logits")?,
+        both.bound("x")?,
+        both.bound("logpx_z")?,
+    ];
     Some(loss_step(plan.batch, values, slots))
 }
 

@@ -130,8 +130,16 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
     };
     let by_length = (batch * spec.small_pixels()).div_ceil(64);
     let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
-    let by_sum = if caps.software { usize::MAX } else { reduce::FEW };
-    by_work.max(by_cache).min(by_length).min(by_memory).min(by_sum)
+    let by_sum = if caps.software {
+        usize::MAX
+    } else {
+        reduce::FEW
+    };
+    by_work
+        .max(by_cache)
+        .min(by_length)
+        .min(by_memory)
+        .min(by_sum)
 }
 
 fn constants(spec: &Conv, batch: usize) -> Vec<(&'static str, f64)> {

@@ -36,5 +36,13 @@ pub fn forward(plan: &Plan, shuffle: &Step, fetch: &Step, conv: &Step) -> Option
     let grid = [groups(plan.batch, 1), 1, 1];
     let steps = [shuffle, fetch, conv];
     let label = format!("fetch, {}", conv.label);
-    Some(fused(plan, label, ("front", "forward"), constants, bindings, grid, &steps))
+    Some(fused(
+        plan,
+        label,
+        ("front", "forward"),
+        constants,
+        bindings,
+        grid,
+        &steps,
+    ))
 }

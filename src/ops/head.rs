@@ -12,7 +12,8 @@ const BAND: usize = 7;
 /// input in one step; none where the layer does not fit. The loss itself is a step of its own.
 pub fn forward_and_back(plan: &Plan, layer: &Step, loss: &Step, gradient: &Step) -> Option<Step> {
     let of = |name| layer.kernel.constant(name);
-    let [height, width, channels] = ["BIG_H", "BIG_W", "BIG_C"].map(|name| of(name).map(|v| v as usize));
+    let [height, width, channels] =
+        ["BIG_H", "BIG_W", "BIG_C"].map(|name| of(name).map(|v| v as usize));
     let (height, width, channels) = (height?, width?, channels?);
     let around = of("KERNEL")? as usize - 1;
     let band = (MOST / (width * channels)).checked_sub(around)?.min(BAND);
@@ -42,5 +43,13 @@ pub fn forward_and_back(plan: &Plan, layer: &Step, loss: &Step, gradient: &Step)
     let grid = [groups(height, band), groups(plan.batch, 1), 1];
     let steps = [layer, loss, gradient];
     let label = format!("{}, bce gradient, {}", layer.label, gradient.label);
-    Some(fused(plan, label, ("head", "forward_and_back"), constants, bindings, grid, &steps))
+    Some(fused(
+        plan,
+        label,
+        ("head", "forward_and_back"),
+        constants,
+        bindings,
+        grid,
+        &steps,
+    ))
 }

@@ -26,7 +26,15 @@ pub fn forward(plan: &Plan, encoder: &Step, sample: &Step, decoder: &Step) -> Op
     ];
     let grid = [groups(plan.batch, 1), 1, 1];
     let steps = [encoder, sample, decoder];
-    Some(fused(plan, "latent forward".into(), ("latent", "forward"), constants, bindings, grid, &steps))
+    Some(fused(
+        plan,
+        "latent forward".into(),
+        ("latent", "forward"),
+        constants,
+        bindings,
+        grid,
+        &steps,
+    ))
 }
 
 /// The gradients of the decoder's dense layer, of the sampling and of the encoder's dense layer on
@@ -47,7 +55,15 @@ pub fn backward(plan: &Plan, decoder: &Step, sampling: &Step, encoder: &Step) ->
     ];
     let grid = [groups(plan.batch, 1), 1, 1];
     let steps = [decoder, sampling, encoder];
-    Some(fused(plan, "latent backward".into(), ("latent", "backward"), constants, bindings, grid, &steps))
+    Some(fused(
+        plan,
+        "latent backward".into(),
+        ("latent", "backward"),
+        constants,
+        bindings,
+        grid,
+        &steps,
+    ))
 }
 
 type Constants = Vec<(&'static str, f64)>;

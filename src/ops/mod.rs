@@ -64,22 +64,33 @@ fn fused(
     // Where the plain steps find their tensors: by themselves, or in an arena that is bound.
     let place = |slot: SlotId| {
         let (arena, offset) = plan[slot].view_of.unwrap_or((slot, 0));
-        let own = bindings.iter().find(|(_, s)| *s == slot).map(|(n, _)| (*n, 0));
-        let within = bindings.iter().find(|(_, s)| *s == arena).map(|(n, _)| (*n, offset));
+        let own = bindings
+            .iter()
+            .find(|(_, s)| *s == slot)
+            .map(|(n, _)| (*n, 0));
+        let within = bindings
+            .iter()
+            .find(|(_, s)| *s == arena)
+            .map(|(n, _)| (*n, offset));
         own.or(within)
     };
     let unbound = |slot: SlotId| Values::zeros(plan[slot].scalar, plan[slot].len());
     let steps: Vec<(Twin, Vec<_>)> = replaced
         .iter()
         .map(|step| {
-            let tensor = |(name, slot): &(&'static str, SlotId)| (*name, place(*slot), unbound(*slot));
-            (step.kernel.twin.clone(), step.bindings.iter().map(tensor).collect())
+            let tensor =
+                |(name, slot): &(&'static str, SlotId)| (*name, place(*slot), unbound(*slot));
+            (
+                step.kernel.twin.clone(),
+                step.bindings.iter().map(tensor).collect(),
+            )
         })
         .collect();
     let twin = move |t: &Tensors| {
         for (twin, tensors) in &steps {
             let inner = Tensors::new(tensors.iter().map(|(name, place, unbound)| {
-                let bound = place.map(|(outer, offset)| t.values(outer).range(offset, unbound.len()));
+                let bound =
+                    place.map(|(outer, offset)| t.values(outer).range(offset, unbound.len()));
                 (*name, bound.unwrap_or_else(|| unbound.clone()))
             }));
             twin(&inner);

@@ -47,12 +47,20 @@ impl Plan {
     ///
     /// [`PlanError::Step`] where a step and its shader disagree.
     pub fn bundles(&self) -> Result<Vec<Bundle>, PlanError> {
-        let parts: Vec<Part> = self.steps().iter().map(Part::of).collect::<Result<_, _>>()?;
+        let parts: Vec<Part> = self
+            .steps()
+            .iter()
+            .map(Part::of)
+            .collect::<Result<_, _>>()?;
         if !self.caps.fuse {
             return Ok((0..parts.len()).map(|step| vec![step]).collect());
         }
         // What each step stands behind.
-        let behind = |i: usize| (0..i).filter(|&j| self.depends(&parts[i], &parts[j])).collect();
+        let behind = |i: usize| {
+            (0..i)
+                .filter(|&j| self.depends(&parts[i], &parts[j]))
+                .collect()
+        };
         let behind: Vec<Vec<usize>> = (0..parts.len()).map(behind).collect();
         // How many dispatches are still to come after a step: what many wait for goes first.
         let mut urgency = vec![0; parts.len()];
@@ -127,10 +135,18 @@ mod tests {
             });
             let bundles = plan.bundles().expect("bundles");
             let mut place = vec![None; plan.steps().len()];
-            for (at, &i) in bundles.iter().enumerate().flat_map(|(at, b)| b.iter().map(move |i| (at, i))) {
+            for (at, &i) in bundles
+                .iter()
+                .enumerate()
+                .flat_map(|(at, b)| b.iter().map(move |i| (at, i)))
+            {
                 assert_eq!(place[i].replace(at), None, "step {i} runs twice");
             }
-            let parts: Vec<Part> = plan.steps().iter().map(|s| Part::of(s).expect("a part")).collect();
+            let parts: Vec<Part> = plan
+                .steps()
+                .iter()
+                .map(|s| Part::of(s).expect("a part"))
+                .collect();
             for (j, later) in parts.iter().enumerate() {
                 assert!(place[j].is_some(), "{} never runs", later.step.label);
                 for (i, earlier) in parts[..j].iter().enumerate() {

@@ -54,9 +54,11 @@ pub(super) fn fits(parts: &[Part], caps: &Caps) -> bool {
     let fits_workgroup = |part: &Part| {
         let [x, y, z] = part.entry.workgroup;
         // Several small workgroups can stand side by side in a large one if they need not meet.
-        let alone = part.entry.workgroup_bytes == 0 && !part.entry.subgroups;
-        let known = part.entry.parameters.iter().all(|p| argument(*p, "", "", 0).is_some());
-        known && y * z == 1 && (x == size || size.is_multiple_of(x) && alone)
+        let can_stand = x == size || size.is_multiple_of(x) && part.entry.workgroup_bytes == 0;
+        let mut parameters = part.entry.parameters.iter();
+        let known = parameters.all(|p| argument(*p, "", "", 0).is_some());
+        // Subgroups must be as they are written, from a workgroup's first invocation on.
+        known && can_stand && y * z == 1 && !part.entry.subgroups
     };
     let bytes: u32 = parts.iter().map(|part| part.entry.workgroup_bytes).sum();
     let shared = shared(parts);
@@ -71,7 +73,10 @@ pub(super) fn fits(parts: &[Part], caps: &Caps) -> bool {
 fn shared(parts: &[Part]) -> Vec<(&'static Binding, SlotId)> {
     let mut shared: Vec<(&'static Binding, SlotId)> = Vec::new();
     for (binding, slot) in parts.iter().flat_map(Part::bindings) {
-        if !shared.iter().any(|(b, s)| *s == slot && b.same_view(binding)) {
+        if !shared
+            .iter()
+            .any(|(b, s)| *s == slot && b.same_view(binding))
+        {
             shared.push((binding, slot));
         }
     }
@@ -83,16 +88,22 @@ fn shared(parts: &[Part]) -> Vec<(&'static Binding, SlotId)> {
 /// # Errors
 ///
 /// [`PlanError::Step`] where a step and its shader disagree.
-pub fn dispatch<'p>(
-    steps: &[&'p Step],
-    mistakes: &[Mistake],
-) -> Result<Dispatch<'p>, PlanError> {
-    let parts: Vec<Part> = steps.iter().map(|step| Part::of(step)).collect::<Result<_, _>>()?;
+pub fn dispatch<'p>(steps: &[&'p Step], mistakes: &[Mistake]) -> Result<Dispatch<'p>, PlanError> {
+    let parts: Vec<Part> = steps
+        .iter()
+        .map(|step| Part::of(step))
+        .collect::<Result<_, _>>()?;
     let labels: Vec<&str> = steps.iter().map(|step| step.label.as_str()).collect();
     let (shader, bindings, grid) = match parts[..] {
         [part] => {
-            let bindings = part.bindings().map(|(binding, slot)| (binding.clone(), slot));
-            (Shader::Kernel(&part.step.kernel), bindings.collect(), part.step.grid)
+            let bindings = part
+                .bindings()
+                .map(|(binding, slot)| (binding.clone(), slot));
+            (
+                Shader::Kernel(&part.step.kernel),
+                bindings.collect(),
+                part.step.grid,
+            )
         }
         _ => link(&parts, mistakes),
     };
@@ -109,7 +120,13 @@ type Linked<'p> = (Shader<'p>, Vec<(Binding, SlotId)>, [u32; 3]);
 
 fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
     let numbered = |(number, (binding, slot)): (u32, (&Binding, SlotId))| {
-        (Binding { number, ..binding.clone() }, slot)
+        (
+            Binding {
+                number,
+                ..binding.clone()
+            },
+            slot,
+        )
     };
     let bindings: Vec<_> = (0..).zip(shared(parts)).map(numbered).collect();
     let mut linker = Linker {
@@ -122,7 +139,9 @@ fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
     for (number, part) in parts.iter().enumerate() {
         let prefix = format!("s{number}_");
         let shared_number = |(binding, slot): (&'static Binding, SlotId)| {
-            let same = bindings.iter().find(|(b, s)| *s == slot && b.same_view(binding));
+            let same = bindings
+                .iter()
+                .find(|(b, s)| *s == slot && b.same_view(binding));
             same.map(|(b, _)| (binding.name.as_str(), b.number))
         };
         let numbers = part.bindings().filter_map(shared_number).collect();
@@ -144,7 +163,11 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
 ",
         linker.text
     );
-    (Shader::Linked(text), bindings, [groups.min(ROW), groups.div_ceil(ROW), 1])
+    (
+        Shader::Linked(text),
+        bindings,
+        [groups.min(ROW), groups.div_ceil(ROW), 1],
+    )
 }
 
 /// The part's turn in the entry point, and how many workgroups it takes.
@@ -157,10 +180,15 @@ fn call(part: &Part, prefix: &str, size: u32) -> (String, u32) {
     let grid = format!("vec3({x}u, {y}u, {z}u)");
     let (at, lane) = match beside {
         1 => ("at".to_owned(), "lane".to_owned()),
-        _ => (format!("at * {beside}u + lane / {own}u"), format!("lane % {own}u")),
+        _ => (
+            format!("at * {beside}u + lane / {own}u"),
+            format!("lane % {own}u"),
+        ),
     };
     let parameters = part.entry.parameters.iter();
-    let arguments: Vec<String> = parameters.filter_map(|p| argument(*p, &grid, &lane, own)).collect();
+    let arguments: Vec<String> = parameters
+        .filter_map(|p| argument(*p, &grid, &lane, own))
+        .collect();
     let function = format!("{prefix}{}", part.step.kernel.entry);
     let arguments = arguments.join(", ");
     let text = format!(
@@ -283,7 +311,9 @@ fn items(text: &str) -> Vec<Item<'_>> {
             _ => {}
         }
         if depth == 0 && (token == "}" || token == ";") {
-            items.push(Item { tokens: std::mem::take(&mut tokens) });
+            items.push(Item {
+                tokens: std::mem::take(&mut tokens),
+            });
         }
     }
     items.push(Item { tokens });
@@ -336,7 +366,11 @@ impl<'t> Item<'t> {
     /// The comments before its declaration.
     fn before(&self) -> String {
         let kept = |t: &&&str| t.starts_with("//") || t.trim().is_empty();
-        self.tokens[..self.start()].iter().filter(kept).copied().collect()
+        self.tokens[..self.start()]
+            .iter()
+            .filter(kept)
+            .copied()
+            .collect()
     }
 
     /// Its declaration with these names, and without the attributes of an entry point's parameters.

@@ -313,7 +313,12 @@ fn reflect_all() -> Result<Entries, String> {
                 workgroup: point.workgroup_size,
                 subgroups: source.subgroups,
                 workgroup_bytes: workgroup.map(|(_, variable)| size(variable)).sum(),
-                parameters: point.function.arguments.iter().filter_map(parameter).collect(),
+                parameters: point
+                    .function
+                    .arguments
+                    .iter()
+                    .filter_map(parameter)
+                    .collect(),
                 bindings,
                 overrides: required.filter_map(|(_, o)| o.name.clone()).collect(),
             };

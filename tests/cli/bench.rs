@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 use super::program::{Cli, Outcome};
 use super::resume::SMALL;
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "adapter",
     "driver",
     "backend",
     "variant",
+    "dispatches",
     "batch",
     "steps",
     "repeats",

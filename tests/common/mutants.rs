@@ -8,7 +8,9 @@ pub fn files() -> Vec<&'static str> {
         "common",
         "common/buffers",
         "common/conv",
+        "common/images",
         "common/philox",
+        "common/reparam",
         "common/texels",
     ];
     let mut files: Vec<_> = SOURCES.iter().map(|s| s.file).chain(common).collect();

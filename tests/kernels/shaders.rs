@@ -370,7 +370,9 @@ fn browsers_accept_every_module() {
         );
     };
     assert!(verdict.is_err(), "tint accepts what is no WGSL");
-    let own = SOURCES.iter().map(|s| (s.name.to_owned(), s.module_for_browsers()));
+    let own = SOURCES
+        .iter()
+        .map(|s| (s.name.to_owned(), s.module_for_browsers()));
     // Of the linked ones a few: each is made of these.
     let linked = linked().into_iter().map(|(label, text, _)| (label, text));
     for (name, text) in own.chain(linked.step_by(8)) {

@@ -43,8 +43,8 @@ pub fn report(report: &Report) -> anyhow::Result<()> {
         100.0 * figures.gflops / peaks.gflops
     ))?;
     print(&format!(
-        "{:.3} ms per step on the CPU to encode and submit; first step done after {:.2} s",
-        figures.cpu_ms, report.first_step_seconds
+        "{} dispatches a step, {:.3} ms on the CPU to encode and submit; first step done after {:.2} s",
+        report.dispatches, figures.cpu_ms, report.first_step_seconds
     ))?;
     if let Some(rows) = &report.kernels {
         kernels(rows, figures)?;

@@ -2,6 +2,7 @@
 //! tests/mutation.rs on the adapter with a mistake in its shaders. A check that fails panics.
 
 pub mod convolutions;
+pub mod fused;
 pub mod golden;
 pub mod kernels;
 pub mod state;

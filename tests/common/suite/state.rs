@@ -41,10 +41,7 @@ fn update(gpu: &Gpu, report: &mut Report, t: u32, adam: Adam, weights: &[f32]) {
     };
     adam::update(&mut p, state, arenas, adam);
     let mut pair = Pair::new(gpu, &[&p]);
-    let before = StepState {
-        step: t,
-        ..start()
-    };
+    let before = StepState { step: t, ..start() };
     pair.set_words(&p, "state", &before.to_words());
     // The moments have their gradient's sign and size: no digits are lost to a difference.
     let signs: Vec<f32> = uniform(COUNT, 1.0, 4)
