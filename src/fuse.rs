@@ -158,3 +158,71 @@ fn adam_of_sums(plan: &Plan) -> Option<Rewrite> {
         new: vec![step],
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::data::Depth;
+    use crate::model::{self, Feed, Model};
+    use crate::ops::adam::Adam;
+    use crate::ops::fetch::Packed;
+    use crate::ops::rng::Order;
+    use crate::plan::{Caps, Plan};
+
+    const BATCH: u64 = 32;
+
+    fn step(caps: Caps) -> Plan {
+        let data = Packed {
+            shape: [28, 28, 1],
+            count: 60_000,
+            depth: Depth::Bit,
+            drawn: false,
+        };
+        let feed = Feed::Resident("train.images", data, Order::Shuffled);
+        let (model, adam) = (Model::default(), Adam::default());
+        let plan = model::train_step(&model, feed, adam, BATCH as usize, &caps);
+        plan.check().expect("a sound plan");
+        plan
+    }
+
+    fn unfused() -> Plan {
+        step(Caps {
+            fuse: false,
+            ..Caps::gpu()
+        })
+    }
+
+    fn dispatches(plan: &Plan) -> usize {
+        plan.bundles().expect("bundles").len()
+    }
+
+    // Forward: the batch with the first layer, the second, the latent space, three layers of the
+    // decoder, the last with the loss and its own way back. Backward: two layers, the latent space,
+    // the second layer, the weights of the first. And the update.
+    #[test]
+    fn a_step_on_a_gpu_is_twelve_dispatches() {
+        assert_eq!(dispatches(&step(Caps::gpu())), 6 + 5 + 1);
+        assert_eq!(dispatches(&unfused()), unfused().steps().len());
+    }
+
+    // With no more than WebGPU's eight buffers the way through the latent space is three steps each
+    // way, and not all that could share a dispatch finds room in it.
+    #[test]
+    fn with_few_buffers_a_step_takes_more_dispatches() {
+        let dispatches = dispatches(&step(Caps::portable()));
+        assert!((16..=24).contains(&dispatches), "{dispatches}");
+    }
+
+    // What a fused kernel hands on within itself, or reads once for several steps, is not moved.
+    #[test]
+    fn fused_kernels_move_what_they_hand_on_once() {
+        let moved = |plan: &Plan| -> u64 { plan.steps().iter().map(|s| plan.step_bytes(s)).sum() };
+        let (image, layer, code) = (28 * 28, 28 * 28 * 32, 2);
+        let batch = 1 + image; //                      indices and x
+        let latent = 2 * code + code; //               q and z
+        let head = 2 * image + layer - 2 * image; //   logits, dlogits and h; the loss reads logits and x again
+        let back = code + 2 * code + code; //          dz, dq and z
+        let weights = 288 + (288 + 32); //             of the last layer; two gradients of the first
+        let saved = 4 * (BATCH * (batch + latent + head + back) + weights);
+        assert_eq!(moved(&unfused()) - moved(&step(Caps::gpu())), saved);
+    }
+}

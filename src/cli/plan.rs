@@ -1,7 +1,7 @@
 //! `cvae-gpu plan`
 
 use clap::Args;
-use cvae_gpu::gpu::{self, GpuError};
+use cvae_gpu::gpu::{self, Feature, GpuError};
 use cvae_gpu::model::{self, Feed};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
@@ -121,7 +121,9 @@ impl PlanArgs {
     fn caps(&self, common: &Common) -> anyhow::Result<Caps> {
         let tuning = common.selection().tuning;
         if self.gpu {
-            return Ok(tuning.apply(&Caps::gpu()));
+            let caps = tuning.apply(&Caps::gpu());
+            let fuse = caps.fuse && !common.disable.contains(&Feature::Fusion);
+            return Ok(Caps { fuse, ..caps });
         }
         match pollster::block_on(gpu::adapter(&common.selection())) {
             Ok(adapter) => Ok(adapter.caps),

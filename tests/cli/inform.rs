@@ -58,7 +58,12 @@ fn a_feature_that_is_switched_off_is_not_used() {
 fn check_plan(cli: Cli) -> (u64, BTreeSet<String>) {
     let plan = cli.succeed().json();
     let steps = list(&plan["steps"]);
-    assert_eq!(plan["dispatches"], steps.len());
+    let dispatches = steps
+        .iter()
+        .map(|s| s["dispatch"].as_u64().expect("a number"));
+    let numbers: BTreeSet<u64> = dispatches.clone().collect();
+    assert!(dispatches.is_sorted() && numbers.iter().copied().eq(1..=numbers.len() as u64));
+    assert_eq!(plan["dispatches"], numbers.len());
     for step in steps {
         assert_ne!(step["step"].as_str(), Some(""), "{step}");
         assert!(step["kernel"].as_str().is_some_and(|k| !k.is_empty()));
@@ -92,6 +97,19 @@ fn a_plan_follows_the_pinned_variant_and_needs_no_adapter() {
 }
 
 #[test]
+fn a_plan_for_a_gpu_is_shown_anywhere_fused_or_not() {
+    let plan = |words: &str| Cli::new("plan --gpu --json").with(words).without_vulkan();
+    let (fused, unfused) = (check_plan(plan("")), check_plan(plan("--disable fusion")));
+    assert_eq!(
+        fused.1.contains("conv_workgroup"),
+        unfused.1.contains("conv_workgroup")
+    );
+    let dispatches = |words| plan(words).succeed().json()["dispatches"].as_u64();
+    assert!(dispatches("") < Some(15));
+    assert!(dispatches("--disable fusion") > Some(40));
+}
+
+#[test]
 fn the_plan_as_a_table_has_a_row_for_each_step_and_a_total() {
     let json = Cli::new("plan --json").on_adapter().succeed().json();
     let table = Cli::new("plan").on_adapter().succeed().stdout;
@@ -100,10 +118,18 @@ fn the_plan_as_a_table_has_a_row_for_each_step_and_a_total() {
     for (line, step) in lines[1..].iter().zip(steps) {
         let name = step["step"].as_str().expect("a name");
         let kernel = step["kernel"].as_str().expect("a kernel");
-        assert!(line.starts_with(name) && line.contains(kernel), "{line}");
+        let dispatch = step["dispatch"].to_string();
+        let row = line
+            .trim_start()
+            .strip_prefix(&dispatch)
+            .map(str::trim_start);
+        assert!(
+            row.is_some_and(|r| r.starts_with(name) && r.contains(kernel)),
+            "{line}"
+        );
     }
     assert_eq!(lines.len(), steps.len() + 3, "header, steps, gap and total");
-    let total = format!("{} dispatches", steps.len());
+    let total = format!("{} steps in {} dispatches", steps.len(), json["dispatches"]);
     assert!(lines[steps.len() + 2].starts_with(&total), "{table}");
 }
 
