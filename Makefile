@@ -4,7 +4,7 @@
 # Bash of Windows. CARGO_TARGET_DIR is honoured, from the environment or from the command line.
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-swiftshader mutate lint build adapter
+.PHONY: help train test test-build test-swiftshader mutate lint build adapter
 
 CARGO ?= cargo
 BIN := $(or $(CARGO_TARGET_DIR),./target)/release/cvae-gpu
@@ -40,11 +40,13 @@ test: adapter ## Run all tests, and those of the kernels on SwiftShader too
 	$(call run_on_gpu,$(CARGO) test --release --locked --doc)
 	@$(MAKE) --no-print-directory test-swiftshader
 
+test-build: ## Build all tests
+	$(CARGO) test --release --locked --tests --no-run
+
 # The kernels again, on a second driver that shares nothing with the first: SwiftShader, a software
 # adapter for Linux. It is slow, so that the tests of whole training runs are left out, those with
 # guarded shaders and with textures, which it never chooses, are not all repeated, and the random
-# shapes are fewer. Where it cannot be had that
-# is an error in CI, and else said aloud.
+# shapes are fewer. Where it cannot be had that is an error in CI, and else said aloud.
 SWIFTSHADER_TESTS = golden parity properties
 
 test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
@@ -55,8 +57,8 @@ test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
 		$(WITH_RUNTIME_DIR) \
 		VK_DRIVER_FILES="$$manifest" VK_ICD_FILENAMES="$$manifest" \
 		CVAE_GPU_BACKEND=vulkan CVAE_GPU_ADAPTER=swiftshader PROPTEST_CASES=$${PROPTEST_CASES:-2} \
-		$(CARGO) test --release --locked --test kernels -- $(SWIFTSHADER_TESTS) --skip checked_shaders --skip on_the_twins \
-			--skip in_textures; \
+		$(CARGO) test --release --locked --test kernels -- $(SWIFTSHADER_TESTS) \
+			--skip checked_shaders --skip on_the_twins --skip in_textures; \
 	elif [ "$${CI:-false}" != false ]; then \
 		echo 'FAILED: the kernels must be tested on SwiftShader too'; exit 1; \
 	else \

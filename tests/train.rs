@@ -445,7 +445,7 @@ fn a_kernel_that_does_not_compile_is_named() {
     let TrainError::Gpu(GpuError::Kernel { kernel, .. }) = &error else {
         panic!("{error}");
     };
-    assert_eq!(kernel, "adam::update");
+    assert!(kernel.starts_with("adam::update"), "{kernel}");
     // The device is as good as before.
     train(&options(), &rectangles(50, 21)).expect("a run");
 }

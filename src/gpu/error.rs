@@ -85,8 +85,8 @@ pub enum GpuError {
     },
     /// The driver does not compile a kernel.
     #[error(
-        "{adapter} cannot compile the kernel {kernel}: {reason}. Try --variant plain, a newer \
-         driver, or another --backend"
+        "{adapter} cannot compile the kernel {kernel}: {reason}. Try --disable fusion, \
+         --variant plain, a newer driver, or another --backend"
     )]
     Kernel {
         /// Adapter name.
