@@ -102,8 +102,10 @@ pub async fn tune(
     for groups in [16, 64, 256, 1024, 4096].map(Some) {
         tuner.measure(Tuning { groups, ..best }).await?;
     }
-    let best = tuner.best();
-    for fuse in [false, true].map(Some) {
+    // A CPU has nothing to drain between dispatches.
+    if gpu.caps().fuse {
+        let best = tuner.best();
+        let fuse = Some(false);
         tuner.measure(Tuning { fuse, ..best }).await?;
     }
     tuner.decide().await

@@ -1,4 +1,4 @@
-//! One shader out of several: that of a [bundle](super::bundle).
+//! One shader out of several: that of a bundle ([`Plan::bundles`](super::Plan::bundles)).
 //!
 //! Each part is a module as it stands, with three changes. Its constants are set. Its names begin
 //! with the number of the part, but for buffers that several parts read, which are bound once. And
