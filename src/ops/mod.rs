@@ -27,7 +27,7 @@ pub mod texels;
 use std::sync::Arc;
 
 use crate::plan::cpu::{Tensors, Values};
-use crate::plan::{Kernel, Plan, SlotId, Step, Twin};
+use crate::plan::{Kernel, Plan, Slot, SlotId, Step, Twin};
 
 /// A kernel from its parts.
 fn kernel(
@@ -74,24 +74,22 @@ fn fused(
             .map(|(n, _)| (*n, offset));
         own.or(within)
     };
-    let unbound = |slot: SlotId| Values::zeros(plan[slot].scalar, plan[slot].len());
     let steps: Vec<(Twin, Vec<_>)> = replaced
         .iter()
         .map(|step| {
-            let tensor =
-                |(name, slot): &(&'static str, SlotId)| (*name, place(*slot), unbound(*slot));
-            (
-                step.kernel.twin.clone(),
-                step.bindings.iter().map(tensor).collect(),
-            )
+            let tensor = |(name, slot): &(&'static str, SlotId)| {
+                let Slot { scalar, .. } = plan[*slot];
+                (*name, place(*slot), (scalar, plan[*slot].len()))
+            };
+            let tensors = step.bindings.iter().map(tensor).collect();
+            (step.kernel.twin.clone(), tensors)
         })
         .collect();
     let twin = move |t: &Tensors| {
         for (twin, tensors) in &steps {
-            let inner = Tensors::new(tensors.iter().map(|(name, place, unbound)| {
-                let bound =
-                    place.map(|(outer, offset)| t.values(outer).range(offset, unbound.len()));
-                (*name, bound.unwrap_or_else(|| unbound.clone()))
+            let inner = Tensors::new(tensors.iter().map(|&(name, place, (scalar, len))| {
+                let bound = place.map(|(outer, offset)| t.values(outer).range(offset, len));
+                (name, bound.unwrap_or_else(|| Values::zeros(scalar, len)))
             }));
             twin(&inner);
             for (name, place, _) in tensors {

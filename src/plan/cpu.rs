@@ -25,7 +25,7 @@ impl Values {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         match self {
             Values::Floats(v) => v.len(),
             Values::Words(v) => v.len(),

@@ -1,8 +1,9 @@
 //! The shader modules and what they say about themselves.
 //!
-//! A module is `common.wgsl` followed by its own file. Those which draw stand on `common/philox.wgsl`
-//! and `common/images.wgsl` too, those which pass the latent space on `common/reparam.wgsl`. The tiled convolutions stand on two more: `common/conv.wgsl`, and `common/buffers.wgsl` or
-//! `common/texels.wgsl` for where images lie.
+//! A module is `common.wgsl` followed by its own file. Those which draw stand on
+//! `common/philox.wgsl` and `common/images.wgsl` too, those which pass the latent space on
+//! `common/reparam.wgsl`. The tiled convolutions stand on two more: `common/conv.wgsl`, and
+//! `common/buffers.wgsl` or `common/texels.wgsl` for where images lie.
 //! Binding names, access, types and workgroup sizes are read from the WGSL with naga, so that Rust
 //! never repeats them.
 
