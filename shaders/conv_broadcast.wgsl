@@ -1,31 +1,42 @@
 // Convolution in register tiles that share loads across a subgroup of at least 8 invocations.
 // Channel counts are multiples of 8.
 //
-// An invocation owns 4 pixels × 16 output channels. The 16 channels are the same for the whole
-// workgroup, so the weights between them and a quad of input channels are loaded by 8 lanes, two
-// vectors each, and handed round: 6 loads for 256 multiply-adds. On adapters whose loads cost more
+// An invocation owns 4 pixels × 32 output channels, or 16. The channels are the same for the whole
+// workgroup, so the weights between them and a quad of input channels are loaded by 8 lanes, four
+// vectors each, and handed round: 8 loads for 512 multiply-adds. On adapters whose loads cost more
 // than their arithmetic, software ones above all, this is worth two to four times.
+//
+// Each loop takes two quads at a time and is the only one, because to end an iteration costs a
+// software adapter a blend of every sum, and to end a loop a copy.
 //
 // The lanes with subgroup ids 0 to 7 do the loading for the whole subgroup; a larger subgroup
 // repeats their loads. Nothing may leave early, or its weights would be missing.
 
-const OWNED = 4u;  // quads an invocation owns
+override WIDE: bool;  // 32 channels, else 16
+override OWNED: u32 = select(4u, 8u, WIDE);  // quads an invocation owns
 
-struct Tile {
+// Four pixels of 16 channels.
+struct Half {
     m0: mat4x4<f32>,
     m1: mat4x4<f32>,
     m2: mat4x4<f32>,
     m3: mat4x4<f32>,
 }
 
+// The upper half stays zero in narrow tiles.
+struct Tile {
+    low: Half,
+    high: Half,
+}
+
 // For the epilogues, which loop over quads. The loops have a constant count, so that compilers
 // unroll them: indexing the array at run time would cost seconds of compilation on lavapipe.
-fn quads_of(t: Tile) -> array<mat4x4<f32>, 4> {
+fn quads_of(t: Half) -> array<mat4x4<f32>, 4> {
     return array(t.m0, t.m1, t.m2, t.m3);
 }
 
 // t[j] += w[j] * x, where column k of w[j] lies in lane 4 (k / 2) + j of a (k even) or b (odd).
-fn accumulate(t: ptr<function, Tile>, a: vec4<f32>, b: vec4<f32>, x: mat4x4<f32>) {
+fn accumulate(t: ptr<function, Half>, a: vec4<f32>, b: vec4<f32>, x: mat4x4<f32>) {
     (*t).m0 += mat4x4(
         subgroupBroadcast(a, 0u), subgroupBroadcast(b, 0u),
         subgroupBroadcast(a, 4u), subgroupBroadcast(b, 4u)) * x;
@@ -41,7 +52,7 @@ fn accumulate(t: ptr<function, Tile>, a: vec4<f32>, b: vec4<f32>, x: mat4x4<f32>
 }
 
 // t[j] += w[j] * x, where row i of w[j] lies in lane 4 j + i of a, for j = 2 and 3 of b.
-fn accumulate_rows(t: ptr<function, Tile>, a: vec4<f32>, b: vec4<f32>, x: mat4x4<f32>) {
+fn accumulate_rows(t: ptr<function, Half>, a: vec4<f32>, b: vec4<f32>, x: mat4x4<f32>) {
     (*t).m0 += transpose(mat4x4(
         subgroupBroadcast(a, 0u), subgroupBroadcast(a, 1u),
         subgroupBroadcast(a, 2u), subgroupBroadcast(a, 3u))) * x;
@@ -56,106 +67,147 @@ fn accumulate_rows(t: ptr<function, Tile>, a: vec4<f32>, b: vec4<f32>, x: mat4x4
         subgroupBroadcast(b, 6u), subgroupBroadcast(b, 7u))) * x;
 }
 
-// Small pixels first..first+3, quads s4..s4+3.
-fn correlation(first: u32, s4: u32, lane: u32) -> Tile {
-    let p = pixels(first, SMALL_H, SMALL_W);
-    let quad = min(s4 + lane % 4u, SMALL_QUADS - 1u);
-    var t = Tile();
-    for (var tap = 0u; tap < KERNEL * KERNEL; tap++) {
-        let pixel = big_starts(p, tap / KERNEL, tap % KERNEL);
-        let weight = weight_start(tap, 2u * (lane / 4u)) + quad;
-        for (var c4 = 0u; c4 < BIG_QUADS; c4++) {
-            let at = weight + 4u * c4 * SMALL_QUADS;
-            accumulate(&t, weight_quad(at), weight_quad(at + SMALL_QUADS), load_big(pixel, c4));
-        }
+// Adds what big quad c4 of four pixels gives; the weights between its first channel and a tile's
+// first quad lie at `at`.
+fn add_big(low: ptr<function, Half>, high: ptr<function, Half>, x: mat4x4<f32>, at: vec2<u32>) {
+    accumulate(low, weight_quad(at.x), weight_quad(at.x + SMALL_QUADS), x);
+    if WIDE {
+        accumulate(high, weight_quad(at.y), weight_quad(at.y + SMALL_QUADS), x);
     }
-    return t;
 }
 
-// Big pixels first..first+3 of a phase, quads c4..c4+3.
+// Small pixels first..first+3, quads s4...
+fn correlation(first: u32, s4: u32, lane: u32) -> Tile {
+    let p = pixels(first, SMALL_H, SMALL_W);
+    let quads = min(s4 + lane % 4u + vec2(0u, 4u), vec2(SMALL_QUADS - 1u));
+    var low = Half();
+    var high = Half();
+    for (var i = 0u; i < KERNEL * KERNEL * BIG_QUADS; i += 2u) {
+        let tap = i / BIG_QUADS;
+        let c4 = i % BIG_QUADS;
+        let pixel = big_starts(p, tap / KERNEL, tap % KERNEL);
+        let at = quads + weight_start(tap, 4u * c4 + 2u * (lane / 4u));
+        add_big(&low, &high, load_big(pixel, c4), at);
+        add_big(&low, &high, load_big(pixel, c4 + 1u), at + 4u * SMALL_QUADS);
+    }
+    return Tile(low, high);
+}
+
+// Adds what a small quad of four pixels gives; the weights between it and the channels of two lanes
+// of a tile lie at `at`.
+fn add_small(
+    low: ptr<function, Half>, high: ptr<function, Half>, x: mat4x4<f32>, at: vec4<u32>,
+) {
+    accumulate_rows(low, weight_quad(at.x), weight_quad(at.y), x);
+    if WIDE {
+        accumulate_rows(high, weight_quad(at.z), weight_quad(at.w), x);
+    }
+}
+
+// Big pixels first..first+3 of a phase, quads c4...
 fn adjoint_sum(phase: vec2<u32>, first: u32, c4: u32, lane: u32) -> Tile {
     let p = pixels(first, PHASE_H, PHASE_W);
     let reach = phase + vec2(PAD_Y, PAD_X);
-    var t = Tile();
-    for (var a = reach.x % STRIDE; a < KERNEL; a += STRIDE) {
-        for (var b = reach.y % STRIDE; b < KERNEL; b += STRIDE) {
-            let dy = (i32(reach.x) - i32(a)) / i32(STRIDE);
-            let dx = (i32(reach.y) - i32(b)) / i32(STRIDE);
-            let pixel = small_starts(p, dy, dx);
-            let low = weight_start(a * KERNEL + b, 4u * c4 + lane);
-            let high = weight_start(a * KERNEL + b, 4u * c4 + lane + 8u);
-            for (var s4 = 0u; s4 < SMALL_QUADS; s4++) {
-                accumulate_rows(&t, weight_quad(low + s4), weight_quad(high + s4), load_small(pixel, s4));
-            }
-        }
+    let start = reach % STRIDE;
+    let taps = (KERNEL - start + STRIDE - 1u) / STRIDE;
+    let c = 4u * c4 + lane;
+    let channels = vec4(weight_start(0u, c), weight_start(0u, c + 8u),
+        weight_start(0u, c + 16u), weight_start(0u, c + 24u));
+    var low = Half();
+    var high = Half();
+    for (var i = 0u; i < taps.x * taps.y * SMALL_QUADS; i += 2u) {
+        let met = i / SMALL_QUADS;
+        let s4 = i % SMALL_QUADS;
+        let tap = start + STRIDE * vec2(met / taps.y, met % taps.y);
+        let d = (vec2<i32>(reach) - vec2<i32>(tap)) / i32(STRIDE);
+        let pixel = small_starts(p, d.x, d.y);
+        let at = channels + (tap.x * KERNEL + tap.y) * BIG_C * SMALL_QUADS + s4;
+        add_small(&low, &high, load_small(pixel, s4), at);
+        add_small(&low, &high, load_small(pixel, s4 + 1u), at + 1u);
     }
-    return t;
+    return Tile(low, high);
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(8)
 fn correlate(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let first = 4u * (group.y * 32u + invocation);
+    let first = 4u * (group.y * 8u + invocation);
     let s4 = OWNED * group.x;
     let t = correlation(first, s4, lane % 8u);
-    var quads = quads_of(t);
-    for (var j = 0u; j < OWNED; j++) {
-        forward_small(first, s4 + j, quads[j]);
+    var low = quads_of(t.low);
+    var high = quads_of(t.high);
+    for (var j = 0u; j < 4u; j++) {
+        forward_small(first, s4 + j, low[j]);
+        if WIDE {
+            forward_small(first, s4 + 4u + j, high[j]);
+        }
     }
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(8)
 fn correlate_gated(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let first = 4u * (group.y * 32u + invocation);
+    let first = 4u * (group.y * 8u + invocation);
     let s4 = OWNED * group.x;
     let t = correlation(first, s4, lane % 8u);
-    var quads = quads_of(t);
-    for (var j = 0u; j < OWNED; j++) {
-        backward_small(first, s4 + j, quads[j]);
+    var low = quads_of(t.low);
+    var high = quads_of(t.high);
+    for (var j = 0u; j < 4u; j++) {
+        backward_small(first, s4 + j, low[j]);
+        if WIDE {
+            backward_small(first, s4 + 4u + j, high[j]);
+        }
     }
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(8)
 fn adjoint(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let phase = phase_of(group);
-    let first = 4u * (group.y * 32u + invocation);
+    let first = 4u * (group.y * 8u + invocation);
     let c4 = OWNED * (group.x / (STRIDE * STRIDE));
     let t = adjoint_sum(phase, first, c4, lane % 8u);
-    var quads = quads_of(t);
-    for (var j = 0u; j < OWNED; j++) {
-        forward_big(phase, first, c4 + j, quads[j]);
+    var low = quads_of(t.low);
+    var high = quads_of(t.high);
+    for (var j = 0u; j < 4u; j++) {
+        forward_big(phase, first, c4 + j, low[j]);
+        if WIDE {
+            forward_big(phase, first, c4 + 4u + j, high[j]);
+        }
     }
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(8)
 fn adjoint_gated(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) invocation: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let phase = phase_of(group);
-    let first = 4u * (group.y * 32u + invocation);
+    let first = 4u * (group.y * 8u + invocation);
     let c4 = OWNED * (group.x / (STRIDE * STRIDE));
     let t = adjoint_sum(phase, first, c4, lane % 8u);
-    var quads = quads_of(t);
-    for (var j = 0u; j < OWNED; j++) {
-        backward_big(phase, first, c4 + j, quads[j]);
+    var low = quads_of(t.low);
+    var high = quads_of(t.high);
+    for (var j = 0u; j < 4u; j++) {
+        backward_big(phase, first, c4 + j, low[j]);
+        if WIDE {
+            backward_big(phase, first, c4 + 4u + j, high[j]);
+        }
     }
 }
 
-// An invocation owns one big quad of one tap against 4 small quads, over one range of positions.
-// Positions are the same for all lanes, so each of four lanes finds its own in the images.
+// An invocation owns one big quad of one tap against 8 small quads, or 4, over one range of
+// positions. Positions are the same for all lanes, so each of eight lanes finds its own in the images.
 @compute @workgroup_size(8)
 fn weight_grad(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -168,30 +220,58 @@ fn weight_grad(
     let c4 = row % BIG_QUADS;
     let offset = vec2(tap % KERNEL - PAD_X, tap / KERNEL - PAD_Y);
     let start = FIRST + (offset.y * BIG_W + offset.x) * BIG_QUADS + c4;
-    let quad = min(s4 + lane % 4u, SMALL_QUADS - 1u);
     let range = split_range(group.z);
-    var t = Tile();
-    for (var p = range.x; p < range.y; p += 4u) {
-        let mine = min(p + lane % 4u, BATCH * SMALL_H * SMALL_W - 1u);
+    let source = Source(2u * (lane % 8u / 4u), s4 + lane % 4u, range.y);
+    var low = Half();
+    var high = Half();
+    for (var p = range.x; p < range.y; p += 8u) {
+        let mine = min(p + lane % 8u, BATCH * SMALL_H * SMALL_W - 1u);
         let corner = STRIDE * vec2(mine % SMALL_W, mine / SMALL_W % SMALL_H);
         let n = mine / (SMALL_H * SMALL_W);
         let there = vec3(corner, ((n * BIG_H + corner.y) * BIG_W + corner.x) * BIG_QUADS);
-        let x = mat4x4(
+        let x = transpose(mat4x4(
             big_quad(start_at(subgroupBroadcast(there, 0u), offset, start)),
             big_quad(start_at(subgroupBroadcast(there, 1u), offset, start)),
             big_quad(start_at(subgroupBroadcast(there, 2u), offset, start)),
             big_quad(start_at(subgroupBroadcast(there, 3u), offset, start)),
-        );
-        let even = p + 2u * (lane % 8u / 4u);
-        let at = FIRST + even * SMALL_QUADS + quad;
-        let a = small_quad(select(NONE, at, even < range.y));
-        let b = small_quad(select(NONE, at + SMALL_QUADS, even + 1u < range.y));
-        accumulate(&t, a, b, transpose(x));
+        ));
+        accumulate(&low, gradient(source, p, 0u), gradient(source, p + 1u, 0u), x);
+        if WIDE {
+            accumulate(&high, gradient(source, p, 4u), gradient(source, p + 1u, 4u), x);
+        }
+        let z = transpose(mat4x4(
+            big_quad(start_at(subgroupBroadcast(there, 4u), offset, start)),
+            big_quad(start_at(subgroupBroadcast(there, 5u), offset, start)),
+            big_quad(start_at(subgroupBroadcast(there, 6u), offset, start)),
+            big_quad(start_at(subgroupBroadcast(there, 7u), offset, start)),
+        ));
+        accumulate(&low, gradient(source, p + 4u, 0u), gradient(source, p + 5u, 0u), z);
+        if WIDE {
+            accumulate(&high, gradient(source, p + 4u, 4u), gradient(source, p + 5u, 4u), z);
+        }
     }
-    var quads = quads_of(t);
-    for (var j = 0u; j < OWNED; j++) {
-        store_partials(group.z, tap, c4, s4 + j, quads[j]);
+    var low_quads = quads_of(low);
+    var high_quads = quads_of(high);
+    for (var j = 0u; j < 4u; j++) {
+        store_partials(group.z, tap, c4, s4 + j, low_quads[j]);
+        if WIDE {
+            store_partials(group.z, tap, c4, s4 + 4u + j, high_quads[j]);
+        }
     }
+}
+
+// What a lane loads of the small image: how far on its positions are, its quad, and their end.
+struct Source {
+    ahead: u32,
+    quad: u32,
+    end: u32,
+}
+
+// The quad of a lane, or the one `more` quads on, at position p as far as that is ahead.
+fn gradient(source: Source, p: u32, more: u32) -> vec4<f32> {
+    let position = p + source.ahead;
+    let quad = min(source.quad + more, SMALL_QUADS - 1u);
+    return small_quad(select(NONE, FIRST + position * SMALL_QUADS + quad, position < source.end));
 }
 
 // The big quad which a tap meets; there: x and y of the big pixel of tap (0, 0) and its first quad.

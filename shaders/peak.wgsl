@@ -9,7 +9,6 @@ override QUADS: u32;   // quads to copy
 @group(0) @binding(2) var<storage, read> values: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> values_out: array<vec4<f32>>;
 @group(0) @binding(4) var texels: texture_storage_2d<rgba32float, read>;
-@group(0) @binding(5) var texels_out: texture_storage_2d<rgba32float, write>;
 
 const TEXELS = 4096u;
 
@@ -54,12 +53,11 @@ fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) i
     }
 }
 
-// The same between textures that hold slots (see common/texels.wgsl).
+// The same from a mirror (see common/texels.wgsl), for adapters whose kernels read from these.
 @compute @workgroup_size(64)
 fn copy_texels(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let first = group.x * 256u + id.x;
     for (var i = first; i < min(first + 256u, QUADS); i += 64u) {
-        let at = vec2(i % TEXELS, i / TEXELS + 1u);
-        textureStore(texels_out, at, textureLoad(texels, at));
+        values_out[i] = textureLoad(texels, vec2(i % TEXELS, i / TEXELS + 1u));
     }
 }

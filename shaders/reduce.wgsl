@@ -6,12 +6,13 @@
 override ROWS: u32;
 override COLUMNS: u32;
 override GROUPS: u32;
+override SPAN: u32;   // of `*_deep`: columns of a workgroup, 1, 2 or 4, or quads of columns
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;               // [ROWS, COLUMNS]
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;         // [GROUPS, COLUMNS]
 @group(0) @binding(2) var<storage, read> x4: array<vec4<f32>>;        // the same, COLUMNS a multiple of 4
 @group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
-@group(0) @binding(4) var texels: texture_storage_2d<rgba32float, read>;                    // the same, in common/texels.wgsl's order
+@group(0) @binding(4) var texels: texture_storage_2d<rgba32float, read>;  // its mirror, see common/texels.wgsl
 
 // Rows of group g: from rows.x to before rows.y.
 fn rows_of(g: u32) -> vec2<u32> {
@@ -46,34 +47,20 @@ fn column_sums4(@builtin(global_invocation_id) id: vec3<u32>) {
     y4[id.y * columns + id.x] = sum;
 }
 
-@compute @workgroup_size(64)
-fn column_sums_texels(@builtin(global_invocation_id) id: vec3<u32>) {
-    let columns = COLUMNS / 4u;
-    if id.x >= columns || id.y >= GROUPS {
-        return;
-    }
-    let rows = rows_of(id.y);
-    var sum = vec4(0.0);
-    for (var r = rows.x; r < rows.y; r++) {
-        let at = r * columns + id.x;
-        sum += textureLoad(texels, vec2(at % 4096u, at / 4096u + 1u));
-    }
-    y4[id.y * columns + id.x] = sum;
-}
-
 const WIDTH = 64u;
 var<workgroup> partial: array<vec4<f32>, WIDTH>;
 
-// Sums one value of each invocation in a fixed order; the total is invocation 0's.
+// Sums what the invocations of a column have, in a fixed order. Neighbours have neighbouring columns,
+// SPAN of them; the totals are those of the first SPAN invocations.
 fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
     partial[lane] = value;
-    for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
+    for (var stride = WIDTH / 2u; stride >= SPAN; stride /= 2u) {
         workgroupBarrier();
         if lane < stride {
             partial[lane] += partial[lane + stride];
         }
     }
-    return partial[0];
+    return partial[lane];
 }
 
 @compute @workgroup_size(64)
@@ -81,13 +68,14 @@ fn column_sums_deep(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    let column = group.x * SPAN + lane % SPAN;
     var sum = 0.0;
-    for (var r = lane; r < ROWS; r += WIDTH) {
-        sum += x[r * COLUMNS + group.x];
+    for (var r = lane / SPAN; r < ROWS; r += WIDTH / SPAN) {
+        sum += x[r * COLUMNS + column];
     }
     let total = sum_over_workgroup(vec4(sum), lane);
-    if lane == 0u {
-        y[group.x] = total.x;
+    if lane < SPAN {
+        y[column] = total.x;
     }
 }
 
@@ -96,13 +84,14 @@ fn column_sums_texels_deep(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    let column = group.x * SPAN + lane % SPAN;
     var sum = vec4(0.0);
-    for (var r = lane; r < ROWS; r += WIDTH) {
-        let at = r * (COLUMNS / 4u) + group.x;
+    for (var r = lane / SPAN; r < ROWS; r += WIDTH / SPAN) {
+        let at = r * (COLUMNS / 4u) + column;
         sum += textureLoad(texels, vec2(at % 4096u, at / 4096u + 1u));
     }
     let total = sum_over_workgroup(sum, lane);
-    if lane == 0u {
-        y4[group.x] = total;
+    if lane < SPAN {
+        y4[column] = total;
     }
 }

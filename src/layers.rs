@@ -5,7 +5,7 @@
 
 use crate::ops::conv::{self, Call, Conv, Epilogue};
 use crate::ops::dense::{self, Dense};
-use crate::ops::{reduce, texels};
+use crate::ops::reduce;
 use crate::params::{ParamSpec, grad_name};
 use crate::plan::{Caps, Plan, Role, SlotId, Variant};
 
@@ -102,7 +102,6 @@ impl Layer {
                 conv::contract(plan, label, name, spec, Call::Adjoint, x, weights, epilogue)
             }
             Kind::Dense(spec) => {
-                let x = texels::in_buffer(plan, x);
                 let y = plan.slot(name, &[plan.batch, spec.outputs], Role::Activation);
                 let operands = dense::Forward {
                     x,
@@ -122,7 +121,6 @@ impl Layer {
         let label = format!("{} weight gradient", self.name);
         let (spec, big, small) = match self.kind_on(&plan.caps, plan.batch) {
             Kind::Dense(spec) => {
-                let [x, dy] = [x, dy].map(|slot| texels::in_buffer(plan, slot));
                 let of = dense::WeightGrad {
                     x,
                     dy,
@@ -171,7 +169,6 @@ impl Layer {
                 epilogue,
             ),
             Kind::Dense(spec) => {
-                let [x, dy] = [x, dy].map(|slot| texels::in_buffer(plan, slot));
                 let dx = plan.slot(name, &[plan.batch, spec.inputs], Role::Activation);
                 dense::input_grad(
                     plan,

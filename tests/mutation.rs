@@ -481,7 +481,6 @@ fn check_file(gpu: &Gpu, file: &str) {
             state::shuffles_are_equal_to_their_twins(gpu);
         }
         "state" => state::the_state_advances_through_epochs_as_its_twin_does(gpu),
-        "texels" => kernels::tensors_survive_the_way_into_a_texture_and_back(gpu),
         _ => panic!("no check is named for shaders/{file}.wgsl"),
     }
 }

@@ -1,4 +1,4 @@
-// Quads of images in storage buffers. Quads from NONE on lie nowhere and read as zero.
+// Quads of images are read from storage buffers. Quads from NONE on lie nowhere and read as zero.
 
 const FIRST = 0u;
 const NONE = 0x80000000u;
@@ -7,8 +7,6 @@ const NONE = 0x80000000u;
 @group(0) @binding(1) var<storage, read> small: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> weights: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read> gate: array<vec4<f32>>;
-@group(0) @binding(5) var<storage, read_write> big_out: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read_write> small_out: array<vec4<f32>>;
 
 fn big_quad(at: u32) -> vec4<f32> {
     return select(vec4(0.0), big[select(at, 0u, at >= NONE)], at < NONE);
@@ -24,12 +22,4 @@ fn weight_quad(at: u32) -> vec4<f32> {
 
 fn gate_quad(at: u32) -> vec4<f32> {
     return gate[select(at, 0u, at >= NONE)];
-}
-
-fn put_big(at: u32, v: vec4<f32>) {
-    big_out[at] = v;
-}
-
-fn put_small(at: u32, v: vec4<f32>) {
-    small_out[at] = v;
 }

@@ -29,6 +29,8 @@ override BIG_QUADS: u32 = BIG_C / 4u;
 override SMALL_QUADS: u32 = SMALL_C / 4u;
 
 @group(0) @binding(3) var<storage, read> bias: array<vec4<f32>>;
+@group(0) @binding(5) var<storage, read_write> big_out: array<vec4<f32>>;
+@group(0) @binding(6) var<storage, read_write> small_out: array<vec4<f32>>;
 @group(0) @binding(7) var<storage, read_write> partials: array<vec4<f32>>;
 
 fn four(first: u32) -> vec4<u32> {
@@ -168,17 +170,17 @@ fn places_big(phase: vec2<u32>, first: u32, c4: u32) -> vec4<u32> {
 }
 
 fn store_small(places: vec4<u32>, m: mat4x4<f32>) {
-    if places.x != NONE { put_small(places.x, m[0]); }
-    if places.y != NONE { put_small(places.y, m[1]); }
-    if places.z != NONE { put_small(places.z, m[2]); }
-    if places.w != NONE { put_small(places.w, m[3]); }
+    if places.x != NONE { small_out[places.x - FIRST] = m[0]; }
+    if places.y != NONE { small_out[places.y - FIRST] = m[1]; }
+    if places.z != NONE { small_out[places.z - FIRST] = m[2]; }
+    if places.w != NONE { small_out[places.w - FIRST] = m[3]; }
 }
 
 fn store_big(places: vec4<u32>, m: mat4x4<f32>) {
-    if places.x != NONE { put_big(places.x, m[0]); }
-    if places.y != NONE { put_big(places.y, m[1]); }
-    if places.z != NONE { put_big(places.z, m[2]); }
-    if places.w != NONE { put_big(places.w, m[3]); }
+    if places.x != NONE { big_out[places.x - FIRST] = m[0]; }
+    if places.y != NONE { big_out[places.y - FIRST] = m[1]; }
+    if places.z != NONE { big_out[places.z - FIRST] = m[2]; }
+    if places.w != NONE { big_out[places.w - FIRST] = m[3]; }
 }
 
 // Four pixels of one quad, through the epilogue and into place.

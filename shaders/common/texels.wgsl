@@ -1,7 +1,8 @@
-// Quads of images in textures: one texel is one quad, and quads run along rows of 4096 texels.
-// The first row belongs to no image and stays zero: the padding of a convolution is read there.
-// A software adapter may read a texel many times faster than four values of a buffer: lavapipe
-// unrolls a texel load over its lanes, but walks the lanes of a buffer load one by one.
+// Quads of images are read from textures: one texel is one quad, and quads run along rows of 4096
+// texels. The first row belongs to no image and stays zero: the padding of a convolution is read
+// there. A software adapter may read a texel many times faster than four values of a buffer:
+// lavapipe unrolls a texel load over its lanes, but walks the lanes of a buffer load one by one. It
+// walks the lanes of a texel store too, value by value, so results go to buffers (src/plan/mirror.rs).
 
 const TEXELS = 4096u;
 const FIRST = TEXELS;
@@ -11,8 +12,6 @@ const NONE = 0u;
 @group(0) @binding(1) var small: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var weights: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(4) var gate: texture_storage_2d<rgba32float, read>;
-@group(0) @binding(5) var big_out: texture_storage_2d<rgba32float, write>;
-@group(0) @binding(6) var small_out: texture_storage_2d<rgba32float, write>;
 
 fn texel(at: u32) -> vec2<u32> {
     return vec2(at % TEXELS, at / TEXELS);
@@ -32,12 +31,4 @@ fn weight_quad(at: u32) -> vec4<f32> {
 
 fn gate_quad(at: u32) -> vec4<f32> {
     return textureLoad(gate, texel(at));
-}
-
-fn put_big(at: u32, v: vec4<f32>) {
-    textureStore(big_out, texel(at), v);
-}
-
-fn put_small(at: u32, v: vec4<f32>) {
-    textureStore(small_out, texel(at), v);
 }

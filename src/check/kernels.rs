@@ -38,7 +38,6 @@ pub fn limit(step: &Step, slot: &str) -> Limit {
         // A byte of an image is a quotient, for which WGSL grants 2.5 units in the last place; what
         // is drawn by it is 0 or 1.
         ("fetch", _) => Limit::Ulps(3.0),
-        ("texels", _) => Limit::Exact,
         ("rng", _) => Limit::Ulps(4.0),
         // Of weights; an update is about 1e-3 of the largest, and is judged below.
         ("adam", "params") => Limit::OfLargest(1e-6),

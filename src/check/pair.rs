@@ -41,7 +41,8 @@ fn is_result(plan: &Plan, id: SlotId, slot: &Slot) -> bool {
         plan.slots()
             .any(|(_, s)| s.view_of.is_some_and(|(o, _)| o == id))
     };
-    computed && slot.scalar == Scalar::F32 && !has_views()
+    let mirror = slot.mirror_of.is_some();
+    computed && slot.scalar == Scalar::F32 && !mirror && !has_views()
 }
 
 impl<'g> Pair<'g> {
@@ -145,7 +146,7 @@ impl<'g> Pair<'g> {
         limit: impl Fn(&Step, &str) -> Limit,
         mut listen: impl FnMut(Row) -> Walk,
     ) -> Result<(), GpuError> {
-        for (id, _) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
+        for (id, _) in plan.slots().filter(|(_, s)| s.owns_memory()) {
             self.follow_device(plan, id).await?;
         }
         let replay = match submit {

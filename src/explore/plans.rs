@@ -4,7 +4,7 @@
 use crate::model::Model;
 use crate::ops::fetch::{self, Packed};
 use crate::ops::rng::{self, Order};
-use crate::ops::{bce, importance, reparam, state, texels};
+use crate::ops::{bce, importance, reparam, state};
 use crate::params;
 use crate::plan::{Caps, Plan, Role, SlotId};
 
@@ -20,7 +20,7 @@ fn encoded(p: &mut Plan, model: &Model, images: Packed, state: SlotId) -> (SlotI
     let indices = rng::shuffle(p, state, images.count, Order::File);
     let x = fetch::batch(p, images, state, data, indices);
     let enc = model.encoder().forward(p, x);
-    (x, texels::in_buffer(p, enc.output()))
+    (x, enc.output())
 }
 
 /// Mean and log-variance of q(z|x) of a batch; their slot, `[B,2L]`, is given beside the plan.

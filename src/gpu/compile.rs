@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::context::{Gpu, lock};
 use super::error::GpuError;
-use super::memory::Memory;
+use super::memory::{Memory, Refresh};
 use crate::plan::link::{self, Shader};
 use crate::plan::shader::{self, Binding};
 use crate::plan::{Bundle, Plan, PlanError, SlotId, Step};
@@ -17,6 +17,8 @@ pub struct Pipeline {
 
 #[derive(Clone)]
 pub(super) struct Dispatch {
+    /// What brings the mirrors that it reads up to date.
+    copies: Vec<Refresh>,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) group: wgpu::BindGroup,
     pub(super) grid: [u32; 3],
@@ -24,11 +26,33 @@ pub(super) struct Dispatch {
 }
 
 impl Dispatch {
-    pub(super) fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+    fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
         let [x, y, z] = self.grid;
         pass.set_pipeline(&self.pipeline.pipeline);
         pass.set_bind_group(0, &self.group, &[]);
         pass.dispatch_workgroups(x, y, z);
+    }
+}
+
+/// Encodes dispatches in as few passes as their copies allow, which stand between passes. `behind`
+/// is called behind each dispatch.
+pub(super) fn encode<'d>(
+    encoder: &mut wgpu::CommandEncoder,
+    dispatches: impl IntoIterator<Item = &'d Dispatch>,
+    mut behind: impl FnMut(&mut wgpu::ComputePass<'_>),
+) {
+    let mut dispatches = dispatches.into_iter().peekable();
+    while let Some(first) = dispatches.next() {
+        for copy in &first.copies {
+            copy.encode(encoder);
+        }
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        first.encode(&mut pass);
+        behind(&mut pass);
+        while let Some(next) = dispatches.next_if(|next| next.copies.is_empty()) {
+            next.encode(&mut pass);
+            behind(&mut pass);
+        }
     }
 }
 
@@ -52,9 +76,11 @@ impl Replay {
     }
 
     fn of(gpu: &Gpu, plan: &Plan, memory: &Memory, bundles: &[Bundle]) -> Result<Replay, GpuError> {
+        let copies = plan.copies(bundles)?;
         let dispatches = bundles
             .iter()
-            .map(|bundle| dispatch(gpu, plan, memory, bundle))
+            .zip(&copies)
+            .map(|(bundle, copies)| dispatch(gpu, plan, memory, bundle, copies))
             .collect::<Result<_, _>>()?;
         gpu.check()?;
         Ok(Replay { dispatches })
@@ -67,7 +93,7 @@ impl Replay {
         memory: &Memory,
         bundle: &Bundle,
     ) -> Result<Replay, GpuError> {
-        let whole = dispatch(gpu, plan, memory, bundle)?;
+        let whole = dispatch(gpu, plan, memory, bundle, &[])?;
         let dispatches = vec![Dispatch {
             grid: [1; 3],
             ..whole
@@ -88,7 +114,10 @@ fn dispatch(
     plan: &Plan,
     memory: &Memory,
     bundle: &Bundle,
+    mirrors: &[SlotId],
 ) -> Result<Dispatch, GpuError> {
+    let copies = mirrors.iter().map(|&id| memory.refresh(plan, id));
+    let copies = copies.collect::<Result<_, _>>()?;
     let steps: Vec<&Step> = bundle.iter().map(|&step| &plan.steps()[step]).collect();
     let dispatch = link::dispatch(&steps, &gpu.mistakes)?;
     let pipeline = gpu.pipeline(&dispatch)?;
@@ -110,6 +139,7 @@ fn dispatch(
         return Err(PlanError::Step { step, fault }.into());
     }
     Ok(Dispatch {
+        copies,
         pipeline,
         group,
         grid: dispatch.grid,
@@ -118,25 +148,19 @@ fn dispatch(
 }
 
 fn binding_type(binding: &Binding) -> wgpu::BindingType {
-    let view_dimension = wgpu::TextureViewDimension::D2;
-    match (binding.texels, binding.writable) {
-        (true, true) => wgpu::BindingType::StorageTexture {
-            access: wgpu::StorageTextureAccess::WriteOnly,
-            format: wgpu::TextureFormat::Rgba32Float,
-            view_dimension,
-        },
-        (true, false) => wgpu::BindingType::StorageTexture {
+    if binding.texels {
+        return wgpu::BindingType::StorageTexture {
             access: wgpu::StorageTextureAccess::ReadOnly,
             format: wgpu::TextureFormat::Rgba32Float,
-            view_dimension,
+            view_dimension: wgpu::TextureViewDimension::D2,
+        };
+    }
+    wgpu::BindingType::Buffer {
+        ty: wgpu::BufferBindingType::Storage {
+            read_only: !binding.writable,
         },
-        (false, writable) => wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage {
-                read_only: !writable,
-            },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        },
+        has_dynamic_offset: false,
+        min_binding_size: None,
     }
 }
 

@@ -1,6 +1,5 @@
-//! Device memory: one buffer or texture per slot name. Plans which share a memory share the
-//! slots of a name, unless they want them in different places, as plans of different batch sizes
-//! may want activations.
+//! Device memory: one buffer, or for a mirror one texture, per slot name. Plans which share a memory
+//! share the slots of a name.
 
 use std::collections::HashMap;
 
@@ -17,12 +16,42 @@ const FIRST_ROW: u32 = 1;
 /// What holds a slot.
 enum Store {
     Buffer(wgpu::Buffer),
-    Texels(wgpu::Texture, wgpu::TextureView),
+    Texture(wgpu::Texture, wgpu::TextureView),
+}
+
+/// A copy of a slot into its mirror.
+#[derive(Clone)]
+pub(super) struct Refresh {
+    from: wgpu::Buffer,
+    to: wgpu::Texture,
+    rows: u32,
+}
+
+impl Refresh {
+    pub(super) fn encode(&self, encoder: &mut wgpu::CommandEncoder) {
+        let from = wgpu::TexelCopyBufferInfo {
+            buffer: &self.from,
+            layout: wgpu::TexelCopyBufferLayout {
+                offset: 0,
+                bytes_per_row: Some(ROW_BYTES),
+                rows_per_image: Some(self.rows),
+            },
+        };
+        let to = wgpu::TexelCopyTextureInfo {
+            origin: wgpu::Origin3d {
+                x: 0,
+                y: FIRST_ROW,
+                z: 0,
+            },
+            ..self.to.as_image_copy()
+        };
+        encoder.copy_buffer_to_texture(from, to, extent(self.rows));
+    }
 }
 
 /// Every slot of a set of plans, allocated once and never grown.
 pub struct Memory {
-    stores: HashMap<(String, bool), Store>,
+    stores: HashMap<String, Store>,
     bytes: u64,
 }
 
@@ -33,12 +62,12 @@ impl Memory {
         plans.iter().try_for_each(|plan| plan.check())?;
         let mut sizes: Vec<_> = sizes(plans).into_iter().collect();
         // The small ones first, so that a refusal tells best how much room there is.
-        sizes.sort_by_key(|&((name, _), size)| (size, name));
+        sizes.sort_by_key(|&(name, (_, size))| (size, name));
         let total = Self::need(plans);
         let (mut stores, mut room) = (HashMap::new(), 0);
-        for ((name, texels), size) in sizes {
+        for (name, (mirror, size)) in sizes {
             Counters::add(&gpu.counters.buffers);
-            let make = match texels {
+            let make = match mirror {
                 true => texture,
                 false => buffer,
             };
@@ -56,7 +85,7 @@ impl Memory {
                     fits: None,
                 });
             }
-            stores.insert((name.to_owned(), texels), store);
+            stores.insert(name.to_owned(), store);
             room += size;
         }
         gpu.check()?;
@@ -68,7 +97,7 @@ impl Memory {
 
     /// Bytes that a memory of these plans would have.
     pub fn need(plans: &[&Plan]) -> u64 {
-        sizes(plans).values().sum()
+        sizes(plans).values().map(|(_, size)| size).sum()
     }
 
     /// Bytes of all slots.
@@ -76,25 +105,27 @@ impl Memory {
         self.bytes
     }
 
-    /// Where a slot lies.
-    fn place(&self, plan: &Plan, id: SlotId) -> Result<Place<'_>, GpuError> {
+    /// Where a slot that is no mirror lies: buffer, first byte and bytes.
+    fn place(&self, plan: &Plan, id: SlotId) -> Result<(&wgpu::Buffer, u64, u64), GpuError> {
         let slot = &plan[id];
         let (owner, offset) = slot.view_of.unwrap_or((id, 0));
-        let missing = || GpuError::NoSlot(slot.name.clone());
-        let store = (plan[owner].name.clone(), plan[owner].texels);
-        match self.stores.get(&store).ok_or_else(missing)? {
-            Store::Buffer(buffer) => {
-                let (start, size) = (4 * offset as u64, padded(slot));
-                let fits = start + size <= buffer.size();
-                fits.then_some(Place::Range(buffer, start, size))
-                    .ok_or_else(missing)
+        let (start, size) = (4 * offset as u64, padded(slot));
+        match self.stores.get(&plan[owner].name) {
+            Some(Store::Buffer(buffer)) if start + size <= buffer.size() => {
+                Ok((buffer, start, size))
             }
-            Store::Texels(texture, view) => {
-                let rows = rows(padded(slot));
-                let fits = FIRST_ROW + rows <= texture.height();
-                fits.then_some(Place::Rows(texture, view, rows))
-                    .ok_or_else(missing)
-            }
+            _ => Err(GpuError::NoSlot(slot.name.clone())),
+        }
+    }
+
+    fn texture(
+        &self,
+        plan: &Plan,
+        mirror: SlotId,
+    ) -> Result<(&wgpu::Texture, &wgpu::TextureView), GpuError> {
+        match self.stores.get(&plan[mirror].name) {
+            Some(Store::Texture(texture, view)) => Ok((texture, view)),
+            _ => Err(GpuError::NoSlot(plan[mirror].name.clone())),
         }
     }
 
@@ -104,16 +135,28 @@ impl Memory {
         plan: &Plan,
         id: SlotId,
     ) -> Result<wgpu::BindingResource<'_>, GpuError> {
-        Ok(match self.place(plan, id)? {
-            Place::Rows(_, view, _) => wgpu::BindingResource::TextureView(view),
-            Place::Range(buffer, offset, size) => {
-                let size = std::num::NonZeroU64::new(size);
-                wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer,
-                    offset,
-                    size,
-                })
-            }
+        if plan[id].mirror_of.is_some() {
+            let (_, view) = self.texture(plan, id)?;
+            return Ok(wgpu::BindingResource::TextureView(view));
+        }
+        let (buffer, offset, size) = self.place(plan, id)?;
+        let size = std::num::NonZeroU64::new(size);
+        Ok(wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer,
+            offset,
+            size,
+        }))
+    }
+
+    /// What brings a mirror up to date.
+    pub(super) fn refresh(&self, plan: &Plan, mirror: SlotId) -> Result<Refresh, GpuError> {
+        let origin = plan[mirror].mirror_of.unwrap_or(mirror);
+        let (buffer, _, size) = self.place(plan, origin)?;
+        let (texture, _) = self.texture(plan, mirror)?;
+        Ok(Refresh {
+            from: buffer.clone(),
+            to: texture.clone(),
+            rows: rows(size),
         })
     }
 
@@ -125,22 +168,10 @@ impl Memory {
         encoder: &mut wgpu::CommandEncoder,
         staging: impl FnOnce(u64) -> wgpu::Buffer,
     ) -> Result<wgpu::Buffer, GpuError> {
-        Ok(match self.place(plan, id)? {
-            Place::Range(buffer, start, size) => {
-                let to = staging(size);
-                encoder.copy_buffer_to_buffer(buffer, start, &to, 0, size);
-                to
-            }
-            Place::Rows(texture, _, rows) => {
-                let to = staging(u64::from(rows * ROW_BYTES));
-                let target = wgpu::TexelCopyBufferInfo {
-                    buffer: &to,
-                    layout: layout(rows),
-                };
-                encoder.copy_texture_to_buffer(content(texture), target, extent(rows));
-                to
-            }
-        })
+        let (buffer, start, size) = self.place(plan, id)?;
+        let to = staging(size);
+        encoder.copy_buffer_to_buffer(buffer, start, &to, 0, size);
+        Ok(to)
     }
 
     fn find(plan: &Plan, name: &str, scalar: Scalar, len: usize) -> Result<SlotId, GpuError> {
@@ -181,16 +212,8 @@ impl Memory {
         bytes: &[u8],
     ) -> Result<(), GpuError> {
         Counters::add(&gpu.counters.host_writes);
-        match self.place(plan, id)? {
-            Place::Range(buffer, start, _) => gpu.queue.write_buffer(buffer, start, bytes),
-            Place::Rows(texture, _, rows) => {
-                let mut padded = bytes.to_vec();
-                padded.resize((rows * ROW_BYTES) as usize, 0);
-                let target = content(texture);
-                gpu.queue
-                    .write_texture(target, &padded, layout(rows), extent(rows));
-            }
-        }
+        let (buffer, start, _) = self.place(plan, id)?;
+        gpu.queue.write_buffer(buffer, start, bytes);
         gpu.check()
     }
 
@@ -211,21 +234,27 @@ impl Memory {
     }
 }
 
-/// Name, place and bytes of every store.
-fn sizes<'p>(plans: &[&'p Plan]) -> HashMap<(&'p str, bool), u64> {
-    let mut sizes = HashMap::new();
-    for (_, slot) in plans.iter().flat_map(|plan| plan.slots()) {
-        if slot.view_of.is_none() {
-            let size = sizes.entry((slot.name.as_str(), slot.texels)).or_default();
-            *size = padded(slot).max(*size);
+/// Name and bytes of every store, and whether it is a mirror. What is mirrored has whole rows too,
+/// so that one copy takes all of it.
+fn sizes<'p>(plans: &[&'p Plan]) -> HashMap<&'p str, (bool, u64)> {
+    let mut sizes: HashMap<&str, (bool, u64)> = HashMap::new();
+    let mut add = |slot: &'p Slot, mirror: bool, bytes: u64| {
+        let (_, size) = sizes.entry(&slot.name).or_insert((mirror, 0));
+        *size = bytes.max(*size);
+    };
+    for plan in plans {
+        for (_, slot) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
+            match slot.mirror_of {
+                Some(origin) => {
+                    let bytes = u64::from(rows(padded(slot))) * u64::from(ROW_BYTES);
+                    add(slot, true, bytes);
+                    add(&plan[origin], false, bytes);
+                }
+                None => add(slot, false, padded(slot)),
+            }
         }
     }
     sizes
-}
-
-enum Place<'a> {
-    Range(&'a wgpu::Buffer, u64, u64),
-    Rows(&'a wgpu::Texture, &'a wgpu::TextureView, u32),
 }
 
 fn buffer(gpu: &Gpu, name: &str, size: u64) -> Store {
@@ -247,30 +276,15 @@ fn texture(gpu: &Gpu, name: &str, size: u64) -> Store {
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,
         format: wgpu::TextureFormat::Rgba32Float,
-        usage: wgpu::TextureUsages::TEXTURE_BINDING
-            | wgpu::TextureUsages::STORAGE_BINDING
-            | wgpu::TextureUsages::COPY_SRC
-            | wgpu::TextureUsages::COPY_DST,
+        usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
         view_formats: &[],
     });
     let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
-    Store::Texels(texture, view)
+    Store::Texture(texture, view)
 }
 
 fn rows(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(u64::from(ROW_BYTES))).unwrap_or(u32::MAX)
-}
-
-/// Where the slot starts in its texture.
-fn content(texture: &wgpu::Texture) -> wgpu::TexelCopyTextureInfo<'_> {
-    wgpu::TexelCopyTextureInfo {
-        origin: wgpu::Origin3d {
-            x: 0,
-            y: FIRST_ROW,
-            z: 0,
-        },
-        ..texture.as_image_copy()
-    }
 }
 
 fn extent(rows: u32) -> wgpu::Extent3d {
@@ -278,14 +292,6 @@ fn extent(rows: u32) -> wgpu::Extent3d {
         width: ROW,
         height: rows,
         depth_or_array_layers: 1,
-    }
-}
-
-fn layout(rows: u32) -> wgpu::TexelCopyBufferLayout {
-    wgpu::TexelCopyBufferLayout {
-        offset: 0,
-        bytes_per_row: Some(ROW_BYTES),
-        rows_per_image: Some(rows),
     }
 }
 

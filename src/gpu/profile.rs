@@ -1,6 +1,7 @@
-//! Times each step of a plan by GPU timestamps.
+//! Times each step of a plan by GPU timestamps. Copies into mirrors count as part of the step that
+//! reads them.
 
-use super::compile::Replay;
+use super::compile::{Replay, encode};
 use super::context::Gpu;
 use super::error::GpuError;
 
@@ -39,15 +40,15 @@ impl Gpu {
         let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC);
         let staging = buffer(wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ);
         let mut encoder = self.device.create_command_encoder(&Default::default());
-        {
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            pass.write_timestamp(&queries, 0);
-            let dispatches = (0..times).flat_map(|_| &replay.dispatches);
-            for (i, dispatch) in (1..count).zip(dispatches) {
-                dispatch.encode(&mut pass);
-                pass.write_timestamp(&queries, i);
-            }
-        }
+        let mut first = encoder.begin_compute_pass(&Default::default());
+        first.write_timestamp(&queries, 0);
+        drop(first);
+        let dispatches = (0..times).flat_map(|_| &replay.dispatches);
+        let mut written = 0;
+        encode(&mut encoder, dispatches, |pass| {
+            written += 1;
+            pass.write_timestamp(&queries, written);
+        });
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, resolved.size());
         self.queue.submit([encoder.finish()]);

@@ -2,7 +2,7 @@
 
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
-use super::compile::{Dispatch, Replay};
+use super::compile::{Replay, encode};
 use super::context::{Counters, Gpu, lock};
 use super::error::GpuError;
 use super::memory::Memory;
@@ -34,7 +34,7 @@ impl Gpu {
                     let full = std::mem::replace(&mut encoder, begin());
                     self.queue.submit([full.finish()]);
                 }
-                encode(&mut encoder, &piece);
+                encode(&mut encoder, piece, |_| ());
             }
         }
         let mut staged = None;
@@ -71,14 +71,6 @@ impl Gpu {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         })
-    }
-}
-
-/// Encodes dispatches in one pass.
-fn encode(encoder: &mut wgpu::CommandEncoder, dispatches: &[&Dispatch]) {
-    let mut pass = encoder.begin_compute_pass(&Default::default());
-    for dispatch in dispatches {
-        dispatch.encode(&mut pass);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Sigmoid cross-entropy on logits, its gradient, and the sigmoid itself.
 
-use super::{kernel, texels};
+use super::kernel;
 use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
@@ -27,7 +27,6 @@ fn logpx_z(logits: &[f64], x: &[f64]) -> f64 {
 /// Appends log p(x|z), `[B]`, of `logits` and targets `x`, both `[B, …]`.
 pub fn loss(plan: &mut Plan, logits: SlotId, x: SlotId) -> SlotId {
     let batch = plan.batch;
-    let logits = texels::in_buffer(plan, logits);
     let values = plan[x].len() / batch;
     let result = plan.slot("logpx_z", &[batch], Role::Activation);
     plan.push(loss_step(batch, values, [logits, x, result]));
@@ -64,7 +63,6 @@ pub fn loss_alone(plan: &Plan, both: &Step) -> Option<Step> {
 /// Appends log p(x|z), `[B]`, and the gradient of the mean loss on the logits, of their shape.
 pub fn loss_and_grad(plan: &mut Plan, logits: SlotId, x: SlotId) -> (SlotId, SlotId) {
     let batch = plan.batch;
-    let logits = texels::in_buffer(plan, logits);
     let values = plan[x].len() / batch;
     let result = plan.slot("logpx_z", &[batch], Role::Activation);
     let shape = plan[logits].shape.clone();
@@ -96,7 +94,6 @@ pub fn loss_and_grad(plan: &mut Plan, logits: SlotId, x: SlotId) -> (SlotId, Slo
 /// Appends `probabilities` = sigmoid(logits), of their shape.
 pub fn decode(plan: &mut Plan, logits: SlotId) -> SlotId {
     let batch = plan.batch;
-    let logits = texels::in_buffer(plan, logits);
     let shape = plan[logits].shape.clone();
     let values = plan[logits].len() / batch;
     let probabilities = plan.slot("probabilities", &shape, Role::Metric);

@@ -9,7 +9,7 @@ mod geometry;
 
 pub use geometry::{Conv, Padding};
 
-use super::{conv_broadcast, conv_thin, conv_tile, conv_workgroup, flag, kernel, reduce, texels};
+use super::{conv_broadcast, conv_thin, conv_tile, conv_workgroup, flag, kernel, reduce};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Caps, Plan, Role, SlotId, Step, Variant, groups};
 
@@ -76,7 +76,7 @@ pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
         .unwrap_or(Variant::Plain)
 }
 
-/// The module of a variant, with images in buffers or in textures.
+/// The module of a variant, which reads images from buffers or from textures.
 pub fn module(variant: Variant, texels: bool) -> &'static str {
     match (variant, texels) {
         (Variant::Plain, _) => "conv",
@@ -164,7 +164,7 @@ fn constants(spec: &Conv, batch: usize) -> Vec<(&'static str, f64)> {
 #[derive(Clone, Copy, Debug)]
 struct Kit {
     variant: Variant,
-    /// Images lie in textures, except the pictures that a thin kernel makes.
+    /// Images are read from their mirrors, except the pictures that a thin kernel makes.
     texels: bool,
 }
 
@@ -179,11 +179,19 @@ impl Kit {
 
     /// `slot` where the kernel wants it.
     fn place(plan: &mut Plan, slot: SlotId, texels: bool) -> SlotId {
-        if texels {
-            texels::in_texture(plan, slot)
-        } else {
-            texels::in_buffer(plan, slot)
+        if texels { plan.mirror(slot) } else { slot }
+    }
+
+    /// Constants that not all variants have.
+    fn constants(self, spec: &Conv, call: Call, weights_at: usize) -> Vec<(&'static str, f64)> {
+        let mut constants = Vec::new();
+        if self.variant != Variant::Plain {
+            constants.push(("WEIGHTS_AT", (weights_at / 4) as f64));
         }
+        if self.variant == Variant::Broadcast {
+            constants.push(("WIDE", flag(conv_broadcast::is_wide(spec, call))));
+        }
+        constants
     }
 
     /// What belongs to a picture that a thin kernel makes lies in buffers, under other names.
@@ -196,13 +204,13 @@ impl Kit {
         }
     }
 
-    /// Weights as the kernel wants them: bound slot and first element. In a texture it is the
-    /// whole arena, copied once per run of the plan.
+    /// Weights as the kernel wants them: bound slot and first element. It is the whole arena that
+    /// has a mirror.
     fn weights(self, plan: &mut Plan, weights: SlotId) -> (SlotId, usize) {
         match plan[weights].view_of {
             _ if !self.texels => (weights, 0),
-            Some((arena, offset)) => (texels::in_texture(plan, arena), offset),
-            None => (texels::in_texture(plan, weights), 0),
+            Some((arena, offset)) => (plan.mirror(arena), offset),
+            None => (plan.mirror(weights), 0),
         }
     }
 }
@@ -233,24 +241,23 @@ pub fn contract(
     } else {
         ("small", spec.big, kit.picture("big_out"))
     };
-    let to_texels = kit.texels && (to_small || kit.variant != Variant::Thin);
+    let makes_picture = !to_small && kit.variant == Variant::Thin;
     let side = |name| if to_small { name } else { kit.picture(name) };
     let x = Kit::place(plan, x, kit.texels);
     let (weights, weights_at) = kit.weights(plan, weights);
     let (extra, relu, gated) = match epilogue {
         Epilogue::Forward { bias, relu } => ((side("bias"), bias), relu, false),
         Epilogue::Backward { gate, gated } => (
-            (side("gate"), Kit::place(plan, gate, to_texels)),
+            (
+                side("gate"),
+                Kit::place(plan, gate, kit.texels && !makes_picture),
+            ),
             false,
             gated,
         ),
     };
     let shape = [batch, output[0], output[1], output[2]];
-    let y = if to_texels {
-        plan.texels(name, &shape)
-    } else {
-        plan.slot(name, &shape, Role::Activation)
-    };
+    let y = plan.slot(name, &shape, Role::Activation);
     let forward = matches!(epilogue, Epilogue::Forward { .. });
     let entry = match (to_small, forward) {
         (true, true) => "correlate",
@@ -264,9 +271,7 @@ pub fn contract(
         ("GATED", flag(gated)),
         ("SPLITS", 1.0),
     ]);
-    if kit.variant != Variant::Plain {
-        constants.push(("WEIGHTS_AT", (weights_at / 4) as f64));
-    }
+    constants.extend(kit.constants(&spec, call, weights_at));
     let twin = move |t: &Tensors| {
         let (x, w) = (t.floats(input), t.floats("weights"));
         let w = &w[weights_at..][..spec.weights()];
@@ -326,9 +331,7 @@ pub fn weight_grad(
     let small = Kit::place(plan, small, kit.texels);
     let mut constants = constants(&spec, batch);
     constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
-    if kit.variant != Variant::Plain {
-        constants.push(("WEIGHTS_AT", 0.0));
-    }
+    constants.extend(kit.constants(&spec, Call::WeightGrad(splits), 0));
     let twin = move |t: &Tensors| {
         let mut partials = t.floats_mut("partials");
         partials.fill(0.0);

@@ -1,4 +1,4 @@
-//! Register tiles of 4 pixels × 16 channels whose weights are loaded once per subgroup: where
+//! Register tiles of 4 pixels × 32 or 16 channels whose weights are loaded once per subgroup: where
 //! they fit and their grids. Steps and twins are those of [`super::conv`].
 
 use super::conv::{Call, Conv};
@@ -10,20 +10,33 @@ pub fn fits(caps: &Caps, spec: &Conv) -> bool {
     caps.subgroup_min >= 8 && wide(spec.big[2]) && wide(spec.small[2])
 }
 
+/// Whether a call's tiles have 32 channels: where these leave fewer idle than tiles of 16 would.
+pub fn is_wide(spec: &Conv, call: Call) -> bool {
+    owned(spec, call).div_ceil(16).is_multiple_of(2)
+}
+
+/// The channels that tiles divide among them.
+fn owned(spec: &Conv, call: Call) -> usize {
+    match call {
+        Call::Correlate | Call::WeightGrad(_) => spec.small[2],
+        Call::Adjoint => spec.big[2],
+    }
+}
+
 /// Workgroups of a call.
 pub fn grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
-    let blocks = |channels: usize| groups(channels, 16);
+    let blocks = groups(owned(spec, call), if is_wide(spec, call) { 32 } else { 16 });
     let phases = groups(spec.stride * spec.stride, 1);
     let rows = spec.kernel * spec.kernel * spec.big[2] / 4;
     match call {
         Call::Correlate => {
-            let pixels = groups(batch * spec.small_pixels(), 4 * 32);
-            [blocks(spec.small[2]), pixels, 1]
+            let pixels = groups(batch * spec.small_pixels(), 4 * 8);
+            [blocks, pixels, 1]
         }
         Call::Adjoint => {
-            let pixels = groups(batch * spec.phase_pixels(), 4 * 32);
-            [phases * blocks(spec.big[2]), pixels, 1]
+            let pixels = groups(batch * spec.phase_pixels(), 4 * 8);
+            [phases * blocks, pixels, 1]
         }
-        Call::WeightGrad(splits) => [blocks(spec.small[2]), groups(rows, 8), groups(splits, 1)],
+        Call::WeightGrad(splits) => [blocks, groups(rows, 8), groups(splits, 1)],
     }
 }

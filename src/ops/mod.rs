@@ -22,7 +22,6 @@ pub mod reduce;
 pub mod reparam;
 pub mod rng;
 pub mod state;
-pub mod texels;
 
 use std::sync::Arc;
 

@@ -39,25 +39,26 @@ pub fn multiply_add(plan: &mut Plan, invocations: usize, rounds: usize) {
     });
 }
 
-/// Appends a copy of `len` values, a multiple of 4, which the host fills as `peak.from`: between
-/// textures where the adapter keeps its images in textures, else between buffers.
+/// Appends a copy of `len` values, a multiple of 4, which the host fills as `peak.from`, read from
+/// where the adapter's kernels read their images.
 pub fn copy(plan: &mut Plan, len: usize) {
     let quads = len / 4;
     let from = plan.slot("peak.from", &[len], Role::Data);
-    let (entry, from_name, to_name, from, to) = if plan.caps.texels {
-        let from = super::texels::in_texture(plan, from);
-        let to = plan.texels("peak.to", &[len]);
-        ("copy_texels", "texels", "texels_out", from, to)
+    let to = plan.slot("peak.to", &[len], Role::Activation);
+    let (entry, from_name, from) = if plan.caps.texels {
+        ("copy_texels", "texels", plan.mirror(from))
     } else {
-        let to = plan.slot("peak.to", &[len], Role::Activation);
-        ("copy", "values", "values_out", from, to)
+        ("copy", "values", from)
     };
-    let twin = move |t: &Tensors| t.floats_mut(to_name).copy_from_slice(&t.floats(from_name));
+    let twin = move |t: &Tensors| {
+        t.floats_mut("values_out")
+            .copy_from_slice(&t.floats(from_name))
+    };
     let constants = [("ROUNDS", 0.0), ("QUADS", quads as f64)];
     plan.push(Step {
         label: "peak copy".into(),
         kernel: kernel("peak", entry, &constants, twin),
-        bindings: vec![(from_name, from), (to_name, to)],
+        bindings: vec![(from_name, from), ("values_out", to)],
         grid: [groups(quads, QUADS_OF_GROUP), 1, 1],
         flops: 0,
     });

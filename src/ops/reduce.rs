@@ -28,20 +28,22 @@ pub fn column_sums(
         Parts::Groups(count) => count,
         Parts::Workgroup => 1,
     };
-    let constants = [
-        ("ROWS", rows as f64),
-        ("COLUMNS", columns as f64),
-        ("GROUPS", count as f64),
-    ];
     let by_four = columns.is_multiple_of(4);
     let deep = parts == Parts::Workgroup;
-    let (entry, from, to, width) = match (plan[x].texels, deep) {
-        (true, true) => ("column_sums_texels_deep", "texels", "y4", columns / 4),
-        (true, false) => ("column_sums_texels", "texels", "y4", columns / 4),
-        (false, true) => ("column_sums_deep", "x", "y", columns),
-        (false, false) if by_four => ("column_sums4", "x4", "y4", columns / 4),
+    let (entry, from, to, width) = match (deep, by_four) {
+        (true, true) if plan.caps.texels => {
+            ("column_sums_texels_deep", "texels", "y4", columns / 4)
+        }
+        (true, _) => ("column_sums_deep", "x", "y", columns),
+        (false, true) => ("column_sums4", "x4", "y4", columns / 4),
         (false, false) => ("column_sums", "x", "y", columns),
     };
+    let x = if from == "texels" { plan.mirror(x) } else { x };
+    // A line of a cache holds four quads.
+    let span = [4, 2, 1]
+        .into_iter()
+        .find(|&s| width.is_multiple_of(s))
+        .unwrap_or(1);
     let twin = move |t: &Tensors| {
         let x = t.floats(from);
         let mut y = t.floats_mut(to);
@@ -52,7 +54,13 @@ pub fn column_sums(
             sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
         }
     };
-    let size = if deep { 1 } else { 64 };
+    let constants = [
+        ("ROWS", rows as f64),
+        ("COLUMNS", columns as f64),
+        ("GROUPS", count as f64),
+        ("SPAN", span as f64),
+    ];
+    let size = if deep { span } else { 64 };
     plan.push(Step {
         label,
         kernel: kernel("reduce", entry, &constants, twin),
@@ -66,7 +74,7 @@ pub fn column_sums(
 pub const FEW: usize = 64;
 
 /// Appends the sum of all rows of `x` into `y`. Where there are many rows, it takes two steps on
-/// a GPU, to occupy it, and a workgroup per column on a CPU, where each step costs a wake-up.
+/// a GPU, to occupy it, and a workgroup per few columns on a CPU, where each step costs a wake-up.
 pub fn sum_rows(plan: &mut Plan, label: &str, x: SlotId, rows: usize, y: SlotId) {
     if rows <= FEW {
         return column_sums(plan, label.into(), x, rows, Parts::Groups(1), y);

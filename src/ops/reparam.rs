@@ -1,6 +1,6 @@
 //! The reparameterization, the latent log-densities, and their gradient.
 
-use super::{flag, kernel, texels};
+use super::{flag, kernel};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
@@ -65,7 +65,6 @@ fn constants(batch: usize, latent: usize, term: KlTerm) -> [(&'static str, f64);
 pub fn sample(plan: &mut Plan, q: SlotId, eps: SlotId) -> Sampled {
     let batch = plan.batch;
     let latent = plan[eps].len() / batch;
-    let q = texels::in_buffer(plan, q);
     let z = plan.slot("z", &[batch, latent], Role::Activation);
     let mut term = |name: &str| plan.slot(name, &[batch], Role::Activation);
     let (logpz, logqz_x, kl) = (term("logpz"), term("logqz_x"), term("kl"));
@@ -122,7 +121,6 @@ pub fn backward(plan: &mut Plan, term: KlTerm, drawn: Sampled, dz: SlotId) -> Sl
     let batch = plan.batch;
     let Sampled { q, eps, z, .. } = drawn;
     let latent = plan[z].len() / batch;
-    let dz = texels::in_buffer(plan, dz);
     let dq = plan.slot("dq", &[batch, 2 * latent], Role::Activation);
     let twin = move |t: &Tensors| {
         let (q, eps) = (t.floats("q"), t.floats("eps"));

@@ -98,9 +98,15 @@ impl Plan {
             if slot.scalar != binding.scalar {
                 return Err(fault(format!("`{}` has the wrong element type", slot.name)));
             }
-            if slot.texels != binding.texels {
+            if slot.mirror_of.is_some() != binding.texels {
                 let message = format!("`{}` is not in the memory the kernel expects", slot.name);
                 return Err(fault(message));
+            }
+            if slot.mirror_of.is_some() && binding.writable {
+                return Err(fault(format!(
+                    "`{}` is a mirror and is not written",
+                    slot.name
+                )));
             }
             if slot.is_empty() {
                 return Err(fault(format!("`{}` has no elements", slot.name)));
@@ -137,9 +143,13 @@ impl Plan {
         memory(a) == memory(b) && (a_writable != b_writable || a_writable && !apart)
     }
 
-    /// Whether two slots have memory in common.
+    /// Whether two slots have memory in common, a mirror that of the slot it mirrors.
     pub(super) fn overlap(&self, a: SlotId, b: SlotId) -> bool {
-        let place = |id: SlotId| self[id].view_of.unwrap_or((id, 0));
+        let place = |id: SlotId| {
+            self[self.origin(id)]
+                .view_of
+                .unwrap_or((self.origin(id), 0))
+        };
         let ((a_memory, a_start), (b_memory, b_start)) = (place(a), place(b));
         let apart = a_start + self[a].len() <= b_start || b_start + self[b].len() <= a_start;
         a_memory == b_memory && !apart
@@ -156,6 +166,7 @@ impl Plan {
             Role::State,
             Role::Metric,
         ];
+        let id = self.origin(id);
         if lives_on.contains(&self[id].role) || written.contains(&id) {
             return true;
         }

@@ -121,7 +121,7 @@ pub struct Memory {
 impl Memory {
     /// Gives every slot of `plan` room, keeping what is there already.
     pub fn fit(&mut self, plan: &Plan) {
-        for (_, slot) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
+        for (_, slot) in plan.slots().filter(|(_, s)| s.owns_memory()) {
             let fresh = || Values::zeros(slot.scalar, slot.len());
             let values = self.slots.entry(slot.name.clone()).or_insert_with(fresh);
             if values.len() < slot.len() {
@@ -131,7 +131,7 @@ impl Memory {
     }
 
     fn place(plan: &Plan, id: SlotId) -> (&str, usize, usize) {
-        let slot = &plan[id];
+        let slot = &plan[plan.origin(id)];
         match slot.view_of {
             Some((arena, offset)) => (&plan[arena].name, offset, slot.len()),
             None => (&slot.name, 0, slot.len()),
@@ -178,7 +178,9 @@ impl Memory {
         let tensors = Tensors::new(bound.map(|(name, id)| (*name, self.get(plan, *id))));
         (step.kernel.twin)(&tensors);
         for ((_, id), (_, values)) in step.bindings.iter().zip(tensors.values) {
-            self.set(plan, *id, &values.into_inner());
+            if plan[*id].mirror_of.is_none() {
+                self.set(plan, *id, &values.into_inner());
+            }
         }
     }
 

@@ -10,6 +10,7 @@ pub mod caps;
 pub mod check;
 pub mod cpu;
 pub mod link;
+mod mirror;
 pub mod shader;
 mod tuning;
 
@@ -64,8 +65,8 @@ pub struct Slot {
     pub scalar: Scalar,
     /// Purpose.
     pub role: Role,
-    /// Lies in a texture, a quad of values per texel, instead of a buffer.
-    pub texels: bool,
+    /// Of a mirror ([`Plan::mirror`]), the slot that it mirrors.
+    pub mirror_of: Option<SlotId>,
     /// Where a view lies: the slot that owns the memory, and the offset in elements.
     pub view_of: Option<(SlotId, usize)>,
 }
@@ -84,6 +85,11 @@ impl Slot {
     /// Size in bytes.
     pub fn bytes(&self) -> u64 {
         4 * self.len() as u64
+    }
+
+    /// True for what is neither a view of another slot nor its mirror.
+    pub fn owns_memory(&self) -> bool {
+        self.view_of.is_none() && self.mirror_of.is_none()
     }
 }
 
@@ -171,24 +177,12 @@ impl Plan {
 
     /// Adds a float slot.
     pub fn slot(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> SlotId {
-        self.add(name.into(), shape, Scalar::F32, role, None, false)
-    }
-
-    /// Adds a float activation which lies in a texture; its length is a multiple of 4.
-    pub fn texels(&mut self, name: impl Into<String>, shape: &[usize]) -> SlotId {
-        self.add(
-            name.into(),
-            shape,
-            Scalar::F32,
-            Role::Activation,
-            None,
-            true,
-        )
+        self.add(name.into(), shape, Scalar::F32, role)
     }
 
     /// Adds a slot of unsigned integers.
     pub fn words(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> SlotId {
-        self.add(name.into(), shape, Scalar::U32, role, None, false)
+        self.add(name.into(), shape, Scalar::U32, role)
     }
 
     /// Adds a slot that is the range of `arena` starting at element `offset`.
@@ -200,33 +194,24 @@ impl Plan {
         shape: &[usize],
     ) -> SlotId {
         let Slot { scalar, role, .. } = self[arena];
-        self.add(
-            name.into(),
-            shape,
-            scalar,
-            role,
-            Some((arena, offset)),
-            false,
-        )
+        let view = self.add(name.into(), shape, scalar, role);
+        self.slots[view.0].view_of = Some((arena, offset));
+        view
     }
 
-    fn add(
-        &mut self,
-        name: String,
-        shape: &[usize],
-        scalar: Scalar,
-        role: Role,
-        view_of: Option<(SlotId, usize)>,
-        texels: bool,
-    ) -> SlotId {
-        self.slots.push(Slot {
+    fn add(&mut self, name: String, shape: &[usize], scalar: Scalar, role: Role) -> SlotId {
+        self.push_slot(Slot {
             name,
             shape: shape.to_vec(),
             scalar,
             role,
-            texels,
-            view_of,
-        });
+            mirror_of: None,
+            view_of: None,
+        })
+    }
+
+    fn push_slot(&mut self, slot: Slot) -> SlotId {
+        self.slots.push(slot);
         SlotId(self.slots.len() - 1)
     }
 
@@ -274,7 +259,7 @@ impl Plan {
         self.steps.iter().map(|s| s.flops).sum()
     }
 
-    /// Bytes of all slots which own memory.
+    /// Bytes of all slots, and of their mirrors.
     pub fn bytes(&self) -> u64 {
         let owned = self.slots.iter().filter(|s| s.view_of.is_none());
         owned.map(Slot::bytes).sum()

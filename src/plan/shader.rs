@@ -86,7 +86,6 @@ pub const SOURCES: &[Source] = &[
     source!("reparam"),
     source!("rng"),
     source!("state"),
-    source!("texels"),
 ];
 
 /// The module of that name.
@@ -201,7 +200,7 @@ pub struct Binding {
     pub width: u32,
     /// A texture, not a buffer.
     pub texels: bool,
-    /// Declared `read_write`, or a storage texture.
+    /// Declared `read_write`.
     pub writable: bool,
     /// Some statement loads from it.
     pub reads: bool,

@@ -93,13 +93,11 @@ pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
     let grad = p.slot("grad", &spec.weight_shape(), Role::Activation);
     let (label, name) = ("weight grad".into(), "partials".into());
     conv::weight_grad(&mut p, label, name, spec, x, y, grad);
-    // As a layer does it: the output's gradient from where it lies.
-    let dy = p.find("y.texels").unwrap_or(y);
     let bias_grad = p.slot("bias grad", &[channels], Role::Activation);
     reduce::sum_rows(
         &mut p,
         "bias grad",
-        dy,
+        y,
         batch * spec.small_pixels(),
         bias_grad,
     );

@@ -33,7 +33,10 @@ impl<'g> Pair<'g> {
     /// Fills the float slots which the host provides with numbers in (-limit, limit).
     pub fn set_random(&mut self, plan: &Plan, limit: f64, seed: u64) {
         let data = |s: &Slot| s.role == Role::Data && s.scalar == Scalar::F32;
-        let data = plan.slots().filter(|(_, s)| data(s)).enumerate();
+        let data = plan
+            .slots()
+            .filter(|(_, s)| data(s) && s.mirror_of.is_none());
+        let data = data.enumerate();
         for (i, (_, slot)) in data {
             let values = super::uniform(slot.len(), limit, seed << 8 | i as u64);
             self.set(plan, &slot.name, &values);

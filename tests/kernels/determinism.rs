@@ -45,7 +45,7 @@ fn bits(model: &Model, plan: &Plan, steps: &[usize]) -> Vec<(String, Vec<u32>)> 
         gpu.submit(&[(&replay, times)], None).expect("a run");
     }
     let read = |name: &str| pollster::block_on(memory.read_words(gpu, plan, name));
-    let slots = plan.slots().filter(|(_, s)| s.view_of.is_none());
+    let slots = plan.slots().filter(|(_, s)| s.owns_memory());
     slots
         .map(|(_, s)| (s.name.clone(), read(&s.name).expect("a readback")))
         .collect()

@@ -9,7 +9,7 @@ crate::tests! { kernels, checked too:
     terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else,
     bounds_over_draws_agree_with_their_twins_and_with_their_definition,
     sums_over_rows_agree_with_their_twins_from_buffers_and_textures,
-    tensors_survive_the_way_into_a_texture_and_back,
+    mirrors_hold_what_they_mirror,
     images_are_fetched_as_they_were_packed,
     images_are_drawn_by_image_and_epoch_as_their_twins_are,
     the_kernels_that_measure_peaks_do_all_of_their_work,

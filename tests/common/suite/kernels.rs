@@ -15,7 +15,7 @@ use cvae_gpu::ops::elbo::{self, COLUMNS, RING};
 use cvae_gpu::ops::fetch::{self, Packed};
 use cvae_gpu::ops::reparam::{self, Divergence, KlTerm, Sampled};
 use cvae_gpu::ops::state::{self, StepState};
-use cvae_gpu::ops::{bce, importance, peak, reduce, texels};
+use cvae_gpu::ops::{bce, importance, peak, reduce};
 use cvae_gpu::plan::cpu::Values;
 use cvae_gpu::plan::{Plan, Role, SlotId};
 use cvae_gpu::rng::Stream;
@@ -307,49 +307,48 @@ pub fn bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu: &
 // a result more on the way, of √rows terms each.
 pub fn sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu: &Gpu) {
     let mut report = Report::default();
-    for (software, rows) in [false, true]
-        .into_iter()
-        .flat_map(|software| [1, 64, 65, 1000].map(|rows| (software, rows)))
+    let adapters = [(false, false), (true, false), (true, true)].into_iter();
+    for ((software, texels), rows) in
+        adapters.flat_map(|adapter| [1, 64, 65, 1000].map(|rows| (adapter, rows)))
     {
-        for columns in [1, 3, 4, 32] {
+        for columns in [1, 3, 4, 8, 12, 32] {
             let mut p = plan(gpu, 1);
             p.caps.software = software;
+            p.caps.texels = texels;
             let x = p.slot("x", &[rows, columns], Role::Data);
             let y = p.slot("y", &[columns], Role::Activation);
             reduce::sum_rows(&mut p, "sum", x, rows, y);
-            if columns.is_multiple_of(4) {
-                let texels = texels::in_texture(&mut p, x);
-                let y = p.slot("y.texels", &[columns], Role::Activation);
-                reduce::sum_rows(&mut p, "sum of texels", texels, rows, y);
-            }
             let mut pair = Pair::new(gpu, &[&p]);
             // Not around zero, or a single sum could be small by chance.
             let x = uniform(rows * columns, 1.0, 6).into_iter();
             pair.set(&p, "x", &x.map(|v| v + 0.5).collect::<Vec<_>>());
-            let case = format!("{rows}×{columns}, software {software}");
+            let case = format!("{rows}×{columns}, software {software}, texels {texels}");
             pair.run(&mut report, &case, &p, 1, |_| Limit::OfLargest(1e-6));
         }
     }
-    // Results, packed copies and, on a GPU, the parts of the long sums of 65 and 1000 rows.
-    report.finish(2 * 4 * (4 + 2) + 2 * 4 * 2 + 2 * (4 + 2));
+    // Results and, on a GPU, the parts of the long sums of 65 and 1000 rows.
+    report.finish(3 * 4 * 6 + 2 * 6);
 }
 
-pub fn tensors_survive_the_way_into_a_texture_and_back(gpu: &Gpu) {
+// A mirror is read texel by texel and compared with the buffer that it mirrors.
+pub fn mirrors_hold_what_they_mirror(gpu: &Gpu) {
     let mut report = Report::default();
     // A row of a texture holds 4 × 4096 values.
     for len in [4, 256, 16_384, 16_388, 3 * 16_384 + 8] {
         let mut p = plan(gpu, 1);
-        let x = p.slot("x", &[len], Role::Data);
-        let packed = texels::in_texture(&mut p, x);
-        texels::in_buffer(&mut p, packed);
+        p.caps.texels = true;
+        peak::copy(&mut p, len);
         let mut pair = Pair::new(gpu, &[&p]);
-        let values = uniform(len, 1.0, 8);
-        pair.set(&p, "x", &values);
-        let case = format!("{len} values");
-        pair.run(&mut report, &case, &p, 1, |_| Limit::Exact);
-        let back = p.find("x.texels.buffer").expect("the copy");
-        let values = values.into_iter().map(f64::from).collect();
-        assert_eq!(pair.read(&p, back), Values::Floats(values), "{case}");
+        let to = p.find("peak.to").expect("the copy");
+        // Again with other values: the copy into the mirror is made anew in each run.
+        for seed in [8, 9] {
+            let values = uniform(len, 1.0, seed);
+            pair.set(&p, "peak.from", &values);
+            let case = format!("{len} values");
+            pair.run(&mut report, &case, &p, 1, |_| Limit::Exact);
+            let values = values.into_iter().map(f64::from).collect();
+            assert_eq!(pair.read(&p, to), Values::Floats(values), "{case}");
+        }
     }
     report.finish(10);
 }

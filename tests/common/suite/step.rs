@@ -56,7 +56,7 @@ pub fn feed(name: &'static str, images: &PackedImages, order: Order) -> Feed {
 /// 1e-4, in parity_state.rs and here to 1e-6 of the weights.
 fn alone(step: &Step, slot: &str) -> Limit {
     match step.kernel.module {
-        "fetch" | "texels" => Limit::Exact,
+        "fetch" => Limit::Exact,
         "adam" => Limit::OfLargest(1e-6),
         _ if slot == "kl" => KL,
         _ => Limit::OfLargest(4e-6),
@@ -82,7 +82,7 @@ fn run(report: &mut Report, pair: &mut Pair, chain: &mut cpu::Memory, case: &str
     // The device decides what the weights are; the CPU keeps its own counters.
     let state = plan.slots().find(|(_, s)| s.name.ends_with("state"));
     let before = state.map(|(id, _)| chain.get(plan, id));
-    for (id, _) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
+    for (id, _) in plan.slots().filter(|(_, s)| s.owns_memory()) {
         chain.set(plan, id, &pair.read(plan, id));
     }
     if let (Some((id, _)), Some(words)) = (state, before) {
@@ -91,7 +91,7 @@ fn run(report: &mut Report, pair: &mut Pair, chain: &mut cpu::Memory, case: &str
     chain.run(plan);
     pair.run_step_by_step(report, case, plan, alone);
     let case = format!("{case}, along the chain");
-    for (id, slot) in plan.slots() {
+    for (id, slot) in plan.slots().filter(|(_, s)| s.mirror_of.is_none()) {
         match (pair.read(plan, id), chain.get(plan, id)) {
             (Values::Floats(device), Values::Floats(twin)) if is_forward(&slot.name) => {
                 let limit = match slot.name.as_str() {

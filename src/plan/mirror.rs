@@ -1,0 +1,124 @@
+//! Slots that kernels read from a texture.
+//!
+//! A software adapter may read a texel several times faster than four values of a buffer, but write
+//! it several times slower, while a copy of the whole is nearly free. So every step writes buffers,
+//! and what a kernel wants to read from a texture has a *mirror* there: a copy that is brought up to
+//! date before the dispatch that reads it, where a step wrote the slot since.
+
+use std::collections::HashSet;
+
+use super::bundle::Part;
+use super::{Bundle, Plan, PlanError, Slot, SlotId};
+
+impl Plan {
+    /// The mirror of a slot, added when it is first asked for: a texture that holds what the slot
+    /// holds, a quad of values per texel. No step writes it.
+    ///
+    /// The slot owns its memory, and its length is a multiple of 4.
+    pub fn mirror(&mut self, slot: SlotId) -> SlotId {
+        let made = self.slots().find(|(_, s)| s.mirror_of == Some(slot));
+        if let Some((id, _)) = made {
+            return id;
+        }
+        let origin = self[slot].clone();
+        self.push_slot(Slot {
+            name: format!("{}.texels", origin.name),
+            mirror_of: Some(slot),
+            ..origin
+        })
+    }
+
+    /// The slot that a mirror mirrors; any other slot itself.
+    pub(super) fn origin(&self, id: SlotId) -> SlotId {
+        self[id].mirror_of.unwrap_or(id)
+    }
+
+    /// The mirrors to bring up to date before each dispatch of `bundles`, which run in their order.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Step`] where a step and its shader disagree.
+    pub fn copies(&self, bundles: &[Bundle]) -> Result<Vec<Vec<SlotId>>, PlanError> {
+        let mut fresh = HashSet::new();
+        let of_bundle = |bundle: &Bundle| {
+            let (mut copies, mut written) = (Vec::new(), Vec::new());
+            for &step in bundle {
+                for (binding, slot) in Part::of(&self.steps()[step])?.bindings() {
+                    if self[slot].mirror_of.is_some() && fresh.insert(slot) {
+                        copies.push(slot);
+                    }
+                    if binding.writes {
+                        written.push(slot);
+                    }
+                }
+            }
+            fresh.retain(|&mirror| !written.iter().any(|&slot| self.overlap(mirror, slot)));
+            Ok(copies)
+        };
+        bundles.iter().map(of_bundle).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{self, Feed, Model};
+    use crate::ops::adam::Adam;
+    use crate::plan::Caps;
+
+    fn names(plan: &Plan, slots: &[SlotId]) -> Vec<String> {
+        slots.iter().map(|&id| plan[id].name.clone()).collect()
+    }
+
+    /// Walks a train step as a software adapter runs it, and follows what each mirror holds.
+    #[test]
+    fn every_mirror_is_up_to_date_when_it_is_read_and_copied_no_more_often() {
+        for fuse in [false, true] {
+            let caps = Caps {
+                subgroup_min: 8,
+                subgroup_max: 8,
+                texels: true,
+                software: true,
+                fuse,
+                ..Caps::portable()
+            };
+            let adam = Adam::default();
+            let plan = model::train_step(&Model::default(), Feed::Injected, adam, 32, &caps);
+            plan.check().expect("a sound plan");
+            let bundles = plan.bundles().expect("bundles");
+            let copies = plan.copies(&bundles).expect("copies");
+            let mut held = HashSet::new();
+            for (bundle, copies) in bundles.iter().zip(&copies) {
+                for mirror in copies {
+                    assert!(held.insert(*mirror), "{:?}", names(&plan, &[*mirror]));
+                }
+                let parts = bundle
+                    .iter()
+                    .map(|&i| Part::of(&plan.steps()[i]).expect("a part"));
+                let bound: Vec<_> = parts
+                    .flat_map(|part| part.bindings().collect::<Vec<_>>())
+                    .collect();
+                for &(binding, slot) in &bound {
+                    let stale = plan[slot].mirror_of.is_some() && !held.contains(&slot);
+                    assert!(!stale, "{:?}", names(&plan, &[slot]));
+                    assert_eq!(binding.texels, plan[slot].mirror_of.is_some());
+                }
+                for &(_, slot) in bound.iter().filter(|(binding, _)| binding.writes) {
+                    held.retain(|&mirror| !plan.overlap(mirror, slot));
+                }
+            }
+            let params = plan.find("params").and_then(|arena| {
+                let mut slots = plan.slots();
+                slots
+                    .find(|(_, s)| s.mirror_of == Some(arena))
+                    .map(|(id, _)| id)
+            });
+            let params = params.expect("a mirror of the weights");
+            let times = copies.iter().flatten().filter(|&&id| id == params).count();
+            assert_eq!(
+                times, 1,
+                "weights change once a step, behind all who read them"
+            );
+        }
+    }
+}
