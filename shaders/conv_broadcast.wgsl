@@ -3,16 +3,19 @@
 //
 // An invocation owns 4 pixels × 32 output channels, or 16. The channels are the same for the whole
 // workgroup, so the weights between them and a quad of input channels are loaded by 8 lanes, four
-// vectors each, and handed round: 8 loads for 512 multiply-adds. On adapters whose loads cost more
-// than their arithmetic, software ones above all, this is worth two to four times.
+// vectors each or two, and handed round: 8 loads for 512 multiply-adds, or 6 for 256. On adapters
+// whose loads cost more than their arithmetic, software ones above all, this is worth two to four
+// times.
 //
-// Each loop takes two quads at a time and is the only one, because to end an iteration costs a
-// software adapter a blend of every sum, and to end a loop a copy.
+// There is one loop, over taps and quads together, and it may take two quads at a time: to end an
+// iteration costs a software adapter a blend of every sum, and to end a loop a copy. Where registers
+// are few, a longer body costs more than that.
 //
 // The lanes with subgroup ids 0 to 7 do the loading for the whole subgroup; a larger subgroup
 // repeats their loads. Nothing may leave early, or its weights would be missing.
 
 override WIDE: bool;  // 32 channels, else 16
+override QUADS: u32;  // in an iteration, 1 or 2
 override OWNED: u32 = select(4u, 8u, WIDE);  // quads an invocation owns
 
 // Four pixels of 16 channels.
@@ -82,13 +85,15 @@ fn correlation(first: u32, s4: u32, lane: u32) -> Tile {
     let quads = min(s4 + lane % 4u + vec2(0u, 4u), vec2(SMALL_QUADS - 1u));
     var low = Half();
     var high = Half();
-    for (var i = 0u; i < KERNEL * KERNEL * BIG_QUADS; i += 2u) {
+    for (var i = 0u; i < KERNEL * KERNEL * BIG_QUADS; i += QUADS) {
         let tap = i / BIG_QUADS;
         let c4 = i % BIG_QUADS;
         let pixel = big_starts(p, tap / KERNEL, tap % KERNEL);
         let at = quads + weight_start(tap, 4u * c4 + 2u * (lane / 4u));
         add_big(&low, &high, load_big(pixel, c4), at);
-        add_big(&low, &high, load_big(pixel, c4 + 1u), at + 4u * SMALL_QUADS);
+        if QUADS == 2u {
+            add_big(&low, &high, load_big(pixel, c4 + 1u), at + 4u * SMALL_QUADS);
+        }
     }
     return Tile(low, high);
 }
@@ -115,7 +120,7 @@ fn adjoint_sum(phase: vec2<u32>, first: u32, c4: u32, lane: u32) -> Tile {
         weight_start(0u, c + 16u), weight_start(0u, c + 24u));
     var low = Half();
     var high = Half();
-    for (var i = 0u; i < taps.x * taps.y * SMALL_QUADS; i += 2u) {
+    for (var i = 0u; i < taps.x * taps.y * SMALL_QUADS; i += QUADS) {
         let met = i / SMALL_QUADS;
         let s4 = i % SMALL_QUADS;
         let tap = start + STRIDE * vec2(met / taps.y, met % taps.y);
@@ -123,7 +128,9 @@ fn adjoint_sum(phase: vec2<u32>, first: u32, c4: u32, lane: u32) -> Tile {
         let pixel = small_starts(p, d.x, d.y);
         let at = channels + (tap.x * KERNEL + tap.y) * BIG_C * SMALL_QUADS + s4;
         add_small(&low, &high, load_small(pixel, s4), at);
-        add_small(&low, &high, load_small(pixel, s4 + 1u), at + 1u);
+        if QUADS == 2u {
+            add_small(&low, &high, load_small(pixel, s4 + 1u), at + 1u);
+        }
     }
     return Tile(low, high);
 }
@@ -224,7 +231,7 @@ fn weight_grad(
     let source = Source(2u * (lane % 8u / 4u), s4 + lane % 4u, range.y);
     var low = Half();
     var high = Half();
-    for (var p = range.x; p < range.y; p += 8u) {
+    for (var p = range.x; p < range.y; p += 4u * QUADS) {
         let mine = min(p + lane % 8u, BATCH * SMALL_H * SMALL_W - 1u);
         let corner = STRIDE * vec2(mine % SMALL_W, mine / SMALL_W % SMALL_H);
         let n = mine / (SMALL_H * SMALL_W);
@@ -239,15 +246,17 @@ fn weight_grad(
         if WIDE {
             accumulate(&high, gradient(source, p, 4u), gradient(source, p + 1u, 4u), x);
         }
-        let z = transpose(mat4x4(
-            big_quad(start_at(subgroupBroadcast(there, 4u), offset, start)),
-            big_quad(start_at(subgroupBroadcast(there, 5u), offset, start)),
-            big_quad(start_at(subgroupBroadcast(there, 6u), offset, start)),
-            big_quad(start_at(subgroupBroadcast(there, 7u), offset, start)),
-        ));
-        accumulate(&low, gradient(source, p + 4u, 0u), gradient(source, p + 5u, 0u), z);
-        if WIDE {
-            accumulate(&high, gradient(source, p + 4u, 4u), gradient(source, p + 5u, 4u), z);
+        if QUADS == 2u {
+            let z = transpose(mat4x4(
+                big_quad(start_at(subgroupBroadcast(there, 4u), offset, start)),
+                big_quad(start_at(subgroupBroadcast(there, 5u), offset, start)),
+                big_quad(start_at(subgroupBroadcast(there, 6u), offset, start)),
+                big_quad(start_at(subgroupBroadcast(there, 7u), offset, start)),
+            ));
+            accumulate(&low, gradient(source, p + 4u, 0u), gradient(source, p + 5u, 0u), z);
+            if WIDE {
+                accumulate(&high, gradient(source, p + 4u, 4u), gradient(source, p + 5u, 4u), z);
+            }
         }
     }
     var low_quads = quads_of(low);

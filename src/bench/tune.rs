@@ -98,6 +98,17 @@ pub async fn tune(
             tuner.measure(choice).await?;
         }
     }
+    let caps = gpu.caps();
+    if caps.software && caps.subgroup_min >= 8 {
+        let large_tiles = Some(!caps.large_tiles);
+        let best = tuner.best();
+        tuner
+            .measure(Tuning {
+                large_tiles,
+                ..best
+            })
+            .await?;
+    }
     let best = tuner.best();
     for groups in [16, 64, 256, 1024, 4096].map(Some) {
         tuner.measure(Tuning { groups, ..best }).await?;
@@ -115,6 +126,7 @@ pub async fn tune(
 const PLAIN: Tuning = Tuning {
     variant: Some(Variant::Plain),
     texels: Some(false),
+    large_tiles: None,
     groups: None,
     fuse: Some(false),
 };

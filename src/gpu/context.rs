@@ -155,6 +155,15 @@ fn kind(device: wgpu::DeviceType) -> &'static str {
 /// Most storage buffers that a dispatch is given, where the adapter has more.
 const MOST_BUFFERS: usize = 32;
 
+/// Whether this processor, which a software adapter computes on, has 32 vector registers.
+fn many_registers() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let many = is_x86_feature_detected!("avx512vl");
+    #[cfg(not(target_arch = "x86_64"))]
+    let many = cfg!(target_arch = "aarch64");
+    many
+}
+
 /// Adapters, the best first: discrete before integrated before software, and per kind in the
 /// order of [`Backend::ALL`].
 async fn enumerate(selection: &Selection) -> Vec<(wgpu::Adapter, AdapterReport)> {
@@ -203,6 +212,7 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         max_buffers: (limits.max_storage_buffers_per_shader_stage as usize).clamp(8, MOST_BUFFERS),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         pinned: None,
+        large_tiles: software && many_registers(),
         groups: Caps::groups(software),
     });
     Some(AdapterReport {

@@ -90,12 +90,12 @@ pub fn module(variant: Variant, texels: bool) -> &'static str {
     }
 }
 
-fn grid(variant: Variant, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
+fn grid(caps: &Caps, variant: Variant, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
     match variant {
         Variant::Plain => plain_grid(spec, batch, call),
         Variant::Thin => conv_thin::grid(spec, batch, call),
         Variant::Tile => conv_tile::grid(spec, batch, call),
-        Variant::Broadcast => conv_broadcast::grid(spec, batch, call),
+        Variant::Broadcast => conv_broadcast::grid(caps, spec, batch, call),
         Variant::Workgroup => conv_workgroup::grid(spec, batch, call),
     }
 }
@@ -117,7 +117,7 @@ fn plain_grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
 /// of a split run one after the other over the same images, so these should fit its cache.
 fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
     const CACHE: usize = 512 << 10;
-    let groups: u32 = grid(variant, spec, batch, Call::WeightGrad(1))
+    let groups: u32 = grid(caps, variant, spec, batch, Call::WeightGrad(1))
         .iter()
         .product();
     let by_work = (caps.groups / groups.max(1) as usize).max(1);
@@ -183,13 +183,19 @@ impl Kit {
     }
 
     /// Constants that not all variants have.
-    fn constants(self, spec: &Conv, call: Call, weights_at: usize) -> Vec<(&'static str, f64)> {
+    fn constants(
+        self,
+        caps: &Caps,
+        spec: &Conv,
+        call: Call,
+        weights_at: usize,
+    ) -> Vec<(&'static str, f64)> {
         let mut constants = Vec::new();
         if self.variant != Variant::Plain {
             constants.push(("WEIGHTS_AT", (weights_at / 4) as f64));
         }
         if self.variant == Variant::Broadcast {
-            constants.push(("WIDE", flag(conv_broadcast::is_wide(spec, call))));
+            constants.extend(conv_broadcast::constants(caps, spec, call));
         }
         constants
     }
@@ -271,7 +277,7 @@ pub fn contract(
         ("GATED", flag(gated)),
         ("SPLITS", 1.0),
     ]);
-    constants.extend(kit.constants(&spec, call, weights_at));
+    constants.extend(kit.constants(&plan.caps, &spec, call, weights_at));
     let twin = move |t: &Tensors| {
         let (x, w) = (t.floats(input), t.floats("weights"));
         let w = &w[weights_at..][..spec.weights()];
@@ -288,7 +294,7 @@ pub fn contract(
         label,
         kernel: kernel(module(kit.variant, kit.texels), entry, &constants, twin),
         bindings: vec![(input, x), ("weights", weights), extra, (result, y)],
-        grid: grid(kit.variant, &spec, batch, call),
+        grid: grid(&plan.caps, kit.variant, &spec, batch, call),
         flops: batch as u64 * spec.flops(),
     });
     y
@@ -331,7 +337,7 @@ pub fn weight_grad(
     let small = Kit::place(plan, small, kit.texels);
     let mut constants = constants(&spec, batch);
     constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
-    constants.extend(kit.constants(&spec, Call::WeightGrad(splits), 0));
+    constants.extend(kit.constants(&plan.caps, &spec, Call::WeightGrad(splits), 0));
     let twin = move |t: &Tensors| {
         let mut partials = t.floats_mut("partials");
         partials.fill(0.0);
@@ -352,7 +358,13 @@ pub fn weight_grad(
             twin,
         ),
         bindings: vec![("big", big), ("small", small), ("partials", partials)],
-        grid: grid(kit.variant, &spec, batch, Call::WeightGrad(splits)),
+        grid: grid(
+            &plan.caps,
+            kit.variant,
+            &spec,
+            batch,
+            Call::WeightGrad(splits),
+        ),
         flops: batch as u64 * spec.flops(),
     });
     if splits > 1 {

@@ -2,6 +2,7 @@
 //! they fit and their grids. Steps and twins are those of [`super::conv`].
 
 use super::conv::{Call, Conv};
+use super::flag;
 use crate::plan::{Caps, groups};
 
 /// Needs subgroups of at least 8, and enough channels on both sides to feed 8 lanes.
@@ -10,9 +11,15 @@ pub fn fits(caps: &Caps, spec: &Conv) -> bool {
     caps.subgroup_min >= 8 && wide(spec.big[2]) && wide(spec.small[2])
 }
 
-/// Whether a call's tiles have 32 channels: where these leave fewer idle than tiles of 16 would.
-pub fn is_wide(spec: &Conv, call: Call) -> bool {
-    owned(spec, call).div_ceil(16).is_multiple_of(2)
+/// Constants of a call's tiles. They have 32 channels where the adapter likes large ones and tiles
+/// of 16 would leave no fewer idle.
+pub fn constants(caps: &Caps, spec: &Conv, call: Call) -> [(&'static str, f64); 2] {
+    let quads = if caps.large_tiles { 2.0 } else { 1.0 };
+    [("WIDE", flag(is_wide(caps, spec, call))), ("QUADS", quads)]
+}
+
+fn is_wide(caps: &Caps, spec: &Conv, call: Call) -> bool {
+    caps.large_tiles && owned(spec, call).div_ceil(16).is_multiple_of(2)
 }
 
 /// The channels that tiles divide among them.
@@ -24,8 +31,11 @@ fn owned(spec: &Conv, call: Call) -> usize {
 }
 
 /// Workgroups of a call.
-pub fn grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
-    let blocks = groups(owned(spec, call), if is_wide(spec, call) { 32 } else { 16 });
+pub fn grid(caps: &Caps, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
+    let blocks = groups(
+        owned(spec, call),
+        if is_wide(caps, spec, call) { 32 } else { 16 },
+    );
     let phases = groups(spec.stride * spec.stride, 1);
     let rows = spec.kernel * spec.kernel * spec.big[2] / 4;
     match call {

@@ -26,6 +26,9 @@ pub struct Caps {
     pub max_binding_bytes: u64,
     /// Convolution variant that is pinned, if any.
     pub pinned: Option<Variant>,
+    /// Broadcast tiles are large: 32 channels instead of 16, two quads instead of one at a time. It
+    /// pays where a CPU has 32 vector registers, and costs where it has 16.
+    pub large_tiles: bool,
     /// Workgroups that a weight gradient is cut into sums to make, where its own are fewer.
     pub groups: usize,
 }
@@ -50,6 +53,7 @@ impl Caps {
             max_buffers: 8,
             max_binding_bytes: 128 << 20,
             pinned: None,
+            large_tiles: false,
             groups: Self::groups(false),
         }
     }

@@ -14,6 +14,8 @@ pub struct Tuning {
     pub variant: Option<Variant>,
     /// Whether images lie in textures.
     pub texels: Option<bool>,
+    /// [`Caps::large_tiles`].
+    pub large_tiles: Option<bool>,
     /// [`Caps::groups`].
     pub groups: Option<usize>,
     /// [`Caps::fuse`].
@@ -27,6 +29,7 @@ impl Tuning {
         Caps {
             pinned: self.variant.or(caps.pinned),
             texels: self.texels.unwrap_or(caps.texels),
+            large_tiles: self.large_tiles.unwrap_or(caps.large_tiles),
             groups: self.groups.unwrap_or(caps.groups),
             fuse: self.fuse.unwrap_or(caps.fuse),
             ..caps.clone()
@@ -39,10 +42,12 @@ impl fmt::Display for Tuning {
         let images = self
             .texels
             .map(|on| if on { "textures" } else { "buffers" });
+        let tiles = self.large_tiles;
+        let tiles = tiles.map(|on| if on { "large tiles" } else { "small tiles" });
         let groups = self.groups.map(|groups| format!("{groups} groups"));
         let fused = self.fuse.map(|on| if on { "fused" } else { "unfused" });
         let variant = self.variant.map(Variant::name);
-        let parts = [variant, images, groups.as_deref(), fused];
+        let parts = [variant, images, tiles, groups.as_deref(), fused];
         let named: Vec<&str> = parts.into_iter().flatten().collect();
         match &named[..] {
             [] => f.write_str("the adapter's own"),
@@ -61,18 +66,23 @@ mod tests {
         assert_eq!(Tuning::default().apply(&caps), caps);
         let choice = Tuning {
             texels: Some(true),
+            large_tiles: Some(true),
             groups: Some(7),
             fuse: Some(false),
             ..Tuning::default()
         };
         let expected = Caps {
             texels: true,
+            large_tiles: true,
             groups: 7,
             fuse: false,
             ..caps.clone()
         };
         assert_eq!(choice.apply(&caps), expected);
-        assert_eq!(choice.to_string(), "textures, 7 groups, unfused");
+        assert_eq!(
+            choice.to_string(),
+            "textures, large tiles, 7 groups, unfused"
+        );
         assert_eq!(Tuning::default().to_string(), "the adapter's own");
     }
 }

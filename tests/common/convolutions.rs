@@ -15,6 +15,7 @@ pub fn caps(base: &Caps, variant: Variant, texels: bool, software: bool) -> Caps
     Caps {
         texels,
         software: software || variant == Variant::Broadcast,
+        large_tiles: !software,
         pinned: Some(variant),
         ..base.clone()
     }
