@@ -113,7 +113,7 @@ fn profile(words: &str) -> (Value, String) {
 
 #[test]
 fn the_rows_of_a_profile_add_up_to_the_step() {
-    let (figures, said) = profile("--steps 20 --repeats 1");
+    let (figures, said) = profile("--steps 60 --repeats 3");
     if said.contains("timed alone") {
         return;
     }
