@@ -16,18 +16,18 @@ struct Drawn {
 
 fn draw_code(mean: f32, logvar: f32, noise: f32) -> Drawn {
     let z = mean + exp(0.5 * logvar) * noise;
-    let offset = z - mean;
     return Drawn(
         z,
         z * z + LOG_2_PI,
-        offset * offset * exp(-logvar) + logvar + LOG_2_PI,
+        // (z - mean)^2 exp(-logvar) = noise^2, but that would lose the digits of a large mean.
+        noise * noise + logvar + LOG_2_PI,
         exp(logvar) + mean * mean - 1.0 - logvar,
     );
 }
 
 // Gradients of the mean loss over the batch on mean and log-variance, where BETA weighs the KL term
-// and dz comes from the decoder. In the Monte Carlo form log q(z|x) gives no net gradient on the
-// mean, because (z - mean)^2 exp(-logvar) = noise^2.
+// and dz comes from the decoder. In the Monte Carlo form log q(z|x) gives no gradient on the mean,
+// because it depends on the noise and the log-variance alone.
 fn code_gradient(mean: f32, logvar: f32, noise: f32, z: f32, dz: f32) -> vec2<f32> {
     let spread = 0.5 * noise * exp(0.5 * logvar);
     let scale = BETA / f32(BATCH);
