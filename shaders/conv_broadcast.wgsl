@@ -16,6 +16,8 @@
 
 override WIDE: bool;  // 32 channels, else 16
 override QUADS: u32;  // in an iteration, 1 or 2
+@group(0) @binding(8) var<storage, read_write> sums: array<vec4<f32>>;  // [sums, channels / 4]
+
 override OWNED: u32 = select(4u, 8u, WIDE);  // quads an invocation owns
 
 // Four pixels of 16 channels.
@@ -120,17 +122,24 @@ fn adjoint_sum(phase: vec2<u32>, first: u32, c4: u32, lane: u32) -> Tile {
         weight_start(0u, c + 16u), weight_start(0u, c + 24u));
     var low = Half();
     var high = Half();
+    // Divisions are slow on CPUs, so the loop counts its taps and quads itself.
+    let farthest = vec2<i32>((reach - start) / STRIDE);
+    var met = vec2(0u);
+    var s4 = 0u;
     for (var i = 0u; i < taps.x * taps.y * SMALL_QUADS; i += QUADS) {
-        let met = i / SMALL_QUADS;
-        let s4 = i % SMALL_QUADS;
-        let tap = start + STRIDE * vec2(met / taps.y, met % taps.y);
-        let d = (vec2<i32>(reach) - vec2<i32>(tap)) / i32(STRIDE);
+        let tap = start + STRIDE * met;
+        let d = farthest - vec2<i32>(met);
         let pixel = small_starts(p, d.x, d.y);
         let at = channels + (tap.x * KERNEL + tap.y) * BIG_C * SMALL_QUADS + s4;
         add_small(&low, &high, load_small(pixel, s4), at);
         if QUADS == 2u {
             add_small(&low, &high, load_small(pixel, s4 + 1u), at + 1u);
         }
+        s4 += QUADS;
+        let tap_ends = s4 == SMALL_QUADS;
+        let row_ends = tap_ends && met.y + 1u == taps.y;
+        s4 = select(s4, 0u, tap_ends);
+        met = select(met + vec2(0u, u32(tap_ends)), vec2(met.x + 1u, 0u), row_ends);
     }
     return Tile(low, high);
 }
@@ -213,8 +222,81 @@ fn adjoint_gated(
     }
 }
 
+// What an invocation finds over its range of positions besides: sums of the big quads that its tap
+// meets, and of the small quads that it loads, for each half of a tile.
+struct Sums {
+    big: vec4<f32>,
+    low: vec4<f32>,
+    high: vec4<f32>,
+}
+
+struct Gradient {
+    weights: Tile,
+    besides: Sums,
+}
+
 // An invocation owns one big quad of one tap against 8 small quads, or 4, over one range of
 // positions. Positions are the same for all lanes, so each of eight lanes finds its own in the images.
+fn gradient(s4: u32, row: u32, range: vec2<u32>, lane: u32) -> Gradient {
+    let tap = row / BIG_QUADS;
+    let offset = vec2(tap % KERNEL - PAD_X, tap / KERNEL - PAD_Y);
+    let start = FIRST + (offset.y * BIG_W + offset.x) * BIG_QUADS + row % BIG_QUADS;
+    let source = Source(2u * (lane / 4u), s4 + lane % 4u, range.y);
+    var low = Half();
+    var high = Half();
+    var besides = Sums();
+    for (var p = range.x; p < range.y; p += 4u * QUADS) {
+        let there = place_of(p + lane, range.y);
+        let x = mat4x4(
+            big_quad(start_at(subgroupBroadcast(there, 0u), offset, start)),
+            big_quad(start_at(subgroupBroadcast(there, 1u), offset, start)),
+            big_quad(start_at(subgroupBroadcast(there, 2u), offset, start)),
+            big_quad(start_at(subgroupBroadcast(there, 3u), offset, start)),
+        );
+        add_positions(&low, &high, &besides, source, p, x);
+        if QUADS == 2u {
+            let next = mat4x4(
+                big_quad(start_at(subgroupBroadcast(there, 4u), offset, start)),
+                big_quad(start_at(subgroupBroadcast(there, 5u), offset, start)),
+                big_quad(start_at(subgroupBroadcast(there, 6u), offset, start)),
+                big_quad(start_at(subgroupBroadcast(there, 7u), offset, start)),
+            );
+            add_positions(&low, &high, &besides, source, p + 4u, next);
+        }
+    }
+    return Gradient(Tile(low, high), besides);
+}
+
+// Adds what four positions from p give, which meet the big quads x.
+fn add_positions(
+    low: ptr<function, Half>, high: ptr<function, Half>, besides: ptr<function, Sums>,
+    source: Source, p: u32, x: mat4x4<f32>,
+) {
+    let columns = transpose(x);
+    let a = small_at(source, p, 0u);
+    let b = small_at(source, p + 1u, 0u);
+    accumulate(low, a, b, columns);
+    (*besides).big += (x[0] + x[1]) + (x[2] + x[3]);
+    (*besides).low += a + b;
+    if WIDE {
+        let c = small_at(source, p, 4u);
+        let d = small_at(source, p + 1u, 4u);
+        accumulate(high, c, d, columns);
+        (*besides).high += c + d;
+    }
+}
+
+fn store_gradient(split: u32, row: u32, s4: u32, t: Tile) {
+    var low = quads_of(t.low);
+    var high = quads_of(t.high);
+    for (var j = 0u; j < 4u; j++) {
+        store_partials(split, row / BIG_QUADS, row % BIG_QUADS, s4 + j, low[j]);
+        if WIDE {
+            store_partials(split, row / BIG_QUADS, row % BIG_QUADS, s4 + 4u + j, high[j]);
+        }
+    }
+}
+
 @compute @workgroup_size(8)
 fn weight_grad(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -223,50 +305,60 @@ fn weight_grad(
 ) {
     let s4 = OWNED * group.x;
     let row = group.y * 8u + invocation;
+    let g = gradient(s4, row, split_range(group.z), lane % 8u);
+    store_gradient(group.z, row, s4, g.weights);
+}
+
+// The same, and sums of the big image, which is then the gradient of the output, over the pixels
+// that each tap of its first STRIDE rows and columns meets: between them these meet all.
+@compute @workgroup_size(8)
+fn weight_grad_sum_big(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let s4 = OWNED * group.x;
+    let row = group.y * 8u + invocation;
+    let g = gradient(s4, row, split_range(group.z), lane % 8u);
+    store_gradient(group.z, row, s4, g.weights);
     let tap = row / BIG_QUADS;
-    let c4 = row % BIG_QUADS;
-    let offset = vec2(tap % KERNEL - PAD_X, tap / KERNEL - PAD_Y);
-    let start = FIRST + (offset.y * BIG_W + offset.x) * BIG_QUADS + c4;
-    let range = split_range(group.z);
-    let source = Source(2u * (lane % 8u / 4u), s4 + lane % 4u, range.y);
-    var low = Half();
-    var high = Half();
-    for (var p = range.x; p < range.y; p += 4u * QUADS) {
-        let mine = min(p + lane % 8u, BATCH * SMALL_H * SMALL_W - 1u);
-        let corner = STRIDE * vec2(mine % SMALL_W, mine / SMALL_W % SMALL_H);
-        let n = mine / (SMALL_H * SMALL_W);
-        let there = vec3(corner, ((n * BIG_H + corner.y) * BIG_W + corner.x) * BIG_QUADS);
-        let x = transpose(mat4x4(
-            big_quad(start_at(subgroupBroadcast(there, 0u), offset, start)),
-            big_quad(start_at(subgroupBroadcast(there, 1u), offset, start)),
-            big_quad(start_at(subgroupBroadcast(there, 2u), offset, start)),
-            big_quad(start_at(subgroupBroadcast(there, 3u), offset, start)),
-        ));
-        accumulate(&low, gradient(source, p, 0u), gradient(source, p + 1u, 0u), x);
-        if WIDE {
-            accumulate(&high, gradient(source, p, 4u), gradient(source, p + 1u, 4u), x);
-        }
-        if QUADS == 2u {
-            let z = transpose(mat4x4(
-                big_quad(start_at(subgroupBroadcast(there, 4u), offset, start)),
-                big_quad(start_at(subgroupBroadcast(there, 5u), offset, start)),
-                big_quad(start_at(subgroupBroadcast(there, 6u), offset, start)),
-                big_quad(start_at(subgroupBroadcast(there, 7u), offset, start)),
-            ));
-            accumulate(&low, gradient(source, p + 4u, 0u), gradient(source, p + 5u, 0u), z);
-            if WIDE {
-                accumulate(&high, gradient(source, p + 4u, 4u), gradient(source, p + 5u, 4u), z);
-            }
-        }
+    // Before the first row or column these wrap around, and so are no less beyond.
+    let phase = vec2(tap / KERNEL - PAD_Y, tap % KERNEL - PAD_X);
+    if s4 == 0u && tap < KERNEL * KERNEL && phase.x < STRIDE && phase.y < STRIDE {
+        let sum = (group.z * STRIDE + phase.x) * STRIDE + phase.y;
+        sums[sum * BIG_QUADS + row % BIG_QUADS] = g.besides.big;
     }
-    var low_quads = quads_of(low);
-    var high_quads = quads_of(high);
-    for (var j = 0u; j < 4u; j++) {
-        store_partials(group.z, tap, c4, s4 + j, low_quads[j]);
-        if WIDE {
-            store_partials(group.z, tap, c4, s4 + 4u + j, high_quads[j]);
-        }
+}
+
+// The same, and two sums of the small image, which is then the gradient of the output: one of
+// the first two of every four positions, one of the others.
+@compute @workgroup_size(8)
+fn weight_grad_sum_small(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) invocation: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let s4 = OWNED * group.x;
+    let row = group.y * 8u + invocation;
+    let g = gradient(s4, row, split_range(group.z), lane % 8u);
+    store_gradient(group.z, row, s4, g.weights);
+    let first = (2u * group.z + lane % 8u / 4u) * SMALL_QUADS;
+    let quad = s4 + lane % 4u;
+    if row < 8u && quad < SMALL_QUADS {
+        sums[first + quad] = g.besides.low;
     }
+    if WIDE && row < 8u && quad + 4u < SMALL_QUADS {
+        sums[first + quad + 4u] = g.besides.high;
+    }
+}
+
+// Where position p of the small image lies: x and y of the big pixel of its tap (0, 0), and the
+// first quad of that. Far outside from `end` on.
+fn place_of(p: u32, end: u32) -> vec3<u32> {
+    let corner = STRIDE * vec2(p % SMALL_W, p / SMALL_W % SMALL_H);
+    let n = p / (SMALL_H * SMALL_W);
+    let quad = ((n * BIG_H + corner.y) * BIG_W + corner.x) * BIG_QUADS;
+    return vec3(select(vec2(1u << 31u), corner, p < end), quad);
 }
 
 // What a lane loads of the small image: how far on its positions are, its quad, and their end.
@@ -277,7 +369,7 @@ struct Source {
 }
 
 // The quad of a lane, or the one `more` quads on, at position p as far as that is ahead.
-fn gradient(source: Source, p: u32, more: u32) -> vec4<f32> {
+fn small_at(source: Source, p: u32, more: u32) -> vec4<f32> {
     let position = p + source.ahead;
     let quad = min(source.quad + more, SMALL_QUADS - 1u);
     return small_quad(select(NONE, FIRST + position * SMALL_QUADS + quad, position < source.end));

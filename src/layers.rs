@@ -3,9 +3,8 @@
 //! There is no automatic differentiation; a chain of layers needs none. The derivative of a
 //! layer's ReLU is applied by the layer behind it, when that computes its input gradient.
 
-use crate::ops::conv::{self, Call, Conv, Epilogue};
+use crate::ops::conv::{self, Call, Conv, Epilogue, Side};
 use crate::ops::dense::{self, Dense};
-use crate::ops::reduce;
 use crate::params::{ParamSpec, grad_name};
 use crate::plan::{Caps, Plan, Role, SlotId, Variant};
 
@@ -118,9 +117,9 @@ impl Layer {
     /// Gradients of kernel and bias.
     fn weight_grad(&self, plan: &mut Plan, x: SlotId, dy: SlotId) {
         let [weights_grad, bias_grad] = [0, 1].map(|i| self.slot(plan, i, grad_name));
-        let label = format!("{} weight gradient", self.name);
-        let (spec, big, small) = match self.kind_on(&plan.caps, plan.batch) {
+        let (spec, big, small, side) = match self.kind_on(&plan.caps, plan.batch) {
             Kind::Dense(spec) => {
+                let label = format!("{} weight gradient", self.name);
                 let of = dense::WeightGrad {
                     x,
                     dy,
@@ -129,14 +128,17 @@ impl Layer {
                 };
                 return dense::weight_grad(plan, label, spec, of);
             }
-            Kind::Conv(spec) => (spec, x, dy),
-            Kind::Deconv(spec) => (spec, dy, x),
+            Kind::Conv(spec) => (spec, x, dy, Side::Small),
+            Kind::Deconv(spec) => (spec, dy, x, Side::Big),
         };
-        let name = format!("{}.dw", self.name);
-        conv::weight_grad(plan, label, name, spec, big, small, weights_grad);
-        let rows = plan[dy].len() / plan[bias_grad].len();
-        let label = format!("{} bias gradient", self.name);
-        reduce::sum_rows(plan, &label, dy, rows, bias_grad);
+        let of = conv::WeightGrad {
+            big,
+            small,
+            dy: side,
+            weights_grad,
+            bias_grad,
+        };
+        conv::weight_grad(plan, &self.name, spec, of);
     }
 
     /// Gradient of the layer's input x; zero where x is 0, if x is the output of a ReLU.

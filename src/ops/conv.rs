@@ -6,10 +6,12 @@
 //! swapped). Formulas and layouts stand at the head of `shaders/conv.wgsl`.
 
 mod geometry;
+mod gradient;
 
 pub use geometry::{Conv, Padding};
+pub use gradient::{Side, WeightGrad, weight_grad};
 
-use super::{conv_broadcast, conv_thin, conv_tile, conv_workgroup, flag, kernel, reduce};
+use super::{conv_broadcast, conv_thin, conv_tile, conv_workgroup, flag, kernel};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Caps, Plan, Role, SlotId, Step, Variant, groups};
 
@@ -109,37 +111,6 @@ fn plain_grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
     };
     let all = groups(outputs, 64);
     [all.min(ROW), all.div_ceil(ROW), 1]
-}
-
-/// Into how many partial sums the weight gradient is split: enough to occupy the adapter, but
-/// no sum shorter than 64 positions, no more than 32 MiB of partials, and on a GPU no more than are
-/// added in one step. On a CPU all workgroups
-/// of a split run one after the other over the same images, so these should fit its cache.
-fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
-    const CACHE: usize = 512 << 10;
-    let groups: u32 = grid(caps, variant, spec, batch, Call::WeightGrad(1))
-        .iter()
-        .product();
-    let by_work = (caps.groups / groups.max(1) as usize).max(1);
-    let images = [spec.big, spec.small].map(|shape| shape.iter().product::<usize>());
-    let bytes = 4 * batch * images.iter().sum::<usize>();
-    let by_cache = if caps.software {
-        bytes.div_ceil(CACHE)
-    } else {
-        1
-    };
-    let by_length = (batch * spec.small_pixels()).div_ceil(64);
-    let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
-    let by_sum = if caps.software {
-        usize::MAX
-    } else {
-        reduce::FEW
-    };
-    by_work
-        .max(by_cache)
-        .min(by_length)
-        .min(by_memory)
-        .min(by_sum)
 }
 
 fn constants(spec: &Conv, batch: usize) -> Vec<(&'static str, f64)> {
@@ -309,66 +280,6 @@ fn finish(extra: &[f64], forward: bool, relu: bool, gated: bool, y: &mut [f64]) 
         if relu && *value < 0.0 || gated && extra[i] <= 0.0 {
             *value = 0.0;
         }
-    }
-}
-
-/// Appends the weight gradient, into `grad`. Where one range of positions does not occupy the
-/// adapter, its partial sums lie in `name [splits, kernel, kernel, big channels, small channels]`
-/// and are added in a step of their own.
-pub fn weight_grad(
-    plan: &mut Plan,
-    label: String,
-    name: String,
-    spec: Conv,
-    big: SlotId,
-    small: SlotId,
-    grad: SlotId,
-) {
-    let batch = images(plan, big, spec.big);
-    let kit = Kit::new(&plan.caps, &spec);
-    let splits = splits(&plan.caps, kit.variant, &spec, batch);
-    let shape = [vec![splits], spec.weight_shape().to_vec()].concat();
-    let partials = match splits {
-        1 => grad,
-        _ => plan.slot(name, &shape, Role::Activation),
-    };
-    let sum_label = format!("{label} sum");
-    let big = Kit::place(plan, big, kit.texels);
-    let small = Kit::place(plan, small, kit.texels);
-    let mut constants = constants(&spec, batch);
-    constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
-    constants.extend(kit.constants(&plan.caps, &spec, Call::WeightGrad(splits), 0));
-    let twin = move |t: &Tensors| {
-        let mut partials = t.floats_mut("partials");
-        partials.fill(0.0);
-        spec.weight_grad(
-            batch,
-            splits,
-            &t.floats("big"),
-            &t.floats("small"),
-            &mut partials,
-        );
-    };
-    plan.push(Step {
-        label,
-        kernel: kernel(
-            module(kit.variant, kit.texels),
-            "weight_grad",
-            &constants,
-            twin,
-        ),
-        bindings: vec![("big", big), ("small", small), ("partials", partials)],
-        grid: grid(
-            &plan.caps,
-            kit.variant,
-            &spec,
-            batch,
-            Call::WeightGrad(splits),
-        ),
-        flops: batch as u64 * spec.flops(),
-    });
-    if splits > 1 {
-        reduce::sum_rows(plan, &sum_label, partials, splits, grad);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Register tiles of 4 pixels × 32 or 16 channels whose weights are loaded once per subgroup: where
 //! they fit and their grids. Steps and twins are those of [`super::conv`].
 
-use super::conv::{Call, Conv};
+use super::conv::{Call, Conv, Side};
 use super::flag;
 use crate::plan::{Caps, groups};
 
@@ -48,5 +48,43 @@ pub fn grid(caps: &Caps, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
             [phases * blocks, pixels, 1]
         }
         Call::WeightGrad(splits) => [blocks, groups(rows, 8), groups(splits, 1)],
+    }
+}
+
+/// How many sums of dy the weight gradient takes on its way; none where its taps do not meet all
+/// pixels of dy.
+pub fn sums(spec: &Conv, dy: Side, splits: usize) -> Option<usize> {
+    let meets_all = |axis: usize| {
+        let (big, small) = (spec.big[axis], spec.small[axis]);
+        small * spec.stride >= big && spec.kernel >= spec.pad[axis] + spec.stride
+    };
+    match dy {
+        Side::Small => Some(2 * splits),
+        Side::Big => (meets_all(0) && meets_all(1)).then(|| splits * spec.stride * spec.stride),
+    }
+}
+
+/// These sums on the CPU. A range of positions of the small image has one for the first two of every
+/// four positions and one for the others, or one for each place in the square of big pixels that
+/// belongs to a position.
+pub fn add_up(spec: &Conv, dy: Side, batch: usize, splits: usize, from: &[f64], sums: &mut [f64]) {
+    let size = (batch * spec.small_pixels()).div_ceil(splits);
+    let (stride, [height, width, _]) = (spec.stride, spec.big);
+    let row_of = |pixel: usize| match dy {
+        Side::Small => 2 * (pixel / size) + pixel % size % 4 / 2,
+        Side::Big => {
+            let (n, y, x) = (pixel / (height * width), pixel / width % height, pixel % width);
+            let position = (n * spec.small[0] + y / stride) * spec.small[1] + x / stride;
+            (position / size * stride + y % stride) * stride + x % stride
+        }
+    };
+    let channels = match dy {
+        Side::Small => spec.small[2],
+        Side::Big => spec.big[2],
+    };
+    sums.fill(0.0);
+    for (pixel, values) in from.chunks(channels).enumerate() {
+        let sum = &mut sums[row_of(pixel) * channels..][..channels];
+        sum.iter_mut().zip(values).for_each(|(s, v)| *s += v);
     }
 }

@@ -1,7 +1,6 @@
 //! Convolutions for tests: every kernel of one geometry in a plan, and what to put into it.
 
-use cvae_gpu::ops::conv::{self, Call, Conv, Epilogue, Padding};
-use cvae_gpu::ops::reduce;
+use cvae_gpu::ops::conv::{self, Call, Conv, Epilogue, Padding, Side, WeightGrad};
 use cvae_gpu::params::{self, ParamSpec};
 use cvae_gpu::plan::{Caps, Plan, Role, Variant};
 
@@ -91,17 +90,22 @@ pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
             epilogue,
         );
     }
-    let grad = p.slot("grad", &spec.weight_shape(), Role::Activation);
-    let (label, name) = ("weight grad".into(), "partials".into());
-    conv::weight_grad(&mut p, label, name, spec, x, y, grad);
-    let bias_grad = p.slot("bias grad", &[channels], Role::Activation);
-    reduce::sum_rows(
-        &mut p,
-        "bias grad",
-        y,
-        batch * spec.small_pixels(),
-        bias_grad,
-    );
+    for (layer, dy, bias) in [
+        ("conv", Side::Small, channels),
+        ("deconv", Side::Big, big[2]),
+    ] {
+        let mut gradient = |what: &str, shape: &[usize]| {
+            p.slot(format!("{layer} {what} gradient"), shape, Role::Activation)
+        };
+        let of = WeightGrad {
+            big: x,
+            small: y,
+            dy,
+            weights_grad: gradient("kernel", &spec.weight_shape()),
+            bias_grad: gradient("bias", &[bias]),
+        };
+        conv::weight_grad(&mut p, layer, spec, of);
+    }
     p
 }
 

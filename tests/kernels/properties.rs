@@ -179,7 +179,7 @@ fn transposes(report: &mut Report, case: &str, pair: &Pair, plan: &Plan, spec: &
     let read = |name| floats(pair, plan, name);
     let (x, y, w) = (read("x"), read("y"), read("conv.kernel"));
     let (conv, adjoint) = (read("Correlate"), read("Adjoint"));
-    let dw = read("grad");
+    let dw = read("conv kernel gradient");
     let taps = spec.kernel * spec.kernel;
     let error = |terms: usize, of: &[f64]| terms as f64 * (of.len() as f64).sqrt();
     let across = error(taps * spec.big[2], &conv) + error(taps * spec.small[2], &adjoint);

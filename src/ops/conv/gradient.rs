@@ -1,0 +1,134 @@
+//! Gradients of a layer's weights and bias.
+
+use super::super::{conv_broadcast, kernel, reduce};
+use super::{Call, Conv, Kit, constants, grid, images, module};
+use crate::plan::cpu::Tensors;
+use crate::plan::{Caps, Plan, Role, SlotId, Step, Variant};
+
+/// One of the two images of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The one with more pixels.
+    Big,
+    /// The other.
+    Small,
+}
+
+/// Operands of the gradients.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightGrad {
+    /// Big images.
+    pub big: SlotId,
+    /// Small images.
+    pub small: SlotId,
+    /// Which of them is the gradient of the layer's output; the other is its input.
+    pub dy: Side,
+    /// Gradient of the weights.
+    pub weights_grad: SlotId,
+    /// Gradient of the bias, one per channel of dy.
+    pub bias_grad: SlotId,
+}
+
+/// Into how many partial sums the weight gradient is split: enough to occupy the adapter, but
+/// no sum shorter than 64 positions, no more than 32 MiB of partials, and on a GPU no more than are
+/// added in one step. On a CPU all workgroups of a split run one after the other over the same
+/// images, so these should fit its cache.
+fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
+    const CACHE: usize = 512 << 10;
+    let groups: u32 = grid(caps, variant, spec, batch, Call::WeightGrad(1))
+        .iter()
+        .product();
+    let by_work = (caps.groups / groups.max(1) as usize).max(1);
+    let images = [spec.big, spec.small].map(|shape| shape.iter().product::<usize>());
+    let bytes = 4 * batch * images.iter().sum::<usize>();
+    let by_cache = if caps.software {
+        bytes.div_ceil(CACHE)
+    } else {
+        1
+    };
+    let by_length = (batch * spec.small_pixels()).div_ceil(64);
+    let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
+    let by_sum = if caps.software {
+        usize::MAX
+    } else {
+        reduce::FEW
+    };
+    by_work
+        .max(by_cache)
+        .min(by_length)
+        .min(by_memory)
+        .min(by_sum)
+}
+
+/// Appends the gradients of a layer's weights and bias.
+///
+/// Where one range of positions does not occupy the adapter, the weights get partial sums in
+/// `<layer>.dw [splits, kernel, kernel, big channels, small channels]`, which a step of their own
+/// adds. Where the kernel can, it takes sums of dy on its way, in `<layer>.db [sums, channels]`, so
+/// that the bias needs no second look at all of dy.
+pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
+    let batch = images(plan, of.big, spec.big);
+    let kit = Kit::new(&plan.caps, &spec);
+    let splits = splits(&plan.caps, kit.variant, &spec, batch);
+    let shape = [vec![splits], spec.weight_shape().to_vec()].concat();
+    let partials = match splits {
+        1 => of.weights_grad,
+        _ => plan.slot(format!("{layer}.dw"), &shape, Role::Activation),
+    };
+    let dy = match of.dy {
+        Side::Big => of.big,
+        Side::Small => of.small,
+    };
+    let channels = plan[of.bias_grad].len();
+    let rows = match kit.variant {
+        Variant::Broadcast => conv_broadcast::sums(&spec, of.dy, splits),
+        _ => None,
+    };
+    let (summands, rows) = match rows {
+        Some(rows) => {
+            let name = format!("{layer}.db");
+            let sums = plan.slot(name, &[rows, channels], Role::Activation);
+            (sums, rows)
+        }
+        None => (dy, plan[dy].len() / channels),
+    };
+    let big = Kit::place(plan, of.big, kit.texels);
+    let small = Kit::place(plan, of.small, kit.texels);
+    let mut bindings = vec![("big", big), ("small", small), ("partials", partials)];
+    let entry = match of.dy {
+        _ if summands == dy => "weight_grad",
+        Side::Big => "weight_grad_sum_big",
+        Side::Small => "weight_grad_sum_small",
+    };
+    if summands != dy {
+        bindings.push(("sums", summands));
+    }
+    let call = Call::WeightGrad(splits);
+    let mut constants = constants(&spec, batch);
+    constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
+    constants.extend(kit.constants(&plan.caps, &spec, call, 0));
+    let twin = move |t: &Tensors| {
+        let (big, small) = (t.floats("big"), t.floats("small"));
+        let mut partials = t.floats_mut("partials");
+        partials.fill(0.0);
+        spec.weight_grad(batch, splits, &big, &small, &mut partials);
+        if summands != dy {
+            let dy = if of.dy == Side::Big { &big } else { &small };
+            conv_broadcast::add_up(&spec, of.dy, batch, splits, dy, &mut t.floats_mut("sums"));
+        }
+    };
+    let label = format!("{layer} weight gradient");
+    let sum_label = format!("{label} sum");
+    plan.push(Step {
+        label,
+        kernel: kernel(module(kit.variant, kit.texels), entry, &constants, twin),
+        bindings,
+        grid: grid(&plan.caps, kit.variant, &spec, batch, call),
+        flops: batch as u64 * spec.flops(),
+    });
+    if splits > 1 {
+        reduce::sum_rows(plan, &sum_label, partials, splits, of.weights_grad);
+    }
+    let label = format!("{layer} bias gradient");
+    reduce::sum_rows(plan, &label, summands, rows, of.bias_grad);
+}
