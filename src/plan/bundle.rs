@@ -53,7 +53,7 @@ impl Plan {
             .map(Part::of)
             .collect::<Result<_, _>>()?;
         if !self.caps.fuse {
-            return Ok((0..parts.len()).map(|step| vec![step]).collect());
+            return Ok(self.bundle_sums(&parts));
         }
         // What each step stands behind.
         let behind = |i: usize| {
@@ -75,18 +75,54 @@ impl Plan {
             let is_ready = |&i: &usize| !behind[i].iter().any(|j| waiting.contains(j));
             let mut ready: Vec<usize> = waiting.iter().copied().filter(is_ready).collect();
             ready.sort_by_key(|&i| std::cmp::Reverse(urgency[i]));
-            let mut bundle = Bundle::new();
-            for i in ready {
-                let mut members: Vec<Part> = bundle.iter().map(|&j: &usize| parts[j]).collect();
-                members.push(parts[i]);
-                if members.len() == 1 || self.can_share(&members) {
-                    bundle.push(i);
-                }
-            }
+            let bundle = self.first_bundle(&parts, &ready);
             waiting.retain(|i| !bundle.contains(i));
             bundles.push(bundle);
         }
         Ok(bundles)
+    }
+
+    /// A dispatch for each step, but for sums on a CPU: of these there are many, each takes less
+    /// than to wake the cores for it, and nothing waits for most of them but the update. They are put
+    /// off until then, to share a dispatch.
+    fn bundle_sums(&self, parts: &[Part]) -> Vec<Bundle> {
+        let (mut bundles, mut sums) = (Vec::new(), Vec::<usize>::new());
+        for (i, part) in parts.iter().enumerate() {
+            if sums.iter().any(|&j| self.depends(part, &parts[j])) {
+                bundles.extend(self.pack(parts, std::mem::take(&mut sums)));
+            }
+            if self.caps.software && part.step.kernel.module == "reduce" {
+                sums.push(i);
+            } else {
+                bundles.push(vec![i]);
+            }
+        }
+        bundles.extend(self.pack(parts, sums));
+        bundles
+    }
+
+    /// Steps of which none depends on another, in as few dispatches as hold them.
+    fn pack(&self, parts: &[Part], mut steps: Vec<usize>) -> Vec<Bundle> {
+        let mut bundles = Vec::new();
+        while !steps.is_empty() {
+            let bundle = self.first_bundle(parts, &steps);
+            steps.retain(|i| !bundle.contains(i));
+            bundles.push(bundle);
+        }
+        bundles
+    }
+
+    /// The first of these steps, and those after it that can share its dispatch.
+    fn first_bundle(&self, parts: &[Part], steps: &[usize]) -> Bundle {
+        let mut bundle = Bundle::new();
+        for &i in steps {
+            let mut members: Vec<Part> = bundle.iter().map(|&j: &usize| parts[j]).collect();
+            members.push(parts[i]);
+            if members.len() == 1 || self.can_share(&members) {
+                bundle.push(i);
+            }
+        }
+        bundle
     }
 
     /// Whether one of two steps writes memory that the other uses, so that they keep their order.
