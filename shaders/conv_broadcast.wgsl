@@ -297,20 +297,8 @@ fn store_gradient(split: u32, row: u32, s4: u32, t: Tile) {
     }
 }
 
-@compute @workgroup_size(8)
-fn weight_grad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) invocation: u32,
-    @builtin(subgroup_invocation_id) lane: u32,
-) {
-    let s4 = OWNED * group.x;
-    let row = group.y * 8u + invocation;
-    let g = gradient(s4, row, split_range(group.z), lane % 8u);
-    store_gradient(group.z, row, s4, g.weights);
-}
-
-// The same, and sums of the big image, which is then the gradient of the output, over the pixels
-// that each tap of its first STRIDE rows and columns meets: between them these meet all.
+// The gradient, and sums of the big image, where that is the gradient of the output: over the pixels
+// that each tap of the first STRIDE rows and columns meets. Between them these meet all.
 @compute @workgroup_size(8)
 fn weight_grad_sum_big(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -330,8 +318,8 @@ fn weight_grad_sum_big(
     }
 }
 
-// The same, and two sums of the small image, which is then the gradient of the output: one of
-// the first two of every four positions, one of the others.
+// The gradient, and two sums of the small image, where that is the gradient of the output: of the
+// first two of every four positions, and of the others.
 @compute @workgroup_size(8)
 fn weight_grad_sum_small(
     @builtin(workgroup_id) group: vec3<u32>,

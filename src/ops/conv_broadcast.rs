@@ -51,16 +51,20 @@ pub fn grid(caps: &Caps, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
     }
 }
 
-/// How many sums of dy the weight gradient takes on its way; none where its taps do not meet all
-/// pixels of dy.
-pub fn sums(spec: &Conv, dy: Side, splits: usize) -> Option<usize> {
+/// Whether the taps of the weight gradient meet all pixels of dy, so that it can sum them on its way.
+pub fn sums_all(spec: &Conv, dy: Side) -> bool {
     let meets_all = |axis: usize| {
         let (big, small) = (spec.big[axis], spec.small[axis]);
         small * spec.stride >= big && spec.kernel >= spec.pad[axis] + spec.stride
     };
+    dy == Side::Small || meets_all(0) && meets_all(1)
+}
+
+/// The entry point of the weight gradient, and how many sums of dy it takes on its way.
+pub fn sums(spec: &Conv, dy: Side, splits: usize) -> (&'static str, usize) {
     match dy {
-        Side::Small => Some(2 * splits),
-        Side::Big => (meets_all(0) && meets_all(1)).then(|| splits * spec.stride * spec.stride),
+        Side::Small => ("weight_grad_sum_small", 2 * splits),
+        Side::Big => ("weight_grad_sum_big", splits * spec.stride * spec.stride),
     }
 }
 
@@ -73,7 +77,11 @@ pub fn add_up(spec: &Conv, dy: Side, batch: usize, splits: usize, from: &[f64], 
     let row_of = |pixel: usize| match dy {
         Side::Small => 2 * (pixel / size) + pixel % size % 4 / 2,
         Side::Big => {
-            let (n, y, x) = (pixel / (height * width), pixel / width % height, pixel % width);
+            let (n, y, x) = (
+                pixel / (height * width),
+                pixel / width % height,
+                pixel % width,
+            );
             let position = (n * spec.small[0] + y / stride) * spec.small[1] + x / stride;
             (position / size * stride + y % stride) * stride + x % stride
         }

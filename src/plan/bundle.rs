@@ -40,8 +40,8 @@ impl<'p> Part<'p> {
 
 impl Plan {
     /// The steps by dispatch, in the order of the dispatches: each step stands behind all that it
-    /// depends on, and at most beside what it does not. Where the adapter wants no bundles, a
-    /// dispatch is a step, in the plan's order.
+    /// depends on, and at most beside what it does not. Where the adapter wants no bundles, only sums
+    /// share a dispatch, and only on a CPU; else a dispatch is a step, in the plan's order.
     ///
     /// # Errors
     ///
@@ -82,9 +82,9 @@ impl Plan {
         Ok(bundles)
     }
 
-    /// A dispatch for each step, but for sums on a CPU: of these there are many, each takes less
-    /// than to wake the cores for it, and nothing waits for most of them but the update. They are put
-    /// off until then, to share a dispatch.
+    /// A dispatch for each step, but for sums on a CPU: there are many, each takes less than to wake
+    /// the cores for it, and nothing waits for most of them but the update. They are put off until
+    /// something does, and then share dispatches.
     fn bundle_sums(&self, parts: &[Part]) -> Vec<Bundle> {
         let (mut bundles, mut sums) = (Vec::new(), Vec::<usize>::new());
         for (i, part) in parts.iter().enumerate() {
@@ -101,13 +101,19 @@ impl Plan {
         bundles
     }
 
-    /// Steps of which none depends on another, in as few dispatches as hold them.
-    fn pack(&self, parts: &[Part], mut steps: Vec<usize>) -> Vec<Bundle> {
+    /// Sums of which none depends on another, in few dispatches. A CPU walks through the code of all
+    /// parts of a bundle in each workgroup, so those of many workgroups do not mix with those of few.
+    fn pack(&self, parts: &[Part], sums: Vec<usize>) -> Vec<Bundle> {
+        const FEW: u32 = 16;
+        let is_small = |i: &usize| parts[*i].step.grid.iter().product::<u32>() <= FEW;
+        let (small, large): (Vec<_>, Vec<_>) = sums.into_iter().partition(is_small);
         let mut bundles = Vec::new();
-        while !steps.is_empty() {
-            let bundle = self.first_bundle(parts, &steps);
-            steps.retain(|i| !bundle.contains(i));
-            bundles.push(bundle);
+        for mut steps in [large, small] {
+            while !steps.is_empty() {
+                let bundle = self.first_bundle(parts, &steps);
+                steps.retain(|i| !bundle.contains(i));
+                bundles.push(bundle);
+            }
         }
         bundles
     }
@@ -164,11 +170,12 @@ mod tests {
 
     #[test]
     fn every_step_is_in_one_bundle_behind_all_that_it_depends_on() {
-        for max_buffers in [8, 16, 32] {
-            let plan = step(&Caps {
-                max_buffers,
-                ..Caps::portable()
-            });
+        let buffers = |max_buffers| Caps {
+            max_buffers,
+            ..Caps::portable()
+        };
+        for caps in [buffers(8), buffers(16), buffers(32), cpu(8), cpu(32)] {
+            let plan = step(&caps);
             let bundles = plan.bundles().expect("bundles");
             let mut place = vec![None; plan.steps().len()];
             for (at, &i) in bundles
@@ -193,6 +200,29 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn cpu(max_buffers: usize) -> Caps {
+        Caps {
+            max_buffers,
+            software: true,
+            fuse: false,
+            ..Caps::portable()
+        }
+    }
+
+    // The large sums are those of the second layer and of two transposed ones.
+    #[test]
+    fn on_a_cpu_the_sums_for_the_update_take_two_dispatches() {
+        let plan = step(&cpu(32));
+        let bundles = plan.bundles().expect("bundles");
+        let is_sum = |&i: &usize| plan.steps()[i].kernel.module == "reduce";
+        let (sums, others): (Vec<_>, Vec<_>) =
+            bundles.iter().partition(|bundle| bundle.iter().any(is_sum));
+        assert!(others.iter().all(|bundle| bundle.len() == 1));
+        assert!(sums.iter().all(|bundle| bundle.iter().all(is_sum)));
+        assert_eq!(sums.len(), 2);
+        assert_eq!(sums[0].len(), 3);
     }
 
     #[test]

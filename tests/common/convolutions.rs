@@ -50,7 +50,7 @@ impl Ending {
     ];
 }
 
-/// The three kernels of one geometry, and the bias gradient. The weights start inside an arena, as
+/// The three kernels of one geometry, and the gradients of both layers that it serves. The weights start inside an arena, as
 /// a model's do.
 pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
     let (batch, big, channels, kernel, stride, padding) = shape;
@@ -107,6 +107,21 @@ pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
         conv::weight_grad(&mut p, layer, spec, of);
     }
     p
+}
+
+/// All kernels of the plan are of that variant, but that a tile takes the gradient of a transposed
+/// layer whose taps do not meet all pixels of its output.
+pub fn assert_variant(plan: &Plan, variant: Variant, texels: bool, shape: Shape) {
+    let mut wanted = vec![conv::module(variant, texels)];
+    if variant == Variant::Broadcast && shape.5 == Padding::Valid {
+        wanted.push(conv::module(Variant::Tile, texels));
+    }
+    let found = plan.variants();
+    assert_eq!(found[0], wanted[0], "{shape:?}");
+    assert!(
+        found.iter().all(|module| wanted.contains(module)),
+        "{shape:?}: {found:?}"
+    );
 }
 
 /// Inputs and weights in (-1, 1); gates as ReLUs leave them, half of them closed.

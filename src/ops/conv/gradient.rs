@@ -68,7 +68,10 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
 /// that the bias needs no second look at all of dy.
 pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
     let batch = images(plan, of.big, spec.big);
-    let kit = Kit::new(&plan.caps, &spec);
+    let mut kit = Kit::new(&plan.caps, &spec);
+    if kit.variant == Variant::Broadcast && !conv_broadcast::sums_all(&spec, of.dy) {
+        kit.variant = Variant::Tile;
+    }
     let splits = splits(&plan.caps, kit.variant, &spec, batch);
     let shape = [vec![splits], spec.weight_shape().to_vec()].concat();
     let partials = match splits {
@@ -80,26 +83,18 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
         Side::Small => of.small,
     };
     let channels = plan[of.bias_grad].len();
-    let rows = match kit.variant {
-        Variant::Broadcast => conv_broadcast::sums(&spec, of.dy, splits),
-        _ => None,
-    };
-    let (summands, rows) = match rows {
-        Some(rows) => {
+    let (entry, summands, rows) = match kit.variant {
+        Variant::Broadcast => {
+            let (entry, rows) = conv_broadcast::sums(&spec, of.dy, splits);
             let name = format!("{layer}.db");
             let sums = plan.slot(name, &[rows, channels], Role::Activation);
-            (sums, rows)
+            (entry, sums, rows)
         }
-        None => (dy, plan[dy].len() / channels),
+        _ => ("weight_grad", dy, plan[dy].len() / channels),
     };
     let big = Kit::place(plan, of.big, kit.texels);
     let small = Kit::place(plan, of.small, kit.texels);
     let mut bindings = vec![("big", big), ("small", small), ("partials", partials)];
-    let entry = match of.dy {
-        _ if summands == dy => "weight_grad",
-        Side::Big => "weight_grad_sum_big",
-        Side::Small => "weight_grad_sum_small",
-    };
     if summands != dy {
         bindings.push(("sums", summands));
     }
