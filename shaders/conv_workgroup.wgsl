@@ -1,18 +1,17 @@
 // Convolution in tiles of workgroup memory, for GPUs. Channel counts are multiples of 4.
 //
 // Each kernel is a product of matrices. Its columns are channels; its rows are pixels or, in the
-// weight gradient, the other channels of each tap. A workgroup owns 64 rows × 32 columns, an
-// invocation 4 × 8 of them. In rounds of 16 terms the workgroup copies its rows and columns, so that
-// each is read from far memory once and not by every invocation that needs it. While a round is
-// multiplied, the next is already on its way.
+// weight gradient, the other channels of each tap. A workgroup owns a tile of ROWS × COLUMNS quads,
+// from common/tiles_*.wgsl, an invocation 4 × 8 of its values. In rounds of 16 terms the workgroup
+// copies its rows and columns, so that each is read from far memory once and not by every invocation
+// that needs it. While a round is multiplied, the next is already on its way.
 
-const ROWS = 16u;     // quads of rows of a tile
-const COLUMNS = 8u;   // quads of columns of a tile
-const TERMS = 16u;    // terms of a round
-const QUADS = 4u;     // quads of them
+const TERMS = 16u;                  // terms of a round
+const QUADS = 4u;                   // quads of them
+const LANES = ROWS * COLUMNS / 2u;  // invocations, of which each owns two quads of columns
 
-var<workgroup> tile_rows: array<vec4<f32>, 256>;     // [terms, ROWS]
-var<workgroup> tile_columns: array<vec4<f32>, 128>;  // [terms, COLUMNS]
+var<workgroup> tile_rows: array<vec4<f32>, TERMS * ROWS>;        // [TERMS, ROWS]
+var<workgroup> tile_columns: array<vec4<f32>, TERMS * COLUMNS>;  // [TERMS, COLUMNS]
 
 // What an invocation brings to a round: four terms, one per column, of a quad each.
 struct Terms {
@@ -26,13 +25,14 @@ struct Sums {
     m1: mat4x4<f32>,
 }
 
-// Which quads an invocation brings, of rows and of columns; only half of them bring columns.
+// Which quads an invocation brings, of rows and of columns; where they are more than there are to
+// bring, the last ones repeat what the first bring, and keep it.
 fn row_of(lane: u32) -> u32 {
     return lane % ROWS;
 }
 
 fn row_term_of(lane: u32) -> u32 {
-    return lane / ROWS;
+    return lane / ROWS % QUADS;
 }
 
 fn column_of(lane: u32) -> u32 {
@@ -55,11 +55,13 @@ fn tile_of(group: vec3<u32>, groups: vec3<u32>) -> u32 {
 
 fn share(lane: u32, terms: Terms) {
     workgroupBarrier();  // all have multiplied what was there
-    let row = 4u * row_term_of(lane) * ROWS + row_of(lane);
-    tile_rows[row] = terms.rows[0];
-    tile_rows[row + ROWS] = terms.rows[1];
-    tile_rows[row + 2u * ROWS] = terms.rows[2];
-    tile_rows[row + 3u * ROWS] = terms.rows[3];
+    if lane < ROWS * QUADS {
+        let row = 4u * row_term_of(lane) * ROWS + row_of(lane);
+        tile_rows[row] = terms.rows[0];
+        tile_rows[row + ROWS] = terms.rows[1];
+        tile_rows[row + 2u * ROWS] = terms.rows[2];
+        tile_rows[row + 3u * ROWS] = terms.rows[3];
+    }
     if lane < COLUMNS * QUADS {
         let column = 4u * column_term_of(lane) * COLUMNS + column_of(lane);
         tile_columns[column] = terms.columns[0];
@@ -176,7 +178,7 @@ fn weight_terms(p: u32, end: u32, first: u32, lane: u32, s4: u32) -> Terms {
     );
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn correlate(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -191,7 +193,7 @@ fn correlate(
     forward_small(pixel, quad + 1u, sums.m1);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn correlate_gated(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -206,7 +208,7 @@ fn correlate_gated(
     backward_small(pixel, quad + 1u, sums.m1);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn adjoint(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -222,7 +224,7 @@ fn adjoint(
     forward_big(phase, pixel, quad + 1u, sums.m1);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn adjoint_gated(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -238,7 +240,7 @@ fn adjoint_gated(
     backward_big(phase, pixel, quad + 1u, sums.m1);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(LANES)
 fn weight_grad(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,

@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, ScopedJoinHandle};
 
+use common::convolutions::sizes;
 use common::mutants::{files, products_turned};
 use common::report::Report;
 use common::suite::{convolutions, fused, golden, kernels, state, step};
@@ -414,7 +415,9 @@ fn convolutions_of(gpu: &Gpu, variants: &[(Variant, bool)]) {
         let fits = variant != Variant::Broadcast || gpu.caps().subgroup_min >= 8;
         for i in (0..convolutions::shapes(variant).len()).filter(|_| fits) {
             let mut report = Report::default();
-            convolutions::check_case(gpu, &mut report, variant, texels, i);
+            let sizes = sizes(variant);
+            let tiles = sizes[i % sizes.len()];
+            convolutions::check_case(gpu, &mut report, variant, texels, tiles, i);
             report.finish(3);
         }
     }

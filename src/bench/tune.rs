@@ -15,7 +15,7 @@ use crate::check::compare::{Limit, compare};
 use crate::data::PackedImages;
 use crate::gpu::{Feature, Gpu, GpuError};
 use crate::params;
-use crate::plan::{Plan, Tuning, Variant};
+use crate::plan::{Plan, Tiles, Tuning, Variant};
 
 /// Repeats of a candidate, of which the middle one counts.
 const REPEATS: usize = 3;
@@ -98,16 +98,9 @@ pub async fn tune(
             tuner.measure(choice).await?;
         }
     }
-    let caps = gpu.caps();
-    if caps.software && caps.subgroup_min >= 8 {
-        let large_tiles = Some(!caps.large_tiles);
-        let best = tuner.best();
-        tuner
-            .measure(Tuning {
-                large_tiles,
-                ..best
-            })
-            .await?;
+    let best = tuner.best();
+    for tiles in Tiles::ALL.map(Some) {
+        tuner.measure(Tuning { tiles, ..best }).await?;
     }
     let best = tuner.best();
     for groups in [16, 64, 256, 1024, 4096].map(Some) {
@@ -126,7 +119,7 @@ pub async fn tune(
 const PLAIN: Tuning = Tuning {
     variant: Some(Variant::Plain),
     texels: Some(false),
-    large_tiles: None,
+    tiles: None,
     groups: None,
     fuse: Some(false),
 };

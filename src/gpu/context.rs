@@ -10,7 +10,7 @@ use super::compile::Pipeline;
 use super::error::GpuError;
 use super::fault::Faults;
 use crate::plan::shader::{self, Mistake};
-use crate::plan::{Caps, Tuning};
+use crate::plan::{Caps, Tiles, Tuning};
 
 /// Graphics interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ impl std::str::FromStr for Backend {
 pub enum Feature {
     /// Subgroup operations.
     Subgroups,
-    /// Images in textures.
+    /// Images read from textures.
     Texels,
     /// GPU timestamps.
     Timestamps,
@@ -212,7 +212,11 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         max_buffers: (limits.max_storage_buffers_per_shader_stage as usize).clamp(8, MOST_BUFFERS),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         pinned: None,
-        large_tiles: software && many_registers(),
+        tiles: match software {
+            true if many_registers() => Tiles::Large,
+            true => Tiles::Small,
+            false => Tiles::Medium,
+        },
         groups: Caps::groups(software),
     });
     Some(AdapterReport {

@@ -79,7 +79,7 @@ pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
 }
 
 /// The module of a variant, which reads images from buffers or from textures.
-pub fn module(variant: Variant, texels: bool) -> &'static str {
+pub fn module(caps: &Caps, variant: Variant, texels: bool) -> &'static str {
     match (variant, texels) {
         (Variant::Plain, _) => "conv",
         (Variant::Thin, false) => "conv_thin",
@@ -88,7 +88,7 @@ pub fn module(variant: Variant, texels: bool) -> &'static str {
         (Variant::Tile, true) => "conv_tile_texels",
         (Variant::Broadcast, false) => "conv_broadcast",
         (Variant::Broadcast, true) => "conv_broadcast_texels",
-        (Variant::Workgroup, _) => "conv_workgroup",
+        (Variant::Workgroup, _) => conv_workgroup::module(caps.tiles),
     }
 }
 
@@ -98,7 +98,7 @@ fn grid(caps: &Caps, variant: Variant, spec: &Conv, batch: usize, call: Call) ->
         Variant::Thin => conv_thin::grid(spec, batch, call),
         Variant::Tile => conv_tile::grid(spec, batch, call),
         Variant::Broadcast => conv_broadcast::grid(caps, spec, batch, call),
-        Variant::Workgroup => conv_workgroup::grid(spec, batch, call),
+        Variant::Workgroup => conv_workgroup::grid(caps.tiles, spec, batch, call),
     }
 }
 
@@ -263,7 +263,12 @@ pub fn contract(
     };
     plan.push(Step {
         label,
-        kernel: kernel(module(kit.variant, kit.texels), entry, &constants, twin),
+        kernel: kernel(
+            module(&plan.caps, kit.variant, kit.texels),
+            entry,
+            &constants,
+            twin,
+        ),
         bindings: vec![(input, x), ("weights", weights), extra, (result, y)],
         grid: grid(&plan.caps, kit.variant, &spec, batch, call),
         flops: batch as u64 * spec.flops(),

@@ -3,7 +3,7 @@
 
 use super::conv::{Call, Conv, Side};
 use super::flag;
-use crate::plan::{Caps, groups};
+use crate::plan::{Caps, Tiles, groups};
 
 /// Needs subgroups of at least 8, and enough channels on both sides to feed 8 lanes.
 pub fn fits(caps: &Caps, spec: &Conv) -> bool {
@@ -14,12 +14,12 @@ pub fn fits(caps: &Caps, spec: &Conv) -> bool {
 /// Constants of a call's tiles. They have 32 channels where the adapter likes large ones and tiles
 /// of 16 would leave no fewer idle.
 pub fn constants(caps: &Caps, spec: &Conv, call: Call) -> [(&'static str, f64); 2] {
-    let quads = if caps.large_tiles { 2.0 } else { 1.0 };
+    let quads = if caps.tiles == Tiles::Small { 1.0 } else { 2.0 };
     [("WIDE", flag(is_wide(caps, spec, call))), ("QUADS", quads)]
 }
 
 fn is_wide(caps: &Caps, spec: &Conv, call: Call) -> bool {
-    caps.large_tiles && owned(spec, call).div_ceil(16).is_multiple_of(2)
+    caps.tiles == Tiles::Large && owned(spec, call).div_ceil(16).is_multiple_of(2)
 }
 
 /// The channels that tiles divide among them.

@@ -26,9 +26,9 @@ pub struct Caps {
     pub max_binding_bytes: u64,
     /// Convolution variant that is pinned, if any.
     pub pinned: Option<Variant>,
-    /// Broadcast tiles are large: 32 channels instead of 16, two quads instead of one at a time. It
-    /// pays where a CPU has 32 vector registers, and costs where it has 16.
-    pub large_tiles: bool,
+    /// Size of the tiles of kernels that come in several. On a CPU large ones pay where it has 32
+    /// vector registers, and cost where it has 16.
+    pub tiles: Tiles,
     /// Workgroups that a weight gradient is cut into sums to make, where its own are fewer.
     pub groups: usize,
 }
@@ -53,7 +53,7 @@ impl Caps {
             max_buffers: 8,
             max_binding_bytes: 128 << 20,
             pinned: None,
-            large_tiles: false,
+            tiles: Tiles::Medium,
             groups: Self::groups(false),
         }
     }
@@ -69,6 +69,32 @@ impl Caps {
     /// Workgroups that keep an adapter busy.
     pub fn groups(software: bool) -> usize {
         if software { 64 } else { 1024 }
+    }
+}
+
+/// How much a tile holds: more needs fewer loads, and leaves less to run side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tiles {
+    /// 32 × 32 in workgroup memory; 16 channels and a quad at a time by broadcast.
+    Small,
+    /// 64 × 32; 16 channels and two quads at a time.
+    Medium,
+    /// 64 × 64; 32 channels and two quads at a time.
+    Large,
+}
+
+impl Tiles {
+    /// Every size, the smallest first.
+    pub const ALL: [Tiles; 3] = [Tiles::Small, Tiles::Medium, Tiles::Large];
+
+    /// Name as reports spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tiles::Small => "small",
+            Tiles::Medium => "medium",
+            Tiles::Large => "large",
+        }
     }
 }
 

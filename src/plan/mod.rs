@@ -18,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use bundle::Bundle;
-pub use caps::{Caps, Variant};
+pub use caps::{Caps, Tiles, Variant};
 pub use check::PlanError;
 pub use tuning::Tuning;
 

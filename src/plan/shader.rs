@@ -3,7 +3,8 @@
 //! A module is `common.wgsl` followed by its own file. Those which draw stand on
 //! `common/philox.wgsl` and `common/images.wgsl` too, those which pass the latent space on
 //! `common/reparam.wgsl`. The tiled convolutions stand on two more: `common/conv.wgsl`, and
-//! `common/buffers.wgsl` or `common/texels.wgsl` for where images lie.
+//! `common/buffers.wgsl` or `common/texels.wgsl` for where they read images, and those in workgroup
+//! memory on one of `common/tiles_*.wgsl` for the size of their tiles.
 //! Binding names, access, types and workgroup sizes are read from the WGSL with naga, so that Rust
 //! never repeats them.
 
@@ -12,7 +13,7 @@ use std::sync::OnceLock;
 
 use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
 
-use super::Scalar;
+use super::{Scalar, Tiles};
 
 /// How a tiled convolution's module gets at the quads of its images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +24,8 @@ enum Quads {
 
 /// A module: a shader file and what it stands on.
 pub struct Source {
-    /// Name of the module: the stem of the file, with `_texels` where images lie in textures.
+    /// Name of the module: the stem of the file, with `_texels` where images are read from
+    /// textures, or the size of tiles.
     pub name: &'static str,
     /// Stem of the file.
     pub file: &'static str,
@@ -33,6 +35,8 @@ pub struct Source {
     pub subgroups: bool,
     /// Stands on `common/conv.wgsl`.
     quads: Option<Quads>,
+    /// Stands on one of `common/tiles_*.wgsl`.
+    tiles: Option<Tiles>,
 }
 
 const COMMON: &str = include_str!("../../shaders/common.wgsl");
@@ -43,6 +47,9 @@ const COMMON_REPARAM: &str = include_str!("../../shaders/common/reparam.wgsl");
 const COMMON_CONV: &str = include_str!("../../shaders/common/conv.wgsl");
 const COMMON_BUFFERS: &str = include_str!("../../shaders/common/buffers.wgsl");
 const COMMON_TEXELS: &str = include_str!("../../shaders/common/texels.wgsl");
+const TILES_SMALL: &str = include_str!("../../shaders/common/tiles_small.wgsl");
+const TILES_MEDIUM: &str = include_str!("../../shaders/common/tiles_medium.wgsl");
+const TILES_LARGE: &str = include_str!("../../shaders/common/tiles_large.wgsl");
 
 macro_rules! source {
     ($file:literal) => {
@@ -55,6 +62,13 @@ macro_rules! source {
             text: include_str!(concat!("../../shaders/", $file, ".wgsl")),
             subgroups: $subgroups,
             quads: $quads,
+            tiles: None,
+        }
+    };
+    ($file:literal, $name:literal, $tiles:expr) => {
+        Source {
+            tiles: Some($tiles),
+            ..source!($file, $name, BUFFERS, false)
         }
     };
 }
@@ -73,7 +87,9 @@ pub const SOURCES: &[Source] = &[
     source!("conv_thin", "conv_thin_texels", TEXELS, false),
     source!("conv_tile", "conv_tile", BUFFERS, false),
     source!("conv_tile", "conv_tile_texels", TEXELS, false),
-    source!("conv_workgroup", "conv_workgroup", BUFFERS, false),
+    source!("conv_workgroup", "conv_workgroup", Tiles::Medium),
+    source!("conv_workgroup", "conv_workgroup_large", Tiles::Large),
+    source!("conv_workgroup", "conv_workgroup_small", Tiles::Small),
     source!("dense"),
     source!("elbo"),
     source!("fetch"),
@@ -111,6 +127,12 @@ impl Source {
         }
         if self.quads.is_some() {
             parts.push(("common/conv", COMMON_CONV));
+        }
+        match self.tiles {
+            None => {}
+            Some(Tiles::Small) => parts.push(("common/tiles_small", TILES_SMALL)),
+            Some(Tiles::Medium) => parts.push(("common/tiles_medium", TILES_MEDIUM)),
+            Some(Tiles::Large) => parts.push(("common/tiles_large", TILES_LARGE)),
         }
         parts.push((self.file, self.text));
         parts

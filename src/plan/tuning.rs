@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Caps, Variant};
+use super::{Caps, Tiles, Variant};
 
 /// A choice; what it leaves open follows from the adapter's capabilities.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,10 +12,10 @@ use super::{Caps, Variant};
 pub struct Tuning {
     /// The convolution kernels, for all geometries they can serve.
     pub variant: Option<Variant>,
-    /// Whether images lie in textures.
+    /// Whether images are read from textures.
     pub texels: Option<bool>,
-    /// [`Caps::large_tiles`].
-    pub large_tiles: Option<bool>,
+    /// [`Caps::tiles`].
+    pub tiles: Option<Tiles>,
     /// [`Caps::groups`].
     pub groups: Option<usize>,
     /// [`Caps::fuse`].
@@ -29,7 +29,7 @@ impl Tuning {
         Caps {
             pinned: self.variant.or(caps.pinned),
             texels: self.texels.unwrap_or(caps.texels),
-            large_tiles: self.large_tiles.unwrap_or(caps.large_tiles),
+            tiles: self.tiles.unwrap_or(caps.tiles),
             groups: self.groups.unwrap_or(caps.groups),
             fuse: self.fuse.unwrap_or(caps.fuse),
             ..caps.clone()
@@ -42,12 +42,11 @@ impl fmt::Display for Tuning {
         let images = self
             .texels
             .map(|on| if on { "textures" } else { "buffers" });
-        let tiles = self.large_tiles;
-        let tiles = tiles.map(|on| if on { "large tiles" } else { "small tiles" });
+        let tiles = self.tiles.map(|tiles| format!("{} tiles", tiles.name()));
         let groups = self.groups.map(|groups| format!("{groups} groups"));
         let fused = self.fuse.map(|on| if on { "fused" } else { "unfused" });
         let variant = self.variant.map(Variant::name);
-        let parts = [variant, images, tiles, groups.as_deref(), fused];
+        let parts = [variant, images, tiles.as_deref(), groups.as_deref(), fused];
         let named: Vec<&str> = parts.into_iter().flatten().collect();
         match &named[..] {
             [] => f.write_str("the adapter's own"),
@@ -66,14 +65,14 @@ mod tests {
         assert_eq!(Tuning::default().apply(&caps), caps);
         let choice = Tuning {
             texels: Some(true),
-            large_tiles: Some(true),
+            tiles: Some(Tiles::Large),
             groups: Some(7),
             fuse: Some(false),
             ..Tuning::default()
         };
         let expected = Caps {
             texels: true,
-            large_tiles: true,
+            tiles: Tiles::Large,
             groups: 7,
             fuse: false,
             ..caps.clone()

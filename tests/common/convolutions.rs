@@ -2,7 +2,7 @@
 
 use cvae_gpu::ops::conv::{self, Call, Conv, Epilogue, Padding, Side, WeightGrad};
 use cvae_gpu::params::{self, ParamSpec};
-use cvae_gpu::plan::{Caps, Plan, Role, Variant};
+use cvae_gpu::plan::{Caps, Plan, Role, Tiles, Variant};
 
 use super::pair::Pair;
 
@@ -10,11 +10,19 @@ use super::pair::Pair;
 /// stride, padding.
 pub type Shape = (usize, [usize; 3], usize, usize, usize, Padding);
 
-pub fn caps(base: &Caps, variant: Variant, texels: bool, software: bool) -> Caps {
+/// Sizes of tiles that a variant comes in, the most usual first.
+pub fn sizes(variant: Variant) -> &'static [Tiles] {
+    match variant {
+        Variant::Broadcast | Variant::Workgroup => &[Tiles::Medium, Tiles::Large, Tiles::Small],
+        Variant::Plain | Variant::Thin | Variant::Tile => &[Tiles::Medium],
+    }
+}
+
+pub fn caps(base: &Caps, variant: Variant, texels: bool, tiles: Tiles, software: bool) -> Caps {
     Caps {
         texels,
         software: software || variant == Variant::Broadcast,
-        large_tiles: !software,
+        tiles,
         pinned: Some(variant),
         ..base.clone()
     }
@@ -112,9 +120,9 @@ pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
 /// All kernels of the plan are of that variant, but that a tile takes the gradient of a transposed
 /// layer whose taps do not meet all pixels of its output.
 pub fn assert_variant(plan: &Plan, variant: Variant, texels: bool, shape: Shape) {
-    let mut wanted = vec![conv::module(variant, texels)];
+    let mut wanted = vec![conv::module(&plan.caps, variant, texels)];
     if variant == Variant::Broadcast && shape.5 == Padding::Valid {
-        wanted.push(conv::module(Variant::Tile, texels));
+        wanted.push(conv::module(&plan.caps, Variant::Tile, texels));
     }
     let found = plan.variants();
     assert_eq!(found[0], wanted[0], "{shape:?}");

@@ -11,7 +11,7 @@ use cvae_gpu::model::{self, Feed, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::elbo::COLUMNS;
 use cvae_gpu::plan::cpu::{Memory, Values};
-use cvae_gpu::plan::{Caps, Plan, Variant, shader};
+use cvae_gpu::plan::{Caps, Plan, Tiles, Variant, shader};
 
 const STEP: f64 = 1e-5;
 
@@ -137,6 +137,14 @@ fn software(texels: bool, pinned: Option<Variant>) -> Caps {
     }
 }
 
+/// A GPU whose kernels have tiles of that size.
+fn tiles(tiles: Tiles) -> Caps {
+    Caps {
+        tiles,
+        ..Caps::gpu()
+    }
+}
+
 #[test]
 fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
     let mut used = BTreeSet::new();
@@ -144,6 +152,8 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
         for caps in [
             Caps::portable(),
             Caps::gpu(),
+            tiles(Tiles::Small),
+            tiles(Tiles::Large),
             software(false, None),
             software(true, None),
             software(false, Some(Variant::Tile)),

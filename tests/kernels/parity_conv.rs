@@ -1,6 +1,6 @@
 //! Every convolution kernel against its twin: tests/common/suite/convolutions.rs.
 
-use crate::common::convolutions::{Ending, caps, plan};
+use crate::common::convolutions::{Ending, caps, plan, sizes};
 use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes};
 use cvae_gpu::plan::{Caps, Variant, shader};
 
@@ -27,9 +27,12 @@ fn the_cases_reach_every_convolution_kernel_with_every_ending() {
     let mut reached = Vec::new();
     for variant in Variant::ALL {
         for texels in [false, true] {
-            for (i, shape) in shapes(variant).iter().enumerate().take(ELSEWHERE) {
+            let cases = shapes(variant).iter().enumerate().take(ELSEWHERE);
+            let sizes = sizes(variant).iter();
+            for ((i, shape), &tiles) in cases.flat_map(|c| sizes.clone().map(move |s| (c, s))) {
                 let ending = ending(i);
-                let plan = plan(*shape, caps(&base, variant, texels, false), ending);
+                let caps = caps(&base, variant, texels, tiles, false);
+                let plan = plan(*shape, caps, ending);
                 plan.check().expect("a sound plan");
                 for step in plan.steps() {
                     let has_ending = !step.kernel.entry.starts_with("weight_grad");

@@ -12,7 +12,7 @@
 
 use std::env;
 
-use crate::common::convolutions::{Ending, assert_variant, caps, fill, plan, serves};
+use crate::common::convolutions::{Ending, assert_variant, caps, fill, plan, serves, sizes};
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
 use crate::common::suite::kernels::sampling;
@@ -209,7 +209,9 @@ fn check_convolution(variant: Variant, texels: bool, case: &Convolution) {
             "{variant:?} of {shape:?} is not tested: this adapter would not take it"
         ));
     }
-    let caps = caps(gpu.caps(), variant, texels, case.software);
+    let sizes = sizes(variant);
+    let tiles = sizes[case.seed as usize % sizes.len()];
+    let caps = caps(gpu.caps(), variant, texels, tiles, case.software);
     let plan = plan(shape, caps, case.ending);
     assert_variant(&plan, variant, texels, shape);
     let mut pair = Pair::new(gpu, &[&plan]);

@@ -15,7 +15,7 @@ use cvae_gpu::ops::peak;
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::plan::link::{self, Shader};
 use cvae_gpu::plan::shader::{self, SOURCES, Source};
-use cvae_gpu::plan::{Caps, Plan, Step, Variant};
+use cvae_gpu::plan::{Caps, Plan, Step, Tiles, Variant};
 use naga::valid::{
     Capabilities, FunctionInfo, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags,
     Validator,
@@ -200,6 +200,14 @@ fn capabilities() -> Vec<Caps> {
             ..Caps::portable()
         },
         Caps::gpu(),
+        Caps {
+            tiles: Tiles::Small,
+            ..Caps::gpu()
+        },
+        Caps {
+            tiles: Tiles::Large,
+            ..Caps::gpu()
+        },
         Caps {
             fuse: false,
             ..Caps::portable()

@@ -116,7 +116,12 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
     let sum_label = format!("{label} sum");
     plan.push(Step {
         label,
-        kernel: kernel(module(kit.variant, kit.texels), entry, &constants, twin),
+        kernel: kernel(
+            module(&plan.caps, kit.variant, kit.texels),
+            entry,
+            &constants,
+            twin,
+        ),
         bindings,
         grid: grid(&plan.caps, kit.variant, &spec, batch, call),
         flops: batch as u64 * spec.flops(),

@@ -4,13 +4,13 @@
 //! single precision puts them about 1e-6 of the largest apart, while one term left out, or
 //! taken twice, shows as 1e-3 and more.
 
-use crate::common::convolutions::{Ending, Shape, assert_variant, caps, fill, plan, serves};
+use crate::common::convolutions::{Ending, Shape, assert_variant, caps, fill, plan, serves, sizes};
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
 use crate::common::{self, say};
 use cvae_gpu::gpu::{Feature, Gpu};
 use cvae_gpu::ops::conv::Padding;
-use cvae_gpu::plan::Variant;
+use cvae_gpu::plan::{Tiles, Variant};
 
 const LIMIT: Limit = Limit::OfLargest(4e-6);
 
@@ -75,8 +75,8 @@ pub fn shapes(variant: Variant) -> &'static [Shape] {
     }
 }
 
-/// How many of a variant's shapes run in the memory that the adapter would not choose: compiling
-/// a kernel for each geometry is what takes the time of these tests.
+/// How many of a variant's shapes run in the memory that the adapter would not choose, and in other
+/// sizes of tiles: compiling a kernel for each geometry is what takes the time of these tests.
 pub const ELSEWHERE: usize = 4;
 
 /// How the kernels of case `i` end: over four cases in all ways.
@@ -97,12 +97,16 @@ fn check(gpu: &Gpu, variant: Variant, texels: bool) {
         ));
     }
     let own = matches!(variant, Variant::Plain | Variant::Workgroup) || texels == adapter.texels;
-    let count = if own { usize::MAX } else { ELSEWHERE };
     let mut report = Report::default();
     let mut checked = 0;
-    for (i, shape) in shapes(variant).iter().enumerate().take(count) {
+    let cases = shapes(variant).iter().enumerate();
+    let sizes = sizes(variant).iter().enumerate();
+    for ((i, shape), (size, &tiles)) in cases.flat_map(|c| sizes.clone().map(move |s| (c, s))) {
+        if i >= ELSEWHERE && !(own && size == 0) {
+            continue;
+        }
         if serves(adapter, variant, *shape) {
-            check_case(gpu, &mut report, variant, texels, i);
+            check_case(gpu, &mut report, variant, texels, tiles, i);
             checked += 1;
         } else {
             say(&format!(
@@ -114,15 +118,22 @@ fn check(gpu: &Gpu, variant: Variant, texels: bool) {
 }
 
 /// Case `i` of a variant, in buffers or in textures.
-pub fn check_case(gpu: &Gpu, report: &mut Report, variant: Variant, texels: bool, i: usize) {
+pub fn check_case(
+    gpu: &Gpu,
+    report: &mut Report,
+    variant: Variant,
+    texels: bool,
+    tiles: Tiles,
+    i: usize,
+) {
     let shape = shapes(variant)[i];
     let ending = ending(i);
-    let caps = caps(gpu.caps(), variant, texels, i % 3 == 1);
+    let caps = caps(gpu.caps(), variant, texels, tiles, i % 3 == 1);
     let plan = plan(shape, caps, ending);
     assert_variant(&plan, variant, texels, shape);
     let mut pair = Pair::new(gpu, &[&plan]);
     fill(&mut pair, &plan, i as u64);
-    let case = format!("{shape:?} {ending:?}");
+    let case = format!("{shape:?} {ending:?} {tiles:?}");
     pair.run(report, &case, &plan, 1, |_| LIMIT);
 }
 
@@ -161,7 +172,7 @@ pub fn workgroup_kernels_agree_with_their_twins(gpu: &Gpu) {
 // More outputs than 64 times the 32 768 workgroups of a row, which then stand in two rows.
 pub fn plain_outputs_of_more_than_a_row_of_workgroups_are_all_computed(gpu: &Gpu) {
     let shape = (17, [64, 64, 1], 32, 1, 1, Padding::Valid);
-    let caps = caps(gpu.caps(), Variant::Plain, false, false);
+    let caps = caps(gpu.caps(), Variant::Plain, false, Tiles::Medium, false);
     let plan = plan(shape, caps, Ending::Forward { relu: false });
     let correlate = &plan.steps()[0];
     assert_eq!(correlate.grid[1], 2, "{:?}", correlate.grid);
