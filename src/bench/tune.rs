@@ -1,9 +1,10 @@
 //! Tries what may be chosen among kernels, and finds what is fastest on this adapter.
 //!
-//! First come the kernels and where images lie, then, with the best of them, the number of
-//! workgroups that weight gradients are cut into, then whether steps are fused. A candidate is timed in whole steps, and only if
-//! its gradients are those of the plain kernels. Minutes differ, so the winner must win again, in
-//! turns with what the adapter's capabilities alone decide.
+//! First come the kernels and what they read images from, then, with the best of them, the size of
+//! tiles, the number of workgroups that weight gradients are cut into, and whether steps are fused. A
+//! candidate is timed in whole steps, and only if its gradients are those of the plain kernels.
+//! Minutes differ, so the winner must win again, in turns with what the adapter's capabilities alone
+//! decide.
 
 use std::collections::HashSet;
 

@@ -34,10 +34,10 @@ by one that only copies. With --profile, a timestamp follows each kernel: `GFLOP
 arithmetic, `GB/s` counts each tensor once, and `of peak` is the part of the nearer peak. Rows \
 add up to the step. Kernels that a cache feeds may be above the copy's peak.
 
-With --tune, first the choices among kernels are tried: the variant, images in textures or in \
-buffers, how finely weight gradients are cut, and whether steps are fused. The fastest whose gradients are right is kept \
-per adapter, driver, model and batch, and `train` and `bench` take it from then on. A run goes on \
-with what it began with.
+With --tune, first the choices among kernels are tried: the variant, images read from textures or \
+from buffers, the size of tiles, how finely weight gradients are cut, and whether steps are \
+fused. The fastest whose gradients are right is kept per adapter, driver, model and batch, and \
+`train` and `bench` take it from then on. A run goes on with what it began with.
 
 The status is 0 also where --compare finds the step slower: who asks decides what is too slow.")]
 pub struct BenchArgs {

@@ -11,7 +11,7 @@ pub struct Caps {
     pub subgroup_min: u32,
     /// Largest subgroup size, or 0.
     pub subgroup_max: u32,
-    /// Keep images in textures, which a software adapter may read faster than buffers.
+    /// Read images from textures, which on a software adapter may be faster than from buffers.
     pub texels: bool,
     /// A CPU pretends to be a GPU (lavapipe, SwiftShader, WARP).
     pub software: bool,
