@@ -2,14 +2,15 @@
 //   log p(x|z) = -sum [ max(l, 0) - l x + log(1 + exp(-|l|)) ]
 
 override BATCH: u32;
-override VALUES: u32;  // values of one image, H·W·C
+override VALUES: u32;  // values of one image, H·W·C, a multiple of 4
 
-@group(0) @binding(0) var<storage, read> logits: array<f32>;                // [BATCH, VALUES]
-@group(0) @binding(1) var<storage, read> x: array<f32>;                     // [BATCH, VALUES] in [0, 1]
-@group(0) @binding(2) var<storage, read_write> logpx_z: array<f32>;         // [BATCH]
-@group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;         // [BATCH, VALUES]
-@group(0) @binding(4) var<storage, read_write> probabilities: array<f32>;   // [BATCH, VALUES]
+@group(0) @binding(0) var<storage, read> logits: array<vec4<f32>>;               // [BATCH, VALUES]
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;                    // [BATCH, VALUES] in [0, 1]
+@group(0) @binding(2) var<storage, read_write> logpx_z: array<f32>;              // [BATCH]
+@group(0) @binding(3) var<storage, read_write> dlogits: array<vec4<f32>>;        // [BATCH, VALUES]
+@group(0) @binding(4) var<storage, read_write> probabilities: array<vec4<f32>>;  // [BATCH, VALUES]
 
+override QUADS: u32 = VALUES / 4u;  // of one image
 const WIDTH = 64u;
 var<workgroup> partial: array<f32, WIDTH>;
 
@@ -22,6 +23,15 @@ fn log1p(e: f32) -> f32 {
 
 fn cross_entropy(l: f32, target_value: f32) -> f32 {
     return max(l, 0.0) - l * target_value + log1p(exp(-abs(l)));
+}
+
+fn cross_entropies(l: vec4<f32>, targets: vec4<f32>) -> f32 {
+    return cross_entropy(l.x, targets.x) + cross_entropy(l.y, targets.y)
+        + (cross_entropy(l.z, targets.z) + cross_entropy(l.w, targets.w));
+}
+
+fn sigmoids(l: vec4<f32>) -> vec4<f32> {
+    return vec4(sigmoid(l.x), sigmoid(l.y), sigmoid(l.z), sigmoid(l.w));
 }
 
 // Sums the workgroup's partial results in a fixed order.
@@ -42,9 +52,9 @@ fn finish(row: u32, lane: u32, sum: f32) {
 @compute @workgroup_size(64)
 fn loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     var sum = 0.0;
-    for (var i = lane; i < VALUES; i += WIDTH) {
-        let at = group.x * VALUES + i;
-        sum += cross_entropy(logits[at], x[at]);
+    for (var i = lane; i < QUADS; i += WIDTH) {
+        let at = group.x * QUADS + i;
+        sum += cross_entropies(logits[at], x[at]);
     }
     finish(group.x, lane, sum);
 }
@@ -56,10 +66,10 @@ fn loss_and_grad(
     @builtin(local_invocation_index) lane: u32,
 ) {
     var sum = 0.0;
-    for (var i = lane; i < VALUES; i += WIDTH) {
-        let at = group.x * VALUES + i;
-        sum += cross_entropy(logits[at], x[at]);
-        dlogits[at] = (sigmoid(logits[at]) - x[at]) / f32(BATCH);
+    for (var i = lane; i < QUADS; i += WIDTH) {
+        let at = group.x * QUADS + i;
+        sum += cross_entropies(logits[at], x[at]);
+        dlogits[at] = (sigmoids(logits[at]) - x[at]) / f32(BATCH);
     }
     finish(group.x, lane, sum);
 }
@@ -67,9 +77,9 @@ fn loss_and_grad(
 @compute @workgroup_size(64)
 fn decode(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.y;
-    if id.x >= VALUES || row >= BATCH {
+    if id.x >= QUADS || row >= BATCH {
         return;
     }
-    let at = row * VALUES + id.x;
-    probabilities[at] = sigmoid(logits[at]);
+    let at = row * QUADS + id.x;
+    probabilities[at] = sigmoids(logits[at]);
 }

@@ -179,8 +179,8 @@ fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
     for (file, from, to, step, tensor, seen) in [
         (
             "bce",
-            "sigmoid(logits[at]) - x[at]",
-            "sigmoid(logits[at]) - 0.9 * x[at]",
+            "sigmoids(logits[at]) - x[at]",
+            "sigmoids(logits[at]) - 0.9 * x[at]",
             "bce loss and gradient",
             "dlogits",
             "grad/decoder.deconv3.kernel",

@@ -1,4 +1,5 @@
-//! Sigmoid cross-entropy on logits, its gradient, and the sigmoid itself.
+//! Sigmoid cross-entropy on logits, its gradient, and the sigmoid itself. The values of an image come
+//! in quads: height and width of a model's images are multiples of 4.
 
 use super::kernel;
 use crate::plan::cpu::Tensors;
@@ -106,7 +107,7 @@ pub fn decode(plan: &mut Plan, logits: SlotId) -> SlotId {
         label: "bce decode".into(),
         kernel: kernel("bce", "decode", &constants(batch, values), twin),
         bindings: vec![("logits", logits), ("probabilities", probabilities)],
-        grid: [groups(values, 64), groups(batch, 1), 1],
+        grid: [groups(values / 4, 64), groups(batch, 1), 1],
         flops: 4 * (batch * values) as u64,
     });
     probabilities

@@ -95,7 +95,7 @@ fn unpack(plan: &mut Plan, data: Packed, bindings: Vec<(&'static str, SlotId)>) 
         label: "fetch".into(),
         kernel: kernel("fetch", "unpack", &constants(batch, data), twin),
         bindings,
-        grid: [groups(values, 64), groups(batch, 1), 1],
+        grid: [groups(values / 4, 64), groups(batch, 1), 1],
         flops: 0,
     });
 }
@@ -121,7 +121,7 @@ fn draw(plan: &mut Plan, data: Packed, bindings: Vec<(&'static str, SlotId)>) {
         label: "fetch".into(),
         kernel: kernel("fetch", "draw", &constants(batch, data), twin),
         bindings,
-        grid: [groups(values.div_ceil(4), 64), groups(batch, 1), 1],
+        grid: [groups(values / 4, 64), groups(batch, 1), 1],
         flops: 0,
     });
 }

@@ -131,10 +131,10 @@ fn bce_plans(gpu: &Gpu, batch: usize, values: usize) -> [Plan; 3] {
 pub fn cross_entropy_agrees_with_its_twin_for_logits_to_80_and_real_targets(gpu: &Gpu) {
     let mut report = Report::default();
     let cases = [
-        (1, 1, 80.0),
-        (2, 63, 4.0),
-        (7, 64, 80.0),
-        (33, 65, 0.5),
+        (1, 4, 80.0),
+        (2, 252, 4.0),
+        (7, 256, 80.0),
+        (33, 260, 0.5),
         (2, 784, 80.0),
         (7, 3072, 4.0),
     ];
@@ -380,7 +380,7 @@ fn fetching<'g>(gpu: &'g Gpu, images: &PackedImages, packed: Packed) -> (Plan, P
 pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
     let mut report = Report::default();
     for binarize in [Binarize::Threshold, Binarize::None] {
-        for shape in [[5, 7, 1], [4, 4, 3], [28, 28, 1]] {
+        for shape in [[5, 8, 1], [4, 4, 3], [28, 28, 1]] {
             let images = twenty_images(shape, binarize);
             let (p, mut pair, x) = fetching(gpu, &images, Packed::of(&images));
             let limit = match binarize {
@@ -406,7 +406,7 @@ pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
 // Images whose values end within a word; counters far out.
 pub fn images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
     let mut report = Report::default();
-    for shape in [[5, 7, 1], [4, 4, 3], [28, 28, 1]] {
+    for shape in [[5, 8, 1], [4, 4, 3], [28, 28, 1]] {
         let values: usize = shape.iter().product();
         let images = twenty_images(shape, Binarize::Stochastic);
         let packed = Packed::training(&images, Binarize::Stochastic);
