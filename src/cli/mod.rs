@@ -97,7 +97,7 @@ struct Common {
     #[arg(long, global = true, help_heading = "Adapter")]
     backend: Option<Backend>,
     /// Leave features unused, to try a fallback: subgroups, texels, timestamps,
-    /// fusion
+    /// fusion, pinning
     #[arg(
         long,
         global = true,

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::compile::Pipeline;
 use super::error::GpuError;
 use super::fault::Faults;
+use super::pin;
 use crate::plan::shader::{self, Mistake};
 use crate::plan::{Caps, Tiles, Tuning};
 
@@ -83,6 +84,8 @@ pub enum Feature {
     Timestamps,
     /// Dispatches that do the work of several steps.
     Fusion,
+    /// A processor for each thread of a software driver.
+    Pinning,
 }
 
 impl std::str::FromStr for Feature {
@@ -94,8 +97,9 @@ impl std::str::FromStr for Feature {
             "texels" => Ok(Feature::Texels),
             "timestamps" => Ok(Feature::Timestamps),
             "fusion" => Ok(Feature::Fusion),
+            "pinning" => Ok(Feature::Pinning),
             _ => Err(format!(
-                "unknown feature `{text}`: use subgroups, texels, timestamps or fusion"
+                "unknown feature `{text}`: use subgroups, texels, timestamps, fusion or pinning"
             )),
         }
     }
@@ -361,6 +365,9 @@ impl Gpu {
                     adapter: report.name.clone(),
                     reason: e.to_string(),
                 })?;
+        if report.caps.software && !selection.disable.contains(&Feature::Pinning) {
+            pin::keep_apart();
+        }
         let faults = Faults::watch(&device);
         Ok(Gpu {
             device,

@@ -6,6 +6,7 @@ mod context;
 mod error;
 mod fault;
 mod memory;
+mod pin;
 mod profile;
 mod replay;
 
