@@ -530,3 +530,29 @@ fn a_batch_that_does_not_fit_the_adapter_is_refused_with_the_largest_that_does()
     large.batch -= 1;
     assert!(Trainer::new(gpu(), &large, &data).is_ok());
 }
+
+// Linux may else run two of them on one processor, and leave another idle.
+#[cfg(target_os = "linux")]
+#[test]
+fn each_thread_of_lavapipe_has_a_processor_of_its_own() {
+    use std::{collections::BTreeSet, fs};
+    let name = adapter_name();
+    let count = std::thread::available_parallelism().expect("a processor");
+    // How other releases of Mesa name their threads is not known, nor are more than 16 ever made.
+    if !name.contains("llvmpipe Mesa 22.3") || count.get() > 16 {
+        return common::say(&format!("threads of {name} are not looked at"));
+    }
+    let processors = |thread: &str| {
+        let status = fs::read_to_string(format!("/proc/self/task/{thread}/status")).ok()?;
+        let line = status
+            .lines()
+            .find_map(|l| l.strip_prefix("Cpus_allowed_list:"))?;
+        Some(line.trim().to_owned())
+    };
+    let threads = fs::read_dir("/proc/self/task").expect("this process");
+    let pinned: BTreeSet<String> = threads
+        .filter_map(|t| processors(&t.ok()?.file_name().to_string_lossy()))
+        .filter(|list| list.parse::<usize>().is_ok())
+        .collect();
+    assert_eq!(pinned.len(), count.get(), "{pinned:?}");
+}
