@@ -1,7 +1,8 @@
 // Convolution in register tiles, for every adapter. Channel counts are multiples of 4.
 //
 // An invocation owns 8 pixels × 8 output channels. Per four input channels it loads 16 vectors
-// for 256 multiply-adds.
+// for 256 multiply-adds. Where images have fewer pixels than a workgroup has room for, as a dense
+// layer of few images does, the others leave at once.
 
 // Four pixels (or channels) by four, two by two: m01 holds the first of the one and the second
 // of the other.
@@ -68,6 +69,9 @@ fn correlate(
 ) {
     let first = 8u * (group.y * 32u + lane);
     let s4 = 2u * group.x;
+    if first >= BATCH * SMALL_H * SMALL_W {
+        return;
+    }
     let t = correlation(first, s4);
     forward_small(first, s4, t.m00);
     forward_small(first, s4 + 1u, t.m01);
@@ -82,6 +86,9 @@ fn correlate_gated(
 ) {
     let first = 8u * (group.y * 32u + lane);
     let s4 = 2u * group.x;
+    if first >= BATCH * SMALL_H * SMALL_W {
+        return;
+    }
     let t = correlation(first, s4);
     backward_small(first, s4, t.m00);
     backward_small(first, s4 + 1u, t.m01);
@@ -97,6 +104,9 @@ fn adjoint(
     let phase = phase_of(group);
     let first = 8u * (group.y * 32u + lane);
     let c4 = 2u * (group.x / (STRIDE * STRIDE));
+    if first >= BATCH * PHASE_H * PHASE_W {
+        return;
+    }
     let t = adjoint_sum(phase, first, c4);
     forward_big(phase, first, c4, t.m00);
     forward_big(phase, first, c4 + 1u, t.m01);
@@ -112,6 +122,9 @@ fn adjoint_gated(
     let phase = phase_of(group);
     let first = 8u * (group.y * 32u + lane);
     let c4 = 2u * (group.x / (STRIDE * STRIDE));
+    if first >= BATCH * PHASE_H * PHASE_W {
+        return;
+    }
     let t = adjoint_sum(phase, first, c4);
     backward_big(phase, first, c4, t.m00);
     backward_big(phase, first, c4 + 1u, t.m01);
