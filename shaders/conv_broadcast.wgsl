@@ -16,7 +16,7 @@
 
 override WIDE: bool;  // 32 channels, else 16
 override QUADS: u32;  // in an iteration, 1 or 2
-@group(0) @binding(8) var<storage, read_write> sums: array<vec4<f32>>;  // [sums, channels / 4]
+@group(0) @binding(8) var<storage, read_write> dy_sums: array<vec4<f32>>;  // [sums, channels / 4]
 
 override OWNED: u32 = select(4u, 8u, WIDE);  // quads an invocation owns
 
@@ -314,7 +314,7 @@ fn weight_grad_sum_big(
     let phase = vec2(tap / KERNEL - PAD_Y, tap % KERNEL - PAD_X);
     if s4 == 0u && tap < KERNEL * KERNEL && phase.x < STRIDE && phase.y < STRIDE {
         let sum = (group.z * STRIDE + phase.x) * STRIDE + phase.y;
-        sums[sum * BIG_QUADS + row % BIG_QUADS] = g.besides.big;
+        dy_sums[sum * BIG_QUADS + row % BIG_QUADS] = g.besides.big;
     }
 }
 
@@ -333,10 +333,10 @@ fn weight_grad_sum_small(
     let first = (2u * group.z + lane % 8u / 4u) * SMALL_QUADS;
     let quad = s4 + lane % 4u;
     if row < 8u && quad < SMALL_QUADS {
-        sums[first + quad] = g.besides.low;
+        dy_sums[first + quad] = g.besides.low;
     }
     if WIDE && row < 8u && quad + 4u < SMALL_QUADS {
-        sums[first + quad + 4u] = g.besides.high;
+        dy_sums[first + quad + 4u] = g.besides.high;
     }
 }
 

@@ -11,6 +11,7 @@
 @group(0) @binding(8) var<storage, read> bias_values: array<f32>;
 @group(0) @binding(9) var<storage, read> picture_gate: array<vec4<f32>>;
 @group(0) @binding(10) var<storage, read_write> picture_out: array<vec4<f32>>;
+@group(0) @binding(11) var<storage, read_write> dy_sums: array<vec4<f32>>;  // [SPLITS, SMALL_C / 4]
 
 override ROW_QUADS: u32 = BIG_W * BIG_C / 4u;
 override BIG_STRIPS: u32 = (BIG_W + 7u) / 8u;
@@ -220,18 +221,14 @@ fn strip_positions(row: u32, x: u32, range: vec2<u32>) -> vec4<u32> {
     return select(vec4(NONE), FIRST + p * SMALL_QUADS, inside);
 }
 
-// An invocation owns all weights of a small quad, over one range of positions.
-@compute @workgroup_size(8)
-fn weight_grad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let s4 = group.x * 8u + lane;
-    let quad = min(s4, SMALL_QUADS - 1u);
-    let range = split_range(group.y);
+alias Weights = array<vec4<f32>, 27>;  // of tap and channel
+
+// An invocation owns all weights of a small quad, over one range of positions. The sum of what it
+// meets of the small image comes back.
+fn gradient(grads: ptr<function, Weights>, quad: u32, range: vec2<u32>) -> vec4<f32> {
     let first = range.x / SMALL_W * SMALL_STRIPS;
     let end = (range.y + SMALL_W - 1u) / SMALL_W * SMALL_STRIPS;
-    var sums = array<vec4<f32>, 27>();  // of tap and channel
+    var besides = vec4(0.0);
     for (var i = first; i < end; i++) {
         let s = strip_at(i, SMALL_H, SMALL_STRIPS);
         let row = s.n * SMALL_H + s.y;
@@ -241,15 +238,47 @@ fn weight_grad(
             var w = window_of(s, a);
             for (var b = 0u; b < KERNEL; b++) {
                 for (var c = 0u; c < BIG_C; c++) {
-                    sums[(a * KERNEL + b) * BIG_C + c] +=
+                    (*grads)[(a * KERNEL + b) * BIG_C + c] +=
                         left * window_values(&w, b, c, 0u) + right * window_values(&w, b, c, 4u);
                 }
             }
         }
+        besides += ((left[0] + left[1]) + (left[2] + left[3]))
+            + ((right[0] + right[1]) + (right[2] + right[3]));
     }
+    return besides;
+}
+
+fn store_weights(split: u32, s4: u32, grads: ptr<function, Weights>) {
     for (var weight = 0u; weight < KERNEL * KERNEL * BIG_C; weight++) {
         if s4 < SMALL_QUADS {
-            partials[(group.y * KERNEL * KERNEL * BIG_C + weight) * SMALL_QUADS + s4] = sums[weight];
+            partials[(split * KERNEL * KERNEL * BIG_C + weight) * SMALL_QUADS + s4] = (*grads)[weight];
         }
+    }
+}
+
+@compute @workgroup_size(8)
+fn weight_grad(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let s4 = group.x * 8u + lane;
+    var grads = Weights();
+    gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y));
+    store_weights(group.y, s4, &grads);
+}
+
+// The gradient, and a sum of the small image, where that is the gradient of the output.
+@compute @workgroup_size(8)
+fn weight_grad_sum_small(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let s4 = group.x * 8u + lane;
+    var grads = Weights();
+    let besides = gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y));
+    store_weights(group.y, s4, &grads);
+    if s4 < SMALL_QUADS {
+        dy_sums[group.y * SMALL_QUADS + s4] = besides;
     }
 }

@@ -68,13 +68,12 @@ pub fn sums(spec: &Conv, dy: Side, splits: usize) -> (&'static str, usize) {
     }
 }
 
-/// These sums on the CPU. A range of positions of the small image has one for the first two of every
-/// four positions and one for the others, or one for each place in the square of big pixels that
-/// belongs to a position.
-pub fn add_up(spec: &Conv, dy: Side, batch: usize, splits: usize, from: &[f64], sums: &mut [f64]) {
-    let size = (batch * spec.small_pixels()).div_ceil(splits);
+/// To which of these sums a pixel of dy belongs, where a range of positions of the small image has
+/// `size`: one for the first two of every four positions and one for the others, or one for each
+/// place in the square of big pixels that belongs to a position.
+pub fn sum_of(spec: &Conv, dy: Side, size: usize, pixel: usize) -> usize {
     let (stride, [height, width, _]) = (spec.stride, spec.big);
-    let row_of = |pixel: usize| match dy {
+    match dy {
         Side::Small => 2 * (pixel / size) + pixel % size % 4 / 2,
         Side::Big => {
             let (n, y, x) = (
@@ -85,14 +84,5 @@ pub fn add_up(spec: &Conv, dy: Side, batch: usize, splits: usize, from: &[f64], 
             let position = (n * spec.small[0] + y / stride) * spec.small[1] + x / stride;
             (position / size * stride + y % stride) * stride + x % stride
         }
-    };
-    let channels = match dy {
-        Side::Small => spec.small[2],
-        Side::Big => spec.big[2],
-    };
-    sums.fill(0.0);
-    for (pixel, values) in from.chunks(channels).enumerate() {
-        let sum = &mut sums[row_of(pixel) * channels..][..channels];
-        sum.iter_mut().zip(values).for_each(|(s, v)| *s += v);
     }
 }

@@ -65,7 +65,7 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
 /// Where one range of positions does not occupy the adapter, the weights get partial sums in
 /// `<layer>.dw [splits, kernel, kernel, big channels, small channels]`, which a step of their own
 /// adds. Where the kernel can, it takes sums of dy on its way, in `<layer>.db [sums, channels]`, so
-/// that the bias needs no second look at all of dy.
+/// that the bias needs no second look at all of dy, and no step of its own where one sum is all.
 pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
     let batch = images(plan, of.big, spec.big);
     let mut kit = Kit::new(&plan.caps, &spec);
@@ -83,20 +83,21 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
         Side::Small => of.small,
     };
     let channels = plan[of.bias_grad].len();
-    let (entry, summands, rows) = match kit.variant {
-        Variant::Broadcast => {
-            let (entry, rows) = conv_broadcast::sums(&spec, of.dy, splits);
-            let name = format!("{layer}.db");
-            let sums = plan.slot(name, &[rows, channels], Role::Activation);
-            (entry, sums, rows)
-        }
-        _ => ("weight_grad", dy, plan[dy].len() / channels),
+    let (entry, rows) = match (kit.variant, of.dy) {
+        (Variant::Broadcast, _) => conv_broadcast::sums(&spec, of.dy, splits),
+        (Variant::Thin, Side::Small) => ("weight_grad_sum_small", splits),
+        _ => ("weight_grad", plan[dy].len() / channels),
+    };
+    let summands = match entry {
+        "weight_grad" => dy,
+        _ if rows == 1 => of.bias_grad,
+        _ => plan.slot(format!("{layer}.db"), &[rows, channels], Role::Activation),
     };
     let big = Kit::place(plan, of.big, kit.texels);
     let small = Kit::place(plan, of.small, kit.texels);
     let mut bindings = vec![("big", big), ("small", small), ("partials", partials)];
     if summands != dy {
-        bindings.push(("sums", summands));
+        bindings.push(("dy_sums", summands));
     }
     let call = Call::WeightGrad(splits);
     let mut constants = constants(&spec, batch);
@@ -108,8 +109,18 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
         partials.fill(0.0);
         spec.weight_grad(batch, splits, &big, &small, &mut partials);
         if summands != dy {
+            let size = (batch * spec.small_pixels()).div_ceil(splits);
             let dy = if of.dy == Side::Big { &big } else { &small };
-            conv_broadcast::add_up(&spec, of.dy, batch, splits, dy, &mut t.floats_mut("sums"));
+            let mut sums = t.floats_mut("dy_sums");
+            sums.fill(0.0);
+            for (pixel, values) in dy.chunks(channels).enumerate() {
+                let sum = match kit.variant {
+                    Variant::Thin => pixel / size,
+                    _ => conv_broadcast::sum_of(&spec, of.dy, size, pixel),
+                };
+                let sum = &mut sums[sum * channels..][..channels];
+                sum.iter_mut().zip(values).for_each(|(s, v)| *s += v);
+            }
         }
     };
     let label = format!("{layer} weight gradient");
@@ -128,6 +139,9 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
     });
     if splits > 1 {
         reduce::sum_rows(plan, &sum_label, partials, splits, of.weights_grad);
+    }
+    if summands == of.bias_grad {
+        return;
     }
     let label = format!("{layer} bias gradient");
     reduce::sum_rows(plan, &label, summands, rows, of.bias_grad);
