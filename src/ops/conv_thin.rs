@@ -6,8 +6,8 @@ use crate::plan::{Caps, groups};
 
 /// Up to 4 big channels in rows of whole quads, quads of small ones, and windows of a row that
 /// registers can hold. The loops over taps and channels are unrolled, so that more of them would
-/// take long to compile, and a weight gradient has sums for no more; SwiftShader, a software adapter with narrow subgroups, takes minutes and
-/// gigabytes for some of the few.
+/// take long to compile, and a weight gradient has sums for no more; SwiftShader, a software adapter
+/// with narrow subgroups, takes minutes and gigabytes for some of the few.
 pub fn fits(caps: &Caps, spec: &Conv) -> bool {
     const UNROLLED: usize = 27;
     let narrow = caps.software && (1..8).contains(&caps.subgroup_min);

@@ -66,6 +66,11 @@ impl Conv {
         self.small[0] * self.small[1]
     }
 
+    /// Positions of one split of the weight gradient; the last may have fewer.
+    pub fn split_size(&self, batch: usize, splits: usize) -> usize {
+        (batch * self.small_pixels()).div_ceil(splits)
+    }
+
     /// Pixels of one phase of the big image (see `shaders/common/conv.wgsl`).
     pub fn phase_pixels(&self) -> usize {
         self.big[0].div_ceil(self.stride) * self.big[1].div_ceil(self.stride)
@@ -142,7 +147,7 @@ impl Conv {
         partials: &mut [f64],
     ) {
         let (bc, sc) = (self.big[2], self.small[2]);
-        let size = (batch * self.small_pixels()).div_ceil(splits);
+        let size = self.split_size(batch, splits);
         self.meetings(batch, |b, s, tap| {
             let split = &mut partials[s / size * self.weights()..][..self.weights()];
             for (c, &value) in big[b * bc..][..bc].iter().enumerate() {

@@ -83,20 +83,24 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
         Side::Small => of.small,
     };
     let channels = plan[of.bias_grad].len();
-    let (entry, rows) = match (kit.variant, of.dy) {
-        (Variant::Broadcast, _) => conv_broadcast::sums(&spec, of.dy, splits),
-        (Variant::Thin, Side::Small) => ("weight_grad_sum_small", splits),
-        _ => ("weight_grad", plan[dy].len() / channels),
+    let sums = match (kit.variant, of.dy) {
+        (Variant::Broadcast, _) => Some(conv_broadcast::sums(&spec, of.dy, splits)),
+        (Variant::Thin, Side::Small) => Some(("weight_grad_sum_small", splits)),
+        _ => None,
     };
-    let summands = match entry {
-        "weight_grad" => dy,
-        _ if rows == 1 => of.bias_grad,
-        _ => plan.slot(format!("{layer}.db"), &[rows, channels], Role::Activation),
+    let (entry, summands, rows) = match sums {
+        None => ("weight_grad", dy, plan[dy].len() / channels),
+        Some((entry, 1)) => (entry, of.bias_grad, 1),
+        Some((entry, rows)) => {
+            let name = format!("{layer}.db");
+            let sums = plan.slot(name, &[rows, channels], Role::Activation);
+            (entry, sums, rows)
+        }
     };
     let big = Kit::place(plan, of.big, kit.texels);
     let small = Kit::place(plan, of.small, kit.texels);
     let mut bindings = vec![("big", big), ("small", small), ("partials", partials)];
-    if summands != dy {
+    if sums.is_some() {
         bindings.push(("dy_sums", summands));
     }
     let call = Call::WeightGrad(splits);
@@ -108,8 +112,8 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
         let mut partials = t.floats_mut("partials");
         partials.fill(0.0);
         spec.weight_grad(batch, splits, &big, &small, &mut partials);
-        if summands != dy {
-            let size = (batch * spec.small_pixels()).div_ceil(splits);
+        if sums.is_some() {
+            let size = spec.split_size(batch, splits);
             let dy = if of.dy == Side::Big { &big } else { &small };
             let mut sums = t.floats_mut("dy_sums");
             sums.fill(0.0);

@@ -403,7 +403,7 @@ pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
     report.finish(12);
 }
 
-// Images whose values end within a word; counters far out.
+// Counters far out.
 pub fn images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
     let mut report = Report::default();
     for shape in [[5, 8, 1], [4, 4, 3], [28, 28, 1]] {
