@@ -27,7 +27,7 @@
 //! use plan; gpu executes plans and knows no operation by name.
 
 #![warn(missing_docs)]
-// Not `forbid`, which gpu/compile.rs could not lift for the one block that there is.
+// Not `forbid`, which gpu/compile.rs and gpu/alias.rs could not lift.
 #![deny(unsafe_code)]
 
 pub mod atomic;

@@ -97,7 +97,7 @@ struct Common {
     #[arg(long, global = true, help_heading = "Adapter")]
     backend: Option<Backend>,
     /// Leave features unused, to try a fallback: subgroups, texels, timestamps,
-    /// fusion, pinning
+    /// fusion, pinning, aliasing
     #[arg(
         long,
         global = true,

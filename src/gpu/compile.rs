@@ -117,6 +117,7 @@ fn dispatch(
     mirrors: &[SlotId],
 ) -> Result<Dispatch, GpuError> {
     let copies = mirrors.iter().map(|&id| memory.refresh(plan, id));
+    let copies = copies.filter_map(Result::transpose);
     let copies = copies.collect::<Result<_, _>>()?;
     let steps: Vec<&Step> = bundle.iter().map(|&step| &plan.steps()[step]).collect();
     let dispatch = link::dispatch(&steps, &gpu.mistakes)?;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::compile::Pipeline;
 use super::error::GpuError;
 use super::fault::Faults;
-use super::pin;
+use super::{memory, pin};
 use crate::plan::shader::{self, Mistake};
 use crate::plan::{Caps, Tiles, Tuning};
 
@@ -86,6 +86,8 @@ pub enum Feature {
     Fusion,
     /// A processor for each thread of a software driver.
     Pinning,
+    /// Textures that share the memory of buffers.
+    Aliasing,
 }
 
 impl std::str::FromStr for Feature {
@@ -98,8 +100,9 @@ impl std::str::FromStr for Feature {
             "timestamps" => Ok(Feature::Timestamps),
             "fusion" => Ok(Feature::Fusion),
             "pinning" => Ok(Feature::Pinning),
+            "aliasing" => Ok(Feature::Aliasing),
             _ => Err(format!(
-                "unknown feature `{text}`: use subgroups, texels, timestamps, fusion or pinning"
+                "unknown feature `{text}`: use subgroups, texels, timestamps, fusion, pinning or aliasing"
             )),
         }
     }
@@ -306,6 +309,8 @@ pub struct Gpu {
     pub(super) modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
     pub(super) staging: Mutex<Vec<wgpu::Buffer>>,
     pub(super) faults: Faults,
+    /// Whether mirrors share the memory of what they mirror.
+    pub(super) aliases: bool,
     /// The adapter it was opened on.
     pub adapter: AdapterReport,
     /// Traffic so far.
@@ -368,6 +373,8 @@ impl Gpu {
         if report.caps.software && !selection.disable.contains(&Feature::Pinning) {
             pin::keep_apart();
         }
+        let allowed = !selection.disable.contains(&Feature::Aliasing);
+        let aliases = report.caps.texels && allowed && memory::can_alias(&device);
         let faults = Faults::watch(&device);
         Ok(Gpu {
             device,
@@ -379,6 +386,7 @@ impl Gpu {
             modules: Mutex::default(),
             staging: Mutex::default(),
             faults,
+            aliases,
             adapter: report,
             counters: Counters::default(),
         })
@@ -412,6 +420,7 @@ impl Gpu {
             modules: Mutex::new(modules.filter(|(name, _)| right(name)).collect()),
             staging: Mutex::default(),
             faults: self.faults.clone(),
+            aliases: self.aliases,
             adapter: self.adapter.clone(),
             counters: Counters::default(),
         })

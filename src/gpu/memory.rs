@@ -1,8 +1,9 @@
 //! Device memory: one buffer, or for a mirror one texture, per slot name. Plans which share a memory
-//! share the slots of a name.
+//! share the slots of a name. Where the driver allows it, a mirror is the memory of what it mirrors.
 
 use std::collections::HashMap;
 
+use super::alias;
 use super::context::{Counters, Gpu};
 use super::error::GpuError;
 use crate::plan::{Plan, Scalar, Slot, SlotId};
@@ -17,6 +18,13 @@ const FIRST_ROW: u32 = 1;
 enum Store {
     Buffer(wgpu::Buffer),
     Texture(wgpu::Texture, wgpu::TextureView),
+}
+
+impl Store {
+    fn texture(texture: wgpu::Texture) -> Store {
+        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
+        Store::Texture(texture, view)
+    }
 }
 
 /// A copy of a slot into its mirror.
@@ -53,6 +61,8 @@ impl Refresh {
 pub struct Memory {
     stores: HashMap<String, Store>,
     bytes: u64,
+    /// Whether mirrors are always up to date.
+    aliases: bool,
 }
 
 impl Memory {
@@ -60,44 +70,42 @@ impl Memory {
     /// does, the largest counts. Contents are zero.
     pub fn allocate(gpu: &Gpu, plans: &[&Plan]) -> Result<Memory, GpuError> {
         plans.iter().try_for_each(|plan| plan.check())?;
-        let mut sizes: Vec<_> = sizes(plans).into_iter().collect();
+        let mut wants: Vec<_> = wants(gpu, plans).into_iter().collect();
         // The small ones first, so that a refusal tells best how much room there is.
-        sizes.sort_by_key(|&(name, (_, size))| (size, name));
-        let total = Self::need(plans);
+        wants.sort_by_key(|&(name, want)| (want.bytes, name));
+        let total = Self::need(gpu, plans);
         let (mut stores, mut room) = (HashMap::new(), 0);
-        for (name, (mirror, size)) in sizes {
+        for (name, want) in wants {
             Counters::add(&gpu.counters.buffers);
-            let make = match mirror {
-                true => texture,
-                false => buffer,
-            };
-            let (store, error) = gpu.scoped(|| make(gpu, name, size));
-            if let Some(reason) = error {
-                // A device that is gone has no memory either.
-                gpu.check()?;
-                return Err(GpuError::OutOfMemory {
-                    adapter: gpu.adapter.name.clone(),
-                    slot: name.to_owned(),
-                    bytes: size,
-                    total,
-                    room,
-                    reason,
-                    fits: None,
-                });
+            match make(gpu, name, want) {
+                Ok(made) => stores.extend(made),
+                Err(reason) => {
+                    // A device that is gone has no memory either.
+                    gpu.check()?;
+                    return Err(GpuError::OutOfMemory {
+                        adapter: gpu.adapter.name.clone(),
+                        slot: name.to_owned(),
+                        bytes: want.bytes,
+                        total,
+                        room,
+                        reason,
+                        fits: None,
+                    });
+                }
             }
-            stores.insert(name.to_owned(), store);
-            room += size;
+            room += want.bytes;
         }
         gpu.check()?;
         Ok(Memory {
             stores,
             bytes: total,
+            aliases: gpu.aliases,
         })
     }
 
     /// Bytes that a memory of these plans would have.
-    pub fn need(plans: &[&Plan]) -> u64 {
-        sizes(plans).values().map(|(_, size)| size).sum()
+    pub fn need(gpu: &Gpu, plans: &[&Plan]) -> u64 {
+        wants(gpu, plans).values().map(|want| want.bytes).sum()
     }
 
     /// Bytes of all slots.
@@ -148,16 +156,19 @@ impl Memory {
         }))
     }
 
-    /// What brings a mirror up to date.
-    pub(super) fn refresh(&self, plan: &Plan, mirror: SlotId) -> Result<Refresh, GpuError> {
+    /// What brings a mirror up to date, unless it always is.
+    pub(super) fn refresh(&self, plan: &Plan, mirror: SlotId) -> Result<Option<Refresh>, GpuError> {
+        if self.aliases {
+            return Ok(None);
+        }
         let origin = plan[mirror].mirror_of.unwrap_or(mirror);
         let (buffer, _, size) = self.place(plan, origin)?;
         let (texture, _) = self.texture(plan, mirror)?;
-        Ok(Refresh {
+        Ok(Some(Refresh {
             from: buffer.clone(),
             to: texture.clone(),
             rows: rows(size),
-        })
+        }))
     }
 
     /// Encodes a copy of a slot into a staging buffer, which `staging` makes to size.
@@ -234,53 +245,109 @@ impl Memory {
     }
 }
 
-/// Name and bytes of every store, and whether it is a mirror. What is mirrored has whole rows too,
-/// so that one copy takes all of it.
-fn sizes<'p>(plans: &[&'p Plan]) -> HashMap<&'p str, (bool, u64)> {
-    let mut sizes: HashMap<&str, (bool, u64)> = HashMap::new();
-    let mut add = |slot: &'p Slot, mirror: bool, bytes: u64| {
-        let (_, size) = sizes.entry(&slot.name).or_insert((mirror, 0));
-        *size = bytes.max(*size);
+/// What is to be allocated under a name.
+#[derive(Clone, Copy)]
+struct Want<'p> {
+    bytes: u64,
+    kind: Kind<'p>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind<'p> {
+    Buffer,
+    Texture,
+    /// A buffer, and over its memory a texture of this name.
+    Mirrored(&'p str),
+}
+
+/// All that is to be allocated. What is mirrored has whole rows too, so that one copy takes all of it.
+fn wants<'p>(gpu: &Gpu, plans: &[&'p Plan]) -> HashMap<&'p str, Want<'p>> {
+    let mut wants: HashMap<&str, Want> = HashMap::new();
+    let mut add = |slot: &'p Slot, bytes: u64, kind: Kind<'p>| {
+        let none = Want { bytes: 0, kind };
+        let want = wants.entry(&slot.name).or_insert(none);
+        want.bytes = bytes.max(want.bytes);
+        if matches!(kind, Kind::Mirrored(_)) {
+            want.kind = kind;
+        }
     };
     for plan in plans {
         for (_, slot) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
-            match slot.mirror_of {
-                Some(origin) => {
-                    let bytes = u64::from(rows(padded(slot))) * u64::from(ROW_BYTES);
-                    add(slot, true, bytes);
-                    add(&plan[origin], false, bytes);
-                }
-                None => add(slot, false, padded(slot)),
+            let Some(origin) = slot.mirror_of else {
+                add(slot, padded(slot), Kind::Buffer);
+                continue;
+            };
+            let bytes = u64::from(rows(padded(slot))) * u64::from(ROW_BYTES);
+            if gpu.aliases {
+                add(&plan[origin], bytes, Kind::Mirrored(&slot.name));
+            } else {
+                add(&plan[origin], bytes, Kind::Buffer);
+                add(slot, bytes, Kind::Texture);
             }
         }
     }
-    sizes
+    wants
 }
 
-fn buffer(gpu: &Gpu, name: &str, size: u64) -> Store {
-    Store::Buffer(gpu.device.create_buffer(&wgpu::BufferDescriptor {
+/// Allocates, or gives the reason why that cannot be.
+fn make(gpu: &Gpu, name: &str, want: Want) -> Result<Vec<(String, Store)>, String> {
+    let device = &gpu.device;
+    let make = || match want.kind {
+        Kind::Buffer => {
+            let buffer = device.create_buffer(&buffer(name, want.bytes));
+            Ok(vec![(name.to_owned(), Store::Buffer(buffer))])
+        }
+        Kind::Texture => {
+            let texture = device.create_texture(&texture(name, rows(want.bytes)));
+            Ok(vec![(name.to_owned(), Store::texture(texture))])
+        }
+        Kind::Mirrored(mirror) => {
+            let pair = pair(device, (name, mirror), rows(want.bytes))?;
+            Ok(vec![
+                (name.to_owned(), Store::Buffer(pair.buffer)),
+                (mirror.to_owned(), Store::texture(pair.texture)),
+            ])
+        }
+    };
+    match gpu.scoped(make) {
+        (_, Some(reason)) => Err(reason),
+        (made, None) => made,
+    }
+}
+
+/// Whether textures can share the memory of buffers.
+pub(super) fn can_alias(device: &wgpu::Device) -> bool {
+    pair(device, ("probe", "probe.texels"), 1).is_ok()
+}
+
+/// A buffer of so many rows, and a texture that mirrors it.
+fn pair(device: &wgpu::Device, names: (&str, &str), rows: u32) -> Result<alias::Pair, String> {
+    let buffer = buffer(names.0, u64::from(rows) * u64::from(ROW_BYTES));
+    alias::pair(device, &texture(names.1, rows), &buffer, FIRST_ROW)
+}
+
+fn buffer(name: &str, size: u64) -> wgpu::BufferDescriptor<'_> {
+    wgpu::BufferDescriptor {
         label: Some(name),
         size,
         usage: wgpu::BufferUsages::STORAGE
             | wgpu::BufferUsages::COPY_SRC
             | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
-    }))
+    }
 }
 
-fn texture(gpu: &Gpu, name: &str, size: u64) -> Store {
-    let texture = gpu.device.create_texture(&wgpu::TextureDescriptor {
+fn texture(name: &str, rows: u32) -> wgpu::TextureDescriptor<'_> {
+    wgpu::TextureDescriptor {
         label: Some(name),
-        size: extent(FIRST_ROW + rows(size)),
+        size: extent(FIRST_ROW + rows),
         mip_level_count: 1,
         sample_count: 1,
         dimension: wgpu::TextureDimension::D2,
         format: wgpu::TextureFormat::Rgba32Float,
         usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
         view_formats: &[],
-    });
-    let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
-    Store::Texture(texture, view)
+    }
 }
 
 fn rows(bytes: u64) -> u32 {

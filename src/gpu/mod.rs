@@ -1,6 +1,7 @@
 //! Executes plans on a GPU. The only modules which name wgpu; none knows an operation by name.
 
 mod ahead;
+mod alias;
 mod compile;
 mod context;
 mod error;

@@ -132,15 +132,16 @@ impl Plan {
     }
 
     /// Within a dispatch WebGPU lets two bindings show one buffer if both are writable and
-    /// their ranges are apart, or if neither is writable.
+    /// their ranges are apart, or if neither is writable. A mirror, which may be the memory of what
+    /// it mirrors, may not be read where that is written.
     pub(super) fn conflict(
         &self,
         (a, a_writable): (SlotId, bool),
         (b, b_writable): (SlotId, bool),
     ) -> bool {
         let memory = |id: SlotId| self[id].view_of.map_or(id, |(arena, _)| arena);
-        let apart = !self.overlap(a, b);
-        memory(a) == memory(b) && (a_writable != b_writable || a_writable && !apart)
+        let written = a_writable || b_writable;
+        memory(a) == memory(b) && a_writable != b_writable || written && self.overlap(a, b)
     }
 
     /// Whether two slots have memory in common, a mirror that of the slot it mirrors.

@@ -1,9 +1,10 @@
 //! Slots that kernels read from a texture.
 //!
 //! A software adapter may read a texel several times faster than four values of a buffer, but write
-//! it several times slower, while a copy of the whole is nearly free. So every step writes buffers,
-//! and what a kernel wants to read from a texture has a *mirror* there: a copy that is brought up to
-//! date before the dispatch that reads it, where a step wrote the slot since.
+//! it several times slower. So every step writes buffers, and what a kernel wants to read from a
+//! texture has a *mirror* there, which lies over the same memory. Where the driver cannot do that, a
+//! mirror is a copy, and brought up to date before the dispatch that reads it, where a step wrote the
+//! slot since.
 
 use std::collections::HashSet;
 
@@ -33,7 +34,8 @@ impl Plan {
         self[id].mirror_of.unwrap_or(id)
     }
 
-    /// The mirrors to bring up to date before each dispatch of `bundles`, which run in their order.
+    /// The mirrors, if they are copies, to bring up to date before each dispatch of `bundles`, which
+    /// run in their order.
     ///
     /// # Errors
     ///
@@ -66,24 +68,52 @@ mod tests {
     use crate::ops::adam::Adam;
     use crate::plan::Caps;
 
+    /// A train step as a software adapter runs it.
+    fn step(fuse: bool) -> Plan {
+        let caps = Caps {
+            subgroup_min: 8,
+            subgroup_max: 8,
+            texels: true,
+            software: true,
+            fuse,
+            ..Caps::portable()
+        };
+        let adam = Adam::default();
+        model::train_step(&Model::default(), Feed::Injected, adam, 32, &caps)
+    }
+
+    #[test]
+    fn no_step_writes_what_it_reads_the_mirror_of() {
+        let right = step(false);
+        let mut refused = 0;
+        for (i, step) in right.steps().iter().enumerate() {
+            let bound: Vec<_> = Part::of(step).expect("a part").bindings().collect();
+            for (_, mirror) in bound.iter().filter(|(b, _)| b.texels) {
+                for (output, _) in bound.iter().filter(|(b, _)| b.writes) {
+                    let mut wrong = right.clone();
+                    for (name, id) in &mut wrong.steps[i].bindings {
+                        if *name == output.name {
+                            *id = right.origin(*mirror);
+                        }
+                    }
+                    let error = wrong.check().expect_err("a race").to_string();
+                    assert!(error.contains("share memory"), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        assert!(refused > 20, "{refused}");
+    }
+
     fn names(plan: &Plan, slots: &[SlotId]) -> Vec<String> {
         slots.iter().map(|&id| plan[id].name.clone()).collect()
     }
 
-    /// Walks a train step as a software adapter runs it, and follows what each mirror holds.
+    /// Walks a train step, and follows what each mirror holds.
     #[test]
     fn every_mirror_is_up_to_date_when_it_is_read_and_copied_no_more_often() {
         for fuse in [false, true] {
-            let caps = Caps {
-                subgroup_min: 8,
-                subgroup_max: 8,
-                texels: true,
-                software: true,
-                fuse,
-                ..Caps::portable()
-            };
-            let adam = Adam::default();
-            let plan = model::train_step(&Model::default(), Feed::Injected, adam, 32, &caps);
+            let plan = step(fuse);
             plan.check().expect("a sound plan");
             let bundles = plan.bundles().expect("bundles");
             let copies = plan.copies(&bundles).expect("copies");

@@ -259,9 +259,9 @@ impl Plan {
         self.steps.iter().map(|s| s.flops).sum()
     }
 
-    /// Bytes of all slots, and of their mirrors.
+    /// Bytes of all slots. Mirrors have none of their own, unless the driver cannot but copy.
     pub fn bytes(&self) -> u64 {
-        let owned = self.slots.iter().filter(|s| s.view_of.is_none());
+        let owned = self.slots.iter().filter(|s| s.owns_memory());
         owned.map(Slot::bytes).sum()
     }
 

@@ -111,7 +111,9 @@ impl Device {
                     *fits = largest(batch, |batch| plans(batch).fit());
                 }
                 GpuError::OutOfMemory { fits, room, .. } => {
-                    *fits = largest(batch, |batch| Memory::need(&plans(batch).all()) <= *room);
+                    *fits = largest(batch, |batch| {
+                        Memory::need(gpu, &plans(batch).all()) <= *room
+                    });
                 }
                 _ => {}
             }

@@ -2,8 +2,8 @@
 //! a fixed order, and nothing races. (tests/train.rs holds whole runs to it.)
 
 use crate::common::suite::step::{BATCH, as_gpus, feed, images, pinned, small_model};
-use crate::common::{adapter_name, gpu};
-use cvae_gpu::gpu::{Memory, Replay};
+use crate::common::{adapter_name, gpu, say, selection};
+use cvae_gpu::gpu::{Backend, Feature, Gpu, Memory, Replay};
 use cvae_gpu::model::{self, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::rng::Order;
@@ -20,10 +20,12 @@ fn plan(model: &Model, caps: &Caps) -> Plan {
     model::train_step(model, feed, Adam::default(), BATCH, caps)
 }
 
+/// Slots by name, and their bits.
+type Bits = Vec<(String, Vec<u32>)>;
+
 /// All bits of all slots after some steps from the same start, by slot, with so many steps in each
 /// submission.
-fn bits(model: &Model, plan: &Plan, steps: &[usize]) -> Vec<(String, Vec<u32>)> {
-    let gpu = gpu();
+fn bits(gpu: &Gpu, model: &Model, plan: &Plan, steps: &[usize]) -> Bits {
     let memory = Memory::allocate(gpu, &[plan]).expect("memory");
     let replay = Replay::compile(gpu, plan, &memory).expect("a replay");
     let specs = model.params();
@@ -53,17 +55,21 @@ fn bits(model: &Model, plan: &Plan, steps: &[usize]) -> Vec<(String, Vec<u32>)> 
 
 fn check(caps: &Caps, model: &Model) {
     let plan = plan(model, caps);
-    let first = bits(model, &plan, &[STEPS]);
+    let first = bits(gpu(), model, &plan, &[STEPS]);
     let moved = first
         .iter()
         .find(|(name, _)| name == "adam_m")
         .expect("moments");
     assert!(moved.1.iter().any(|bits| *bits != 0), "nothing was trained");
     for steps in [&[STEPS][..], &[1; STEPS]] {
-        for ((name, once), (_, again)) in first.iter().zip(bits(model, &plan, steps)) {
-            let same = *once == again;
-            assert!(same, "`{name}` by {steps:?} differs on {}", adapter_name());
-        }
+        assert_same(&first, &bits(gpu(), model, &plan, steps), steps);
+    }
+}
+
+fn assert_same(first: &Bits, second: &Bits, steps: &[usize]) {
+    for ((name, once), (_, again)) in first.iter().zip(second) {
+        let same = once == again;
+        assert!(same, "`{name}` by {steps:?} differs on {}", adapter_name());
     }
 }
 
@@ -90,4 +96,25 @@ fn steps_give_the_same_bits_twice_in_tile_kernels_in_buffers() {
 #[test]
 fn steps_give_the_same_bits_twice_as_gpus_run_them() {
     check(&as_gpus(gpu()), &small_model());
+}
+
+// Mirrors that share the memory of what they mirror, and mirrors that are copies of it.
+#[test]
+fn copied_mirrors_give_the_same_bits_as_shared_ones_in_more_memory() {
+    let mut copying = selection();
+    let without = [Feature::Aliasing, Feature::Texels];
+    let is_off = without.iter().any(|f| copying.disable.contains(f)) || !gpu().caps().texels;
+    if is_off || gpu().adapter.backend != Backend::Vulkan || !cfg!(target_os = "linux") {
+        let name = adapter_name();
+        return say(&format!(
+            "no mirrors are shared on {name}, as it is used here"
+        ));
+    }
+    copying.disable.push(Feature::Aliasing);
+    let copying = pollster::block_on(Gpu::open(&copying)).expect("an adapter");
+    let plan = plan(&small_model(), gpu().caps());
+    let [shared, copied] = [gpu(), &copying].map(|gpu| bits(gpu, &small_model(), &plan, &[STEPS]));
+    assert_same(&shared, &copied, &[STEPS]);
+    let [less, more] = [gpu(), &copying].map(|gpu| Memory::need(gpu, &[&plan]));
+    assert!(less < more, "{less} and {more} bytes on {}", adapter_name());
 }
