@@ -208,6 +208,8 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
     let timestamps = features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
     let software = info.device_type == wgpu::DeviceType::Cpu;
     let size = |size: u32| if subgroups { size } else { 0 };
+    let of_any_kind = limits.max_buffers_and_acceleration_structures_per_shader_stage;
+    let buffers = limits.max_storage_buffers_per_shader_stage.min(of_any_kind);
     let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
     let caps = selection.tuning.apply(&Caps {
         subgroup_min: size(info.subgroup_min_size),
@@ -216,7 +218,7 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         software,
         timestamps: timestamps && on(Feature::Timestamps),
         fuse: !software,
-        max_buffers: (limits.max_storage_buffers_per_shader_stage as usize).clamp(8, MOST_BUFFERS),
+        max_buffers: (buffers as usize).clamp(8, MOST_BUFFERS),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         pinned: None,
         tiles: match software {
@@ -351,8 +353,13 @@ impl Gpu {
             max_texture_dimension_2d: offered.max_texture_dimension_2d,
             ..wgpu::Limits::downlevel_defaults().using_alignment(offered.clone())
         };
+        let (buffers, of_any_kind) = (
+            report.caps.max_buffers as u32,
+            limits.max_buffers_and_acceleration_structures_per_shader_stage,
+        );
         let limits = wgpu::Limits {
-            max_storage_buffers_per_shader_stage: report.caps.max_buffers as u32,
+            max_storage_buffers_per_shader_stage: buffers,
+            max_buffers_and_acceleration_structures_per_shader_stage: buffers.max(of_any_kind),
             ..limits
         };
         let descriptor = wgpu::DeviceDescriptor {
