@@ -226,8 +226,8 @@ impl Feed {
             Feed::Resident(name, data, order) => {
                 let images = fetch::declare(p, name, &data);
                 let indices = rng::shuffle(p, state, data.count, order);
-                let x = fetch::batch(p, data, state, images, indices);
-                (x, rng::normals(p, state, model.latent_dim))
+                let eps = rng::normals(p, state, model.latent_dim);
+                (fetch::batch(p, data, state, images, indices), eps)
             }
             Feed::Injected => {
                 let [h, w, c] = model.image;

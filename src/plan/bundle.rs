@@ -9,6 +9,9 @@ use super::check::PlanError;
 use super::shader::{Binding, Entry};
 use super::{Plan, SlotId, Step, link};
 
+/// Modules of kernels that take less than to wake the cores of a CPU for them.
+const SMALL: [&str; 4] = ["rng", "elbo", "state", "reduce"];
+
 /// Indices of the steps of one dispatch.
 pub type Bundle = Vec<usize>;
 
@@ -40,8 +43,8 @@ impl<'p> Part<'p> {
 
 impl Plan {
     /// The steps by dispatch, in the order of the dispatches: each step stands behind all that it
-    /// depends on, and at most beside what it does not. Where the adapter wants no bundles, only sums
-    /// share a dispatch, and only on a CPU; else a dispatch is a step, in the plan's order.
+    /// depends on, and at most beside what it does not. Where the adapter wants no bundles, only small
+    /// steps share a dispatch, and only on a CPU; else a dispatch is a step, in the plan's order.
     ///
     /// # Errors
     ///
@@ -53,7 +56,7 @@ impl Plan {
             .map(Part::of)
             .collect::<Result<_, _>>()?;
         if !self.caps.fuse {
-            return Ok(self.bundle_sums(&parts));
+            return Ok(self.bundle_small(&parts));
         }
         // What each step stands behind.
         let behind = |i: usize| {
@@ -82,33 +85,32 @@ impl Plan {
         Ok(bundles)
     }
 
-    /// A dispatch for each step, but for sums on a CPU: there are many, each takes less than to wake
-    /// the cores for it, and nothing waits for most of them but the update. They are put off until
-    /// something does, and then share dispatches.
-    fn bundle_sums(&self, parts: &[Part]) -> Vec<Bundle> {
-        let (mut bundles, mut sums) = (Vec::new(), Vec::<usize>::new());
+    /// A dispatch for each step, but for small ones on a CPU: nothing waits for most of them but the
+    /// update. They are put off until something does, and then share dispatches.
+    fn bundle_small(&self, parts: &[Part]) -> Vec<Bundle> {
+        let (mut bundles, mut small) = (Vec::new(), Vec::<usize>::new());
         for (i, part) in parts.iter().enumerate() {
-            if sums.iter().any(|&j| self.depends(part, &parts[j])) {
-                bundles.extend(self.pack(parts, std::mem::take(&mut sums)));
+            if small.iter().any(|&j| self.depends(part, &parts[j])) {
+                bundles.extend(self.pack(parts, std::mem::take(&mut small)));
             }
-            if self.caps.software && part.step.kernel.module == "reduce" {
-                sums.push(i);
+            if self.caps.software && SMALL.contains(&part.step.kernel.module) {
+                small.push(i);
             } else {
                 bundles.push(vec![i]);
             }
         }
-        bundles.extend(self.pack(parts, sums));
+        bundles.extend(self.pack(parts, small));
         bundles
     }
 
-    /// Sums of which none depends on another, in few dispatches. A CPU walks through the code of all
+    /// Steps of which none depends on another, in few dispatches. A CPU walks through the code of all
     /// parts of a bundle in each workgroup, so those of many workgroups do not mix with those of few.
-    fn pack(&self, parts: &[Part], sums: Vec<usize>) -> Vec<Bundle> {
+    fn pack(&self, parts: &[Part], steps: Vec<usize>) -> Vec<Bundle> {
         const FEW: u32 = 16;
-        let is_small = |i: &usize| parts[*i].step.grid.iter().product::<u32>() <= FEW;
-        let (small, large): (Vec<_>, Vec<_>) = sums.into_iter().partition(is_small);
+        let has_few = |i: &usize| parts[*i].step.grid.iter().product::<u32>() <= FEW;
+        let (few, many): (Vec<_>, Vec<_>) = steps.into_iter().partition(has_few);
         let mut bundles = Vec::new();
-        for mut steps in [large, small] {
+        for mut steps in [many, few] {
             while !steps.is_empty() {
                 let bundle = self.first_bundle(parts, &steps);
                 steps.retain(|i| !bundle.contains(i));
@@ -159,13 +161,28 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Depth;
     use crate::model::{self, Feed, Model};
     use crate::ops::adam::Adam;
+    use crate::ops::fetch::Packed;
+    use crate::ops::rng::Order;
     use crate::plan::Caps;
 
     fn step(caps: &Caps) -> Plan {
         let adam = Adam::default();
         model::train_step(&Model::default(), Feed::Injected, adam, 4, caps)
+    }
+
+    /// One that takes its images out of a data set, as training does.
+    fn trained(caps: &Caps) -> Plan {
+        let data = Packed {
+            shape: Model::default().image,
+            count: 100,
+            depth: Depth::Bit,
+            drawn: false,
+        };
+        let feed = Feed::Resident("train.images", data, Order::Shuffled);
+        model::train_step(&Model::default(), feed, Adam::default(), 4, caps)
     }
 
     #[test]
@@ -213,16 +230,27 @@ mod tests {
 
     // The large sums are those of the second layer and of two transposed ones.
     #[test]
-    fn on_a_cpu_the_sums_for_the_update_take_two_dispatches() {
-        let plan = step(&cpu(32));
+    fn on_a_cpu_small_steps_wait_for_what_needs_them_and_share_dispatches() {
+        let plan = trained(&cpu(32));
+        let label = |&i: &usize| plan.steps()[i].label.as_str();
         let bundles = plan.bundles().expect("bundles");
-        let is_sum = |&i: &usize| plan.steps()[i].kernel.module == "reduce";
-        let (sums, others): (Vec<_>, Vec<_>) =
-            bundles.iter().partition(|bundle| bundle.iter().any(is_sum));
-        assert!(others.iter().all(|bundle| bundle.len() == 1));
-        assert!(sums.iter().all(|bundle| bundle.iter().all(is_sum)));
-        assert_eq!(sums.len(), 2);
-        assert_eq!(sums[0].len(), 3);
+        let shared = bundles.iter().filter(|bundle| bundle.len() > 1);
+        let shared: Vec<Vec<&str>> = shared.map(|b| b.iter().map(label).collect()).collect();
+        let [drawn, large, few] = &shared[..] else {
+            panic!("{shared:?}");
+        };
+        assert_eq!(drawn[..], ["shuffle", "noise"]);
+        assert_eq!(large.len(), 3);
+        assert!(
+            large
+                .iter()
+                .all(|label| label.ends_with("weight gradient sum"))
+        );
+        assert_eq!(few[0], "elbo batch means");
+        let last: Vec<&str> = bundles.iter().rev().flatten().map(label).collect();
+        assert_eq!(last[..2], ["adam update", "state advance"]);
+        let sums = plan.steps().iter().filter(|s| s.kernel.module == "reduce");
+        assert_eq!(sums.count(), large.len() + few.len() - 1);
     }
 
     #[test]
