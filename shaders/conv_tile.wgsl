@@ -2,7 +2,10 @@
 //
 // An invocation owns 8 pixels × 8 output channels. Per four input channels it loads 16 vectors
 // for 256 multiply-adds. Where images have fewer pixels than a workgroup has room for, as a dense
-// layer of few images does, the others leave at once.
+// layer of few images does, `correlate` lets the others leave at once. `adjoint` counts on into the
+// next channels, of which such a layer has many there.
+
+override EIGHTS: u32 = (BATCH * PHASE_H * PHASE_W + 7u) / 8u;  // of the pixels of a phase
 
 // Four pixels (or channels) by four, two by two: m01 holds the first of the one and the second
 // of the other.
@@ -102,9 +105,10 @@ fn adjoint(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let phase = phase_of(group);
-    let first = 8u * (group.y * 32u + lane);
-    let c4 = 2u * (group.x / (STRIDE * STRIDE));
-    if first >= BATCH * PHASE_H * PHASE_W {
+    let i = group.y * 32u + lane;
+    let first = 8u * (i % EIGHTS);
+    let c4 = 2u * (i / EIGHTS);
+    if c4 >= BIG_QUADS {
         return;
     }
     let t = adjoint_sum(phase, first, c4);
@@ -120,9 +124,10 @@ fn adjoint_gated(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let phase = phase_of(group);
-    let first = 8u * (group.y * 32u + lane);
-    let c4 = 2u * (group.x / (STRIDE * STRIDE));
-    if first >= BATCH * PHASE_H * PHASE_W {
+    let i = group.y * 32u + lane;
+    let first = 8u * (i % EIGHTS);
+    let c4 = 2u * (i / EIGHTS);
+    if c4 >= BIG_QUADS {
         return;
     }
     let t = adjoint_sum(phase, first, c4);

@@ -15,9 +15,10 @@ pub fn grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
     let (big, small) = (blocks(spec.big[2]), blocks(spec.small[2]));
     let phases = groups(spec.stride * spec.stride, 1);
     let taps = groups(spec.kernel * spec.kernel, 1);
+    let tiles = groups(batch * spec.phase_pixels(), 8).saturating_mul(big);
     match call {
         Call::Correlate => [small, groups(batch * spec.small_pixels(), 8 * 32), 1],
-        Call::Adjoint => [phases * big, groups(batch * spec.phase_pixels(), 8 * 32), 1],
+        Call::Adjoint => [phases, tiles.div_ceil(32), 1],
         Call::WeightGrad(splits) => [(taps * big * small).div_ceil(32), groups(splits, 1), 1],
     }
 }
