@@ -11,8 +11,7 @@ override VALUES: u32;  // values of one image, H·W·C, a multiple of 4
 @group(0) @binding(4) var<storage, read_write> probabilities: array<vec4<f32>>;  // [BATCH, VALUES]
 
 override QUADS: u32 = VALUES / 4u;  // of one image
-const WIDTH = 64u;
-var<workgroup> partial: array<f32, WIDTH>;
+var<workgroup> quads: array<vec4<f32>, GROUP_SIZE>;
 
 // log(1 + e) for e in [0, 1].
 fn log1p(e: f32) -> f32 {
@@ -25,34 +24,36 @@ fn cross_entropy(l: f32, target_value: f32) -> f32 {
     return max(l, 0.0) - l * target_value + log1p(exp(-abs(l)));
 }
 
-fn cross_entropies(l: vec4<f32>, targets: vec4<f32>) -> f32 {
-    return cross_entropy(l.x, targets.x) + cross_entropy(l.y, targets.y)
-        + (cross_entropy(l.z, targets.z) + cross_entropy(l.w, targets.w));
+fn cross_entropies(l: vec4<f32>, targets: vec4<f32>) -> vec4<f32> {
+    return vec4(
+        cross_entropy(l.x, targets.x), cross_entropy(l.y, targets.y),
+        cross_entropy(l.z, targets.z), cross_entropy(l.w, targets.w));
 }
 
 fn sigmoids(l: vec4<f32>) -> vec4<f32> {
     return vec4(sigmoid(l.x), sigmoid(l.y), sigmoid(l.z), sigmoid(l.w));
 }
 
-// Sums the workgroup's partial results in a fixed order.
-fn finish(row: u32, lane: u32, sum: f32) {
-    partial[lane] = sum;
-    for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
+// Sums what the invocations have in a fixed order.
+fn finish(row: u32, lane: u32, sum: vec4<f32>) {
+    quads[lane] = sum;
+    for (var stride = GROUP_SIZE / 2u; stride > 0u; stride /= 2u) {
         workgroupBarrier();
         if lane < stride {
-            partial[lane] += partial[lane + stride];
+            quads[lane] += quads[lane + stride];
         }
     }
     if lane == 0u {
-        logpx_z[row] = -partial[0];
+        let total = quads[0];
+        logpx_z[row] = -((total.x + total.y) + (total.z + total.w));
     }
 }
 
 // A workgroup owns one image.
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP_SIZE)
 fn loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-    var sum = 0.0;
-    for (var i = lane; i < QUADS; i += WIDTH) {
+    var sum = vec4(0.0);
+    for (var i = lane; i < QUADS; i += GROUP_SIZE) {
         let at = group.x * QUADS + i;
         sum += cross_entropies(logits[at], x[at]);
     }
@@ -60,13 +61,13 @@ fn loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 }
 
 // The same, and the gradient of the mean loss over the batch.
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP_SIZE)
 fn loss_and_grad(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    var sum = 0.0;
-    for (var i = lane; i < QUADS; i += WIDTH) {
+    var sum = vec4(0.0);
+    for (var i = lane; i < QUADS; i += GROUP_SIZE) {
         let at = group.x * QUADS + i;
         sum += cross_entropies(logits[at], x[at]);
         dlogits[at] = (sigmoids(logits[at]) - x[at]) / f32(BATCH);

@@ -1,5 +1,10 @@
 // Shared by every module; a module is this file followed by its own.
 
+// Invocations of a workgroup that meet at barriers. Most kernels agree on it, so that they can share a
+// dispatch (src/plan/link.rs). Their memory has one name by type, `quads`, which such a dispatch then
+// has once.
+const GROUP_SIZE = 128u;
+
 // Counters that live on the device from step to step, so that the host writes nothing while
 // a plan is replayed. src/ops/state.rs lays out the same six words.
 struct StepState {

@@ -221,15 +221,17 @@ fn strip_positions(row: u32, x: u32, range: vec2<u32>) -> vec4<u32> {
     return select(vec4(NONE), FIRST + p * SMALL_QUADS, inside);
 }
 
-alias Weights = array<vec4<f32>, 27>;  // of tap and channel
+alias Weights = array<vec4<f32>, 28>;  // of tap and channel; behind the last the sum of dy
 
-// An invocation owns all weights of a small quad, over one range of positions. The sum of what it
-// meets of the small image comes back.
-fn gradient(grads: ptr<function, Weights>, quad: u32, range: vec2<u32>) -> vec4<f32> {
+override COUNT: u32 = KERNEL * KERNEL * BIG_C;  // at most 27
+
+// An invocation owns all weights of a small quad, over every `step`-th strip of a range of positions.
+// Behind them comes the sum of what it meets of the small image.
+fn gradient(grads: ptr<function, Weights>, quad: u32, range: vec2<u32>, slice: u32, step: u32) {
     let first = range.x / SMALL_W * SMALL_STRIPS;
     let end = (range.y + SMALL_W - 1u) / SMALL_W * SMALL_STRIPS;
     var besides = vec4(0.0);
-    for (var i = first; i < end; i++) {
+    for (var i = first + slice; i < end; i += step) {
         let s = strip_at(i, SMALL_H, SMALL_STRIPS);
         let row = s.n * SMALL_H + s.y;
         let left = load_small(strip_positions(row, s.x, range), quad);
@@ -246,13 +248,13 @@ fn gradient(grads: ptr<function, Weights>, quad: u32, range: vec2<u32>) -> vec4<
         besides += ((left[0] + left[1]) + (left[2] + left[3]))
             + ((right[0] + right[1]) + (right[2] + right[3]));
     }
-    return besides;
+    (*grads)[COUNT] = besides;
 }
 
 fn store_weights(split: u32, s4: u32, grads: ptr<function, Weights>) {
-    for (var weight = 0u; weight < KERNEL * KERNEL * BIG_C; weight++) {
+    for (var weight = 0u; weight < COUNT; weight++) {
         if s4 < SMALL_QUADS {
-            partials[(split * KERNEL * KERNEL * BIG_C + weight) * SMALL_QUADS + s4] = (*grads)[weight];
+            partials[(split * COUNT + weight) * SMALL_QUADS + s4] = (*grads)[weight];
         }
     }
 }
@@ -264,7 +266,7 @@ fn weight_grad(
 ) {
     let s4 = group.x * 8u + lane;
     var grads = Weights();
-    gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y));
+    gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y), 0u, 1u);
     store_weights(group.y, s4, &grads);
 }
 
@@ -276,9 +278,69 @@ fn weight_grad_sum_small(
 ) {
     let s4 = group.x * 8u + lane;
     var grads = Weights();
-    let besides = gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y));
+    gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y), 0u, 1u);
     store_weights(group.y, s4, &grads);
     if s4 < SMALL_QUADS {
-        dy_sums[group.y * SMALL_QUADS + s4] = besides;
+        dy_sums[group.y * SMALL_QUADS + s4] = grads[COUNT];
+    }
+}
+
+// For GPUs, which wait long for each strip: the strips of a range are dealt to SLICES invocations.
+const SLICES = GROUP_SIZE / 8u;
+const HELD = 4u;  // weights that are added at a time
+var<workgroup> quads: array<vec4<f32>, HELD * GROUP_SIZE>;  // [HELD, SLICES, 8 quads]
+
+// What all slices have of weights first.., in their order: of weight first + lane / 8 and quad lane % 8.
+fn all_slices(grads: ptr<function, Weights>, first: u32, lane: u32) -> vec4<f32> {
+    workgroupBarrier();
+    for (var k = 0u; k < HELD; k++) {
+        quads[k * GROUP_SIZE + lane] = (*grads)[first + k];
+    }
+    workgroupBarrier();
+    var sum = vec4(0.0);
+    if lane < 8u * HELD {
+        for (var slice = 0u; slice < SLICES; slice++) {
+            sum += quads[lane / 8u * GROUP_SIZE + 8u * slice + lane % 8u];
+        }
+    }
+    return sum;
+}
+
+@compute @workgroup_size(GROUP_SIZE)
+fn weight_grad_deep(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let s4 = group.x * 8u + lane % 8u;
+    var grads = Weights();
+    gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y), lane / 8u, SLICES);
+    for (var first = 0u; first < COUNT; first += HELD) {
+        let sum = all_slices(&grads, first, lane);
+        let weight = first + lane / 8u;
+        if lane < 8u * HELD && weight < COUNT && s4 < SMALL_QUADS {
+            partials[(group.y * COUNT + weight) * SMALL_QUADS + s4] = sum;
+        }
+    }
+}
+
+// The same, and the sum of the small image.
+@compute @workgroup_size(GROUP_SIZE)
+fn weight_grad_sum_small_deep(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let s4 = group.x * 8u + lane % 8u;
+    var grads = Weights();
+    gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y), lane / 8u, SLICES);
+    for (var first = 0u; first <= COUNT; first += HELD) {
+        let sum = all_slices(&grads, first, lane);
+        let weight = first + lane / 8u;
+        if lane < 8u * HELD && s4 < SMALL_QUADS {
+            if weight < COUNT {
+                partials[(group.y * COUNT + weight) * SMALL_QUADS + s4] = sum;
+            } else if weight == COUNT {
+                dy_sums[group.y * SMALL_QUADS + s4] = sum;
+            }
+        }
     }
 }

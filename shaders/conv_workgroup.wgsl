@@ -2,16 +2,23 @@
 //
 // Each kernel is a product of matrices. Its columns are channels; its rows are pixels or, in the
 // weight gradient, the other channels of each tap. A workgroup owns a tile of ROWS × COLUMNS quads,
-// from common/tiles_*.wgsl, an invocation 4 × 8 of its values. In rounds of 16 terms the workgroup
-// copies its rows and columns, so that each is read from far memory once and not by every invocation
-// that needs it. While a round is multiplied, the next is already on its way.
+// from common/tiles_*.wgsl, an invocation 4 × 8 of its values. A small tile has invocations to spare:
+// they form slices, each of which sums over its share of the terms, so that a sum of many terms
+// takes a quarter of the time where there are too few tiles to occupy a GPU.
+//
+// In rounds of 16 terms for each slice the workgroup copies its rows and columns, so that each is
+// read from far memory once and not by every invocation that needs it. While a round is multiplied,
+// the next is already on its way.
 
-const TERMS = 16u;                  // terms of a round
-const QUADS = 4u;                   // quads of them
-const LANES = ROWS * COLUMNS / 2u;  // invocations, of which each owns two quads of columns
+const OWNERS = ROWS * COLUMNS / 2u;   // invocations of a slice, of which each owns two quads of columns
+const SLICES = GROUP_SIZE / OWNERS;
+const OWN_TERMS = 16u;                // terms of a round for a slice
+const TERMS = SLICES * OWN_TERMS;     // and for all
+const QUADS = TERMS / 4u;             // quads of them
+const COLUMNS_AT = TERMS * ROWS;
 
-var<workgroup> tile_rows: array<vec4<f32>, TERMS * ROWS>;        // [TERMS, ROWS]
-var<workgroup> tile_columns: array<vec4<f32>, TERMS * COLUMNS>;  // [TERMS, COLUMNS]
+// [TERMS, ROWS], then [TERMS, COLUMNS]; at last sums of slices.
+var<workgroup> quads: array<vec4<f32>, TERMS * (ROWS + COLUMNS)>;
 
 // What an invocation brings to a round: four terms, one per column, of a quad each.
 struct Terms {
@@ -43,9 +50,14 @@ fn column_term_of(lane: u32) -> u32 {
     return lane / COLUMNS % QUADS;
 }
 
-// The first of the two quads of columns that an invocation sums.
+// The slice of an invocation, and the first of the two quads of columns that it sums there. Its quad
+// of rows is the one that it brings.
+fn slice_of(lane: u32) -> u32 {
+    return lane / OWNERS;
+}
+
 fn first_column_of(lane: u32) -> u32 {
-    return 2u * (lane / ROWS);
+    return 2u * (lane % OWNERS / ROWS);
 }
 
 // The tile of rows of a workgroup: those past the last fit of a grid's axis stand along z.
@@ -57,17 +69,17 @@ fn share(lane: u32, terms: Terms) {
     workgroupBarrier();  // all have multiplied what was there
     if lane < ROWS * QUADS {
         let row = 4u * row_term_of(lane) * ROWS + row_of(lane);
-        tile_rows[row] = terms.rows[0];
-        tile_rows[row + ROWS] = terms.rows[1];
-        tile_rows[row + 2u * ROWS] = terms.rows[2];
-        tile_rows[row + 3u * ROWS] = terms.rows[3];
+        quads[row] = terms.rows[0];
+        quads[row + ROWS] = terms.rows[1];
+        quads[row + 2u * ROWS] = terms.rows[2];
+        quads[row + 3u * ROWS] = terms.rows[3];
     }
     if lane < COLUMNS * QUADS {
-        let column = 4u * column_term_of(lane) * COLUMNS + column_of(lane);
-        tile_columns[column] = terms.columns[0];
-        tile_columns[column + COLUMNS] = terms.columns[1];
-        tile_columns[column + 2u * COLUMNS] = terms.columns[2];
-        tile_columns[column + 3u * COLUMNS] = terms.columns[3];
+        let column = COLUMNS_AT + 4u * column_term_of(lane) * COLUMNS + column_of(lane);
+        quads[column] = terms.columns[0];
+        quads[column + COLUMNS] = terms.columns[1];
+        quads[column + 2u * COLUMNS] = terms.columns[2];
+        quads[column + 3u * COLUMNS] = terms.columns[3];
     }
     workgroupBarrier();
 }
@@ -76,43 +88,76 @@ fn outer(column: vec4<f32>, row: vec4<f32>) -> mat4x4<f32> {
     return mat4x4(column * row.x, column * row.y, column * row.z, column * row.w);
 }
 
+// The terms of the invocation's slice.
 fn multiply(lane: u32, sums: Sums) -> Sums {
     var s = sums;
-    var row = row_of(lane);
-    var column = first_column_of(lane);
-    for (var term = 0u; term < TERMS; term++) {
-        s.m0 += outer(tile_columns[column], tile_rows[row]);
-        s.m1 += outer(tile_columns[column + 1u], tile_rows[row]);
+    let first = OWN_TERMS * slice_of(lane);
+    var row = first * ROWS + row_of(lane);
+    var column = COLUMNS_AT + first * COLUMNS + first_column_of(lane);
+    for (var term = 0u; term < OWN_TERMS; term++) {
+        s.m0 += outer(quads[column], quads[row]);
+        s.m1 += outer(quads[column + 1u], quads[row]);
         row += ROWS;
         column += COLUMNS;
     }
     return s;
 }
 
-// Rounds of a tap, and the quad of channels at which one starts. Channels past the last are zero.
-fn rounds(quads: u32) -> u32 {
-    return (quads + QUADS - 1u) / QUADS;
+// Adds the second half of the slices to the first, until the first slice has all.
+fn all_slices(lane: u32, sums: Sums) -> Sums {
+    var s = sums;
+    let slice = slice_of(lane);
+    for (var left = SLICES / 2u; left > 0u; left /= 2u) {
+        let width = left * OWNERS;
+        workgroupBarrier();
+        if slice >= left && slice < 2u * left {
+            let at = lane - width;
+            for (var k = 0u; k < 4u; k++) {
+                quads[at + k * width] = s.m0[k];
+                quads[at + (4u + k) * width] = s.m1[k];
+            }
+        }
+        workgroupBarrier();
+        if slice < left {
+            for (var k = 0u; k < 4u; k++) {
+                s.m0[k] += quads[lane + k * width];
+                s.m1[k] += quads[lane + (4u + k) * width];
+            }
+        }
+    }
+    return s;
 }
 
-fn within(starts: vec4<u32>, quad: u32, quads: u32) -> vec4<u32> {
-    return select(starts, vec4(NONE), vec4(quad >= quads));
+fn has_all(lane: u32) -> bool {
+    return lane < OWNERS;
 }
+
+fn rounds(quads_of_terms: u32) -> u32 {
+    return (quads_of_terms + QUADS - 1u) / QUADS;
+}
+
+fn within(starts: vec4<u32>, term: u32, terms: u32) -> vec4<u32> {
+    return select(starts, vec4(NONE), vec4(term >= terms));
+}
+
+// Terms: quads of big channels, tap by tap. Those past the last are zero.
+override CORRELATED: u32 = KERNEL * KERNEL * BIG_QUADS;
 
 fn correlate_terms(p: Pixels, round: u32, lane: u32, s4: u32) -> Terms {
-    let tap = round / rounds(BIG_QUADS);
-    let c4 = QUADS * (round % rounds(BIG_QUADS));
+    let row_term = QUADS * round + row_term_of(lane);
+    let column_term = min(QUADS * round + column_term_of(lane), CORRELATED - 1u);
+    let tap = row_term / BIG_QUADS;
     let starts = big_starts(p, tap / KERNEL, tap % KERNEL);
-    let quad = c4 + row_term_of(lane);
     return Terms(
-        transpose(load_big(within(starts, quad, BIG_QUADS), min(quad, BIG_QUADS - 1u))),
-        load_weights(tap, c4 + column_term_of(lane), s4 + column_of(lane)),
+        transpose(load_big(within(starts, row_term, CORRELATED), row_term % BIG_QUADS)),
+        load_weights(column_term / BIG_QUADS, column_term % BIG_QUADS, s4 + column_of(lane)),
     );
 }
 
-// Small pixels from `first`, quads from s4.
+// Small pixels from `first`, quads from s4; the first slice gets them.
 fn correlation(first: u32, s4: u32, lane: u32) -> Sums {
     let p = pixels(first + 4u * row_of(lane), SMALL_H, SMALL_W);
-    let all = KERNEL * KERNEL * rounds(BIG_QUADS);
+    let all = rounds(CORRELATED);
     var sums = Sums();
     var terms = correlate_terms(p, 0u, lane, s4);
     for (var round = 1u; round <= all; round++) {
@@ -122,7 +167,7 @@ fn correlation(first: u32, s4: u32, lane: u32) -> Sums {
         }
         sums = multiply(lane, sums);
     }
-    return sums;
+    return all_slices(lane, sums);
 }
 
 // Taps which a phase meets along an axis: every STRIDE-th from the first.
@@ -130,40 +175,47 @@ fn taps(reach: u32) -> u32 {
     return (KERNEL + STRIDE - 1u - reach % STRIDE) / STRIDE;
 }
 
-fn adjoint_terms(p: Pixels, reach: vec2<u32>, round: u32, lane: u32, c4: u32) -> Terms {
-    let tap = round / rounds(SMALL_QUADS);
-    let s4 = QUADS * (round % rounds(SMALL_QUADS));
-    let a = reach.x % STRIDE + tap / taps(reach.y) * STRIDE;
-    let b = reach.y % STRIDE + tap % taps(reach.y) * STRIDE;
-    let dy = (i32(reach.x) - i32(a)) / i32(STRIDE);
-    let dx = (i32(reach.y) - i32(b)) / i32(STRIDE);
-    let starts = small_starts(p, dy, dx);
-    let quad = s4 + row_term_of(lane);
+// The tap of a term, along both axes.
+fn tap_of(reach: vec2<u32>, term: u32) -> vec2<u32> {
+    let met = term / SMALL_QUADS;
+    return reach % STRIDE + STRIDE * vec2(met / taps(reach.y), met % taps(reach.y));
+}
+
+// Terms: quads of small channels, tap by tap. Those past the last are zero.
+fn adjoint_terms(
+    p: Pixels, reach: vec2<u32>, round: u32, all: u32, lane: u32, c4: u32,
+) -> Terms {
+    let row_term = QUADS * round + row_term_of(lane);
+    let column_term = min(QUADS * round + column_term_of(lane), all - 1u);
+    let met = (vec2<i32>(reach) - vec2<i32>(tap_of(reach, row_term))) / i32(STRIDE);
+    let starts = small_starts(p, met.x, met.y);
+    let tap = tap_of(reach, column_term);
     return Terms(
-        transpose(load_small(within(starts, quad, SMALL_QUADS), min(quad, SMALL_QUADS - 1u))),
+        transpose(load_small(within(starts, row_term, all), row_term % SMALL_QUADS)),
         transpose(load_weights(
-            a * KERNEL + b,
+            tap.x * KERNEL + tap.y,
             c4 + column_of(lane),
-            s4 + column_term_of(lane),
+            column_term % SMALL_QUADS,
         )),
     );
 }
 
-// Big pixels of a phase from `first`, quads from c4.
+// Big pixels of a phase from `first`, quads from c4; the first slice gets them.
 fn adjoint_sums(phase: vec2<u32>, first: u32, c4: u32, lane: u32) -> Sums {
     let p = pixels(first + 4u * row_of(lane), PHASE_H, PHASE_W);
     let reach = phase + vec2(PAD_Y, PAD_X);
-    let all = taps(reach.x) * taps(reach.y) * rounds(SMALL_QUADS);
+    let quads_of_terms = taps(reach.x) * taps(reach.y) * SMALL_QUADS;
+    let all = rounds(quads_of_terms);
     var sums = Sums();
-    var terms = adjoint_terms(p, reach, 0u, lane, c4);
+    var terms = adjoint_terms(p, reach, 0u, quads_of_terms, lane, c4);
     for (var round = 1u; round <= all; round++) {
         share(lane, terms);
         if round < all {
-            terms = adjoint_terms(p, reach, round, lane, c4);
+            terms = adjoint_terms(p, reach, round, quads_of_terms, lane, c4);
         }
         sums = multiply(lane, sums);
     }
-    return sums;
+    return all_slices(lane, sums);
 }
 
 // Rows: quads of big channels, tap by tap, from `first`; terms: positions from p, before `end`.
@@ -178,7 +230,7 @@ fn weight_terms(p: u32, end: u32, first: u32, lane: u32, s4: u32) -> Terms {
     );
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(GROUP_SIZE)
 fn correlate(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -187,13 +239,15 @@ fn correlate(
     let first = 4u * ROWS * tile_of(group, groups);
     let s4 = COLUMNS * group.x;
     let sums = correlation(first, s4, lane);
-    let pixel = first + 4u * row_of(lane);
-    let quad = s4 + first_column_of(lane);
-    forward_small(pixel, quad, sums.m0);
-    forward_small(pixel, quad + 1u, sums.m1);
+    if has_all(lane) {
+        let pixel = first + 4u * row_of(lane);
+        let quad = s4 + first_column_of(lane);
+        forward_small(pixel, quad, sums.m0);
+        forward_small(pixel, quad + 1u, sums.m1);
+    }
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(GROUP_SIZE)
 fn correlate_gated(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -202,13 +256,15 @@ fn correlate_gated(
     let first = 4u * ROWS * tile_of(group, groups);
     let s4 = COLUMNS * group.x;
     let sums = correlation(first, s4, lane);
-    let pixel = first + 4u * row_of(lane);
-    let quad = s4 + first_column_of(lane);
-    backward_small(pixel, quad, sums.m0);
-    backward_small(pixel, quad + 1u, sums.m1);
+    if has_all(lane) {
+        let pixel = first + 4u * row_of(lane);
+        let quad = s4 + first_column_of(lane);
+        backward_small(pixel, quad, sums.m0);
+        backward_small(pixel, quad + 1u, sums.m1);
+    }
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(GROUP_SIZE)
 fn adjoint(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -218,13 +274,15 @@ fn adjoint(
     let first = 4u * ROWS * tile_of(group, groups);
     let c4 = COLUMNS * (group.x / (STRIDE * STRIDE));
     let sums = adjoint_sums(phase, first, c4, lane);
-    let pixel = first + 4u * row_of(lane);
-    let quad = c4 + first_column_of(lane);
-    forward_big(phase, pixel, quad, sums.m0);
-    forward_big(phase, pixel, quad + 1u, sums.m1);
+    if has_all(lane) {
+        let pixel = first + 4u * row_of(lane);
+        let quad = c4 + first_column_of(lane);
+        forward_big(phase, pixel, quad, sums.m0);
+        forward_big(phase, pixel, quad + 1u, sums.m1);
+    }
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(GROUP_SIZE)
 fn adjoint_gated(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
@@ -234,13 +292,15 @@ fn adjoint_gated(
     let first = 4u * ROWS * tile_of(group, groups);
     let c4 = COLUMNS * (group.x / (STRIDE * STRIDE));
     let sums = adjoint_sums(phase, first, c4, lane);
-    let pixel = first + 4u * row_of(lane);
-    let quad = c4 + first_column_of(lane);
-    backward_big(phase, pixel, quad, sums.m0);
-    backward_big(phase, pixel, quad + 1u, sums.m1);
+    if has_all(lane) {
+        let pixel = first + 4u * row_of(lane);
+        let quad = c4 + first_column_of(lane);
+        backward_big(phase, pixel, quad, sums.m0);
+        backward_big(phase, pixel, quad + 1u, sums.m1);
+    }
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(GROUP_SIZE)
 fn weight_grad(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
@@ -257,8 +317,11 @@ fn weight_grad(
         }
         sums = multiply(lane, sums);
     }
-    let row = first + row_of(lane);
-    let quad = s4 + first_column_of(lane);
-    store_partials(group.z, row / BIG_QUADS, row % BIG_QUADS, quad, sums.m0);
-    store_partials(group.z, row / BIG_QUADS, row % BIG_QUADS, quad + 1u, sums.m1);
+    sums = all_slices(lane, sums);
+    if has_all(lane) {
+        let row = first + row_of(lane);
+        let quad = s4 + first_column_of(lane);
+        store_partials(group.z, row / BIG_QUADS, row % BIG_QUADS, quad, sums.m0);
+        store_partials(group.z, row / BIG_QUADS, row % BIG_QUADS, quad + 1u, sums.m1);
+    }
 }

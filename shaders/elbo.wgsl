@@ -14,29 +14,28 @@ override BETA: f32;       // weight of the KL term in the loss
 @group(0) @binding(5) var<storage, read_write> ring: array<f32>;         // [RING, 5]: loss, then the four terms
 @group(0) @binding(6) var<storage, read_write> terms: array<vec4<f32>>;  // [images, 4]
 
-const WIDTH = 64u;
-var<workgroup> partial: array<vec4<f32>, WIDTH>;
+var<workgroup> quads: array<vec4<f32>, GROUP_SIZE>;
 
 fn terms_of(row: u32) -> vec4<f32> {
     return vec4(logpx_z[row], logpz[row], logqz_x[row], kl[row]);
 }
 
 // One workgroup; sums in a fixed order.
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP_SIZE)
 fn batch_means(@builtin(local_invocation_index) lane: u32) {
     var sum = vec4(0.0);
-    for (var row = lane; row < BATCH; row += WIDTH) {
+    for (var row = lane; row < BATCH; row += GROUP_SIZE) {
         sum += terms_of(row);
     }
-    partial[lane] = sum;
-    for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
+    quads[lane] = sum;
+    for (var stride = GROUP_SIZE / 2u; stride > 0u; stride /= 2u) {
         workgroupBarrier();
         if lane < stride {
-            partial[lane] += partial[lane + stride];
+            quads[lane] += quads[lane + stride];
         }
     }
     if lane == 0u {
-        let mean = partial[0] / f32(BATCH);
+        let mean = quads[0] / f32(BATCH);
         let divergence = select(mean.z - mean.y, mean.w, ANALYTIC);
         let at = (state.step % RING) * 5u;
         ring[at] = BETA * divergence - mean.x;

@@ -12,7 +12,9 @@ override WIDTH: u32;
 override BIG_C: u32;    // channels of the picture
 override SMALL_C: u32;  // channels that the layer reads, a multiple of 4
 override GATED: bool;   // gradient: zero where h, itself a ReLU's output, is 0
-override BAND: u32;     // rows of a band; with those around it at most 2048 values
+override BAND: u32;     // rows of a band
+override TEAM: u32;     // invocations that share a logit, each with every TEAM-th quad of channels;
+                        // a band and the rows around it have at most 2048 values for each of them
 override QUADS: u32 = SMALL_C / 4u;
 
 @group(0) @binding(0) var<storage, read> h: array<vec4<f32>>;            // [BATCH, HEIGHT, WIDTH, QUADS]
@@ -24,9 +26,11 @@ override QUADS: u32 = SMALL_C / 4u;
 @group(0) @binding(6) var<storage, read_write> dh: array<vec4<f32>>;     // the shape of h
 
 const LANES = 256u;
-var<workgroup> slopes: array<f32, 2048>;  // dlogits from PAD_Y rows above the band on; 0 outside the image
+var<workgroup> shares: array<f32, 2048>;  // of logits from PAD_Y rows above the band on, [values, TEAM]
+var<workgroup> slopes: array<f32, 2048>;  // dlogits of the same; 0 outside the image
 
-fn logit(n: u32, y: u32, x: u32, c: u32) -> f32 {
+// What quads s4, s4 + TEAM.. of h give to a logit. Neighbours read neighbouring quads of one pixel.
+fn share_of_logit(n: u32, y: u32, x: u32, c: u32, first: u32) -> f32 {
     var sum = vec4(0.0);
     for (var a = 0u; a < KERNEL; a++) {
         for (var b = 0u; b < KERNEL; b++) {
@@ -38,12 +42,12 @@ fn logit(n: u32, y: u32, x: u32, c: u32) -> f32 {
             }
             let at = ((n * HEIGHT + i) * WIDTH + j) * QUADS;
             let row = ((a * KERNEL + b) * BIG_C + c) * QUADS;
-            for (var s4 = 0u; s4 < QUADS; s4++) {
+            for (var s4 = first; s4 < QUADS; s4 += TEAM) {
                 sum += h[at + s4] * weights[row + s4];
             }
         }
     }
-    return bias[c] + (sum.x + sum.y) + (sum.z + sum.w);
+    return (sum.x + sum.y) + (sum.z + sum.w);
 }
 
 // Four channels of the gradient on h at row i of the band.
@@ -73,12 +77,24 @@ fn forward_and_back(
     let first = group.x * BAND;
     let rows = min(BAND, HEIGHT - first);
     let row_values = WIDTH * BIG_C;
-    for (var i = lane; i < (rows + KERNEL - 1u) * row_values; i += LANES) {
+    let values = (rows + KERNEL - 1u) * row_values;
+    for (var i = lane; i < values * TEAM; i += LANES) {
+        let y = first + i / TEAM / row_values - PAD_Y;
+        let value = i / TEAM % row_values;
+        if y < HEIGHT {
+            shares[i] = share_of_logit(n, y, value / BIG_C, value % BIG_C, i % TEAM);
+        }
+    }
+    workgroupBarrier();
+    for (var i = lane; i < values; i += LANES) {
         let y = first + i / row_values - PAD_Y;
         let value = i % row_values;
         var slope = 0.0;
         if y < HEIGHT {
-            let l = logit(n, y, value / BIG_C, value % BIG_C);
+            var l = bias[value % BIG_C];
+            for (var k = 0u; k < TEAM; k++) {
+                l += shares[i * TEAM + k];
+            }
             let at = (n * HEIGHT + y) * row_values + value;
             slope = (sigmoid(l) - x[at]) / f32(BATCH);
             if y - first < rows {

@@ -29,7 +29,7 @@ override GATED: bool;  // input gradient: zero where x, itself a ReLU's output, 
 @group(0) @binding(17) var<storage, read_write> dx: array<f32>;        // [BATCH, IN]
 
 const WIDTH = 256u;
-var<workgroup> partial: array<vec4<f32>, 256>;
+var<workgroup> quads: array<vec4<f32>, WIDTH>;
 // The image's mean and log-variance, then its code; on the way back their gradients.
 var<workgroup> moments: array<f32, 16>;
 var<workgroup> code: array<f32, 8>;
@@ -37,15 +37,15 @@ var<workgroup> code: array<f32, 8>;
 // Sums one vector of each invocation in a fixed order.
 fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
     workgroupBarrier();  // all have read the sum before
-    partial[lane] = value;
+    quads[lane] = value;
     for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
         workgroupBarrier();
         if lane < stride {
-            partial[lane] += partial[lane + stride];
+            quads[lane] += quads[lane + stride];
         }
     }
     workgroupBarrier();
-    return partial[0];
+    return quads[0];
 }
 
 @compute @workgroup_size(256)

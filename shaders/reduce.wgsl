@@ -1,28 +1,28 @@
-// Sums over rows, in a fixed order: y[g, c] = sum of x[r, c] over the rows of group g.
-// Long sums take two steps, first to some groups and then to one, or are spread over a workgroup
-// (`*_deep`, one group); both keep float32 rounding near that of a pairwise sum, and the result
+// Sums over rows, in a fixed order: y[g, c] = sum of x[r, c] over the rows of range g.
+// Long sums are spread over workgroups (`*_deep`), and the longest take two steps, first to some
+// ranges and then to one; both keep float32 rounding near that of a pairwise sum, and the result
 // the same on every run.
 
 override ROWS: u32;
 override COLUMNS: u32;
-override GROUPS: u32;
-override SPAN: u32;   // of `*_deep`: columns of a workgroup, 1, 2 or 4, or quads of columns
+override RANGES: u32;
+override SPAN: u32;   // of `*_deep`: columns of a workgroup, 1, 2, 4 or 8, or quads of columns
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;               // [ROWS, COLUMNS]
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;         // [GROUPS, COLUMNS]
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;         // [RANGES, COLUMNS]
 @group(0) @binding(2) var<storage, read> x4: array<vec4<f32>>;        // the same, COLUMNS a multiple of 4
 @group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
 @group(0) @binding(4) var texels: texture_storage_2d<rgba32float, read>;  // its mirror, see common/texels.wgsl
 
-// Rows of group g: from rows.x to before rows.y.
+// Rows of range g: from rows.x to before rows.y.
 fn rows_of(g: u32) -> vec2<u32> {
-    let size = (ROWS + GROUPS - 1u) / GROUPS;
+    let size = (ROWS + RANGES - 1u) / RANGES;
     return min(vec2(g * size, (g + 1u) * size), vec2(ROWS));
 }
 
 @compute @workgroup_size(64)
 fn column_sums(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x >= COLUMNS || id.y >= GROUPS {
+    if id.x >= COLUMNS || id.y >= RANGES {
         return;
     }
     let rows = rows_of(id.y);
@@ -36,7 +36,7 @@ fn column_sums(@builtin(global_invocation_id) id: vec3<u32>) {
 @compute @workgroup_size(64)
 fn column_sums4(@builtin(global_invocation_id) id: vec3<u32>) {
     let columns = COLUMNS / 4u;
-    if id.x >= columns || id.y >= GROUPS {
+    if id.x >= columns || id.y >= RANGES {
         return;
     }
     let rows = rows_of(id.y);
@@ -47,51 +47,71 @@ fn column_sums4(@builtin(global_invocation_id) id: vec3<u32>) {
     y4[id.y * columns + id.x] = sum;
 }
 
-const WIDTH = 64u;
-var<workgroup> partial: array<vec4<f32>, WIDTH>;
+var<workgroup> quads: array<vec4<f32>, GROUP_SIZE>;
 
 // Sums what the invocations of a column have, in a fixed order. Neighbours have neighbouring columns,
 // SPAN of them; the totals are those of the first SPAN invocations.
 fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
-    partial[lane] = value;
-    for (var stride = WIDTH / 2u; stride >= SPAN; stride /= 2u) {
+    quads[lane] = value;
+    for (var stride = GROUP_SIZE / 2u; stride >= SPAN; stride /= 2u) {
         workgroupBarrier();
         if lane < stride {
-            partial[lane] += partial[lane + stride];
+            quads[lane] += quads[lane + stride];
         }
     }
-    return partial[lane];
+    return quads[lane];
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP_SIZE)
 fn column_sums_deep(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
     let column = group.x * SPAN + lane % SPAN;
+    let rows = rows_of(group.y);
     var sum = 0.0;
-    for (var r = lane / SPAN; r < ROWS; r += WIDTH / SPAN) {
+    for (var r = rows.x + lane / SPAN; r < rows.y; r += GROUP_SIZE / SPAN) {
         sum += x[r * COLUMNS + column];
     }
     let total = sum_over_workgroup(vec4(sum), lane);
     if lane < SPAN {
-        y[column] = total.x;
+        y[group.y * COLUMNS + column] = total.x;
     }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(GROUP_SIZE)
+fn column_sums4_deep(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let columns = COLUMNS / 4u;
+    let column = group.x * SPAN + lane % SPAN;
+    let rows = rows_of(group.y);
+    var sum = vec4(0.0);
+    for (var r = rows.x + lane / SPAN; r < rows.y; r += GROUP_SIZE / SPAN) {
+        sum += x4[r * columns + column];
+    }
+    let total = sum_over_workgroup(sum, lane);
+    if lane < SPAN {
+        y4[group.y * columns + column] = total;
+    }
+}
+
+@compute @workgroup_size(GROUP_SIZE)
 fn column_sums_texels_deep(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    let columns = COLUMNS / 4u;
     let column = group.x * SPAN + lane % SPAN;
+    let rows = rows_of(group.y);
     var sum = vec4(0.0);
-    for (var r = lane / SPAN; r < ROWS; r += WIDTH / SPAN) {
-        let at = r * (COLUMNS / 4u) + column;
+    for (var r = rows.x + lane / SPAN; r < rows.y; r += GROUP_SIZE / SPAN) {
+        let at = r * columns + column;
         sum += textureLoad(texels, vec2(at % 4096u, at / 4096u + 1u));
     }
     let total = sum_over_workgroup(sum, lane);
     if lane < SPAN {
-        y4[column] = total;
+        y4[group.y * columns + column] = total;
     }
 }

@@ -141,9 +141,9 @@ fn adam_of_sums(plan: &Plan) -> Option<Rewrite> {
     let arena = steps[update].bound("grads")?;
     let place = |i: usize| {
         let step = &steps[i];
-        let whole = step.kernel.constant("GROUPS") == Some(1.0);
+        let whole = step.kernel.constant("RANGES") == Some(1.0);
         let (owner, offset) = plan[step.bound("y4")?].view_of?;
-        let sum = step.kernel.entry == "column_sums4" && whole && owner == arena;
+        let sum = step.kernel.entry.starts_with("column_sums4") && whole && owner == arena;
         sum.then_some((offset, i))
     };
     let mut sums: Vec<(usize, usize)> = (0..update).filter_map(place).collect();

@@ -81,8 +81,11 @@ pub fn update(plan: &mut Plan, state: SlotId, arenas: Arenas, adam: Adam) {
     });
 }
 
+/// Rows that an invocation of the update adds up by itself.
+const MOST_ROWS: f64 = 32.0;
+
 /// The update in one step with two sums that it waits for, of weights and of a bias; none where
-/// these are no sums into its gradients.
+/// these are no sums into its gradients, or long ones.
 pub fn update_of_sums(plan: &Plan, sums: [&Step; 2], update: &Step) -> Option<Step> {
     let names = [
         ["WEIGHTS_AT", "WEIGHTS_QUADS", "WEIGHTS_ROWS"],
@@ -92,10 +95,11 @@ pub fn update_of_sums(plan: &Plan, sums: [&Step; 2], update: &Step) -> Option<St
     for (sum, [at, quads, rows]) in sums.into_iter().zip(names) {
         let (_, offset) = plan[sum.bound("y4")?].view_of?;
         let columns = sum.kernel.constant("COLUMNS")?;
+        let summed = sum.kernel.constant("ROWS").filter(|n| *n <= MOST_ROWS)?;
         constants.extend([
             (at, (offset / 4) as f64),
             (quads, columns / 4.0),
-            (rows, sum.kernel.constant("ROWS")?),
+            (rows, summed),
         ]);
     }
     let bindings = vec![

@@ -13,7 +13,7 @@ pub use gradient::{Side, WeightGrad, weight_grad};
 
 use super::{conv_broadcast, conv_thin, conv_tile, conv_workgroup, flag, kernel};
 use crate::plan::cpu::Tensors;
-use crate::plan::{Caps, Plan, Role, SlotId, Step, Variant, groups};
+use crate::plan::{Caps, Plan, Role, SlotId, Step, Tiles, Variant, groups};
 
 /// A kernel call whose grid depends on the variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,8 +78,9 @@ pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
         .unwrap_or(Variant::Plain)
 }
 
-/// The module of a variant, which reads images from buffers or from textures.
-pub fn module(caps: &Caps, variant: Variant, texels: bool) -> &'static str {
+/// The module of a variant, which reads images from buffers or from textures, and has tiles of that
+/// size where it comes in several.
+pub fn module(variant: Variant, texels: bool, tiles: Tiles) -> &'static str {
     match (variant, texels) {
         (Variant::Plain, _) => "conv",
         (Variant::Thin, false) => "conv_thin",
@@ -88,7 +89,7 @@ pub fn module(caps: &Caps, variant: Variant, texels: bool) -> &'static str {
         (Variant::Tile, true) => "conv_tile_texels",
         (Variant::Broadcast, false) => "conv_broadcast",
         (Variant::Broadcast, true) => "conv_broadcast_texels",
-        (Variant::Workgroup, _) => conv_workgroup::module(caps.tiles),
+        (Variant::Workgroup, _) => conv_workgroup::module(tiles),
     }
 }
 
@@ -98,7 +99,10 @@ fn grid(caps: &Caps, variant: Variant, spec: &Conv, batch: usize, call: Call) ->
         Variant::Thin => conv_thin::grid(spec, batch, call),
         Variant::Tile => conv_tile::grid(spec, batch, call),
         Variant::Broadcast => conv_broadcast::grid(caps, spec, batch, call),
-        Variant::Workgroup => conv_workgroup::grid(caps.tiles, spec, batch, call),
+        Variant::Workgroup => {
+            let tiles = conv_workgroup::tiles(caps, spec, batch, call);
+            conv_workgroup::grid(tiles, spec, batch, call)
+        }
     }
 }
 
@@ -146,6 +150,12 @@ impl Kit {
             variant,
             texels: caps.texels && !matches!(variant, Variant::Plain | Variant::Workgroup),
         }
+    }
+
+    /// The module that computes a call.
+    fn module(self, caps: &Caps, spec: &Conv, batch: usize, call: Call) -> &'static str {
+        let tiles = conv_workgroup::tiles(caps, spec, batch, call);
+        module(self.variant, self.texels, tiles)
     }
 
     /// `slot` where the kernel wants it.
@@ -264,7 +274,7 @@ pub fn contract(
     plan.push(Step {
         label,
         kernel: kernel(
-            module(&plan.caps, kit.variant, kit.texels),
+            kit.module(&plan.caps, &spec, batch, call),
             entry,
             &constants,
             twin,

@@ -21,6 +21,25 @@ pub fn fits(caps: &Caps, spec: &Conv) -> bool {
         && spec.pad[1] <= 4
 }
 
+/// Whether the invocations of a workgroup share the positions of a weight gradient. A GPU waits so long
+/// for what each reads that it needs many side by side; a CPU has nothing but the work of joining them.
+pub fn is_deep(caps: &Caps) -> bool {
+    !caps.software
+}
+
+/// The fewest positions that a workgroup sums over: two strips for each of its 16 slices.
+pub const DEEP: usize = 16 * 2 * 8;
+
+/// The entry point of the weight gradient, with sums of the small image or without.
+pub fn weight_grad(caps: &Caps, sums_small: bool) -> &'static str {
+    match (sums_small, is_deep(caps)) {
+        (false, false) => "weight_grad",
+        (false, true) => "weight_grad_deep",
+        (true, false) => "weight_grad_sum_small",
+        (true, true) => "weight_grad_sum_small_deep",
+    }
+}
+
 /// Workgroups of a call.
 pub fn grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
     const ROW: u32 = 32_768;

@@ -2,11 +2,30 @@
 //! Steps and twins are those of [`super::conv`].
 
 use super::conv::{Call, Conv};
-use crate::plan::{Tiles, groups};
+use crate::plan::{Caps, Tiles, groups};
+
+/// Positions that a weight gradient takes in whole rounds, whatever its tiles.
+pub const ROUND: usize = 64;
 
 /// Quads need channel counts which are multiples of 4.
 pub fn fits(spec: &Conv) -> bool {
     spec.big[2].is_multiple_of(4) && spec.small[2].is_multiple_of(4)
+}
+
+/// The size of the tiles of a call: the adapter's, or a smaller one where those would be too few to
+/// occupy it. A weight gradient is cut into as many sums as that takes.
+pub fn tiles(caps: &Caps, spec: &Conv, batch: usize, call: Call) -> Tiles {
+    let occupies = |tiles: &Tiles| {
+        let all: u32 = grid(*tiles, spec, batch, call).iter().product();
+        all as usize >= caps.groups / 4
+    };
+    match call {
+        Call::WeightGrad(_) => caps.tiles,
+        Call::Correlate | Call::Adjoint => {
+            let no_larger = Tiles::ALL.into_iter().rev().filter(|t| *t <= caps.tiles);
+            no_larger.into_iter().find(occupies).unwrap_or(Tiles::Small)
+        }
+    }
 }
 
 /// The module with tiles of that size.

@@ -3,7 +3,8 @@
 use super::fused;
 use crate::plan::{Plan, Step, groups};
 
-/// Values of a band, and of the rows around it, that a workgroup has room for.
+/// Values of a band, and of the rows around it, that a workgroup has room for, one for each invocation
+/// that shares in them.
 const MOST: usize = 2048;
 /// Rows of a band, where there is room: an image of 28 rows makes four.
 const BAND: usize = 7;
@@ -16,16 +17,21 @@ pub fn forward_and_back(plan: &Plan, layer: &Step, loss: &Step, gradient: &Step)
         ["BIG_H", "BIG_W", "BIG_C"].map(|name| of(name).map(|v| v as usize));
     let (height, width, channels) = (height?, width?, channels?);
     let around = of("KERNEL")? as usize - 1;
-    let band = (MOST / (width * channels)).checked_sub(around)?.min(BAND);
+    let quads = of("SMALL_C")? as usize / 4;
+    let band = |team: usize| (MOST / (width * channels * team)).saturating_sub(around);
+    let teams = [8, 4, 2, 1].into_iter();
+    let team = teams.filter(|&t| t <= quads).find(|&t| band(t) > 0)?;
+    let band = band(team).min(BAND);
     let same_size = of("SMALL_H") == of("BIG_H") && of("SMALL_W") == of("BIG_W");
     let fits = of("STRIDE") == Some(1.0) && same_size && of("SMALL_C")? % 4.0 == 0.0;
-    if band == 0 || !fits || of("RELU") != Some(0.0) {
+    if !fits || of("RELU") != Some(0.0) {
         return None;
     }
     let mut constants = vec![
         ("HEIGHT", height as f64),
         ("WIDTH", width as f64),
         ("BAND", band as f64),
+        ("TEAM", team as f64),
         ("GATED", gradient.kernel.constant("GATED")?),
     ];
     for name in ["BATCH", "KERNEL", "PAD_Y", "PAD_X", "BIG_C", "SMALL_C"] {

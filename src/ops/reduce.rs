@@ -2,53 +2,78 @@
 
 use super::kernel;
 use crate::plan::cpu::Tensors;
-use crate::plan::{Plan, Role, SlotId, Step, groups};
+use crate::plan::{Caps, Plan, Role, SlotId, Step, groups};
 
-/// How the rows of a sum are dealt out.
+/// Invocations that add the rows of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parts {
-    /// So many sums of one contiguous range of rows each.
-    Groups(usize),
-    /// One sum, over all invocations of a workgroup.
+pub enum By {
+    /// One for each column, or quad of columns.
+    One,
+    /// Those of a workgroup, which a few columns share.
     Workgroup,
 }
 
-/// Appends `y [groups, columns]`, each row the sum of one contiguous range of the rows of
+/// Invocations of a workgroup, as `shaders/common.wgsl` has them.
+const GROUP_SIZE: usize = 128;
+
+/// How the columns of a sum are read and dealt out.
+struct Columns {
+    /// Variables of the shader: what is summed and the result.
+    names: (&'static str, &'static str),
+    entry: &'static str,
+    /// Columns or quads of columns.
+    count: usize,
+    /// How many of them a workgroup has.
+    span: usize,
+}
+
+fn columns_of(caps: &Caps, columns: usize, by: By) -> Columns {
+    let quads = columns.is_multiple_of(4);
+    let (names, entry) = match (by, quads) {
+        (By::Workgroup, true) if caps.texels => (("texels", "y4"), "column_sums_texels_deep"),
+        (By::Workgroup, true) => (("x4", "y4"), "column_sums4_deep"),
+        (By::Workgroup, false) => (("x", "y"), "column_sums_deep"),
+        (By::One, true) => (("x4", "y4"), "column_sums4"),
+        (By::One, false) => (("x", "y"), "column_sums"),
+    };
+    let count = if quads { columns / 4 } else { columns };
+    // Neighbouring columns lie in one line of a cache, which holds four quads, and often two of them
+    // at once.
+    let most = if caps.software { 4 } else { 8 };
+    let spans = [8, 4, 2, 1].into_iter();
+    let span = spans
+        .filter(|&s| s <= most && count.is_multiple_of(s))
+        .max();
+    Columns {
+        names,
+        entry,
+        count,
+        span: match by {
+            By::Workgroup => span.unwrap_or(1),
+            By::One => 64,
+        },
+    }
+}
+
+/// Appends `y [ranges, columns]`, each row the sum of one contiguous range of the rows of
 /// `x [rows, columns]`. Slots may have any shape of that many elements.
 pub fn column_sums(
     plan: &mut Plan,
     label: String,
-    x: SlotId,
-    rows: usize,
-    parts: Parts,
+    (x, rows): (SlotId, usize),
+    ranges: usize,
+    by: By,
     y: SlotId,
 ) {
     let columns = plan[x].len() / rows;
-    let count = match parts {
-        Parts::Groups(count) => count,
-        Parts::Workgroup => 1,
-    };
-    let by_four = columns.is_multiple_of(4);
-    let deep = parts == Parts::Workgroup;
-    let (entry, from, to, width) = match (deep, by_four) {
-        (true, true) if plan.caps.texels => {
-            ("column_sums_texels_deep", "texels", "y4", columns / 4)
-        }
-        (true, _) => ("column_sums_deep", "x", "y", columns),
-        (false, true) => ("column_sums4", "x4", "y4", columns / 4),
-        (false, false) => ("column_sums", "x", "y", columns),
-    };
+    let dealt = columns_of(&plan.caps, columns, by);
+    let (from, to) = dealt.names;
     let x = if from == "texels" { plan.mirror(x) } else { x };
-    // A line of a cache holds four quads.
-    let span = [4, 2, 1]
-        .into_iter()
-        .find(|&s| width.is_multiple_of(s))
-        .unwrap_or(1);
     let twin = move |t: &Tensors| {
         let x = t.floats(from);
         let mut y = t.floats_mut(to);
         y.fill(0.0);
-        let size = rows.div_ceil(count);
+        let size = rows.div_ceil(ranges);
         for (r, row) in x.chunks(columns).take(rows).enumerate() {
             let sum = &mut y[r / size * columns..][..columns];
             sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
@@ -57,37 +82,36 @@ pub fn column_sums(
     let constants = [
         ("ROWS", rows as f64),
         ("COLUMNS", columns as f64),
-        ("GROUPS", count as f64),
-        ("SPAN", span as f64),
+        ("RANGES", ranges as f64),
+        ("SPAN", dealt.span as f64),
     ];
-    let size = if deep { span } else { 64 };
     plan.push(Step {
         label,
-        kernel: kernel("reduce", entry, &constants, twin),
+        kernel: kernel("reduce", dealt.entry, &constants, twin),
         bindings: vec![(from, x), (to, y)],
-        grid: [groups(width, size), groups(count, 1), 1],
+        grid: [groups(dealt.count, dealt.span), groups(ranges, 1), 1],
         flops: (rows * columns) as u64,
     });
 }
 
-/// Rows which are few enough to be added one by one.
-pub const FEW: usize = 64;
-
-/// Appends the sum of all rows of `x` into `y`. Where there are many rows, it takes two steps on
-/// a GPU, to occupy it, and a workgroup per few columns on a CPU, where each step costs a wake-up.
+/// Appends the sum of all rows of `x` into `y`. A CPU adds 64 one by one, since to meet costs it more.
+/// A GPU waits for memory in each round, so that an invocation there adds 8 at most; where a workgroup
+/// would need more than 32 rounds, there are several, and what they find is added in another step.
 pub fn sum_rows(plan: &mut Plan, label: &str, x: SlotId, rows: usize, y: SlotId) {
-    if rows <= FEW {
-        return column_sums(plan, label.into(), x, rows, Parts::Groups(1), y);
+    let software = plan.caps.software;
+    if rows <= if software { 64 } else { 8 } {
+        return column_sums(plan, label.into(), (x, rows), 1, By::One, y);
     }
-    if plan.caps.software {
-        return column_sums(plan, label.into(), x, rows, Parts::Workgroup, y);
-    }
-    // About as many groups as rows in each, so that neither sum is long.
-    let parts = rows.isqrt().min(256);
     let columns = plan[x].len() / rows;
+    let at_once = GROUP_SIZE / columns_of(&plan.caps, columns, By::Workgroup).span;
+    if software || rows <= 32 * at_once {
+        return column_sums(plan, label.into(), (x, rows), 1, By::Workgroup, y);
+    }
+    // About as many ranges as rows in each, so that neither sum is long.
+    let ranges = rows.isqrt().min(1024);
     let name = format!("{}.partials", plan[y].name);
-    let partials = plan.slot(name, &[parts, columns], Role::Activation);
-    let grouped = format!("{label} (groups)");
-    column_sums(plan, grouped, x, rows, Parts::Groups(parts), partials);
-    column_sums(plan, label.into(), partials, parts, Parts::Groups(1), y);
+    let partials = plan.slot(name, &[ranges, columns], Role::Activation);
+    let first = format!("{label} (ranges)");
+    column_sums(plan, first, (x, rows), ranges, By::Workgroup, partials);
+    column_sums(plan, label.into(), (partials, ranges), 1, By::Workgroup, y);
 }

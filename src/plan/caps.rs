@@ -26,10 +26,11 @@ pub struct Caps {
     pub max_binding_bytes: u64,
     /// Convolution variant that is pinned, if any.
     pub pinned: Option<Variant>,
-    /// Size of the tiles of kernels that come in several. On a CPU large ones pay where it has 32
+    /// Largest size of the tiles of kernels that come in several. On a CPU large ones pay where it has 32
     /// vector registers, and cost where it has 16.
     pub tiles: Tiles,
-    /// Workgroups that a weight gradient is cut into sums to make, where its own are fewer.
+    /// Workgroups that a weight gradient is cut into sums to make, where its own are fewer. Tiles in
+    /// workgroup memory are smaller where a quarter as many would not come together.
     pub groups: usize,
 }
 
@@ -73,14 +74,14 @@ impl Caps {
 }
 
 /// How much a tile holds: more needs fewer loads, and leaves less to run side by side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tiles {
-    /// 32 × 32 in workgroup memory; 16 channels and a quad at a time by broadcast.
+    /// 32 × 32 in workgroup memory, whose terms four slices of a workgroup share; 16 channels and a quad at a time by broadcast.
     Small,
-    /// 64 × 32; 16 channels and two quads at a time.
+    /// 64 × 32, by two slices; 16 channels and two quads at a time.
     Medium,
-    /// 64 × 64; 32 channels and two quads at a time.
+    /// 64 × 64, by one; 32 channels and two quads at a time.
     Large,
 }
 

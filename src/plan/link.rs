@@ -1,9 +1,10 @@
 //! One shader out of several: that of a bundle ([`Plan::bundles`](super::Plan::bundles)).
 //!
 //! Each part is a module as it stands, with three changes. Its constants are set. Its names begin
-//! with the number of the part, but for buffers that several parts read, which are bound once. And
-//! its entry points are functions, which a new entry point calls: the first workgroups for the
-//! first part, the next for the second, and so on.
+//! with the number of the part, but for what is there once: buffers that several parts read, and
+//! memory of the workgroup, of which parts that run in different workgroups share what has the same
+//! name. And its entry points are functions, which a new entry point calls: the first workgroups for
+//! the first part, the next for the second, and so on.
 
 use std::collections::{HashMap, HashSet};
 
@@ -54,19 +55,33 @@ pub(super) fn fits(parts: &[Part], caps: &Caps) -> bool {
     let fits_workgroup = |part: &Part| {
         let [x, y, z] = part.entry.workgroup;
         // Several small workgroups can stand side by side in a large one if they need not meet.
-        let can_stand = x == size || size.is_multiple_of(x) && part.entry.workgroup_bytes == 0;
+        let can_stand = x == size || size.is_multiple_of(x) && part.entry.memory.is_empty();
         let mut parameters = part.entry.parameters.iter();
         let known = parameters.all(|p| argument(*p, "", "", 0).is_some());
         // Subgroups must be as they are written, from a workgroup's first invocation on.
         known && can_stand && y * z == 1 && !part.entry.subgroups
     };
-    let bytes: u32 = parts.iter().map(|part| part.entry.workgroup_bytes).sum();
+    let bytes: u32 = memory(parts).values().map(|(_, bytes)| bytes).sum();
     let shared = shared(parts);
     let textures = shared.iter().filter(|(binding, _)| binding.texels).count();
     parts.iter().all(fits_workgroup)
         && bytes <= MOST_WORKGROUP_BYTES
         && textures <= MOST_TEXTURES
         && shared.len() - textures <= caps.max_buffers
+}
+
+/// The workgroup's memory by name: which part has most of it, and how many bytes.
+fn memory<'p>(parts: &[Part<'p>]) -> HashMap<&'p str, (usize, u32)> {
+    let mut memory = HashMap::new();
+    for (number, part) in parts.iter().enumerate() {
+        for (name, bytes) in &part.entry.memory {
+            let most = memory.entry(name.as_str()).or_insert((number, *bytes));
+            if most.1 < *bytes {
+                *most = (number, *bytes);
+            }
+        }
+    }
+    memory
 }
 
 /// What the parts bind, each slot once for each way of seeing it.
@@ -131,6 +146,7 @@ fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
     let bindings: Vec<_> = (0..).zip(shared(parts)).map(numbered).collect();
     let mut linker = Linker {
         text: String::new(),
+        memory: memory(parts),
         declared: HashSet::new(),
         unused: bindings.len() as u32,
     };
@@ -145,7 +161,7 @@ fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
             same.map(|(b, _)| (binding.name.as_str(), b.number))
         };
         let numbers = part.bindings().filter_map(shared_number).collect();
-        linker.add(part.step, &prefix, &numbers, mistakes);
+        linker.add((number, part.step), &prefix, &numbers, mistakes);
         let (call, own) = call(part, &prefix, size);
         calls.push_str(&call);
         groups += own;
@@ -220,20 +236,22 @@ fn argument(builtin: BuiltIn, grid: &str, lane: &str, size: u32) -> Option<Strin
     })
 }
 
-struct Linker {
+struct Linker<'p> {
     text: String,
+    /// Which part declares what of the workgroup's memory.
+    memory: HashMap<&'p str, (usize, u32)>,
     /// Names of the variables that are.
     declared: HashSet<String>,
     /// Binding number of the next buffer that is declared and not used.
     unused: u32,
 }
 
-impl Linker {
+impl Linker<'_> {
     /// Adds the module of a step, whose used buffers have these binding numbers. A number that an
     /// earlier part declared names that part's buffer.
     fn add(
         &mut self,
-        step: &Step,
+        (part, step): (usize, &Step),
         prefix: &str,
         numbers: &HashMap<&str, u32>,
         mistakes: &[Mistake],
@@ -246,19 +264,21 @@ impl Linker {
             let Some((_, name)) = item.declares() else {
                 continue;
             };
-            let shared = numbers.get(name).map(|number| format!("buffer_{number}"));
+            let buffer = numbers.get(name).map(|number| format!("buffer_{number}"));
+            let memory = || item.is_memory().then(|| format!("shared_{name}"));
+            let shared = buffer.or_else(memory);
             names.insert(name, shared.unwrap_or_else(|| format!("{prefix}{name}")));
         }
         self.text += &format!("\n// {prefix} {}: {:?}\n", step.label, step.kernel);
         for item in &items {
-            self.item(item, &step.kernel, numbers, &names);
+            self.item(item, (part, &step.kernel), numbers, &names);
         }
     }
 
     fn item(
         &mut self,
         item: &Item,
-        kernel: &Kernel,
+        (part, kernel): (usize, &Kernel),
         numbers: &HashMap<&str, u32>,
         names: &HashMap<&str, String>,
     ) {
@@ -286,6 +306,13 @@ impl Linker {
                 // Another part may have declared it.
                 if self.declared.insert(names[name].clone()) {
                     self.text += &format!("@group(0) @binding({number}) {renamed}");
+                }
+            }
+            Some(("var", name)) if item.is_memory() => {
+                // Where no part uses it, the first declares it.
+                let mine = self.memory.get(name).is_none_or(|(most, _)| *most == part);
+                if mine && self.declared.insert(names[name].clone()) {
+                    self.text += &renamed;
                 }
             }
             _ => self.text += &renamed,
@@ -361,6 +388,11 @@ impl<'t> Item<'t> {
     /// A buffer or a texture.
     fn is_bound(&self) -> bool {
         self.tokens[..self.start()].contains(&"binding")
+    }
+
+    /// Memory of a workgroup.
+    fn is_memory(&self) -> bool {
+        self.tokens[self.start()..].starts_with(&["var", "<", "workgroup", ">"])
     }
 
     /// The comments before its declaration.

@@ -245,8 +245,9 @@ pub struct Entry {
     pub workgroup: [u32; 3],
     /// Uses the adapter's subgroup operations.
     pub subgroups: bool,
-    /// Bytes of workgroup memory used; where there are none, its invocations do not meet.
-    pub workgroup_bytes: u32,
+    /// Variables of workgroup memory used, and their bytes; where there are none, its invocations do not
+    /// meet.
+    pub memory: Vec<(String, u32)>,
     /// What it wants to know of its place in the grid, in the order of its parameters.
     pub parameters: Vec<naga::BuiltIn>,
     /// Storage buffers used, by binding number.
@@ -324,9 +325,10 @@ fn reflect_all() -> Result<Entries, String> {
             let workgroup = module.global_variables.iter().filter(|(handle, variable)| {
                 variable.space == naga::AddressSpace::WorkGroup && !usage[*handle].is_empty()
             });
-            let size = |variable: &naga::GlobalVariable| {
-                module.types[variable.ty].inner.size(module.to_ctx())
-            };
+            let memory = workgroup.filter_map(|(_, variable)| {
+                let bytes = module.types[variable.ty].inner.size(module.to_ctx());
+                Some((variable.name.clone()?, bytes))
+            });
             let parameter = |argument: &naga::FunctionArgument| match argument.binding {
                 Some(naga::Binding::BuiltIn(builtin)) => Some(builtin),
                 _ => None,
@@ -334,7 +336,7 @@ fn reflect_all() -> Result<Entries, String> {
             let entry = Entry {
                 workgroup: point.workgroup_size,
                 subgroups: source.subgroups,
-                workgroup_bytes: workgroup.map(|(_, variable)| size(variable)).sum(),
+                memory: memory.collect(),
                 parameters: point
                     .function
                     .arguments

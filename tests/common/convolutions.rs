@@ -24,6 +24,8 @@ pub fn caps(base: &Caps, variant: Variant, texels: bool, tiles: Tiles, software:
         software: software || variant == Variant::Broadcast,
         tiles,
         pinned: Some(variant),
+        // Tiles are of the size asked for, however few they are.
+        groups: 4,
         ..base.clone()
     }
 }
@@ -120,9 +122,10 @@ pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
 /// All kernels of the plan are of that variant, but that a tile takes the gradient of a transposed
 /// layer whose taps do not meet all pixels of its output.
 pub fn assert_variant(plan: &Plan, variant: Variant, texels: bool, shape: Shape) {
-    let mut wanted = vec![conv::module(&plan.caps, variant, texels)];
+    let module = |variant| conv::module(variant, texels, plan.caps.tiles);
+    let mut wanted = vec![module(variant)];
     if variant == Variant::Broadcast && shape.5 == Padding::Valid {
-        wanted.push(conv::module(&plan.caps, Variant::Tile, texels));
+        wanted.push(module(Variant::Tile));
     }
     let found = plan.variants();
     assert_eq!(found[0], wanted[0], "{shape:?}");

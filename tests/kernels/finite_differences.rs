@@ -137,10 +137,12 @@ fn software(texels: bool, pinned: Option<Variant>) -> Caps {
     }
 }
 
-/// A GPU whose kernels have tiles of that size.
-fn tiles(tiles: Tiles) -> Caps {
+/// A GPU whose kernels have tiles of that size, however few, and read from textures or not.
+fn tiles(tiles: Tiles, texels: bool) -> Caps {
     Caps {
         tiles,
+        texels,
+        groups: 4,
         ..Caps::gpu()
     }
 }
@@ -152,16 +154,18 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
         for caps in [
             Caps::portable(),
             Caps::gpu(),
-            tiles(Tiles::Small),
-            tiles(Tiles::Large),
+            tiles(Tiles::Small, false),
+            tiles(Tiles::Medium, true),
+            tiles(Tiles::Large, false),
             software(false, None),
             software(true, None),
             software(false, Some(Variant::Tile)),
             software(true, Some(Variant::Tile)),
             software(false, Some(Variant::Plain)),
         ] {
-            // Four images make a row of quads, which thin kernels want of a dense layer.
-            let batch = if caps.software { 4 } else { 3 };
+            // Four images make a row of quads, which thin kernels want of a dense layer; more make sums
+            // on GPUs.
+            let batch = if caps.software { 4 } else { 12 };
             used.extend(check(&model, batch, &caps));
         }
     }

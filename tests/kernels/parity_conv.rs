@@ -1,7 +1,7 @@
 //! Every convolution kernel against its twin: tests/common/suite/convolutions.rs.
 
 use crate::common::convolutions::{Ending, caps, plan, sizes};
-use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes};
+use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes, software};
 use cvae_gpu::plan::{Caps, Variant, shader};
 
 crate::tests! { convolutions:
@@ -31,7 +31,7 @@ fn the_cases_reach_every_convolution_kernel_with_every_ending() {
             let sizes = sizes(variant).iter();
             for ((i, shape), &tiles) in cases.flat_map(|c| sizes.clone().map(move |s| (c, s))) {
                 let ending = ending(i);
-                let caps = caps(&base, variant, texels, tiles, false);
+                let caps = caps(&base, variant, texels, tiles, software(i));
                 let plan = plan(*shape, caps, ending);
                 plan.check().expect("a sound plan");
                 for step in plan.steps() {

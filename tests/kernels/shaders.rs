@@ -182,6 +182,13 @@ fn models() -> Vec<Model> {
 
 /// One of each kind of adapter there is.
 fn capabilities() -> Vec<Caps> {
+    // However few they are.
+    let tiles = |tiles, texels| Caps {
+        tiles,
+        texels,
+        groups: 4,
+        ..Caps::gpu()
+    };
     let software = |subgroups, texels| Caps {
         subgroup_min: subgroups,
         subgroup_max: subgroups,
@@ -200,14 +207,9 @@ fn capabilities() -> Vec<Caps> {
             ..Caps::portable()
         },
         Caps::gpu(),
-        Caps {
-            tiles: Tiles::Small,
-            ..Caps::gpu()
-        },
-        Caps {
-            tiles: Tiles::Large,
-            ..Caps::gpu()
-        },
+        tiles(Tiles::Small, false),
+        tiles(Tiles::Medium, true),
+        tiles(Tiles::Large, false),
         Caps {
             fuse: false,
             ..Caps::portable()

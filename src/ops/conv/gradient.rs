@@ -1,7 +1,7 @@
 //! Gradients of a layer's weights and bias.
 
-use super::super::{conv_broadcast, kernel, reduce};
-use super::{Call, Conv, Kit, constants, grid, images, module};
+use super::super::{conv_broadcast, conv_thin, conv_workgroup, kernel, reduce};
+use super::{Call, Conv, Kit, constants, grid, images};
 use crate::plan::cpu::Tensors;
 use crate::plan::{Caps, Plan, Role, SlotId, Step, Variant};
 
@@ -30,11 +30,12 @@ pub struct WeightGrad {
 }
 
 /// Into how many partial sums the weight gradient is split: enough to occupy the adapter, but
-/// no sum shorter than 64 positions, no more than 32 MiB of partials, and on a GPU no more than are
-/// added in one step. On a CPU all workgroups of a split run one after the other over the same
-/// images, so these should fit its cache.
+/// no sum of few positions, no more than 32 MiB of partials, and on a GPU no more than 64 of all
+/// weights of a tiled convolution, since each takes to add what it took to store. On a CPU all
+/// workgroups of a split run one after the other over the same images, so these should fit its cache.
 fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
     const CACHE: usize = 512 << 10;
+    const MOST: usize = 64;
     let groups: u32 = grid(caps, variant, spec, batch, Call::WeightGrad(1))
         .iter()
         .product();
@@ -46,18 +47,27 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
     } else {
         1
     };
-    let by_length = (batch * spec.small_pixels()).div_ceil(64);
+    let positions = batch * spec.small_pixels();
+    let is_deep = variant == Variant::Thin && conv_thin::is_deep(caps);
+    let by_length = positions.div_ceil(if is_deep { conv_thin::DEEP } else { 64 });
     let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
-    let by_sum = if caps.software {
+    let by_sum = if caps.software || is_deep {
         usize::MAX
     } else {
-        reduce::FEW
+        MOST
     };
-    by_work
+    let splits = by_work
         .max(by_cache)
         .min(by_length)
         .min(by_memory)
-        .min(by_sum)
+        .min(by_sum);
+    if variant != Variant::Workgroup {
+        return splits;
+    }
+    let whole_rounds = positions
+        .div_ceil(splits)
+        .next_multiple_of(conv_workgroup::ROUND);
+    positions.div_ceil(whole_rounds)
 }
 
 /// Appends the gradients of a layer's weights and bias.
@@ -85,11 +95,15 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
     let channels = plan[of.bias_grad].len();
     let sums = match (kit.variant, of.dy) {
         (Variant::Broadcast, _) => Some(conv_broadcast::sums(&spec, of.dy, splits)),
-        (Variant::Thin, Side::Small) => Some(("weight_grad_sum_small", splits)),
+        (Variant::Thin, Side::Small) => Some((conv_thin::weight_grad(&plan.caps, true), splits)),
         _ => None,
     };
+    let without_sums = match kit.variant {
+        Variant::Thin => conv_thin::weight_grad(&plan.caps, false),
+        _ => "weight_grad",
+    };
     let (entry, summands, rows) = match sums {
-        None => ("weight_grad", dy, plan[dy].len() / channels),
+        None => (without_sums, dy, plan[dy].len() / channels),
         Some((entry, 1)) => (entry, of.bias_grad, 1),
         Some((entry, rows)) => {
             let name = format!("{layer}.db");
@@ -132,7 +146,7 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
     plan.push(Step {
         label,
         kernel: kernel(
-            module(&plan.caps, kit.variant, kit.texels),
+            kit.module(&plan.caps, &spec, batch, call),
             entry,
             &constants,
             twin,
