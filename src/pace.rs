@@ -5,8 +5,14 @@ use std::time::{Duration, Instant};
 use crate::ops::elbo::RING;
 use crate::plan::Caps;
 
-/// Most steps in one submission; the metrics ring holds the steps of two.
-const MOST_STEPS: usize = RING / 2;
+/// Most steps in one submission. On a fast GPU they take some 10 ms, beside which the gap between two
+/// submissions is nothing; more would only keep it waiting for the first to be encoded.
+pub(crate) const MOST_STEPS: usize = 128;
+
+const _: () = assert!(
+    2 * MOST_STEPS <= RING,
+    "the metrics ring holds the steps of two submissions"
+);
 
 /// How many steps the next submission carries: as many as fit its time.
 pub(crate) struct Pace {
@@ -44,8 +50,10 @@ impl Pace {
     /// Takes note that a step took so long.
     fn learn(&mut self, seconds: f64) {
         let known = self.seconds_per_step.get_or_insert(seconds);
-        // The first steps carry the compilation of their shaders; later ones come down to the pace.
-        *known = known.min(seconds).max(1e-6);
+        // The first steps carry the compilation of their shaders, which is soon forgotten. A submission
+        // may also seem to take no time at all, if the host was late to see that the one before it had
+        // ended: that must not count for more than it is worth.
+        *known = (0.25 * *known + 0.75 * seconds).max(1e-6);
         let fitting = (self.budget.as_secs_f64() / *known) as usize;
         self.steps = fitting.min(4 * self.steps).clamp(1, MOST_STEPS);
     }
@@ -71,17 +79,24 @@ mod tests {
 
     #[test]
     fn submissions_grow_to_their_time_and_no_further() {
-        assert_eq!(submissions(false, &[1e-3; 6]), [4, 16, 64, 250, 250, 250]);
+        assert_eq!(submissions(false, &[1e-3; 6]), [4, 16, 64, 128, 128, 128]);
         assert_eq!(submissions(true, &[0.05; 5]), [4, 16, 20, 20, 20]);
     }
 
     #[test]
-    fn fast_steps_are_bounded_by_the_metrics_ring() {
+    fn fast_steps_are_bounded_by_their_number() {
         assert_eq!(submissions(false, &[1e-9; 6])[5], MOST_STEPS);
     }
 
     #[test]
     fn compiling_shaders_in_the_first_step_is_forgotten() {
-        assert_eq!(submissions(true, &[9.0, 0.1, 0.1, 0.1]), [1, 4, 10, 10]);
+        let seconds = [9.0, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1];
+        assert_eq!(submissions(true, &seconds), [1, 1, 1, 4, 7, 9, 9]);
+    }
+
+    #[test]
+    fn a_submission_that_seems_to_take_no_time_does_not_set_the_pace() {
+        let seconds = [0.1, 0.1, 0.1, 0.0, 0.1, 0.1, 0.1];
+        assert_eq!(submissions(true, &seconds), [4, 10, 10, 40, 12, 10, 10]);
     }
 }

@@ -9,6 +9,7 @@ use crate::ops::adam::Adam;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
+use crate::pace;
 use crate::params;
 use crate::plan::{Bundle, Caps, Plan};
 use crate::rng::Stream;
@@ -17,8 +18,8 @@ use crate::rng::Stream;
 const WARM_UP: Duration = Duration::from_millis(300);
 /// About how long a repeat takes.
 const REPEAT: Duration = Duration::from_secs(1);
-/// Most steps of a submission, and of a repeat whose length is not given.
-const MOST_STEPS: usize = 1000;
+/// Most steps of a repeat whose length is not given.
+const MOST_STEPS: usize = 10_000;
 
 /// A plan's time.
 #[derive(Clone, Copy, Debug)]
@@ -142,10 +143,10 @@ impl<'g> Rig<'g> {
         (REPEAT.as_secs_f64() / self.seconds_per_step).clamp(2.0, MOST_STEPS as f64) as usize
     }
 
-    /// Steps that fit a submission's time.
+    /// Steps that fit a submission's time, as training deals them out.
     fn most(&self) -> usize {
         let time = self.gpu.caps().submission_time().as_secs_f64();
-        (time / self.seconds_per_step).clamp(1.0, MOST_STEPS as f64) as usize
+        (time / self.seconds_per_step).clamp(1.0, pace::MOST_STEPS as f64) as usize
     }
 
     /// Times `steps` steps.
