@@ -84,8 +84,14 @@ fn share(lane: u32, terms: Terms) {
     workgroupBarrier();
 }
 
-fn outer(column: vec4<f32>, row: vec4<f32>) -> mat4x4<f32> {
-    return mat4x4(column * row.x, column * row.y, column * row.z, column * row.w);
+// m + column · row. Said as a fused operation, it does not depend on a driver's taste whether it is one.
+fn add_outer(m: mat4x4<f32>, column: vec4<f32>, row: vec4<f32>) -> mat4x4<f32> {
+    return mat4x4(
+        fma(column, vec4(row.x), m[0]),
+        fma(column, vec4(row.y), m[1]),
+        fma(column, vec4(row.z), m[2]),
+        fma(column, vec4(row.w), m[3]),
+    );
 }
 
 // The terms of the invocation's slice.
@@ -95,8 +101,8 @@ fn multiply(lane: u32, sums: Sums) -> Sums {
     var row = first * ROWS + row_of(lane);
     var column = COLUMNS_AT + first * COLUMNS + first_column_of(lane);
     for (var term = 0u; term < OWN_TERMS; term++) {
-        s.m0 += outer(quads[column], quads[row]);
-        s.m1 += outer(quads[column + 1u], quads[row]);
+        s.m0 = add_outer(s.m0, quads[column], quads[row]);
+        s.m1 = add_outer(s.m1, quads[column + 1u], quads[row]);
         row += ROWS;
         column += COLUMNS;
     }

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 pub use compare::{CompareError, Comparison, Past, Ratio};
 pub use peak::Peaks;
-pub use report::{Figures, KernelRow, Report};
+pub use report::{Figures, KernelRow, Report, TOGETHER};
 pub use rig::{Rig, Run};
 pub use tune::{Candidate, Search, tune};
 pub use tuned::{Setting, Tuned};

@@ -103,6 +103,9 @@ impl Figures {
     }
 }
 
+/// What stands between the names of steps that share a dispatch.
+pub const TOGETHER: &str = " + ";
+
 /// One dispatch of the step.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelRow {
@@ -134,7 +137,7 @@ pub(super) fn rows(plan: &Plan, bundles: &[Bundle], ms: &[f64], peaks: Peaks) ->
         let steps: Vec<&Step> = bundle.iter().map(|&step| &plan.steps()[step]).collect();
         let named = |name: fn(&Step) -> String| {
             let names: Vec<String> = steps.iter().map(|step| name(step)).collect();
-            names.join(" + ")
+            names.join(TOGETHER)
         };
         let gflops = per_ms(steps.iter().map(|step| step.flops).sum(), ms);
         let gbps = per_ms(steps.iter().map(|step| plan.step_bytes(step)).sum(), ms);

@@ -24,8 +24,12 @@ pub fn caps(base: &Caps, variant: Variant, texels: bool, tiles: Tiles, software:
         software: software || variant == Variant::Broadcast,
         tiles,
         pinned: Some(variant),
-        // Tiles are of the size asked for, however few they are.
-        groups: 4,
+        // Its tiles are then of the size asked for, however few they are.
+        groups: if variant == Variant::Workgroup {
+            4
+        } else {
+            base.groups
+        },
         ..base.clone()
     }
 }

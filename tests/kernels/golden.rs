@@ -5,6 +5,7 @@ use cvae_gpu::check::run::on_twins;
 
 crate::tests! { golden:
     p1_holds_on_the_adapter,
+    p1_holds_as_gpus_run_it,
     p2_holds_on_the_adapter,
     p3_holds_on_the_adapter,
 }

@@ -1,6 +1,6 @@
 //! A report as people read it, and what there is to say against it.
 
-use cvae_gpu::bench::{Candidate, Comparison, Figures, KernelRow, Report, Search};
+use cvae_gpu::bench::{Candidate, Comparison, Figures, KernelRow, Report, Search, TOGETHER};
 use cvae_gpu::plan::Tuning;
 
 use crate::cli::{print, print_table};
@@ -79,23 +79,30 @@ fn tuning(found: &Search) -> anyhow::Result<()> {
 
 fn kernels(rows: &[KernelRow], figures: &Figures) -> anyhow::Result<()> {
     print("")?;
-    let cells = rows.iter().map(|row| {
-        vec![
+    // Steps that share a dispatch stand below each other, beside its figures.
+    let cells = rows.iter().flat_map(|row| {
+        let figures = [
             format!("{:.3}", row.ms),
             format!("{:.1}", 100.0 * row.share),
             format!("{:.2}", row.gflops),
             format!("{:.2}", row.gbps),
             format!("{:.0} %", 100.0 * row.of_peak),
-            row.name.clone(),
-            row.entry.clone(),
-        ]
+        ];
+        let blank = figures.each_ref().map(|_| String::new());
+        let steps = row.name.split(TOGETHER).zip(row.entry.split(TOGETHER));
+        std::iter::once(figures)
+            .chain(std::iter::repeat(blank))
+            .zip(steps)
+            .map(|(figures, (step, kernel))| {
+                [&figures[..], &[step.to_owned(), kernel.to_owned()]].concat()
+            })
     });
     let header = ["ms", "%", "GFLOP/s", "GB/s", "of peak", "step", "kernel"];
     print_table(&header, &cells.collect::<Vec<_>>())?;
     let sum: f64 = rows.iter().map(|row| row.ms).sum();
     let share = 100.0 * sum / figures.ms_per_step;
     Ok(print(&format!(
-        "{sum:.3} ms in {} kernels, {share:.1} % of the step",
+        "{sum:.3} ms in {} dispatches, {share:.1} % of the step",
         rows.len()
     ))?)
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::common::report::Report;
+use crate::common::suite::step::as_gpus;
 use cvae_gpu::check::{Case, Grade, Outcome, judge, run};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::plan::{Caps, Plan};
@@ -38,6 +39,11 @@ pub fn on_adapter(gpu: &Gpu, caps: &Caps, edit: impl Fn(&mut Plan), case: &Case)
 
 pub fn p1_holds_on_the_adapter(gpu: &Gpu) {
     check("p1", |case| on_adapter(gpu, gpu.caps(), |_| (), case));
+}
+
+// Fused, bundled and in tiles of workgroup memory, which a software adapter would not choose.
+pub fn p1_holds_as_gpus_run_it(gpu: &Gpu) {
+    check("p1", |case| on_adapter(gpu, &as_gpus(gpu), |_| (), case));
 }
 
 pub fn p2_holds_on_the_adapter(gpu: &Gpu) {
