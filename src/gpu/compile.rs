@@ -1,6 +1,8 @@
 //! Turns a plan into pipelines and bind groups, ready to be replayed.
 
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 
 use super::context::{Gpu, lock};
 use super::error::GpuError;
@@ -75,15 +77,29 @@ impl Replay {
         Self::of(gpu, plan, memory, &alone)
     }
 
+    /// Drivers of GPUs compile a kernel for as long as a second, on the thread that asks, so many ask.
     fn of(gpu: &Gpu, plan: &Plan, memory: &Memory, bundles: &[Bundle]) -> Result<Replay, GpuError> {
         let copies = plan.copies(bundles)?;
-        let dispatches = bundles
-            .iter()
-            .zip(&copies)
-            .map(|(bundle, copies)| dispatch(gpu, plan, memory, bundle, copies))
-            .collect::<Result<_, _>>()?;
+        let all: Vec<_> = bundles.iter().zip(&copies).collect();
+        let make = |part: &[(&Bundle, &Vec<SlotId>)]| -> Result<Vec<Dispatch>, GpuError> {
+            let made = part
+                .iter()
+                .map(|(bundle, copies)| dispatch(gpu, plan, memory, bundle, copies));
+            made.collect()
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let parts = all.chunks(all.len().div_ceil(threads).max(1));
+        let made = thread::scope(|scope| {
+            let making: Vec<_> = parts.map(|part| scope.spawn(|| make(part))).collect();
+            let made = making.into_iter().map(|thread| thread.join());
+            made.collect::<thread::Result<Vec<_>>>()
+        });
+        let made = made.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        let parts: Vec<Vec<Dispatch>> = made.into_iter().collect::<Result<_, _>>()?;
         gpu.check()?;
-        Ok(Replay { dispatches })
+        Ok(Replay {
+            dispatches: parts.into_iter().flatten().collect(),
+        })
     }
 
     /// One workgroup of one bundle of `plan`.

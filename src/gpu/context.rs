@@ -351,6 +351,10 @@ impl Gpu {
             max_buffer_size: offered.max_buffer_size,
             max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
             max_texture_dimension_2d: offered.max_texture_dimension_2d,
+            // WebGPU's, which the defaults for old adapters miss by 32 bytes.
+            max_compute_workgroup_storage_size: offered
+                .max_compute_workgroup_storage_size
+                .min(16 << 10),
             ..wgpu::Limits::downlevel_defaults().using_alignment(offered.clone())
         };
         let (buffers, of_any_kind) = (
