@@ -115,3 +115,16 @@ fn column_sums_texels_deep(
         y4[group.y * columns + column] = total;
     }
 }
+
+// The sum of one long column, of which a quad holds four rows.
+@compute @workgroup_size(GROUP_SIZE)
+fn total_deep(@builtin(local_invocation_index) lane: u32) {
+    var sum = vec4(0.0);
+    for (var r = lane; r < ROWS; r += GROUP_SIZE) {
+        sum += x4[r];
+    }
+    let total = sum_over_workgroup(sum, lane);
+    if lane == 0u {
+        y[0] = (total.x + total.y) + (total.z + total.w);
+    }
+}

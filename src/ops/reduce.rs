@@ -103,15 +103,52 @@ pub fn sum_rows(plan: &mut Plan, label: &str, x: SlotId, rows: usize, y: SlotId)
         return column_sums(plan, label.into(), (x, rows), 1, By::One, y);
     }
     let columns = plan[x].len() / rows;
+    // Of one column four rows make a quad, and a sum of four columns is all but its sum.
+    if columns == 1 && rows.is_multiple_of(4) {
+        let quads = rows / 4;
+        let (from, quads) = if software || quads <= 32 * GROUP_SIZE {
+            (x, quads)
+        } else {
+            let partials = ranges_of(plan, label, (x, quads), y);
+            (partials, plan[partials].len() / 4)
+        };
+        return total(plan, label.into(), (from, quads), y);
+    }
     let at_once = GROUP_SIZE / columns_of(&plan.caps, columns, By::Workgroup).span;
     if software || rows <= 32 * at_once {
         return column_sums(plan, label.into(), (x, rows), 1, By::Workgroup, y);
     }
-    // About as many ranges as rows in each, so that neither sum is long.
+    let partials = ranges_of(plan, label, (x, rows), y);
+    let ranges = plan[partials].len() / columns;
+    column_sums(plan, label.into(), (partials, ranges), 1, By::Workgroup, y);
+}
+
+/// Appends the first of two steps to `y`: sums of about as many ranges as there are rows in each, so that
+/// neither step is long. Gives their slot, `[ranges, columns]`.
+fn ranges_of(plan: &mut Plan, label: &str, (x, rows): (SlotId, usize), y: SlotId) -> SlotId {
     let ranges = rows.isqrt().min(1024);
+    let columns = plan[x].len() / rows;
     let name = format!("{}.partials", plan[y].name);
     let partials = plan.slot(name, &[ranges, columns], Role::Activation);
-    let first = format!("{label} (ranges)");
-    column_sums(plan, first, (x, rows), ranges, By::Workgroup, partials);
-    column_sums(plan, label.into(), (partials, ranges), 1, By::Workgroup, y);
+    let label = format!("{label} (ranges)");
+    column_sums(plan, label, (x, rows), ranges, By::Workgroup, partials);
+    partials
+}
+
+/// Appends `y [1]`, the sum of all values of `x [rows, 4]`.
+fn total(plan: &mut Plan, label: String, (x, rows): (SlotId, usize), y: SlotId) {
+    let twin = |t: &Tensors| t.floats_mut("y")[0] = t.floats("x4").iter().sum();
+    let constants = [
+        ("ROWS", rows as f64),
+        ("COLUMNS", 4.0),
+        ("RANGES", 1.0),
+        ("SPAN", 1.0),
+    ];
+    plan.push(Step {
+        label,
+        kernel: kernel("reduce", "total_deep", &constants, twin),
+        bindings: vec![("x4", x), ("y", y)],
+        grid: [1; 3],
+        flops: 4 * rows as u64,
+    });
 }
