@@ -22,8 +22,8 @@ pub fn tiles(caps: &Caps, spec: &Conv, batch: usize, call: Call) -> Tiles {
     match call {
         Call::WeightGrad(_) => caps.tiles,
         Call::Correlate | Call::Adjoint => {
-            let no_larger = Tiles::ALL.into_iter().rev().filter(|t| *t <= caps.tiles);
-            no_larger.into_iter().find(occupies).unwrap_or(Tiles::Small)
+            let mut no_larger = Tiles::ALL.into_iter().rev().filter(|t| *t <= caps.tiles);
+            no_larger.find(occupies).unwrap_or(Tiles::Small)
         }
     }
 }
@@ -67,6 +67,34 @@ pub fn grid(tiles: Tiles, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
                 groups(rows, tile_rows),
                 groups(splits, 1),
             ]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::conv::Padding;
+
+    // The tutorial's second transposed layer, whose gradient has 6272 pixels of 64 channels at batch 32.
+    #[test]
+    fn tiles_are_as_large_as_leaves_enough_of_them() {
+        let spec = Conv::new([28, 28, 32], 64, 3, 2, Padding::Same);
+        let large = Caps {
+            tiles: Tiles::Large,
+            ..Caps::gpu()
+        };
+        for (batch, caps, call, expected) in [
+            (32, &Caps::gpu(), Call::Correlate, Tiles::Small),
+            (32, &Caps::gpu(), Call::Adjoint, Tiles::Medium),
+            (64, &Caps::gpu(), Call::Correlate, Tiles::Medium),
+            (64, &large, Call::Correlate, Tiles::Medium),
+            (128, &large, Call::Correlate, Tiles::Large),
+            (128, &Caps::gpu(), Call::Correlate, Tiles::Medium),
+            (1, &large, Call::WeightGrad(4), Tiles::Large),
+        ] {
+            let found = tiles(caps, &spec, batch, call);
+            assert_eq!(found, expected, "batch {batch}, {call:?}, {:?}", caps.tiles);
         }
     }
 }
