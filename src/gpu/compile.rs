@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use super::context::{Gpu, lock};
+use super::context::{Backend, Gpu, lock};
 use super::error::GpuError;
 use super::memory::{Memory, Refresh};
 use crate::plan::link::{self, Shader};
@@ -87,7 +87,11 @@ impl Replay {
                 .map(|(bundle, copies)| dispatch(gpu, plan, memory, bundle, copies));
             made.collect()
         };
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = match gpu.adapter.backend {
+            // All of OpenGL is behind one lock, for which nobody waits longer than some seconds.
+            Backend::Gl => 1,
+            _ => thread::available_parallelism().map_or(1, NonZero::get),
+        };
         let parts = all.chunks(all.len().div_ceil(threads).max(1));
         let made = thread::scope(|scope| {
             let making: Vec<_> = parts.map(|part| scope.spawn(|| make(part))).collect();
