@@ -121,17 +121,22 @@ def compare(program, python, batch, steps, repeats, options=()):
     finally:
         for peer in peers:
             peer.end()
+    peaks = rows[0]["peak_gflops"]
+    if min(peaks) < 0.8 * max(peaks):
+        say(f"warning: the adapter's peak was {min(peaks):.0f} to {max(peaks):.0f} GFLOP/s, as if something else "
+            "used the machine: ratios are of its slow minutes, too")
     return {"batch": batch, "steps": steps, "repeats": repeats, "rows": rows, "missing": missing,
             "failed": failures}
 
 
 def measure(bench, peers, repeats, failures):
     """Rows of the table, ours first."""
-    ours, times = None, {}
+    ours, times, peaks = None, {}, []
     for repeat in range(1, repeats + 1):
         say(f"repeat {repeat} of {repeats}: {OURS}")
         ours = bench()
         times.setdefault((OURS, "bench"), []).append(ours["ms_per_step"])
+        peaks.append(ours["peak_gflops"])
         for peer in list(peers):
             for variant in peer.about["variants"]:
                 say(f"repeat {repeat} of {repeats}: {peer.name} {variant}")
@@ -155,6 +160,7 @@ def measure(bench, peers, repeats, failures):
                      "ms_per_step": statistics.median(ms), "ms_min": min(ms), "ms_max": max(ms)})
     for row in rows:
         row["ratio"] = row["ms_per_step"] / rows[0]["ms_per_step"]
+    rows[0]["peak_gflops"] = peaks
     return rows
 
 
