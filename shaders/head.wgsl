@@ -29,7 +29,7 @@ const LANES = 256u;
 var<workgroup> shares: array<f32, 2048>;  // of logits from PAD_Y rows above the band on, [values, TEAM]
 var<workgroup> slopes: array<f32, 2048>;  // dlogits of the same; 0 outside the image
 
-// What quads s4, s4 + TEAM.. of h give to a logit. Neighbours read neighbouring quads of one pixel.
+// What quads first, first + TEAM.. of h give to a logit. Neighbours read neighbouring quads of one pixel.
 fn share_of_logit(n: u32, y: u32, x: u32, c: u32, first: u32) -> f32 {
     var sum = vec4(0.0);
     for (var a = 0u; a < KERNEL; a++) {
