@@ -162,13 +162,23 @@ fn kind(device: wgpu::DeviceType) -> &'static str {
 /// Most storage buffers that a dispatch is given, where the adapter has more.
 const MOST_BUFFERS: usize = 32;
 
-/// Whether this processor, which a software adapter computes on, has 32 vector registers.
-fn many_registers() -> bool {
+/// Tiles for this processor, which a software adapter computes on: no small ones where it has 32 vector
+/// registers. The 4 500 instructions of a large one's loop outgrow the cache that AMD's keep decoded
+/// instructions in, which costs them a fifth. Intel's have a smaller one, and gain by fewer ends of loops
+/// (docs/performance.md). Of the two AMD's alone know SSE4a.
+fn tiles_of_processor() -> Tiles {
     #[cfg(target_arch = "x86_64")]
-    let many = is_x86_feature_detected!("avx512vl");
+    let (many_registers, amd) = (
+        is_x86_feature_detected!("avx512vl"),
+        is_x86_feature_detected!("sse4a"),
+    );
     #[cfg(not(target_arch = "x86_64"))]
-    let many = cfg!(target_arch = "aarch64");
-    many
+    let (many_registers, amd) = (cfg!(target_arch = "aarch64"), false);
+    match (many_registers, amd) {
+        (false, _) => Tiles::Small,
+        (true, true) => Tiles::Medium,
+        (true, false) => Tiles::Large,
+    }
 }
 
 /// Adapters, the best first: discrete before integrated before software, and per kind in the
@@ -221,10 +231,10 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         max_buffers: (buffers as usize).clamp(8, MOST_BUFFERS),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
         pinned: None,
-        tiles: match software {
-            true if many_registers() => Tiles::Large,
-            true => Tiles::Small,
-            false => Tiles::Medium,
+        tiles: if software {
+            tiles_of_processor()
+        } else {
+            Tiles::Medium
         },
         groups: Caps::groups(software),
     });

@@ -11,15 +11,15 @@ pub fn fits(caps: &Caps, spec: &Conv) -> bool {
     caps.subgroup_min >= 8 && wide(spec.big[2]) && wide(spec.small[2])
 }
 
-/// Constants of a call's tiles. They have 32 channels where the adapter likes large ones and tiles
-/// of 16 would leave no fewer idle.
+/// Constants of a call's tiles. They have 32 channels where the adapter has registers for them and
+/// tiles of 16 would leave no fewer idle.
 pub fn constants(caps: &Caps, spec: &Conv, call: Call) -> [(&'static str, f64); 2] {
-    let quads = if caps.tiles == Tiles::Small { 1.0 } else { 2.0 };
+    let quads = if caps.tiles == Tiles::Large { 2.0 } else { 1.0 };
     [("WIDE", flag(is_wide(caps, spec, call))), ("QUADS", quads)]
 }
 
 fn is_wide(caps: &Caps, spec: &Conv, call: Call) -> bool {
-    caps.tiles == Tiles::Large && owned(spec, call).div_ceil(16).is_multiple_of(2)
+    caps.tiles != Tiles::Small && owned(spec, call).div_ceil(16).is_multiple_of(2)
 }
 
 /// The channels that tiles divide among them.

@@ -26,8 +26,9 @@ pub struct Caps {
     pub max_binding_bytes: u64,
     /// Convolution variant that is pinned, if any.
     pub pinned: Option<Variant>,
-    /// Largest size of the tiles of kernels that come in several. On a CPU large ones pay where it has 32
-    /// vector registers, and cost where it has 16.
+    /// Largest size of the tiles of kernels that come in several. On a CPU medium ones pay where it has
+    /// 32 vector registers, and cost where it has 16; large ones pay where it need not keep decoded
+    /// instructions to be fast.
     pub tiles: Tiles,
     /// Workgroups that a weight gradient is cut into sums to make, where its own are fewer. Tiles in
     /// workgroup memory are smaller where a quarter as many would not come together.
@@ -77,9 +78,10 @@ impl Caps {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tiles {
-    /// 32 × 32 in workgroup memory, whose terms four slices of a workgroup share; 16 channels and a quad at a time by broadcast.
+    /// 32 × 32 in workgroup memory, whose terms four slices of a workgroup share; by broadcast, 16
+    /// channels and a quad at a time.
     Small,
-    /// 64 × 32, by two slices; 16 channels and two quads at a time.
+    /// 64 × 32, by two slices; 32 channels and a quad at a time.
     Medium,
     /// 64 × 64, by one; 32 channels and two quads at a time.
     Large,
