@@ -235,18 +235,24 @@ struct Gradient {
     besides: Sums,
 }
 
+// Positions in a quarter of a range. The last quarters may end beyond the last range.
+override QUARTER: u32 = ((BATCH * SMALL_H * SMALL_W + SPLITS - 1u) / SPLITS + 4u * QUADS - 1u)
+    / (4u * QUADS) * QUADS;
+
 // An invocation owns one big quad of one tap against 8 small quads, or 4, over one range of
-// positions. Positions are the same for all lanes, so each of eight lanes finds its own in the images.
+// positions, of which it takes one of each quarter at a time: so each of its loads walks along a row
+// pixel by pixel, and a CPU's caches foresee the next. Positions are the same for all lanes, so each
+// of eight lanes finds its own in the images.
 fn gradient(s4: u32, row: u32, range: vec2<u32>, lane: u32) -> Gradient {
     let tap = row / BIG_QUADS;
     let offset = vec2(tap % KERNEL - PAD_X, tap / KERNEL - PAD_Y);
     let start = FIRST + (offset.y * BIG_W + offset.x) * BIG_QUADS + row % BIG_QUADS;
-    let source = Source(2u * (lane / 4u), s4 + lane % 4u, range.y);
+    let source = Source(2u * QUARTER * (lane / 4u), s4 + lane % 4u, range.y);
     var low = Half();
     var high = Half();
     var besides = Sums();
-    for (var p = range.x; p < range.y; p += 4u * QUADS) {
-        let there = place_of(p + lane, range.y);
+    for (var p = range.x; p < range.x + QUARTER; p += QUADS) {
+        let there = place_of(p + lane / 4u + lane % 4u * QUARTER, range.y);
         let x = mat4x4(
             big_quad(start_at(subgroupBroadcast(there, 0u), offset, start)),
             big_quad(start_at(subgroupBroadcast(there, 1u), offset, start)),
@@ -261,26 +267,26 @@ fn gradient(s4: u32, row: u32, range: vec2<u32>, lane: u32) -> Gradient {
                 big_quad(start_at(subgroupBroadcast(there, 6u), offset, start)),
                 big_quad(start_at(subgroupBroadcast(there, 7u), offset, start)),
             );
-            add_positions(&low, &high, &besides, source, p + 4u, next);
+            add_positions(&low, &high, &besides, source, p + 1u, next);
         }
     }
     return Gradient(Tile(low, high), besides);
 }
 
-// Adds what four positions from p give, which meet the big quads x.
+// Adds what p and the positions a quarter, two and three on give, which meet the big quads x.
 fn add_positions(
     low: ptr<function, Half>, high: ptr<function, Half>, besides: ptr<function, Sums>,
     source: Source, p: u32, x: mat4x4<f32>,
 ) {
     let columns = transpose(x);
     let a = small_at(source, p, 0u);
-    let b = small_at(source, p + 1u, 0u);
+    let b = small_at(source, p + QUARTER, 0u);
     accumulate(low, a, b, columns);
     (*besides).big += (x[0] + x[1]) + (x[2] + x[3]);
     (*besides).low += a + b;
     if WIDE {
         let c = small_at(source, p, 4u);
-        let d = small_at(source, p + 1u, 4u);
+        let d = small_at(source, p + QUARTER, 4u);
         accumulate(high, c, d, columns);
         (*besides).high += c + d;
     }
@@ -319,7 +325,7 @@ fn weight_grad_sum_big(
 }
 
 // The gradient, and two sums of the small image, where that is the gradient of the output: of the
-// first two of every four positions, and of the others.
+// first two quarters of positions, and of the others.
 @compute @workgroup_size(8)
 fn weight_grad_sum_small(
     @builtin(workgroup_id) group: vec3<u32>,

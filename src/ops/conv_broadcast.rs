@@ -14,8 +14,13 @@ pub fn fits(caps: &Caps, spec: &Conv) -> bool {
 /// Constants of a call's tiles. They have 32 channels where the adapter has registers for them and
 /// tiles of 16 would leave no fewer idle.
 pub fn constants(caps: &Caps, spec: &Conv, call: Call) -> [(&'static str, f64); 2] {
-    let quads = if caps.tiles == Tiles::Large { 2.0 } else { 1.0 };
-    [("WIDE", flag(is_wide(caps, spec, call))), ("QUADS", quads)]
+    let wide = flag(is_wide(caps, spec, call));
+    [("WIDE", wide), ("QUADS", quads(caps) as f64)]
+}
+
+/// Quads of channels that an iteration takes, or positions of each quarter of a range.
+fn quads(caps: &Caps) -> usize {
+    if caps.tiles == Tiles::Large { 2 } else { 1 }
 }
 
 fn is_wide(caps: &Caps, spec: &Conv, call: Call) -> bool {
@@ -69,12 +74,15 @@ pub fn sums(spec: &Conv, dy: Side, splits: usize) -> (&'static str, usize) {
 }
 
 /// To which of these sums a pixel of dy belongs, where a range of positions of the small image has
-/// `size`: one for the first two of every four positions and one for the others, or one for each
-/// place in the square of big pixels that belongs to a position.
-pub fn sum_of(spec: &Conv, dy: Side, size: usize, pixel: usize) -> usize {
+/// `size`: one for the first two quarters of these and one for the others, or one for each place in
+/// the square of big pixels that belongs to a position.
+pub fn sum_of(caps: &Caps, spec: &Conv, dy: Side, size: usize, pixel: usize) -> usize {
     let (stride, [height, width, _]) = (spec.stride, spec.big);
     match dy {
-        Side::Small => 2 * (pixel / size) + pixel % size % 4 / 2,
+        Side::Small => {
+            let quarter = size.div_ceil(4).next_multiple_of(quads(caps));
+            2 * (pixel / size) + pixel % size / quarter / 2
+        }
         Side::Big => {
             let (n, y, x) = (
                 pixel / (height * width),

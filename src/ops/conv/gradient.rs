@@ -121,6 +121,7 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
     let mut constants = constants(&spec, batch);
     constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
     constants.extend(kit.constants(&plan.caps, &spec, call, 0));
+    let caps = plan.caps.clone();
     let twin = move |t: &Tensors| {
         let (big, small) = (t.floats("big"), t.floats("small"));
         let mut partials = t.floats_mut("partials");
@@ -134,7 +135,7 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
             for (pixel, values) in dy.chunks(channels).enumerate() {
                 let sum = match kit.variant {
                     Variant::Thin => pixel / size,
-                    _ => conv_broadcast::sum_of(&spec, of.dy, size, pixel),
+                    _ => conv_broadcast::sum_of(&caps, &spec, of.dy, size, pixel),
                 };
                 let sum = &mut sums[sum * channels..][..channels];
                 sum.iter_mut().zip(values).for_each(|(s, v)| *s += v);
