@@ -16,6 +16,8 @@
 override ROW_QUADS: u32 = BIG_W * BIG_C / 4u;
 override BIG_STRIPS: u32 = (BIG_W + 7u) / 8u;
 override SMALL_STRIPS: u32 = (SMALL_W + 7u) / 8u;
+override BAND: u32;  // rows of the picture that an invocation of `adjoint` makes
+override BANDS: u32 = (BIG_H + BAND - 1u) / BAND;
 // Quads of a row which a strip of small pixels meets, from 4 pixels left of its first.
 override WINDOW: u32 = ((3u + KERNEL - PAD_X + 7u * STRIDE) * BIG_C + BIG_C + 3u) / 4u;
 
@@ -61,8 +63,8 @@ fn outer(u: vec4<f32>, v: vec4<f32>) -> mat4x4<f32> {
 }
 
 // Outputs are numbered along x and then y, because one axis holds at most 65 535 workgroups.
-fn invocation(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> u32 {
-    return (group.y * groups.x + group.x) * 32u + lane;
+fn invocation(group: vec3<u32>, groups: vec3<u32>, size: u32, lane: u32) -> u32 {
+    return (group.y * groups.x + group.x) * size + lane;
 }
 
 // Quad s4 of 8 small pixels.
@@ -98,7 +100,7 @@ fn correlate(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = invocation(group, groups, lane);
+    let i = invocation(group, groups, 32u, lane);
     let s4 = i % SMALL_QUADS;
     let s = strip_at(i / SMALL_QUADS, SMALL_H, SMALL_STRIPS);
     let t = correlation(s, s4);
@@ -112,7 +114,7 @@ fn correlate_gated(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = invocation(group, groups, lane);
+    let i = invocation(group, groups, 32u, lane);
     let s4 = i % SMALL_QUADS;
     let s = strip_at(i / SMALL_QUADS, SMALL_H, SMALL_STRIPS);
     let t = correlation(s, s4);
@@ -125,41 +127,53 @@ fn correlate_gated(
 // Channel c of big pixels 0..3 of the strip in element c, of 4..7 in element 4 + c.
 alias Sums = array<vec4<f32>, 8>;
 
-// Quad s4 of the small pixel that kernel row a and the last column meet `o` pixels right of the
-// strip's first; the kernel reaches further left with each column before.
-fn reached(s: Strip, a: u32, o: u32, s4: u32) -> vec4<f32> {
-    let y = s.y + PAD_Y - a;
+// Strips that lie below each other, of KERNEL rows.
+alias Column = array<Sums, 5>;
+
+// Where row 0 and the last column of the kernel meet the small image at row `reach` and `o` pixels
+// right of the strip's first: quad s4 of that pixel. The kernel reaches further left with each
+// column before.
+fn reached(s: Strip, reach: u32, o: u32, s4: u32) -> vec4<f32> {
     let x = s.x + PAD_X + o + 1u - KERNEL;
-    let i = y / STRIDE;
+    let i = reach / STRIDE;
     let j = x / STRIDE;
-    let met = y % STRIDE == 0u && x % STRIDE == 0u && i < SMALL_H && j < SMALL_W && s.n < BATCH;
+    let met =
+        reach % STRIDE == 0u && x % STRIDE == 0u && i < SMALL_H && j < SMALL_W && s.n < BATCH;
     let at = ((s.n * SMALL_H + i) * SMALL_W + j) * SMALL_QUADS + s4;
     return small_quad(select(NONE, FIRST + at, met));
 }
 
-fn adjoint_sum(s: Strip) -> Sums {
-    var sums = Sums();
-    for (var a = 0u; a < KERNEL; a++) {
-        for (var s4 = 0u; s4 < SMALL_QUADS; s4++) {
-            let o = KERNEL - 1u;
-            var left = mat4x4(
-                reached(s, a, o, s4), reached(s, a, o + 1u, s4),
-                reached(s, a, o + 2u, s4), reached(s, a, o + 3u, s4));
-            var right = mat4x4(
-                reached(s, a, o + 4u, s4), reached(s, a, o + 5u, s4),
-                reached(s, a, o + 6u, s4), reached(s, a, o + 7u, s4));
-            for (var b = 0u; b < KERNEL; b++) {
-                for (var c = 0u; c < BIG_C; c++) {
+// Adds what a row of the small image gives to all rows it meets: to that of kernel row a in column[a].
+fn add_row(column: ptr<function, Column>, s: Strip, reach: u32) {
+    for (var s4 = 0u; s4 < SMALL_QUADS; s4++) {
+        let o = KERNEL - 1u;
+        var left = mat4x4(
+            reached(s, reach, o, s4), reached(s, reach, o + 1u, s4),
+            reached(s, reach, o + 2u, s4), reached(s, reach, o + 3u, s4));
+        var right = mat4x4(
+            reached(s, reach, o + 4u, s4), reached(s, reach, o + 5u, s4),
+            reached(s, reach, o + 6u, s4), reached(s, reach, o + 7u, s4));
+        for (var b = 0u; b < KERNEL; b++) {
+            for (var c = 0u; c < BIG_C; c++) {
+                for (var a = 0u; a < KERNEL; a++) {
                     let weight = weight_quad(weight_start(a * KERNEL + b, c) + s4);
-                    sums[c] += weight * left;
-                    sums[4u + c] += weight * right;
+                    (*column)[a][c] += weight * left;
+                    (*column)[a][4u + c] += weight * right;
                 }
-                right = mat4x4(left[3], right[0], right[1], right[2]);
-                left = mat4x4(reached(s, a, o - b - 1u, s4), left[0], left[1], left[2]);
             }
+            right = mat4x4(left[3], right[0], right[1], right[2]);
+            left = mat4x4(reached(s, reach, o - b - 1u, s4), left[0], left[1], left[2]);
         }
     }
-    return sums;
+}
+
+// Goes on to row y, which is complete in column[0] behind this.
+fn complete_row(column: ptr<function, Column>, s: Strip, y: u32) {
+    for (var a = 0u; a < KERNEL - 1u; a++) {
+        (*column)[a] = (*column)[a + 1u];
+    }
+    (*column)[KERNEL - 1u] = Sums();
+    add_row(column, s, y + PAD_Y);
 }
 
 fn sum_at(sums: ptr<function, Sums>, e: u32) -> f32 {
@@ -178,38 +192,65 @@ fn bias_quad(k: u32) -> vec4<f32> {
     return vec4(bias_values[c.x], bias_values[c.y], bias_values[c.z], bias_values[c.w]);
 }
 
-@compute @workgroup_size(32)
-fn adjoint(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let s = strip_at(invocation(group, groups, lane), BIG_H, BIG_STRIPS);
-    var sums = adjoint_sum(s);
+// Row y of a strip, through the epilogue and into place.
+fn store_row(s: Strip, y: u32, column: ptr<function, Column>) {
+    var sums = (*column)[0];
     for (var k = 0u; k < 2u * BIG_C; k++) {
         let in_row = s.x * BIG_C / 4u + k;
-        if in_row < ROW_QUADS && s.n < BATCH {
+        if in_row < ROW_QUADS {
             let v = strip_quad(&sums, k) + bias_quad(k);
-            let at = (s.n * BIG_H + s.y) * ROW_QUADS + in_row;
+            let at = (s.n * BIG_H + y) * ROW_QUADS + in_row;
             picture_out[at] = select(v, max(v, vec4(0.0)), vec4(RELU));
         }
     }
 }
 
-@compute @workgroup_size(32)
+fn store_row_gated(s: Strip, y: u32, column: ptr<function, Column>) {
+    var sums = (*column)[0];
+    for (var k = 0u; k < 2u * BIG_C; k++) {
+        let in_row = s.x * BIG_C / 4u + k;
+        if in_row < ROW_QUADS {
+            let at = (s.n * BIG_H + y) * ROW_QUADS + in_row;
+            let closed = vec4(GATED) & (picture_gate[at] <= vec4(0.0));
+            picture_out[at] = select(strip_quad(&sums, k), vec4(0.0), closed);
+        }
+    }
+}
+
+// An invocation walks down a band of the picture, so that it reads each pixel that its strip meets once
+// for all rows of the kernel.
+@compute @workgroup_size(8)
+fn adjoint(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let s = strip_at(invocation(group, groups, 8u, lane), BANDS, BIG_STRIPS);
+    var column = Column();
+    for (var r = 0u; r < BAND + KERNEL - 1u; r++) {
+        // Above the picture this wraps around, and so is outside.
+        let y = s.y * BAND + r + 1u - KERNEL;
+        complete_row(&column, s, y);
+        if r + 1u >= KERNEL && y < BIG_H && s.n < BATCH {
+            store_row(s, y, &column);
+        }
+    }
+}
+
+@compute @workgroup_size(8)
 fn adjoint_gated(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let s = strip_at(invocation(group, groups, lane), BIG_H, BIG_STRIPS);
-    var sums = adjoint_sum(s);
-    for (var k = 0u; k < 2u * BIG_C; k++) {
-        let in_row = s.x * BIG_C / 4u + k;
-        if in_row < ROW_QUADS && s.n < BATCH {
-            let at = (s.n * BIG_H + s.y) * ROW_QUADS + in_row;
-            let closed = vec4(GATED) & (picture_gate[at] <= vec4(0.0));
-            picture_out[at] = select(strip_quad(&sums, k), vec4(0.0), closed);
+    let s = strip_at(invocation(group, groups, 8u, lane), BANDS, BIG_STRIPS);
+    var column = Column();
+    for (var r = 0u; r < BAND + KERNEL - 1u; r++) {
+        // Above the picture this wraps around, and so is outside.
+        let y = s.y * BAND + r + 1u - KERNEL;
+        complete_row(&column, s, y);
+        if r + 1u >= KERNEL && y < BIG_H && s.n < BATCH {
+            store_row_gated(s, y, &column);
         }
     }
 }

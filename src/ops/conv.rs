@@ -96,7 +96,7 @@ pub fn module(variant: Variant, texels: bool, tiles: Tiles) -> &'static str {
 fn grid(caps: &Caps, variant: Variant, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
     match variant {
         Variant::Plain => plain_grid(spec, batch, call),
-        Variant::Thin => conv_thin::grid(spec, batch, call),
+        Variant::Thin => conv_thin::grid(caps, spec, batch, call),
         Variant::Tile => conv_tile::grid(spec, batch, call),
         Variant::Broadcast => conv_broadcast::grid(caps, spec, batch, call),
         Variant::Workgroup => {
@@ -168,6 +168,7 @@ impl Kit {
         self,
         caps: &Caps,
         spec: &Conv,
+        batch: usize,
         call: Call,
         weights_at: usize,
     ) -> Vec<(&'static str, f64)> {
@@ -177,6 +178,9 @@ impl Kit {
         }
         if self.variant == Variant::Broadcast {
             constants.extend(conv_broadcast::constants(caps, spec, call));
+        }
+        if self.variant == Variant::Thin {
+            constants.push(("BAND", conv_thin::band(caps, spec, batch) as f64));
         }
         constants
     }
@@ -258,7 +262,7 @@ pub fn contract(
         ("GATED", flag(gated)),
         ("SPLITS", 1.0),
     ]);
-    constants.extend(kit.constants(&plan.caps, &spec, call, weights_at));
+    constants.extend(kit.constants(&plan.caps, &spec, batch, call, weights_at));
     let twin = move |t: &Tensors| {
         let (x, w) = (t.floats(input), t.floats("weights"));
         let w = &w[weights_at..][..spec.weights()];

@@ -40,16 +40,32 @@ pub fn weight_grad(caps: &Caps, sums_small: bool) -> &'static str {
     }
 }
 
+/// Rows of the picture that an invocation of the adjoint makes, one below the other: as many as leave
+/// enough workgroups. More need fewer loads, since each row but the first finds most of what it reads
+/// loaded.
+pub fn band(caps: &Caps, spec: &Conv, batch: usize) -> usize {
+    let strips = batch * spec.big[1].div_ceil(8);
+    let bands = (caps.groups / 4 * WALKERS).div_ceil(strips);
+    spec.big[0].div_ceil(bands)
+}
+
+/// Invocations of the adjoint that share a workgroup.
+const WALKERS: usize = 8;
+
 /// Workgroups of a call.
-pub fn grid(spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
+pub fn grid(caps: &Caps, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
     const ROW: u32 = 32_768;
     let quads = spec.small[2] / 4;
-    let strips = |image: [usize; 3]| batch * image[0] * image[1].div_ceil(8);
-    let invocations = match call {
-        Call::Correlate => strips(spec.small) * quads,
-        Call::Adjoint => strips(spec.big),
+    let strips = |rows: usize, width: usize| batch * rows * width.div_ceil(8);
+    let [height, width, _] = spec.small;
+    let [big_height, big_width, _] = spec.big;
+    let all = match call {
+        Call::Correlate => groups(strips(height, width) * quads, 32),
+        Call::Adjoint => {
+            let bands = big_height.div_ceil(band(caps, spec, batch));
+            groups(strips(bands, big_width), WALKERS)
+        }
         Call::WeightGrad(splits) => return [groups(quads, 8), groups(splits, 1), 1],
     };
-    let all = groups(invocations, 32);
     [all.min(ROW), all.div_ceil(ROW), 1]
 }

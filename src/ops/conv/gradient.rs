@@ -120,7 +120,7 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
     let call = Call::WeightGrad(splits);
     let mut constants = constants(&spec, batch);
     constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
-    constants.extend(kit.constants(&plan.caps, &spec, call, 0));
+    constants.extend(kit.constants(&plan.caps, &spec, batch, call, 0));
     let caps = plan.caps.clone();
     let twin = move |t: &Tensors| {
         let (big, small) = (t.floats("big"), t.floats("small"));
