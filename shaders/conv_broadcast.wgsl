@@ -87,15 +87,21 @@ fn correlation(first: u32, s4: u32, lane: u32) -> Tile {
     let quads = min(s4 + lane % 4u + vec2(0u, 4u), vec2(SMALL_QUADS - 1u));
     var low = Half();
     var high = Half();
+    // Divisions are slow on CPUs, so the loop counts its taps and quads itself.
+    var tap = vec2(0u);
+    var c4 = 0u;
     for (var i = 0u; i < KERNEL * KERNEL * BIG_QUADS; i += QUADS) {
-        let tap = i / BIG_QUADS;
-        let c4 = i % BIG_QUADS;
-        let pixel = big_starts(p, tap / KERNEL, tap % KERNEL);
-        let at = quads + weight_start(tap, 4u * c4 + 2u * (lane / 4u));
+        let pixel = big_starts(p, tap.x, tap.y);
+        let at = quads + weight_start(tap.x * KERNEL + tap.y, 4u * c4 + 2u * (lane / 4u));
         add_big(&low, &high, load_big(pixel, c4), at);
         if QUADS == 2u {
             add_big(&low, &high, load_big(pixel, c4 + 1u), at + 4u * SMALL_QUADS);
         }
+        c4 += QUADS;
+        let tap_ends = c4 == BIG_QUADS;
+        let row_ends = tap_ends && tap.y + 1u == KERNEL;
+        c4 = select(c4, 0u, tap_ends);
+        tap = select(tap + vec2(0u, u32(tap_ends)), vec2(tap.x + 1u, 0u), row_ends);
     }
     return Tile(low, high);
 }
@@ -122,7 +128,6 @@ fn adjoint_sum(phase: vec2<u32>, first: u32, c4: u32, lane: u32) -> Tile {
         weight_start(0u, c + 16u), weight_start(0u, c + 24u));
     var low = Half();
     var high = Half();
-    // Divisions are slow on CPUs, so the loop counts its taps and quads itself.
     let farthest = vec2<i32>((reach - start) / STRIDE);
     var met = vec2(0u);
     var s4 = 0u;
@@ -251,8 +256,11 @@ fn gradient(s4: u32, row: u32, range: vec2<u32>, lane: u32) -> Gradient {
     var low = Half();
     var high = Half();
     var besides = Sums();
+    let own = range.x + lane / 4u + lane % 4u * QUARTER;
+    var place = place_of(own);
     for (var p = range.x; p < range.x + QUARTER; p += QUADS) {
-        let there = place_of(p + lane / 4u + lane % 4u * QUARTER, range.y);
+        let there = corner_of(place, own + p - range.x < range.y);
+        place = next_place(place);
         let x = mat4x4(
             big_quad(start_at(subgroupBroadcast(there, 0u), offset, start)),
             big_quad(start_at(subgroupBroadcast(there, 1u), offset, start)),
@@ -346,13 +354,25 @@ fn weight_grad_sum_small(
     }
 }
 
-// Where position p of the small image lies: x and y of the big pixel of its tap (0, 0), and the
-// first quad of that. Far outside from `end` on.
-fn place_of(p: u32, end: u32) -> vec3<u32> {
-    let corner = STRIDE * vec2(p % SMALL_W, p / SMALL_W % SMALL_H);
-    let n = p / (SMALL_H * SMALL_W);
-    let quad = ((n * BIG_H + corner.y) * BIG_W + corner.x) * BIG_QUADS;
-    return vec3(select(vec2(1u << 31u), corner, p < end), quad);
+// Where position p of the small image lies: x, y and the image.
+fn place_of(p: u32) -> vec3<u32> {
+    return vec3(p % SMALL_W, p / SMALL_W % SMALL_H, p / (SMALL_H * SMALL_W));
+}
+
+// Where the position of the next iteration lies. Rows hold as many as an iteration takes, or more.
+fn next_place(place: vec3<u32>) -> vec3<u32> {
+    let row_ends = place.x + QUADS >= SMALL_W;
+    let x = place.x + QUADS - select(0u, SMALL_W, row_ends);
+    let y = place.y + u32(row_ends);
+    let image_ends = y == SMALL_H;
+    return vec3(x, select(y, 0u, image_ends), place.z + u32(image_ends));
+}
+
+// The big pixel of tap (0, 0) of a place: x, y and first quad. Far outside where it does not count.
+fn corner_of(place: vec3<u32>, counts: bool) -> vec3<u32> {
+    let corner = STRIDE * place.xy;
+    let quad = ((place.z * BIG_H + corner.y) * BIG_W + corner.x) * BIG_QUADS;
+    return vec3(select(vec2(1u << 31u), corner, counts), quad);
 }
 
 // What a lane loads of the small image: how far on its positions are, its quad, and their end.

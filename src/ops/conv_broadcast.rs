@@ -15,12 +15,17 @@ pub fn fits(caps: &Caps, spec: &Conv) -> bool {
 /// tiles of 16 would leave no fewer idle.
 pub fn constants(caps: &Caps, spec: &Conv, call: Call) -> [(&'static str, f64); 2] {
     let wide = flag(is_wide(caps, spec, call));
-    [("WIDE", wide), ("QUADS", quads(caps) as f64)]
+    [("WIDE", wide), ("QUADS", quads(caps, spec) as f64)]
 }
 
-/// Quads of channels that an iteration takes, or positions of each quarter of a range.
-fn quads(caps: &Caps) -> usize {
-    if caps.tiles == Tiles::Large { 2 } else { 1 }
+/// Quads of channels that an iteration takes, or positions of each quarter of a range, of which it
+/// cannot count more than a row holds.
+fn quads(caps: &Caps, spec: &Conv) -> usize {
+    if caps.tiles == Tiles::Large {
+        spec.small[1].min(2)
+    } else {
+        1
+    }
 }
 
 fn is_wide(caps: &Caps, spec: &Conv, call: Call) -> bool {
@@ -80,7 +85,7 @@ pub fn sum_of(caps: &Caps, spec: &Conv, dy: Side, size: usize, pixel: usize) -> 
     let (stride, [height, width, _]) = (spec.stride, spec.big);
     match dy {
         Side::Small => {
-            let quarter = size.div_ceil(4).next_multiple_of(quads(caps));
+            let quarter = size.div_ceil(4).next_multiple_of(quads(caps, spec));
             2 * (pixel / size) + pixel % size / quarter / 2
         }
         Side::Big => {
