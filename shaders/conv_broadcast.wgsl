@@ -9,7 +9,8 @@
 //
 // There is one loop, over taps and quads together, and it may take two quads at a time: to end an
 // iteration costs a software adapter a blend of every sum, and to end a loop a copy. Where registers
-// are few, a longer body costs more than that.
+// are few, or a longer body outgrows what a processor keeps of decoded instructions, it costs more
+// than that.
 //
 // The lanes with subgroup ids 0 to 7 do the loading for the whole subgroup; a larger subgroup
 // repeats their loads. Nothing may leave early, or its weights would be missing.
