@@ -14,15 +14,9 @@ BIN := $(or $(CARGO_TARGET_DIR),./target)/release/cvae-gpu
 TRAIN_OPTIONS = $(if $(EPOCHS),--epochs "$(EPOCHS)") $(if $(SEED),--seed "$(SEED)") \
 	$(if $(OUT),--out "$(OUT)") $(ARGS)
 
-# Mesa complains where there is no runtime directory, as in most containers: lend it an empty one
-# for the time of the command.
-ifeq ($(XDG_RUNTIME_DIR),)
-WITH_RUNTIME_DIR = XDG_RUNTIME_DIR=$$(mktemp -d) && export XDG_RUNTIME_DIR && \
-	trap 'rm -rf "$$XDG_RUNTIME_DIR"' EXIT INT TERM &&
-endif
-
-# Print a command, then run it with a runtime directory.
-run_on_gpu = @$(info $(strip $(1)))$(WITH_RUNTIME_DIR) $(1)
+# Mesa's Vulkan layer that prefers the GPU of the display complains where there is no display
+# session, as in most containers. The tests choose their adapter themselves.
+export NODEVICE_SELECT = 1
 
 help: ## List the targets (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -31,13 +25,13 @@ help: ## List the targets (the default)
 	@echo 'ARGS takes any other options of `cvae-gpu train`.'
 
 train: adapter build ## Train a model (EPOCHS=n, SEED=n, OUT=dir, ARGS="...")
-	$(call run_on_gpu,"$(BIN)" train $(TRAIN_OPTIONS))
+	"$(BIN)" train $(TRAIN_OPTIONS)
 
 # The release profile, so that `make train` and `make test` share one build of the dependencies.
 # Examples are not built for themselves: tests/train has them as modules, and runs them.
 test: adapter ## Run all tests, and those of the kernels on SwiftShader too
-	$(call run_on_gpu,$(CARGO) test --release --locked --tests)
-	$(call run_on_gpu,$(CARGO) test --release --locked --doc)
+	$(CARGO) test --release --locked --tests
+	$(CARGO) test --release --locked --doc
 	@$(MAKE) --no-print-directory test-swiftshader
 
 test-build: ## Build all tests
@@ -54,7 +48,6 @@ test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
 		echo 'NOT TESTED on SwiftShader: there is none for this system'; \
 	elif manifest=$$(sh scripts/ensure-swiftshader); then \
 		echo "Testing on SwiftShader: $$manifest"; \
-		$(WITH_RUNTIME_DIR) \
 		VK_DRIVER_FILES="$$manifest" VK_ICD_FILENAMES="$$manifest" \
 		CVAE_GPU_BACKEND=vulkan CVAE_GPU_ADAPTER=swiftshader PROPTEST_CASES=$${PROPTEST_CASES:-2} \
 		$(CARGO) test --release --locked --test kernels -- $(SWIFTSHADER_TESTS) \
@@ -66,7 +59,7 @@ test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
 	fi
 
 mutate: adapter ## Turn each product of each shader into a sum, and demand that a test fails
-	$(call run_on_gpu,CVAE_GPU_MUTATE=all $(CARGO) test --release --locked --test mutation)
+	CVAE_GPU_MUTATE=all $(CARGO) test --release --locked --test mutation
 
 lint: ## Check the format, run clippy and build the documentation, with warnings as errors
 	$(CARGO) fmt --all --check

@@ -15,6 +15,16 @@ struct StepState {
     stream: u32,         // keeps the noise of training, evaluation and pictures apart
 }
 
+// max(0, v), but a NaN stays a NaN, so that training that diverges is seen at once: WGSL lets max()
+// give either operand.
+fn relu(v: f32) -> f32 {
+    return select(v, 0.0, v <= 0.0);
+}
+
+fn relu4(v: vec4<f32>) -> vec4<f32> {
+    return select(v, vec4(0.0), v <= vec4(0.0));
+}
+
 // log(1 + f) for f in [-0.293, 0.415], within 1 ulp: the polynomial of FreeBSD's logf.
 // WGSL promises only an absolute error of 2^-21 for log near 1, which is too coarse for sums of
 // hundreds of small logarithms.

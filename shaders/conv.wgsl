@@ -35,7 +35,7 @@ override SPLITS: u32;  // weight gradient: partial sums over ranges of positions
 @group(0) @binding(7) var<storage, read_write> partials: array<f32>;   // [SPLITS, KERNEL, KERNEL, BIG_C, SMALL_C]
 
 fn activate(value: f32) -> f32 {
-    return select(value, max(value, 0.0), RELU);
+    return select(value, relu(value), RELU);
 }
 
 fn gated(value: f32, at: u32) -> f32 {

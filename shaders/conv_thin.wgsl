@@ -33,15 +33,16 @@ fn strip_at(index: u32, height: u32, strips: u32) -> Strip {
     return Strip(index / (height * strips), index / strips % height, 8u * (index % strips));
 }
 
-// What kernel row a meets of the picture.
+// The values of the picture under kernel row a; zero for a strip past the last image.
 fn window_of(s: Strip, a: u32) -> Window {
     // Above the picture y wraps around, and so is outside; likewise quads left of it.
     let y = s.y * STRIDE + a - PAD_Y;
     let first = s.x * STRIDE * BIG_C / 4u - BIG_C;
     let start = FIRST + (s.n * BIG_H + y) * ROW_QUADS;
+    let exists = y < BIG_H && s.n < BATCH;
     var w = Window();
     for (var k = 0u; k < WINDOW; k++) {
-        let quad = big_quad(select(NONE, start + first + k, y < BIG_H && first + k < ROW_QUADS));
+        let quad = big_quad(select(NONE, start + first + k, exists && first + k < ROW_QUADS));
         w[4u * k] = quad.x;
         w[4u * k + 1u] = quad.y;
         w[4u * k + 2u] = quad.z;
@@ -200,7 +201,7 @@ fn store_row(s: Strip, y: u32, column: ptr<function, Column>) {
         if in_row < ROW_QUADS {
             let v = strip_quad(&sums, k) + bias_quad(k);
             let at = (s.n * BIG_H + y) * ROW_QUADS + in_row;
-            picture_out[at] = select(v, max(v, vec4(0.0)), vec4(RELU));
+            picture_out[at] = select(v, relu4(v), vec4(RELU));
         }
     }
 }

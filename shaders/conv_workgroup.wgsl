@@ -176,15 +176,18 @@ fn correlation(first: u32, s4: u32, lane: u32) -> Sums {
     return all_slices(lane, sums);
 }
 
-// Taps which a phase meets along an axis: every STRIDE-th from the first.
+// Taps which a phase meets along an axis: every STRIDE-th from the first. None where the kernel is
+// smaller than the stride.
 fn taps(reach: u32) -> u32 {
     return (KERNEL + STRIDE - 1u - reach % STRIDE) / STRIDE;
 }
 
-// The tap of a term, along both axes.
+// The tap of a term, along both axes; past the last, some tap of the kernel.
 fn tap_of(reach: vec2<u32>, term: u32) -> vec2<u32> {
     let met = term / SMALL_QUADS;
-    return reach % STRIDE + STRIDE * vec2(met / taps(reach.y), met % taps(reach.y));
+    let across = max(taps(reach.y), 1u);
+    let tap = reach % STRIDE + STRIDE * vec2(met / across, met % across);
+    return min(tap, vec2(KERNEL - 1u));
 }
 
 // Terms: quads of small channels, tap by tap. Those past the last are zero.
@@ -192,7 +195,7 @@ fn adjoint_terms(
     p: Pixels, reach: vec2<u32>, round: u32, all: u32, lane: u32, c4: u32,
 ) -> Terms {
     let row_term = QUADS * round + row_term_of(lane);
-    let column_term = min(QUADS * round + column_term_of(lane), all - 1u);
+    let column_term = min(QUADS * round + column_term_of(lane), max(all, 1u) - 1u);
     let met = (vec2<i32>(reach) - vec2<i32>(tap_of(reach, row_term))) / i32(STRIDE);
     let starts = small_starts(p, met.x, met.y);
     let tap = tap_of(reach, column_term);

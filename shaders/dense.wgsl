@@ -35,7 +35,7 @@ fn sum_over_workgroup(value: f32, lane: u32) -> f32 {
 }
 
 fn activate(value: f32) -> f32 {
-    return select(value, max(value, 0.0), RELU);
+    return select(value, relu(value), RELU);
 }
 
 fn gate(value: f32, at: u32) -> f32 {

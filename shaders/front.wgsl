@@ -74,6 +74,6 @@ fn forward(
     for (var at = lane; at < all; at += WIDTH) {
         let pixel = at / QUADS;
         let sum = correlation(pixel / SMALL_W, pixel % SMALL_W, at % QUADS);
-        y[row * all + at] = select(sum, max(sum, vec4(0.0)), vec4(RELU));
+        y[row * all + at] = select(sum, relu4(sum), vec4(RELU));
     }
 }

@@ -92,7 +92,7 @@ fn forward(
         for (var d = 0u; d < LATENT; d++) {
             sum += code[d] * dec_weights[d * OUT + o];
         }
-        y[row * OUT + o] = select(sum, max(sum, 0.0), RELU);
+        y[row * OUT + o] = select(sum, relu(sum), RELU);
     }
 }
 

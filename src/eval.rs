@@ -7,11 +7,9 @@ use crate::ops::elbo::TERMS;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
+use crate::pace::Pace;
 use crate::plan::{Caps, Plan};
 use crate::rng::Stream;
-
-/// Steps in one submission: few enough that none is long on a slow adapter.
-const CHUNK: usize = 64;
 
 /// Slot of the images.
 pub const IMAGES: &str = "test.images";
@@ -171,13 +169,16 @@ impl Evaluator {
         memory.write_words(gpu, &self.plans.full, "evaluate.state", &state.to_words())?;
         let whole = self.plans.images / self.plans.full.batch;
         let mut left = whole;
+        let mut pace = Pace::new(gpu.caps());
         while left > 0 {
             let done = (whole - left) * self.plans.full.batch;
             if !go_on(done, self.plans.images) {
                 return Ok(None);
             }
-            let now = left.min(CHUNK);
+            let now = left.min(pace.steps());
+            pace.restart();
             gpu.submit(&[(&self.full, now)], None)?.words(gpu).await?;
+            pace.finished(now);
             left -= now;
         }
         let rest: Vec<_> = self

@@ -36,10 +36,15 @@ struct Rewrite {
     new: Vec<Step>,
 }
 
-/// Whether the adapter can bind all that the steps need.
+/// Whether the adapter can bind all that the steps need, and has the memory of their workgroups.
 fn fits(plan: &Plan, steps: &[Step]) -> bool {
-    let most = plan.caps.max_buffers;
-    steps.iter().all(|step| step.bindings.len() <= most)
+    let caps = &plan.caps;
+    let has_memory = |step: &Step| {
+        let entry = step.kernel.reflect();
+        entry.is_ok_and(|entry| entry.memory_bytes() <= caps.workgroup_memory)
+    };
+    let fits = |step: &Step| step.bindings.len() <= caps.max_buffers && has_memory(step);
+    steps.iter().all(fits)
 }
 
 /// A kernel of a module whose entry point begins so, and which binds a slot to a variable.
@@ -202,6 +207,32 @@ mod tests {
     fn a_step_on_a_gpu_is_twelve_dispatches() {
         assert_eq!(dispatches(&step(Caps::gpu())), 6 + 5 + 1);
         assert_eq!(dispatches(&unfused()), unfused().steps().len());
+    }
+
+    // A check of the plan looks at the memory of each kernel, and a bundle at that of all its parts.
+    #[test]
+    fn a_step_fits_the_workgroup_memory_that_an_adapter_has() {
+        for workgroup_memory in [16_384, 16_352, 12_288, 8_192, 4_096] {
+            let plan = step(Caps {
+                workgroup_memory,
+                ..Caps::gpu()
+            });
+            for bundle in plan.bundles().expect("bundles") {
+                let entries = bundle.iter().map(|&i| plan.steps()[i].kernel.reflect());
+                let mut memory: Vec<_> = entries
+                    .flat_map(|entry| entry.expect("an entry point").memory.clone())
+                    .collect();
+                memory.sort();
+                // Parts share what has one name; the larger counts.
+                memory.dedup_by(|next, before| {
+                    let same = next.0 == before.0;
+                    before.1 = before.1.max(if same { next.1 } else { 0 });
+                    same
+                });
+                let bytes: u32 = memory.iter().map(|(_, bytes)| bytes).sum();
+                assert!(bytes <= workgroup_memory, "{bytes} of {workgroup_memory}");
+            }
+        }
     }
 
     // With no more than WebGPU's eight buffers the way through the latent space is three steps each

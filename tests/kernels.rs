@@ -21,6 +21,9 @@ mod parity_fused;
 #[path = "kernels/parity_state.rs"]
 mod parity_state;
 
+#[path = "kernels/bounds.rs"]
+mod bounds;
+
 #[path = "kernels/properties.rs"]
 mod properties;
 

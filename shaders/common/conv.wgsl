@@ -123,10 +123,9 @@ fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
 // Going forward: bias and ReLU.
 fn activate(m: mat4x4<f32>, quad: u32, quads: u32) -> mat4x4<f32> {
     let b = bias[min(quad, quads - 1u)];
-    let zero = vec4(0.0);
     let v = mat4x4(m[0] + b, m[1] + b, m[2] + b, m[3] + b);
     if RELU {
-        return mat4x4(max(v[0], zero), max(v[1], zero), max(v[2], zero), max(v[3], zero));
+        return mat4x4(relu4(v[0]), relu4(v[1]), relu4(v[2]), relu4(v[3]));
     }
     return v;
 }

@@ -10,6 +10,7 @@ use cvae_gpu::bench::{self, Options, Past};
 use cvae_gpu::data;
 use cvae_gpu::gpu::Gpu;
 
+use super::adapter::on_adapter;
 use super::progress::Progress;
 use super::train::ModelArgs;
 use super::{Common, print_json, say, tuned};
@@ -75,10 +76,23 @@ fn batch() -> clap::builder::RangedI64ValueParser<u32> {
 }
 
 impl BenchArgs {
-    pub fn run(self, common: &Common, mut start: Instant) -> anyhow::Result<()> {
+    pub fn run(self, common: &Common, start: Instant) -> anyhow::Result<()> {
+        let selection = common.selection();
         // Whatever is wrong with a file is said before anything runs.
         let past = self.compare.as_deref().map(Past::read).transpose()?;
-        let mut gpu = pollster::block_on(Gpu::open(&common.selection()))?;
+        on_adapter(&selection, common, |first| {
+            let gpu = pollster::block_on(Gpu::open_from(&selection, first))?;
+            self.run_on(gpu, common, past.as_ref(), start)
+        })
+    }
+
+    fn run_on(
+        &self,
+        mut gpu: Gpu,
+        common: &Common,
+        past: Option<&Past>,
+        mut start: Instant,
+    ) -> anyhow::Result<()> {
         let set = data::mnist::load()?;
         let options = Options {
             model: self.model.model(set.shape())?,

@@ -1,5 +1,6 @@
 //! The command line: one file per command.
 
+mod adapter;
 mod bench;
 mod check;
 mod choices;

@@ -16,6 +16,7 @@ use cvae_gpu::gpu::{Gpu, GpuError};
 use cvae_gpu::report::{LogEvery, Progress, RunFolder};
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
+use super::adapter::{gpu_error, on_adapter};
 use super::images::load_any;
 use super::signals::{INTERRUPTED, stop_flag};
 use super::{Common, print_json, say, tuned};
@@ -68,6 +69,8 @@ struct Job {
     checkpoint: Option<Checkpoint>,
     /// The folder was made by this process, and may be removed if nothing comes of it.
     is_new: bool,
+    /// Training has begun, and the folder holds what came of it.
+    has_begun: bool,
 }
 
 impl TrainArgs {
@@ -83,7 +86,13 @@ impl TrainArgs {
         let path = job.folder.path().display().to_string();
         let faults = self.inject.unwrap_or_default();
         job.folder = job.folder.with_faults(faults);
-        let ended = match self.attempt(&mut job, common, &stop, faults) {
+        let selection = job.folder.run().device.clone();
+        let mut attempt = |job: &mut Job, faults| {
+            on_adapter(&selection, common, |first| {
+                self.attempt(job, common, &stop, faults, first)
+            })
+        };
+        let ended = match attempt(&mut job, faults) {
             Err(error) if is_lost(&error) => {
                 if !common.quiet {
                     say(&format!(
@@ -97,10 +106,14 @@ impl TrainArgs {
                     lose_device: None,
                     ..faults
                 };
-                self.attempt(&mut job, common, &stop, rest)
+                attempt(&mut job, rest)
             }
             ended => ended,
         };
+        if ended.is_err() && job.is_new && !job.has_begun {
+            // A run that could not begin leaves no folder in the way of the next one.
+            job.folder.abandon();
+        }
         match ended.inspect_err(|_| self.hint(&job, common))? {
             Ended::Done => {
                 if !common.quiet {
@@ -143,6 +156,7 @@ impl TrainArgs {
             set,
             checkpoint: None,
             is_new: true,
+            has_begun: false,
         })
     }
 
@@ -202,31 +216,33 @@ impl TrainArgs {
             set,
             checkpoint,
             is_new: false,
+            has_begun: true,
         }))
     }
 
-    /// Trains from the job's checkpoint, or from the start.
+    /// Trains from the job's checkpoint, or from the start, on the adapters from index `first` on.
     fn attempt(
         &self,
         job: &mut Job,
         common: &Common,
         stop: &AtomicBool,
         faults: Faults,
+        first: usize,
     ) -> anyhow::Result<Ended> {
         let mut run = job.folder.run().clone();
         let options = run.options();
-        let opened = pollster::block_on(Gpu::open(&run.device));
-        let mut gpu = or_abandon(opened, job)?;
-        if job.is_new
-            && let Some(choice) = tuned::choose(&mut gpu, common, &options.model, options.batch)
-        {
+        let mut gpu = pollster::block_on(Gpu::open_from(&run.device, first))?;
+        let tuned = match job.is_new {
+            true => tuned::choose(&mut gpu, common, &options.model, options.batch),
+            false => None,
+        };
+        let trainer = Trainer::new(&gpu, &options, &job.set)?;
+        if let Some(choice) = tuned {
             // So that the run goes on with these kernels, whatever is found later.
             run.device.tuning = choice;
-            let noted = job.folder.set_run(run.clone());
-            or_abandon(noted, job)?;
+            job.folder.set_run(run.clone())?;
         }
-        let trainer = Trainer::new(&gpu, &options, &job.set);
-        let mut trainer = or_abandon(trainer, job)?
+        let mut trainer = trainer
             .checkpoint_every(run.checkpoint_every)
             .evaluate_every(run.eval_every)
             .stop_on(stop);
@@ -247,6 +263,7 @@ impl TrainArgs {
             warnings.push("there is no checkpoint: the run starts over".to_owned());
         }
         let found = job.folder.begin(lines)?;
+        job.has_begun = true;
         if found < lines {
             warnings.push(format!(
                 "metrics.jsonl has {found} of the {lines} lines that were written: the others \
@@ -283,16 +300,6 @@ impl TrainArgs {
     }
 }
 
-/// A new run that could not begin leaves no folder in the way of the next attempt.
-fn or_abandon<T, E>(result: Result<T, E>, job: &mut Job) -> Result<T, E> {
-    result.inspect_err(|_| {
-        if job.is_new {
-            job.folder.abandon();
-        }
-    })
-}
-
 fn is_lost(error: &anyhow::Error) -> bool {
-    let lost = |e: &TrainError| matches!(e, TrainError::Gpu(GpuError::Lost { .. }));
-    error.downcast_ref().is_some_and(lost)
+    matches!(gpu_error(error), Some(GpuError::Lost { .. }))
 }

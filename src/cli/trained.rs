@@ -11,6 +11,7 @@ use cvae_gpu::model::Loss;
 use cvae_gpu::model_file::{Stored, Trained};
 use cvae_gpu::report::Meter;
 
+use super::adapter::on_adapter;
 use super::choices::{BinarizeArg, Kl, pair, weight};
 use super::images::{Own, PrepareArgs, load_any};
 use super::{Common, say};
@@ -270,15 +271,19 @@ impl ModelFlags {
         &self,
         common: &Common,
         trained: &Trained,
-        work: impl AsyncFnOnce(&Explorer<'_>) -> anyhow::Result<T>,
+        mut work: impl AsyncFnMut(&Explorer<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        pollster::block_on(async {
-            let gpu = Gpu::open(&common.selection()).await?;
+        let selection = common.selection();
+        let mut explore = async |first| {
+            let gpu = Gpu::open_from(&selection, first).await?;
             if common.verbose > 0 && !common.quiet {
                 let adapter = &gpu.adapter;
                 say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));
             }
             work(&Explorer::new(&gpu, trained, self.batch as usize)).await
+        };
+        on_adapter(&selection, common, |first| {
+            pollster::block_on(explore(first))
         })
     }
 }

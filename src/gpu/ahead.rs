@@ -11,7 +11,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::compile::Replay;
-use super::context::{Gpu, Selection};
+use super::adapter::Selection;
+use super::context::Gpu;
 use super::error::GpuError;
 use super::memory::Memory;
 use crate::plan::Plan;
@@ -47,7 +48,10 @@ impl Gpu {
         if !self.caps().software || !self.mistakes.is_empty() || processors == 1 || !small {
             return None;
         }
-        let selection = self.selection.clone();
+        let selection = Selection {
+            adapter: Some(self.adapter.index.to_string()),
+            ..self.selection.clone()
+        };
         let plans: Vec<Plan> = plans.iter().map(|plan| (*plan).clone()).collect();
         let (stop, stopped) = channel();
         let work = move || {

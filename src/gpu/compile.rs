@@ -4,9 +4,11 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use super::context::{Backend, Gpu, lock};
+use super::adapter::Backend;
+use super::context::{Gpu, lock};
 use super::error::GpuError;
 use super::memory::{Memory, Refresh};
+use crate::plan::bounds;
 use crate::plan::link::{self, Shader};
 use crate::plan::shader::{self, Binding};
 use crate::plan::{Bundle, Plan, PlanError, SlotId, Step};
@@ -23,6 +25,8 @@ pub(super) struct Dispatch {
     copies: Vec<Refresh>,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) group: wgpu::BindGroup,
+    /// Where accesses out of bounds are reported, on a checked device.
+    guard: Option<wgpu::BindGroup>,
     pub(super) grid: [u32; 3],
     pub(super) flops: u64,
 }
@@ -32,6 +36,9 @@ impl Dispatch {
         let [x, y, z] = self.grid;
         pass.set_pipeline(&self.pipeline.pipeline);
         pass.set_bind_group(0, &self.group, &[]);
+        if let Some(guard) = &self.guard {
+            pass.set_bind_group(bounds::GROUP, guard, &[]);
+        }
         pass.dispatch_workgroups(x, y, z);
     }
 }
@@ -146,7 +153,7 @@ fn dispatch(
     for (binding, id) in &dispatch.bindings {
         entries.push(wgpu::BindGroupEntry {
             binding: binding.number,
-            resource: memory.resource(plan, *id)?,
+            resource: memory.resource(plan, *id, binding.width)?,
         });
     }
     let descriptor = wgpu::BindGroupDescriptor {
@@ -163,6 +170,7 @@ fn dispatch(
         copies,
         pipeline,
         group,
+        guard: gpu.guard.as_ref().map(|guard| guard.group.clone()),
         grid: dispatch.grid,
         flops: dispatch.flops,
     })
@@ -207,11 +215,7 @@ impl Gpu {
         let entries: Vec<_> = dispatch.bindings.iter().map(entry).collect();
         let (compiled, error) = self.scoped(|| self.compile(&dispatch.shader, &label, &entries));
         if let Some(reason) = error {
-            return Err(GpuError::Kernel {
-                adapter: self.adapter.name.clone(),
-                kernel: label,
-                reason,
-            });
+            return Err(self.refused(label, reason));
         }
         let compiled = Arc::new(compiled);
         lock(&self.pipelines).insert(key, compiled.clone());
@@ -237,11 +241,13 @@ impl Gpu {
             entries,
         };
         let layout = self.device.create_bind_group_layout(&descriptor);
+        let guard = self.guard.as_ref().map(|guard| Some(&guard.layout));
+        let layouts: Vec<_> = [Some(&layout)].into_iter().chain(guard).collect();
         let pipeline_layout = self
             .device
             .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
                 label: Some(label),
-                bind_group_layouts: &[Some(&layout)],
+                bind_group_layouts: &layouts,
                 immediate_size: 0,
             });
         let pipeline = self
@@ -276,15 +282,19 @@ impl Gpu {
         reason = "bounds checks in shaders cost much and can only be left out this way"
     )]
     fn create_module(&self, label: &str, text: &str) -> wgpu::ShaderModule {
+        // Where the text is no valid WGSL, wgpu says so.
+        let guarded = self.guard.as_ref().map(|guard| guard.source(label, text));
+        let source = guarded.and_then(Result::ok);
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(label),
-            source: wgpu::ShaderSource::Wgsl(text.into()),
+            source: source.unwrap_or(wgpu::ShaderSource::Wgsl(text.into())),
         };
         if self.checked {
             return self.device.create_shader_module(descriptor);
         }
-        // SAFETY: the kernels index within their slots for every grid a checked plan can
-        // hold, and each loop ends; the parity tests run them with the checks on as well.
+        // SAFETY: no kernel leaves its slots or divides by zero, in any workgroup of its grid:
+        // tests/kernels/bounds.rs counts every access of every kernel. Each loop has a bound that
+        // is known before it starts, but that of `permute`, which walks a cycle that ends.
         unsafe {
             self.device
                 .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())

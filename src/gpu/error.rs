@@ -1,6 +1,6 @@
 //! What can go wrong on a GPU, in the user's terms.
 
-use super::context::Backend;
+use super::adapter::Backend;
 use crate::plan::PlanError;
 
 /// Why something on the GPU failed.
@@ -8,13 +8,9 @@ use crate::plan::PlanError;
 pub enum GpuError {
     /// No adapter at all.
     #[error(
-        "no GPU adapter was found{}.\n\
-         On Linux, install a Vulkan driver: `scripts/ensure-adapter` does so, or\n  \
-         Debian, Ubuntu: apt install mesa-vulkan-drivers\n  \
-         Fedora:         dnf install mesa-vulkan-drivers\n  \
-         Arch:           pacman -S vulkan-swrast vulkan-icd-loader\n\
-         These include a software adapter (lavapipe) for machines without a GPU.",
-        .backend.map(|b| format!(" for the backend {}", b.name())).unwrap_or_default()
+        "no GPU adapter was found{}.\n{}",
+        .backend.map(|b| format!(" for the backend {}", b.name())).unwrap_or_default(),
+        advice(std::env::consts::OS)
     )]
     NoAdapter {
         /// The backend asked for, if one was.
@@ -35,6 +31,8 @@ pub enum GpuError {
     NoDevice {
         /// Adapter name.
         adapter: String,
+        /// Its place in the list of adapters.
+        index: usize,
         /// What the driver said.
         reason: String,
     },
@@ -91,10 +89,18 @@ pub enum GpuError {
     Kernel {
         /// Adapter name.
         adapter: String,
+        /// Its place in the list of adapters.
+        index: usize,
         /// Shader file and entry point.
         kernel: String,
         /// What the driver said.
         reason: String,
+    },
+    /// A kernel reads or writes beyond what it was given, or divides by zero. A fault of this program.
+    #[error("a kernel goes out of bounds: {access}. This is a fault of the program: please report it")]
+    OutOfBounds {
+        /// The access: code, function and module.
+        access: String,
     },
     /// A mistake cannot be planted, for the reason given.
     #[error("the mistake cannot be planted: {0}")]
@@ -102,4 +108,40 @@ pub enum GpuError {
     /// A plan names a slot that the memory does not have, or of another size.
     #[error("there is no slot `{0}` of that size on the device")]
     NoSlot(String),
+}
+
+/// How to get an adapter on an operating system.
+fn advice(system: &str) -> &'static str {
+    match system {
+        "windows" => {
+            "On Windows, DirectX 12 is part of the system: install the graphics driver of your \
+             GPU's vendor. Without a GPU, Windows 10 and later have a software adapter (WARP): \
+             leave out --backend and --adapter to use it"
+        }
+        "macos" => {
+            "On macOS, Metal is part of the system: every Mac with Apple silicon has an adapter. \
+             Leave out --backend and --adapter; in a virtual machine, switch on its graphics"
+        }
+        _ => {
+            "On Linux, install a Vulkan driver: `scripts/ensure-adapter` does so, or\n  \
+             Debian, Ubuntu: apt install mesa-vulkan-drivers\n  \
+             Fedora:         dnf install mesa-vulkan-drivers\n  \
+             Arch:           pacman -S vulkan-swrast vulkan-icd-loader\n\
+             These include a software adapter (lavapipe) for machines without a GPU."
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_system_is_told_how_to_get_an_adapter_there() {
+        for (system, own) in [("windows", "DirectX 12"), ("macos", "Metal"), ("linux", "apt")] {
+            let told = advice(system);
+            assert!(told.contains(own), "{told}");
+            assert_eq!(told.contains("apt"), system == "linux", "{told}");
+        }
+    }
 }

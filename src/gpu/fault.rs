@@ -13,7 +13,17 @@ enum Fault {
 
 /// The first fault of a device; that it was lost counts more than what followed from it.
 #[derive(Clone, Default)]
-pub(super) struct Faults(Arc<Mutex<Option<Fault>>>);
+pub(super) struct Faults {
+    first: Arc<Mutex<Option<Fault>>>,
+    refusal: Arc<Mutex<Option<Refusal>>>,
+}
+
+/// A kernel that the driver does not compile.
+#[derive(Clone, Debug, PartialEq)]
+struct Refusal {
+    kernel: String,
+    reason: String,
+}
 
 impl Faults {
     /// Listens to a device.
@@ -21,7 +31,7 @@ impl Faults {
         let faults = Faults::default();
         let on_error = faults.clone();
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
-            lock(&on_error.0).get_or_insert(Fault::Reported(e.to_string()));
+            lock(&on_error.first).get_or_insert(Fault::Reported(e.to_string()));
         }));
         let on_loss = faults.clone();
         device.set_device_lost_callback(move |reason, message| {
@@ -34,17 +44,28 @@ impl Faults {
     }
 
     fn lose(&self, reason: String) {
-        let mut fault = lock(&self.0);
+        let mut fault = lock(&self.first);
         if !matches!(*fault, Some(Fault::Lost(_))) {
             *fault = Some(Fault::Lost(reason));
         }
     }
 }
 
+/// The refusal to report: a driver that has choked on one shader may call the device lost from
+/// then on, and refuse every other shader for that.
+fn cause(first: &mut Option<Refusal>, now: Refusal) -> Refusal {
+    let first = first.get_or_insert_with(|| now.clone());
+    if now.reason.to_lowercase().contains("lost") {
+        first.clone()
+    } else {
+        now
+    }
+}
+
 impl Gpu {
     /// The first error the driver has reported, if any.
     pub fn check(&self) -> Result<(), GpuError> {
-        match lock(&self.faults.0).clone() {
+        match lock(&self.faults.first).clone() {
             Some(fault) => Err(self.error(fault)),
             None => Ok(()),
         }
@@ -58,13 +79,31 @@ impl Gpu {
 
     /// An error in answer to a call. Where the device is gone, that is the reason.
     pub(super) fn driver_error(&self, reason: impl ToString) -> GpuError {
-        let lost = lock(&self.faults.0).clone();
+        let lost = lock(&self.faults.first).clone();
         let lost = lost.filter(|fault| matches!(fault, Fault::Lost(_)));
         self.error(lost.unwrap_or_else(|| Fault::Reported(reason.to_string())))
     }
 
+    /// The error of a kernel that the driver does not compile, for this reason.
+    pub(super) fn refused(&self, kernel: String, reason: String) -> GpuError {
+        let now = Refusal { kernel, reason };
+        self.refusal(cause(&mut lock(&self.faults.refusal), now))
+    }
+
+    fn refusal(&self, Refusal { kernel, reason }: Refusal) -> GpuError {
+        GpuError::Kernel {
+            adapter: self.adapter.name.clone(),
+            index: self.adapter.index,
+            kernel,
+            reason,
+        }
+    }
+
     fn error(&self, fault: Fault) -> GpuError {
         let adapter = self.adapter.name.clone();
+        if let (Fault::Lost(_), Some(refusal)) = (&fault, lock(&self.faults.refusal).clone()) {
+            return self.refusal(refusal);
+        }
         match fault {
             Fault::Lost(reason) => GpuError::Lost { adapter, reason },
             Fault::Reported(reason) => GpuError::Driver { adapter, reason },
@@ -87,5 +126,30 @@ impl Gpu {
             error = pollster::block_on(scope.pop()).or(error);
         }
         (made, error.map(|e| e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(kernel: &str, reason: &str) -> Refusal {
+        Refusal {
+            kernel: kernel.into(),
+            reason: reason.into(),
+        }
+    }
+
+    #[test]
+    fn a_lost_device_does_not_hide_the_shader_that_lost_it() {
+        let lost = "Parent device is lost";
+        let shader = refusal("conv_thin", "X4027: array index out of bounds");
+        let mut first = None;
+        assert_eq!(cause(&mut first, shader.clone()), shader);
+        assert_eq!(cause(&mut first, refusal("adam", lost)), shader);
+        // Another shader has its own reason.
+        let other = refusal("head", "X3511: unable to unroll loop");
+        assert_eq!(cause(&mut first, other.clone()), other);
+        assert_eq!(cause(&mut None, refusal("adam", lost)), refusal("adam", lost));
     }
 }

@@ -137,17 +137,20 @@ impl Memory {
         }
     }
 
-    /// A slot as a kernel sees it.
+    /// A slot as a kernel sees it, which reads values of so many components. What reads single
+    /// values sees no padding.
     pub(super) fn resource(
         &self,
         plan: &Plan,
         id: SlotId,
+        width: u32,
     ) -> Result<wgpu::BindingResource<'_>, GpuError> {
         if plan[id].mirror_of.is_some() {
             let (_, view) = self.texture(plan, id)?;
             return Ok(wgpu::BindingResource::TextureView(view));
         }
-        let (buffer, offset, size) = self.place(plan, id)?;
+        let (buffer, offset, padded) = self.place(plan, id)?;
+        let size = if width == 1 { plan[id].bytes() } else { padded };
         let size = std::num::NonZeroU64::new(size);
         Ok(wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer,

@@ -13,29 +13,38 @@ type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 /// A submission under way, and the slot that is copied out behind it.
 pub struct Readback {
     index: wgpu::SubmissionIndex,
-    copy: Option<(wgpu::Buffer, usize, Mapped)>,
+    copy: Option<Copy>,
+    /// On a checked device, the access that went out of bounds.
+    guard: Option<Copy>,
+}
+
+/// What is copied out for the host, and how many words of it count.
+struct Copy {
+    staging: wgpu::Buffer,
+    len: usize,
+    mapped: Mapped,
 }
 
 impl Gpu {
-    /// Encodes each replay as often as asked, in one submission unless a run alone is long, and
-    /// behind it a copy of one slot for the host to read.
-    pub fn submit(
+    /// Encodes each replay as often as asked, in submissions that no watchdog ends, and behind the
+    /// last a copy of one slot for the host to read.
+    pub fn submit<'r>(
         &self,
-        runs: &[(&Replay, usize)],
+        runs: &[(&'r Replay, usize)],
         copy: Option<(&Memory, &Plan, &str)>,
     ) -> Result<Readback, GpuError> {
         let begin = || self.device.create_command_encoder(&Default::default());
         let mut encoder = begin();
-        for (replay, times) in runs {
-            let all = (0..*times).flat_map(|_| &replay.dispatches);
-            let run = replay.dispatches.iter().map(|d| d.flops).sum();
-            for (i, piece) in pieces(all, run, |d| d.flops).into_iter().enumerate() {
-                if i > 0 {
-                    let full = std::mem::replace(&mut encoder, begin());
-                    self.queue.submit([full.finish()]);
-                }
-                encode(&mut encoder, piece, |_| ());
+        let repeated = |(replay, times): &(&'r Replay, usize)| {
+            std::iter::repeat_n(&replay.dispatches, *times).flatten()
+        };
+        let all = runs.iter().flat_map(repeated);
+        for (i, piece) in pieces(all, |d| d.flops).into_iter().enumerate() {
+            if i > 0 {
+                let full = std::mem::replace(&mut encoder, begin());
+                self.queue.submit([full.finish()]);
             }
+            encode(&mut encoder, piece, |_| ());
         }
         let mut staged = None;
         if let Some((memory, plan, name)) = copy {
@@ -44,18 +53,14 @@ impl Gpu {
             let staging = memory.copy_out(plan, id, &mut encoder, |size| self.staging(size))?;
             staged = Some((staging, plan[id].len()));
         }
+        let guard = self.guard.as_ref();
+        let guard = guard.map(|guard| guard.copy_out(&mut encoder, |size| self.staging(size)));
         let index = self.queue.submit([encoder.finish()]);
         Counters::add(&self.counters.submissions);
-        let copy = staged.map(|(staging, len)| {
-            let (sender, receiver) = oneshot_channel();
-            staging.map_async(wgpu::MapMode::Read, .., move |result| {
-                // The receiver is gone when the program is on its way out.
-                let _ = sender.send(result);
-            });
-            (staging, len, receiver)
-        });
+        let copy = staged.map(|(staging, len)| Copy::map(staging, len));
+        let guard = guard.map(|staging| Copy::map(staging, 1));
         self.check()?;
-        Ok(Readback { index, copy })
+        Ok(Readback { index, copy, guard })
     }
 
     /// A buffer to copy into: one that an earlier readback gave back, or a new one.
@@ -74,16 +79,16 @@ impl Gpu {
     }
 }
 
-/// Most operations of a submission, where a run of a plan alone has more. It takes a GPU that keeps
-/// up 100 GFLOP/s a fifth of a second; systems whose watchdog takes longer work for a hang wait two.
+/// Most operations of a submission. It takes a GPU that keeps up 100 GFLOP/s a fifth of a second;
+/// systems whose watchdog takes longer work for a hang wait two.
 const MOST_FLOPS: u64 = 20_000_000_000;
 
-/// Work as it is dealt out to submissions: all in one, unless a run, of so many operations, is long.
-fn pieces<T>(items: impl Iterator<Item = T>, run: u64, flops: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
+/// Work in portions for one submission each. A single item may be longer than that.
+fn pieces<T>(items: impl Iterator<Item = T>, flops: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
     let (mut pieces, mut piece, mut sum) = (Vec::new(), Vec::new(), 0);
     for item in items {
         let more = flops(&item);
-        if run > MOST_FLOPS && sum > 0 && sum + more > MOST_FLOPS {
+        if sum > 0 && sum + more > MOST_FLOPS {
             pieces.push(std::mem::take(&mut piece));
             sum = 0;
         }
@@ -104,23 +109,19 @@ impl Readback {
         };
         gpu.device.poll(wait).map_err(|e| gpu.driver_error(e))?;
         gpu.check()?;
-        let Some((staging, len, mapped)) = self.copy else {
+        if let Some(guard) = self.guard {
+            let word = guard.words(gpu).await?.first().copied().unwrap_or_default();
+            let guard = gpu.guard.as_ref();
+            if let Some((guard, access)) = guard.and_then(|g| Some((g, g.site(word)?))) {
+                guard.reset(&gpu.queue);
+                return Err(GpuError::OutOfBounds { access });
+            }
+        }
+        let Some(copy) = self.copy else {
             return Ok(Vec::new());
         };
-        let result = mapped.receive().await;
-        result
-            .ok_or_else(|| gpu.driver_error("a readback was dropped"))?
-            .map_err(|e| gpu.driver_error(e))?;
         Counters::add(&gpu.counters.readbacks);
-        let view = staging
-            .get_mapped_range(..)
-            .map_err(|e| gpu.driver_error(e))?;
-        let mut words = bytemuck::pod_collect_to_vec(&view);
-        words.truncate(len);
-        drop(view);
-        staging.unmap();
-        lock(&gpu.staging).push(staging);
-        Ok(words)
+        copy.words(gpu).await
     }
 
     /// The same as floats.
@@ -129,25 +130,57 @@ impl Readback {
     }
 }
 
+impl Copy {
+    fn map(staging: wgpu::Buffer, len: usize) -> Self {
+        let (sender, mapped) = oneshot_channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // The receiver is gone when the program is on its way out.
+            let _ = sender.send(result);
+        });
+        Copy {
+            staging,
+            len,
+            mapped,
+        }
+    }
+
+    /// Its bits, once the submission has ended.
+    async fn words(self, gpu: &Gpu) -> Result<Vec<u32>, GpuError> {
+        let result = self.mapped.receive().await;
+        result
+            .ok_or_else(|| gpu.driver_error("a readback was dropped"))?
+            .map_err(|e| gpu.driver_error(e))?;
+        let view = self
+            .staging
+            .get_mapped_range(..)
+            .map_err(|e| gpu.driver_error(e))?;
+        let mut words = bytemuck::pod_collect_to_vec(&view);
+        words.truncate(self.len);
+        drop(view);
+        self.staging.unmap();
+        lock(&gpu.staging).push(self.staging);
+        Ok(words)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Sizes of the submissions of two runs of a plan whose steps are so many tenths of the most.
+    /// Sizes of the submissions of steps that have so many tenths of the most operations.
     fn submissions(tenths: &[u64]) -> Vec<usize> {
-        let flops: Vec<u64> = tenths.iter().map(|t| t * MOST_FLOPS / 10).collect();
-        let twice = [&flops[..], &flops[..]].concat();
-        let pieces = pieces(twice.into_iter(), flops.iter().sum(), |f| *f);
+        let flops = tenths.iter().map(|t| t * MOST_FLOPS / 10);
+        let pieces = pieces(flops, |f| *f);
         pieces.iter().map(Vec::len).collect()
     }
 
     #[test]
-    fn short_runs_go_into_one_submission_and_long_ones_are_cut() {
-        assert_eq!(submissions(&[1, 2, 3]), [6]);
-        assert_eq!(submissions(&[5, 5]), [4]);
-        assert_eq!(submissions(&[4, 4, 4]), [2, 2, 2]);
+    fn a_submission_ends_before_it_is_long() {
+        assert_eq!(submissions(&[1, 2, 3, 4]), [4]);
+        assert_eq!(submissions(&[4, 4, 4, 4, 4]), [2, 2, 1]);
+        assert_eq!(submissions(&[1; 64]), [10, 10, 10, 10, 10, 10, 4]);
         // Nothing is left out and no submission is empty, even where a step alone is too long.
-        assert_eq!(submissions(&[30, 1, 30]), [1, 1, 1, 1, 1, 1]);
+        assert_eq!(submissions(&[30, 1, 30]), [1, 1, 1]);
         assert_eq!(submissions(&[]), [0]);
     }
 }

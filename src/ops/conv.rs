@@ -54,7 +54,7 @@ pub fn choose(caps: &Caps, spec: &Conv) -> Variant {
         Variant::Thin => conv_thin::fits(caps, spec),
         Variant::Tile => conv_tile::fits(spec),
         Variant::Broadcast => conv_broadcast::fits(caps, spec),
-        Variant::Workgroup => conv_workgroup::fits(spec),
+        Variant::Workgroup => conv_workgroup::fits(caps, spec),
     };
     if let Some(pinned) = caps.pinned {
         let fallbacks = [pinned, Variant::Thin, Variant::Plain];

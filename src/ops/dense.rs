@@ -44,7 +44,7 @@ impl Dense {
                 y.iter_mut().zip(row).for_each(|(y, w)| *y += x * w);
             }
             if relu {
-                y.iter_mut().for_each(|y| *y = y.max(0.0));
+                y.iter_mut().filter(|y| **y < 0.0).for_each(|y| *y = 0.0);
             }
         }
     }

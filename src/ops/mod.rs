@@ -16,6 +16,7 @@ pub mod fetch;
 pub mod front;
 pub mod head;
 pub mod importance;
+pub mod lanes;
 pub mod latent;
 pub mod peak;
 pub mod reduce;

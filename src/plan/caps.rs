@@ -33,9 +33,18 @@ pub struct Caps {
     /// Workgroups that a weight gradient is cut into sums to make, where its own are fewer. Tiles in
     /// workgroup memory are smaller where a quarter as many would not come together.
     pub groups: usize,
+    /// Bytes of workgroup memory.
+    pub workgroup_memory: u32,
 }
 
 impl Caps {
+    /// Whether a texture may share the memory of a buffer. wgpu sets no barrier between a dispatch
+    /// that writes the one and a dispatch that reads the other, so only a software driver may, which
+    /// ends each dispatch before it begins the next.
+    pub fn may_alias(&self) -> bool {
+        self.software && self.texels
+    }
+
     /// How long a submission may keep the adapter busy. Watchdogs end long ones on a GPU that also
     /// draws a desktop; a software adapter has none, but whoever presses Ctrl-C waits for the two
     /// in flight.
@@ -57,6 +66,7 @@ impl Caps {
             pinned: None,
             tiles: Tiles::Medium,
             groups: Self::groups(false),
+            workgroup_memory: 16 << 10,
         }
     }
 
@@ -150,5 +160,24 @@ impl std::str::FromStr for Variant {
             .ok_or_else(|| {
                 format!("unknown variant `{text}`: use plain, thin, tile, broadcast or workgroup")
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A run that was tuned with textures on a software adapter may be resumed on a GPU.
+    #[test]
+    fn textures_share_the_memory_of_buffers_on_software_adapters_alone() {
+        let caps = |software, texels| Caps {
+            software,
+            texels,
+            ..Caps::gpu()
+        };
+        assert!(caps(true, true).may_alias());
+        for (software, texels) in [(false, true), (true, false), (false, false)] {
+            assert!(!caps(software, texels).may_alias());
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::shader::Entry;
-use super::{Plan, Role, Slot, SlotId, Step};
+use super::{Plan, Role, Scalar, Slot, SlotId, Step};
 
 /// Why a plan cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -16,11 +16,12 @@ pub enum PlanError {
         /// What is wrong.
         fault: String,
     },
+    /// Two slots have one name, and so would have one memory. A fault of this program.
+    #[error("two slots are called `{0}`")]
+    SameName(String),
     /// A slot is too large for the adapter.
-    #[error(
-        "`{slot}` needs {needed} MiB but this adapter shows at most {limit} MiB to a kernel: \
-         use a smaller batch{}", fits.map(|b| format!(" (up to {b} fits)")).unwrap_or_default()
-    )]
+    #[error("`{slot}` needs {needed} MiB but this adapter shows at most {limit} MiB to a kernel: {}",
+        grows_with.advice(*.fits))]
     TooLarge {
         /// Name of the slot.
         slot: String,
@@ -28,19 +29,47 @@ pub enum PlanError {
         needed: u64,
         /// Largest binding of the adapter in MiB.
         limit: u64,
+        /// What makes it large.
+        grows_with: GrowsWith,
         /// Largest batch that would fit, where the slot grows with the batch.
         fits: Option<usize>,
     },
     /// A dispatch has more workgroups along one axis than WebGPU allows.
-    #[error(
-        "step `{step}` needs {groups} workgroups along one axis, WebGPU allows 65535: use a smaller batch"
-    )]
+    #[error("step `{step}` needs {groups} workgroups along one axis, WebGPU allows 65535: {}",
+        grows_with.advice(None))]
     TooManyGroups {
         /// Label of the step.
         step: String,
         /// Workgroups asked for.
         groups: u32,
+        /// What makes them many.
+        grows_with: GrowsWith,
     },
+}
+
+/// What something that is too large grows with, and so what has to become smaller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrowsWith {
+    /// The batch.
+    Batch,
+    /// The data set that lies on the device.
+    Data,
+    /// The model: layers, images, latent dimensions.
+    Model,
+}
+
+impl GrowsWith {
+    /// What to try; `fits` is the largest batch that would do.
+    fn advice(self, fits: Option<usize>) -> String {
+        match (self, fits) {
+            (Self::Batch, Some(batch)) => format!("use a smaller batch (up to {batch} fits)"),
+            (Self::Batch, None) => "use a smaller batch".into(),
+            (Self::Data, _) => "use fewer or smaller images, or another adapter".into(),
+            (Self::Model, _) => {
+                "use fewer filters or latent dimensions, smaller images, or another adapter".into()
+            }
+        }
+    }
 }
 
 /// Most workgroups along one axis of a dispatch, on every WebGPU adapter.
@@ -49,6 +78,7 @@ pub const MAX_GROUPS: u32 = 65_535;
 impl Plan {
     /// Checks every step against its shader, the adapter's limits, and the order of writes.
     pub fn check(&self) -> Result<(), PlanError> {
+        self.check_slots()?;
         self.check_sizes()?;
         let mut written = HashSet::new();
         for step in self.steps() {
@@ -57,11 +87,27 @@ impl Plan {
         Ok(())
     }
 
+    /// Memory is found by name, so two slots of one name would share it.
+    fn check_slots(&self) -> Result<(), PlanError> {
+        let mut names = HashSet::new();
+        match self.slots().find(|(_, slot)| !names.insert(slot.name.as_str())) {
+            None => Ok(()),
+            Some((_, slot)) => Err(PlanError::SameName(slot.name.clone())),
+        }
+    }
+
+    /// Whether a slot has a row for each image of the batch. A packed data set, the only data in
+    /// whole words, has not, even where the batch is all of it.
+    fn grows(&self, slot: &Slot) -> bool {
+        let is_set = slot.role == Role::Data && slot.scalar == Scalar::U32;
+        let has_rows = slot.shape.first() == Some(&self.batch);
+        slot.role == Role::Activation || has_rows && !is_set
+    }
+
     /// Names the largest slot that grows with the batch, for it decides which batch would fit.
     fn check_sizes(&self) -> Result<(), PlanError> {
         let limit = self.caps.max_binding_bytes;
-        let grows =
-            |slot: &Slot| slot.role == Role::Activation || slot.shape.first() == Some(&self.batch);
+        let grows = |slot: &Slot| self.grows(slot);
         let over = self.slots().map(|(_, s)| s).filter(|s| s.bytes() > limit);
         let Some(slot) = over.max_by_key(|s| (!grows(s), s.bytes())) else {
             return Ok(());
@@ -72,6 +118,11 @@ impl Plan {
             slot: slot.name.clone(),
             needed: slot.bytes().div_ceil(1 << 20),
             limit: limit >> 20,
+            grows_with: match slot.role {
+                _ if grows(slot) && fits > 0 => GrowsWith::Batch,
+                Role::Data => GrowsWith::Data,
+                _ => GrowsWith::Model,
+            },
             fits: Some(fits).filter(|&b| grows(slot) && b > 0),
         })
     }
@@ -82,9 +133,17 @@ impl Plan {
             fault,
         };
         let entry = step.kernel.reflect().map_err(&fault)?;
-        if let Some(&groups) = step.grid.iter().find(|&&g| g > MAX_GROUPS) {
-            let step = step.label.clone();
-            return Err(PlanError::TooManyGroups { step, groups });
+        if let Some(axis) = step.grid.iter().position(|&g| g > MAX_GROUPS) {
+            return Err(PlanError::TooManyGroups {
+                step: step.label.clone(),
+                groups: step.grid[axis],
+                grows_with: self.axis_grows_with(step, axis),
+            });
+        }
+        let (memory, most) = (entry.memory_bytes(), self.caps.workgroup_memory);
+        if memory > most {
+            let message = format!("it needs {memory} bytes of workgroup memory, there are {most}");
+            return Err(fault(message));
         }
         if step.grid.contains(&0) {
             return Err(fault("its grid is empty".into()));
@@ -129,6 +188,25 @@ impl Plan {
         }
         written.extend(stored);
         Ok(())
+    }
+
+    /// Whether a smaller batch makes an axis of the grid shorter: not where another axis counts the
+    /// images, nor where the step writes nothing that has a row for each.
+    fn axis_grows_with(&self, step: &Step, axis: usize) -> GrowsWith {
+        let counts_images = |other: usize| other != axis && step.grid[other] as usize == self.batch;
+        let mut bound = step.bindings.iter();
+        let per_image = bound.any(|(name, id)| {
+            let written = step.kernel.reflect().is_ok_and(|entry| {
+                entry.bindings.iter().any(|b| b.name == *name && b.writes)
+            });
+            written && self[*id].shape.first() == Some(&self.batch)
+        });
+        let elsewhere = self.batch > 1 && (0..3).any(counts_images);
+        if per_image && self.batch > 1 && !elsewhere {
+            GrowsWith::Batch
+        } else {
+            GrowsWith::Model
+        }
     }
 
     /// Within a dispatch WebGPU lets two bindings show one buffer if both are writable and

@@ -14,8 +14,6 @@ use super::bundle::Part;
 use super::shader::{self, Binding, Mistake};
 use super::{Caps, Kernel, PlanError, SlotId, Step};
 
-/// Workgroup memory that every WebGPU adapter has.
-const MOST_WORKGROUP_BYTES: u32 = 16 << 10;
 /// Storage textures that a dispatch may bind on every WebGPU adapter.
 const MOST_TEXTURES: usize = 4;
 /// Workgroups in a row of the grid: one axis holds at most 65 535.
@@ -65,7 +63,7 @@ pub(super) fn fits(parts: &[Part], caps: &Caps) -> bool {
     let shared = shared(parts);
     let textures = shared.iter().filter(|(binding, _)| binding.texels).count();
     parts.iter().all(fits_workgroup)
-        && bytes <= MOST_WORKGROUP_BYTES
+        && bytes <= caps.workgroup_memory
         && textures <= MOST_TEXTURES
         && shared.len() - textures <= caps.max_buffers
 }

@@ -5,6 +5,7 @@
 //! when it is built, and it holds no control flow: repetition and tail batches are the business
 //! of whoever runs it. Nothing here names a GPU interface.
 
+pub mod bounds;
 mod bundle;
 pub mod caps;
 pub mod check;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 pub use bundle::Bundle;
 pub use caps::{Caps, Tiles, Variant};
-pub use check::PlanError;
+pub use check::{GrowsWith, PlanError};
 pub use tuning::Tuning;
 
 /// What a slot is for. It decides who may fill it and which checks apply.

@@ -96,6 +96,7 @@ pub const SOURCES: &[Source] = &[
     source!("front"),
     source!("head"),
     source!("importance"),
+    source!("lanes", "lanes", None, true),
     source!("latent"),
     source!("peak"),
     source!("reduce"),
@@ -256,6 +257,13 @@ pub struct Entry {
     pub overrides: Vec<String>,
 }
 
+impl Entry {
+    /// Bytes of workgroup memory.
+    pub fn memory_bytes(&self) -> u32 {
+        self.memory.iter().map(|(_, bytes)| bytes).sum()
+    }
+}
+
 type Entries = HashMap<(&'static str, String), Entry>;
 
 /// What the WGSL says about an entry point, or what is wrong with the WGSL.
@@ -295,17 +303,24 @@ fn validate(
 ) -> Result<(naga::Module, naga::valid::ModuleInfo), String> {
     let named = |e: String| format!("shaders/{}.wgsl (behind common.wgsl): {e}", source.name);
     let module = naga::front::wgsl::parse_str(text).map_err(|e| named(e.emit_to_string(text)))?;
-    let capabilities = if source.subgroups {
+    let info = validator(source.subgroups)
+        .validate(&module)
+        .map_err(|e| named(e.emit_to_string(text)))?;
+    Ok((module, info))
+}
+
+/// A validator of compute shaders, with subgroup operations or without.
+pub(super) fn validator(subgroups: bool) -> Validator {
+    let capabilities = if subgroups {
         Capabilities::SUBGROUP
     } else {
         Capabilities::empty()
     };
-    let info = Validator::new(ValidationFlags::all(), capabilities)
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+    validator
         .subgroup_stages(naga::valid::ShaderStages::COMPUTE)
-        .subgroup_operations(naga::valid::SubgroupOperationSet::all())
-        .validate(&module)
-        .map_err(|e| named(e.emit_to_string(text)))?;
-    Ok((module, info))
+        .subgroup_operations(naga::valid::SubgroupOperationSet::all());
+    validator
 }
 
 fn reflect_all() -> Result<Entries, String> {

@@ -10,7 +10,7 @@ use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
 use crate::params;
-use crate::plan::{Caps, Plan, PlanError};
+use crate::plan::{Caps, GrowsWith, Plan, PlanError};
 use crate::rng::Stream;
 
 /// Test images shown after each epoch.
@@ -107,7 +107,11 @@ impl Device {
         let memory = memory.map_err(|mut error| {
             let plans = |batch| Plans::new(options, data, batch, caps);
             match &mut error {
-                GpuError::Plan(PlanError::TooLarge { fits, .. }) => {
+                GpuError::Plan(PlanError::TooLarge {
+                    fits,
+                    grows_with: GrowsWith::Batch,
+                    ..
+                }) => {
                     *fits = largest(batch, |batch| plans(batch).fit());
                 }
                 GpuError::OutOfMemory { fits, room, .. } => {

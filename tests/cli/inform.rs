@@ -40,6 +40,20 @@ fn devices_lists_each_adapter_as_a_table_and_as_json() {
     assert_eq!(rows.next(), None);
 }
 
+// Mesa's layer that looks for a display session prints an error of its own where there is none.
+#[test]
+fn without_a_display_session_no_library_adds_to_the_output() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_cvae-gpu"))
+        .arg("devices")
+        .env_remove("XDG_RUNTIME_DIR")
+        .env_remove("NODEVICE_SELECT")
+        .output();
+    let output = output.expect("the program starts");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.starts_with("index"), "{stdout}");
+}
+
 #[test]
 fn a_feature_that_is_switched_off_is_not_used() {
     let devices = Cli::new("devices --json --disable subgroups,texels,timestamps").on_backend();

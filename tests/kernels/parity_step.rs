@@ -7,6 +7,7 @@ crate::tests! { step:
     train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers,
     train_step_and_evaluation_agree_with_the_cpu_as_gpus_run_them,
     steps_of_weighted_losses_on_drawn_images_agree_with_the_cpu,
+    a_nan_passes_every_relu,
 }
 
 // Shaders are trusted not to leave their slots; here wgpu guards them, and the results hold.

@@ -22,6 +22,8 @@ const PLAIN: &[Shape] = &[
     (2, [28, 28, 1], 32, 5, 2, Padding::Same),
     (7, [7, 7, 48], 16, 5, 2, Padding::Valid),
     (2, [13, 13, 64], 5, 3, 1, Padding::Same),
+    // a kernel that is smaller than its stride
+    (2, [6, 8, 3], 5, 1, 2, Padding::Valid),
 ];
 
 const THIN: &[Shape] = &[
@@ -32,6 +34,7 @@ const THIN: &[Shape] = &[
     (2, [28, 28, 3], 64, 3, 1, Padding::Same),
     // a dense layer from a latent code, of 12 images
     (1, [1, 12, 2], 1568, 1, 1, Padding::Valid),
+    (2, [6, 8, 3], 8, 1, 2, Padding::Valid),
 ];
 
 const TILE: &[Shape] = &[
@@ -43,6 +46,7 @@ const TILE: &[Shape] = &[
     (7, [5, 6, 64], 12, 5, 1, Padding::Valid),
     // a dense layer to a latent code
     (7, [1, 1, 2304], 4, 1, 1, Padding::Valid),
+    (2, [6, 8, 4], 8, 1, 2, Padding::Valid),
 ];
 
 const BROADCAST: &[Shape] = &[
@@ -53,6 +57,7 @@ const BROADCAST: &[Shape] = &[
     (2, [28, 28, 64], 32, 3, 1, Padding::Same),
     (2, [13, 13, 40], 48, 5, 1, Padding::Valid),
     (7, [1, 1, 128], 24, 1, 1, Padding::Valid),
+    (2, [6, 8, 16], 16, 1, 2, Padding::Valid),
 ];
 
 const WORKGROUP: &[Shape] = &[
@@ -63,6 +68,7 @@ const WORKGROUP: &[Shape] = &[
     (2, [28, 28, 68], 32, 3, 1, Padding::Same),
     // a dense layer to a latent code
     (7, [1, 1, 2304], 4, 1, 1, Padding::Valid),
+    (2, [6, 8, 4], 8, 1, 2, Padding::Valid),
 ];
 
 pub fn shapes(variant: Variant) -> &'static [Shape] {

@@ -11,7 +11,7 @@ use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
 use crate::common::uniform;
 use cvae_gpu::data::{Binarize, PackedImages};
-use cvae_gpu::gpu::Gpu;
+use cvae_gpu::gpu::{Gpu, Memory, Replay};
 use cvae_gpu::model::{self, Feed, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
@@ -285,4 +285,57 @@ pub fn as_gpus(gpu: &Gpu) -> Caps {
 
 pub fn train_step_and_evaluation_agree_with_the_cpu_as_gpus_run_them(gpu: &Gpu) {
     check(gpu, &as_gpus(gpu), &small_model(), |_| ());
+}
+
+/// Weights of which one is not a number, in each layer that ends in a ReLU: the loss must say so.
+fn check_nan(gpu: &Gpu, caps: &Caps) {
+    let model = small_model();
+    let images = images(&model, 1);
+    let feed = feed("train.images", &images, Order::Shuffled);
+    let plan = model::train_step(&model, feed, Adam::default(), BATCH, caps);
+    let memory = Memory::allocate(gpu, &[&plan]).expect("memory");
+    let replay = Replay::compile(gpu, &plan, &memory).expect("a replay");
+    let write = |name: &str, values: &[f32]| {
+        memory.write(gpu, &plan, name, values).expect("a write");
+    };
+    let words = images.device_words();
+    let set = memory.write_words(gpu, &plan, "train.images", &words);
+    set.expect("a write");
+    let specs = model.params();
+    let loss = |broken: &str| {
+        for (spec, values) in specs.iter().zip(params::initial(&specs, SEED)) {
+            write(&spec.name, &values);
+        }
+        if !broken.is_empty() {
+            let spec = specs.iter().find(|s| s.name == broken).expect(broken);
+            let mut bias = vec![0.0; spec.len()];
+            bias[1] = f32::NAN;
+            write(broken, &bias);
+        }
+        let start = StepState::start(SEED, Stream::Train).to_words();
+        let state = memory.write_words(gpu, &plan, "state", &start);
+        state.expect("a write");
+        let run = gpu.submit(&[(&replay, 1)], Some((&memory, &plan, "metrics")));
+        let metrics = pollster::block_on(run.expect("a run").floats(gpu));
+        metrics.expect("a readback")[0]
+    };
+    assert!(loss("").is_finite());
+    for layer in [
+        "encoder.conv1",
+        "encoder.conv2",
+        "decoder.dense",
+        "decoder.deconv1",
+        "decoder.deconv2",
+    ] {
+        let found = loss(&format!("{layer}.bias"));
+        assert!(found.is_nan(), "{layer}: the loss is {found}, by {caps:?}");
+    }
+}
+
+pub fn a_nan_passes_every_relu(gpu: &Gpu) {
+    let tiles = pinned(gpu, Variant::Tile, false);
+    let plain = pinned(gpu, Variant::Plain, false);
+    for caps in [gpu.caps(), &plain, &tiles, &as_gpus(gpu)] {
+        check_nan(gpu, caps);
+    }
 }

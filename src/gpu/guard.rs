@@ -1,0 +1,90 @@
+//! Finds out which access of a shader went out of bounds, on devices whose shaders are checked.
+
+use std::sync::Mutex;
+
+use super::context::lock;
+use crate::plan::bounds::{self, Guarded};
+
+/// A word on the device that holds the number of an access that went out of bounds, or 0.
+pub(super) struct Guard {
+    buffer: wgpu::Buffer,
+    pub(super) layout: wgpu::BindGroupLayout,
+    pub(super) group: wgpu::BindGroup,
+    /// What access number `i + 1` is.
+    sites: Mutex<Vec<String>>,
+}
+
+/// Bytes of the word.
+const BYTES: u64 = 4;
+
+impl Guard {
+    pub(super) fn new(device: &wgpu::Device) -> Self {
+        let buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("out of bounds"),
+            size: BYTES,
+            usage: wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_SRC
+                | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some("out of bounds"),
+            entries: &[wgpu::BindGroupLayoutEntry {
+                binding: 0,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer {
+                    ty: wgpu::BufferBindingType::Storage { read_only: false },
+                    has_dynamic_offset: false,
+                    min_binding_size: None,
+                },
+                count: None,
+            }],
+        });
+        let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("out of bounds"),
+            layout: &layout,
+            entries: &[wgpu::BindGroupEntry {
+                binding: 0,
+                resource: buffer.as_entire_binding(),
+            }],
+        });
+        Guard {
+            buffer,
+            layout,
+            group,
+            sites: Mutex::default(),
+        }
+    }
+
+    /// The source of the module in `text`, whose accesses are tested.
+    pub(super) fn source(&self, label: &str, text: &str) -> Result<wgpu::ShaderSource<'static>, String> {
+        let mut known = lock(&self.sites);
+        let Guarded { module, sites } = bounds::guard(text, known.len() as u32 + 1)?;
+        known.extend(sites.into_iter().map(|site| format!("{site} of {label}")));
+        Ok(wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(module)))
+    }
+
+    /// Encodes a copy of the word into what `staging` makes.
+    pub(super) fn copy_out(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        staging: impl FnOnce(u64) -> wgpu::Buffer,
+    ) -> wgpu::Buffer {
+        let to = staging(BYTES);
+        encoder.copy_buffer_to_buffer(&self.buffer, 0, &to, 0, BYTES);
+        to
+    }
+
+    /// Makes the word 0 again.
+    pub(super) fn reset(&self, queue: &wgpu::Queue) {
+        queue.write_buffer(&self.buffer, 0, &[0; BYTES as usize]);
+    }
+
+    /// The access that a copy of the word names, if one went out of bounds.
+    pub(super) fn site(&self, word: u32) -> Option<String> {
+        let index = word.checked_sub(1)?;
+        let sites = lock(&self.sites);
+        let site = sites.get(index as usize);
+        Some(site.map_or_else(|| format!("access {word}"), String::clone))
+    }
+}

@@ -1,0 +1,70 @@
+//! Where the invocations of a workgroup of 8 stand in their subgroup: a question to the adapter.
+
+use super::kernel;
+use crate::plan::cpu::Tensors;
+use crate::plan::{Plan, Role, SlotId, Step, groups};
+
+/// Invocations of a workgroup, as `conv_broadcast` has them.
+const SIZE: usize = 8;
+
+/// Appends the lane of each invocation of `workgroups` workgroups, and how many invocations share
+/// its subgroup: `[workgroups, 8, 2]`. The twin places them in order.
+pub fn locate(plan: &mut Plan, workgroups: usize) -> SlotId {
+    let lanes = plan.words("lanes", &[workgroups, SIZE, 2], Role::Metric);
+    let twin = |t: &Tensors| {
+        for (i, lane) in t.words_mut("lanes").chunks_mut(2).enumerate() {
+            lane.copy_from_slice(&[(i % SIZE) as u32, SIZE as u32]);
+        }
+    };
+    plan.push(Step {
+        label: "lanes".into(),
+        kernel: kernel("lanes", "locate", &[], twin),
+        bindings: vec![("lanes", lanes)],
+        grid: [groups(workgroups, 1), 1, 1],
+        flops: 0,
+    });
+    lanes
+}
+
+/// Whether each workgroup stands in lanes 0 to 7 of one subgroup, in any order.
+pub fn are_together(lanes: &[u32]) -> bool {
+    let together = |workgroup: &[u32]| {
+        let mut taken = [false; SIZE];
+        for pair in workgroup.chunks_exact(2) {
+            match taken.get_mut(pair[0] as usize) {
+                Some(taken) if pair[1] as usize == SIZE => *taken = true,
+                _ => return false,
+            }
+        }
+        taken == [true; SIZE]
+    };
+    !lanes.is_empty() && lanes.chunks(2 * SIZE).all(together)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn workgroup(lanes: [u32; SIZE], shared: u32) -> Vec<u32> {
+        lanes.into_iter().flat_map(|lane| [lane, shared]).collect()
+    }
+
+    #[test]
+    fn a_workgroup_must_have_the_first_lanes_of_one_subgroup() {
+        let in_order = workgroup([0, 1, 2, 3, 4, 5, 6, 7], 8);
+        assert!(are_together(&in_order));
+        assert!(are_together(&workgroup([7, 6, 5, 4, 3, 2, 1, 0], 8)));
+        for (why, wrong) in [
+            ("two subgroups of 4", workgroup([0, 1, 2, 3, 0, 1, 2, 3], 4)),
+            ("every other lane", workgroup([0, 2, 4, 6, 8, 10, 12, 14], 8)),
+            ("the upper half", workgroup([8, 9, 10, 11, 12, 13, 14, 15], 8)),
+            ("with a stranger", workgroup([0, 1, 2, 3, 4, 5, 6, 7], 16)),
+            ("one lane twice", workgroup([0, 0, 2, 3, 4, 5, 6, 7], 8)),
+            ("nothing", Vec::new()),
+        ] {
+            assert!(!are_together(&wrong), "{why}");
+            let second = [in_order.clone(), wrong].concat();
+            assert!(second.len() == in_order.len() || !are_together(&second), "{why}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! No kernel leaves its slots or divides by zero, in any workgroup of any grid. Shaders are trusted
+//! not to, so nothing catches it where they run.
+//!
+//! A checked device tests every access and every division (src/plan/bounds.rs), and names the first
+//! that is wrong. Indices of these plans do not depend on what the slots hold, so that zeros do.
+
+use crate::common::convolutions::{Ending, caps, plan, serves, sizes};
+use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes, software};
+use crate::common::suite::step::{BATCH, TAIL, as_gpus, feed, images, small_model};
+use crate::common::{checked_gpu, say};
+use cvae_gpu::gpu::{Gpu, GpuError, Memory, Replay};
+use cvae_gpu::model;
+use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::conv::Padding;
+use cvae_gpu::ops::rng::Order;
+use cvae_gpu::plan::shader::Mistake;
+use cvae_gpu::plan::{Caps, Plan, Tiles, Variant};
+
+/// Runs a plan by steps and, where it has any, by bundles.
+fn run(gpu: &Gpu, plan: &Plan) -> Result<(), GpuError> {
+    let memory = Memory::allocate(gpu, &[plan])?;
+    let mut replays = vec![Replay::compile_steps(gpu, plan, &memory)?];
+    if plan.bundles()?.len() < plan.steps().len() {
+        replays.push(Replay::compile(gpu, plan, &memory)?);
+    }
+    for replay in &replays {
+        pollster::block_on(gpu.submit(&[(replay, 1)], None)?.words(gpu))?;
+    }
+    Ok(())
+}
+
+/// Kernels that number their outputs over two axes of the grid get a row of workgroups too many, as
+/// they do where a grid is too long for one axis.
+fn with_surplus_workgroups(plan: &mut Plan) {
+    for step in plan.steps_mut() {
+        let entry = step.kernel.reflect().expect("an entry point");
+        if entry.parameters.contains(&naga::BuiltIn::NumWorkGroups) {
+            let in_tiles = step.kernel.module.starts_with("conv_workgroup");
+            step.grid[if in_tiles { 2 } else { 1 }] += 1;
+        }
+    }
+}
+
+/// The first geometries of each variant, in each memory and each size of tiles; and all of them once.
+fn convolutions(variant: Variant, gpu: &Gpu) {
+    let has_texels = !matches!(variant, Variant::Plain | Variant::Workgroup);
+    if variant == Variant::Broadcast && gpu.caps().subgroup_min < 8 {
+        return say("conv_broadcast is not tested: the adapter has no subgroups of 8 or more");
+    }
+    for (size, &tiles) in sizes(variant).iter().enumerate() {
+        for texels in [false, true] {
+            for (i, &shape) in shapes(variant).iter().enumerate() {
+                let own = size == 0 && !texels;
+                let skipped = texels && !has_texels || i >= ELSEWHERE && !own;
+                if skipped || !serves(gpu.caps(), variant, shape) {
+                    continue;
+                }
+                let caps = caps(gpu.caps(), variant, texels, tiles, software(i));
+                let mut plan = plan(shape, caps, ending(i));
+                with_surplus_workgroups(&mut plan);
+                let case = format!("{variant:?} {tiles:?}, texels {texels}: {shape:?}");
+                run(gpu, &plan).unwrap_or_else(|e| panic!("{case}: {e}"));
+            }
+        }
+    }
+}
+
+macro_rules! convolutions {
+    ($($name:ident: $variant:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $name() {
+                convolutions(Variant::$variant, checked_gpu());
+            }
+        )*
+    };
+}
+
+convolutions! {
+    plain_convolutions_stay_in_bounds: Plain,
+    thin_convolutions_stay_in_bounds: Thin,
+    tiled_convolutions_stay_in_bounds: Tile,
+    broadcast_convolutions_stay_in_bounds: Broadcast,
+    workgroup_convolutions_stay_in_bounds: Workgroup,
+}
+
+// As GPUs run them, with WebGPU's least number of buffers and with more: fused, and in bundles.
+#[test]
+fn whole_plans_stay_in_bounds_as_gpus_run_them() {
+    let gpu = checked_gpu();
+    let model = small_model();
+    let few = Caps {
+        max_buffers: 8,
+        ..as_gpus(gpu)
+    };
+    for caps in [as_gpus(gpu), few] {
+        for batch in [BATCH, TAIL] {
+            let train = feed("train.images", &images(&model, 1), Order::Shuffled);
+            let test = feed("test.images", &images(&model, 2), Order::File);
+            for (name, plan) in [
+                ("train", model::train_step(&model, train, Adam::default(), batch, &caps)),
+                ("evaluate", model::evaluate(&model, test, batch, &caps)),
+                ("reconstruct", model::reconstruct(&model, test, batch, &caps)),
+                ("decode", model::decode(&model, batch, &caps).0),
+            ] {
+                let case = format!("{name}, batch {batch}, {} buffers", caps.max_buffers);
+                run(gpu, &plan).unwrap_or_else(|e| panic!("{case}: {e}"));
+            }
+        }
+    }
+}
+
+// What was once wrong: in batches of 7 the last workgroup has strips past the last image.
+#[test]
+fn an_access_out_of_bounds_is_named() {
+    let gpu = checked_gpu();
+    let unguarded = Mistake {
+        file: "conv_thin".into(),
+        from: "y < BIG_H && s.n < BATCH;".into(),
+        to: "y < BIG_H;".into(),
+    };
+    let wrong = gpu.planted(&[unguarded]).expect("a mistake");
+    let shape = (7, [28, 28, 1], 32, 3, 2, Padding::Same);
+    let caps = caps(gpu.caps(), Variant::Thin, false, Tiles::Medium, false);
+    let plan = plan(shape, caps, Ending::Forward { relu: true });
+    if !serves(gpu.caps(), Variant::Thin, shape) {
+        return say("conv_thin is not tested: this adapter would not take it");
+    }
+    run(gpu, &plan).expect("no access out of bounds");
+    let refused = run(&wrong, &plan).expect_err("an access out of bounds").to_string();
+    assert!(refused.contains("`big_quad` of conv_thin"), "{refused}");
+    // The next run starts afresh.
+    run(gpu, &plan).expect("no access out of bounds");
+}
