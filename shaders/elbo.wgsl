@@ -5,6 +5,7 @@ override BATCH: u32;
 override RING: u32;       // rows of the ring
 override ANALYTIC: bool;  // the loss uses the analytic KL
 override BETA: f32;       // weight of the KL term in the loss
+override IMAGES: u32 = 0u;  // rows of the table
 
 @group(0) @binding(0) var<storage, read> logpx_z: array<f32>;            // [BATCH]
 @group(0) @binding(1) var<storage, read> logpz: array<f32>;              // [BATCH]
@@ -49,7 +50,8 @@ fn batch_means(@builtin(local_invocation_index) lane: u32) {
 // An invocation owns one image.
 @compute @workgroup_size(64)
 fn record(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x < BATCH {
-        terms[state.position + id.x] = terms_of(id.x);
+    let row = state.position + id.x;
+    if id.x < BATCH && row < IMAGES {
+        terms[row] = terms_of(id.x);
     }
 }

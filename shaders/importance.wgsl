@@ -5,6 +5,7 @@
 
 override BATCH: u32;
 override SAMPLES: u32;  // K
+override IMAGES: u32 = 0u;  // bounds in all
 
 @group(0) @binding(0) var<storage, read> logpx_z: array<f32>;           // [BATCH]
 @group(0) @binding(1) var<storage, read> logpz: array<f32>;             // [BATCH]
@@ -33,8 +34,9 @@ fn accumulate(@builtin(global_invocation_id) id: vec3<u32>) {
 // The bounds of a batch whose draws are all in, into the rows of its images.
 @compute @workgroup_size(64)
 fn record(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x < BATCH {
+    let image = state.position + id.x;
+    if id.x < BATCH && image < IMAGES {
         let sum = sums[id.x];
-        bounds[state.position + id.x] = sum.x + log(sum.y / f32(SAMPLES));
+        bounds[image] = sum.x + log(sum.y / f32(SAMPLES));
     }
 }

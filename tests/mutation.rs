@@ -65,6 +65,8 @@ type Check = fn(&Gpu);
 enum Plant {
     /// In a shader: file, text, what takes its place; and the checks of the kernel.
     Shader(&'static str, &'static str, &'static str, Check),
+    /// At an edge of the kernels of a variant: file, text, what takes its place.
+    Edge(&'static str, &'static str, &'static str, Variant),
     /// In the steps of a plan, not in their twins.
     Steps(fn(&mut Plan)),
     /// In the plan and in the twins alike, which therefore agree.
@@ -314,6 +316,87 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
     ]
 }
 
+/// Mistakes at the edges of each variant: the end of the positions that a weight gradient is cut
+/// into, the last row of a tile and the last quad of channels.
+fn edges() -> Vec<(String, Plant)> {
+    use Variant::{Broadcast, Plain, Thin, Tile, Workgroup};
+    const RANGE: &str = "return min(vec2(split * size, (split + 1u) * size), vec2(positions));";
+    const NO_END: &str = "return vec2(split * size, (split + 1u) * size);";
+    const ROW: &str = "(p < vec4(BATCH * SMALL_H * SMALL_W)) & vec4(s4";
+    const ROW_MORE: &str = "(p <= vec4(BATCH * SMALL_H * SMALL_W)) & vec4(s4";
+    const QUAD: &str = "vec4(s4 < SMALL_QUADS);";
+    const QUAD_MORE: &str = "vec4(s4 <= SMALL_QUADS);";
+    let tiled = [Tile, Broadcast, Workgroup];
+    let in_tiles = |what: &'static str, from, to| {
+        tiled.map(|variant| (what, Plant::Edge("common/conv", from, to, variant)))
+    };
+    let alone = |what, file, from, to, variant| (what, Plant::Edge(file, from, to, variant));
+    const END: &str = "a last range past the last position";
+    const LAST_ROW: &str = "a last row past the last pixel";
+    const LAST_QUAD: &str = "a last quad past the last channel";
+    let all = [
+        in_tiles(END, RANGE, NO_END).into(),
+        in_tiles(LAST_ROW, ROW, ROW_MORE).into(),
+        in_tiles(LAST_QUAD, QUAD, QUAD_MORE).into(),
+        vec![
+            alone(END, "common/conv", RANGE, NO_END, Thin),
+            alone(
+                LAST_ROW,
+                "conv_thin",
+                "(four(x) < vec4(SMALL_W)) & vec4(s.n < BATCH)",
+                "(four(x) <= vec4(SMALL_W)) & vec4(s.n < BATCH)",
+                Thin,
+            ),
+            alone(
+                LAST_QUAD,
+                "conv_thin",
+                "if s4 < SMALL_QUADS {\n            partials[(split",
+                "if s4 <= SMALL_QUADS {\n            partials[(split",
+                Thin,
+            ),
+            alone(
+                "strips past the last image",
+                "conv_thin",
+                "y < BIG_H && s.n < BATCH;",
+                "y < BIG_H;",
+                Thin,
+            ),
+            alone(
+                END,
+                "conv",
+                "p < min((id.y + 1u) * size, positions)",
+                "p < (id.y + 1u) * size",
+                Plain,
+            ),
+            alone(
+                LAST_ROW,
+                "conv",
+                "if at < BATCH * SMALL_H * SMALL_W * SMALL_C {\n        small_out[at] = activate",
+                "if at <= BATCH * SMALL_H * SMALL_W * SMALL_C {\n        small_out[at] = activate",
+                Plain,
+            ),
+            alone(
+                LAST_QUAD,
+                "conv",
+                "if id.x >= weight_count",
+                "if id.x > weight_count",
+                Plain,
+            ),
+        ],
+    ];
+    let named = |(what, plant): (&str, Plant)| {
+        let variant = match plant {
+            Plant::Edge(_, _, _, variant) => variant.name(),
+            _ => "all",
+        };
+        (format!("{what}, in {variant} kernels"), plant)
+    };
+    all.into_iter()
+        .flat_map(|part: Vec<_>| part)
+        .map(named)
+        .collect()
+}
+
 /// The three columns of the table: the kernel alone, whole steps slot by slot, recorded cases.
 type Seen = [Option<bool>; 3];
 
@@ -331,22 +414,31 @@ fn plain() -> Caps {
     step::pinned(checked_gpu(), Variant::Plain, false)
 }
 
+fn planted(file: &str, from: &str, to: &str) -> Gpu {
+    let mistake = Mistake {
+        file: file.to_owned(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    let planted = checked_gpu().planted(&[mistake]);
+    planted.expect("a mistake that can be made")
+}
+
 fn seen(plant: &Plant) -> Seen {
     let unchanged = |_: &mut Plan| ();
     let right = checked_gpu();
     match *plant {
+        Plant::Edge(file, from, to, variant) => {
+            let planted = planted(file, from, to);
+            let check = || convolutions_of(&planted, &[(variant, false)]);
+            [Some(fails(check)), None, None]
+        }
         Plant::Shader(file, from, to, check) => {
             let caps = match file {
                 "conv" | "dense" => plain(),
                 _ => right.caps().clone(),
             };
-            let mistake = Mistake {
-                file: file.to_owned(),
-                from: from.to_owned(),
-                to: to.to_owned(),
-            };
-            let planted = right.planted(&[mistake]);
-            let planted = planted.expect("a mistake that can be made");
+            let planted = planted(file, from, to);
             // Kernels for GPUs, which no step on a CPU runs.
             if ["conv_workgroup", "head", "latent"].contains(&file) {
                 return [Some(fails(|| check(&planted))), None, None];
@@ -386,11 +478,17 @@ fn every_known_mistake_is_seen_by_the_checks_that_the_documentation_names() {
         assert!(!recorded_case_fails(right, &caps, |_| ()));
     }
 
-    let mut mistakes = mistakes();
+    let mistakes = mistakes().into_iter();
+    let named = mistakes.map(|(what, plant)| (what.to_owned(), plant));
+    let mut mistakes: Vec<_> = named.chain(edges()).collect();
     // A group of 64 may run in step on hardware, where no barrier is missed.
     if !right.caps().software {
         say("a missing barrier is not tested: it shows on software adapters");
         mistakes.retain(|(what, _)| !what.contains("barrier"));
+    }
+    if right.caps().subgroup_min < 8 {
+        say("mistakes in broadcast kernels are not tested: they need subgroups of 8 or more");
+        mistakes.retain(|(what, _)| !what.contains("broadcast"));
     }
     let mut table = String::new();
     let seen = on_all_cores(&mistakes, |(_, plant)| seen(plant));

@@ -87,7 +87,7 @@ impl TrainArgs {
         let faults = self.inject.unwrap_or_default();
         job.folder = job.folder.with_faults(faults);
         let selection = job.folder.run().device.clone();
-        let mut attempt = |job: &mut Job, faults| {
+        let attempt = |job: &mut Job, faults| {
             on_adapter(&selection, common, |first| {
                 self.attempt(job, common, &stop, faults, first)
             })

@@ -10,8 +10,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::compile::Replay;
 use super::adapter::Selection;
+use super::compile::Replay;
 use super::context::Gpu;
 use super::error::GpuError;
 use super::memory::Memory;

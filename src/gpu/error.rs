@@ -97,7 +97,9 @@ pub enum GpuError {
         reason: String,
     },
     /// A kernel reads or writes beyond what it was given, or divides by zero. A fault of this program.
-    #[error("a kernel goes out of bounds: {access}. This is a fault of the program: please report it")]
+    #[error(
+        "a kernel goes out of bounds: {access}. This is a fault of the program: please report it"
+    )]
     OutOfBounds {
         /// The access: code, function and module.
         access: String,
@@ -138,7 +140,11 @@ mod tests {
 
     #[test]
     fn each_system_is_told_how_to_get_an_adapter_there() {
-        for (system, own) in [("windows", "DirectX 12"), ("macos", "Metal"), ("linux", "apt")] {
+        for (system, own) in [
+            ("windows", "DirectX 12"),
+            ("macos", "Metal"),
+            ("linux", "apt"),
+        ] {
             let told = advice(system);
             assert!(told.contains(own), "{told}");
             assert_eq!(told.contains("apt"), system == "linux", "{told}");

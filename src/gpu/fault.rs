@@ -150,6 +150,9 @@ mod tests {
         // Another shader has its own reason.
         let other = refusal("head", "X3511: unable to unroll loop");
         assert_eq!(cause(&mut first, other.clone()), other);
-        assert_eq!(cause(&mut None, refusal("adam", lost)), refusal("adam", lost));
+        assert_eq!(
+            cause(&mut None, refusal("adam", lost)),
+            refusal("adam", lost)
+        );
     }
 }

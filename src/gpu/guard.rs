@@ -57,7 +57,11 @@ impl Guard {
     }
 
     /// The source of the module in `text`, whose accesses are tested.
-    pub(super) fn source(&self, label: &str, text: &str) -> Result<wgpu::ShaderSource<'static>, String> {
+    pub(super) fn source(
+        &self,
+        label: &str,
+        text: &str,
+    ) -> Result<wgpu::ShaderSource<'static>, String> {
         let mut known = lock(&self.sites);
         let Guarded { module, sites } = bounds::guard(text, known.len() as u32 + 1)?;
         known.extend(sites.into_iter().map(|site| format!("{site} of {label}")));

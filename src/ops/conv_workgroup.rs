@@ -106,7 +106,11 @@ mod tests {
             let caps = caps(memory);
             assert_eq!(fits(&caps, &spec), expected.is_some(), "{memory} bytes");
             if let Some(expected) = expected {
-                assert_eq!(tiles(&caps, &spec, 32, Call::Correlate), expected, "{memory} bytes");
+                assert_eq!(
+                    tiles(&caps, &spec, 32, Call::Correlate),
+                    expected,
+                    "{memory} bytes"
+                );
             }
         }
     }

@@ -92,9 +92,11 @@ pub fn record(
     };
     let mut bindings = bindings(logpx_z, latent, state);
     bindings.push(("terms", table));
+    let mut constants = constants(batch, KlTerm::PLAIN).to_vec();
+    constants.push(("IMAGES", images as f64));
     plan.push(Step {
         label: "elbo record".into(),
-        kernel: kernel("elbo", "record", &constants(batch, KlTerm::PLAIN), twin),
+        kernel: kernel("elbo", "record", &constants, twin),
         bindings,
         grid: [groups(batch, 64), 1, 1],
         flops: 0,

@@ -63,9 +63,11 @@ pub fn record(plan: &mut Plan, images: usize, samples: usize, state: SlotId) -> 
             t.floats_mut("bounds")[position + n] = sum[0] + (sum[1] / samples as f64).ln();
         }
     };
+    let mut constants = constants(batch, samples).to_vec();
+    constants.push(("IMAGES", images as f64));
     plan.push(Step {
         label: "importance record".into(),
-        kernel: kernel("importance", "record", &constants(batch, samples), twin),
+        kernel: kernel("importance", "record", &constants, twin),
         bindings: vec![("state", state), ("sums", sums), ("bounds", bounds)],
         grid: [groups(batch, 64), 1, 1],
         flops: 3 * batch as u64,

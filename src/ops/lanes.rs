@@ -56,15 +56,24 @@ mod tests {
         assert!(are_together(&workgroup([7, 6, 5, 4, 3, 2, 1, 0], 8)));
         for (why, wrong) in [
             ("two subgroups of 4", workgroup([0, 1, 2, 3, 0, 1, 2, 3], 4)),
-            ("every other lane", workgroup([0, 2, 4, 6, 8, 10, 12, 14], 8)),
-            ("the upper half", workgroup([8, 9, 10, 11, 12, 13, 14, 15], 8)),
+            (
+                "every other lane",
+                workgroup([0, 2, 4, 6, 8, 10, 12, 14], 8),
+            ),
+            (
+                "the upper half",
+                workgroup([8, 9, 10, 11, 12, 13, 14, 15], 8),
+            ),
             ("with a stranger", workgroup([0, 1, 2, 3, 4, 5, 6, 7], 16)),
             ("one lane twice", workgroup([0, 0, 2, 3, 4, 5, 6, 7], 8)),
             ("nothing", Vec::new()),
         ] {
             assert!(!are_together(&wrong), "{why}");
             let second = [in_order.clone(), wrong].concat();
-            assert!(second.len() == in_order.len() || !are_together(&second), "{why}");
+            assert!(
+                second.len() == in_order.len() || !are_together(&second),
+                "{why}"
+            );
         }
     }
 }

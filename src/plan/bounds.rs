@@ -343,7 +343,8 @@ fn main(@builtin(local_invocation_index) lane: u32) {
         let guarded = guard(TEXT, 5).expect("a module");
         let of = |function: &str| {
             let here = guarded.sites.iter().filter(|s| s.ends_with(function));
-            here.map(|site| site.split('`').nth(1).expect("code")).collect::<Vec<_>>()
+            here.map(|site| site.split('`').nth(1).expect("code"))
+                .collect::<Vec<_>>()
         };
         assert_eq!(of("`pick`"), ["(*from)[at]"]);
         let main = of("`main`");
@@ -356,7 +357,11 @@ fn main(@builtin(local_invocation_index) lane: u32) {
             "shared_values[7u - lane]",
             "shared_values[7u - lane][column]",
         ] {
-            assert_eq!(main.iter().filter(|site| **site == code).count(), 1, "{code}: {main:?}");
+            assert_eq!(
+                main.iter().filter(|site| **site == code).count(),
+                1,
+                "{code}: {main:?}"
+            );
         }
         assert_eq!(main.len(), 6, "{main:?}");
         let valid = super::super::shader::validator(true).validate(&guarded.module);

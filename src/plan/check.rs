@@ -90,7 +90,10 @@ impl Plan {
     /// Memory is found by name, so two slots of one name would share it.
     fn check_slots(&self) -> Result<(), PlanError> {
         let mut names = HashSet::new();
-        match self.slots().find(|(_, slot)| !names.insert(slot.name.as_str())) {
+        match self
+            .slots()
+            .find(|(_, slot)| !names.insert(slot.name.as_str()))
+        {
             None => Ok(()),
             Some((_, slot)) => Err(PlanError::SameName(slot.name.clone())),
         }
@@ -196,9 +199,10 @@ impl Plan {
         let counts_images = |other: usize| other != axis && step.grid[other] as usize == self.batch;
         let mut bound = step.bindings.iter();
         let per_image = bound.any(|(name, id)| {
-            let written = step.kernel.reflect().is_ok_and(|entry| {
-                entry.bindings.iter().any(|b| b.name == *name && b.writes)
-            });
+            let written = step
+                .kernel
+                .reflect()
+                .is_ok_and(|entry| entry.bindings.iter().any(|b| b.name == *name && b.writes));
             written && self[*id].shape.first() == Some(&self.batch)
         });
         let elsewhere = self.batch > 1 && (0..3).any(counts_images);

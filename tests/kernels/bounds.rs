@@ -16,7 +16,8 @@ use cvae_gpu::ops::rng::Order;
 use cvae_gpu::plan::shader::Mistake;
 use cvae_gpu::plan::{Caps, Plan, Tiles, Variant};
 
-/// Runs a plan by steps and, where it has any, by bundles.
+/// Runs a plan by steps and, where it has any, by bundles, on one memory: so the second run starts
+/// behind the end of short sets.
 fn run(gpu: &Gpu, plan: &Plan) -> Result<(), GpuError> {
     let memory = Memory::allocate(gpu, &[plan])?;
     let mut replays = vec![Replay::compile_steps(gpu, plan, &memory)?];
@@ -41,7 +42,7 @@ fn with_surplus_workgroups(plan: &mut Plan) {
     }
 }
 
-/// The first geometries of each variant, in each memory and each size of tiles; and all of them once.
+/// The first geometries of each variant in each memory and each size of tiles, and all of them once.
 fn convolutions(variant: Variant, gpu: &Gpu) {
     let has_texels = !matches!(variant, Variant::Plain | Variant::Workgroup);
     if variant == Variant::Broadcast && gpu.caps().subgroup_min < 8 {
@@ -51,7 +52,7 @@ fn convolutions(variant: Variant, gpu: &Gpu) {
         for texels in [false, true] {
             for (i, &shape) in shapes(variant).iter().enumerate() {
                 let own = size == 0 && !texels;
-                let skipped = texels && !has_texels || i >= ELSEWHERE && !own;
+                let skipped = texels && !has_texels || i >= ELSEWHERE / 2 && !own;
                 if skipped || !serves(gpu.caps(), variant, shape) {
                     continue;
                 }
@@ -98,9 +99,15 @@ fn whole_plans_stay_in_bounds_as_gpus_run_them() {
             let train = feed("train.images", &images(&model, 1), Order::Shuffled);
             let test = feed("test.images", &images(&model, 2), Order::File);
             for (name, plan) in [
-                ("train", model::train_step(&model, train, Adam::default(), batch, &caps)),
+                (
+                    "train",
+                    model::train_step(&model, train, Adam::default(), batch, &caps),
+                ),
                 ("evaluate", model::evaluate(&model, test, batch, &caps)),
-                ("reconstruct", model::reconstruct(&model, test, batch, &caps)),
+                (
+                    "reconstruct",
+                    model::reconstruct(&model, test, batch, &caps),
+                ),
                 ("decode", model::decode(&model, batch, &caps).0),
             ] {
                 let case = format!("{name}, batch {batch}, {} buffers", caps.max_buffers);
@@ -120,14 +127,16 @@ fn an_access_out_of_bounds_is_named() {
         to: "y < BIG_H;".into(),
     };
     let wrong = gpu.planted(&[unguarded]).expect("a mistake");
-    let shape = (7, [28, 28, 1], 32, 3, 2, Padding::Same);
+    let shape = (7, [28, 28, 1], 32, 3, 2, Padding::Valid);
     let caps = caps(gpu.caps(), Variant::Thin, false, Tiles::Medium, false);
     let plan = plan(shape, caps, Ending::Forward { relu: true });
     if !serves(gpu.caps(), Variant::Thin, shape) {
         return say("conv_thin is not tested: this adapter would not take it");
     }
     run(gpu, &plan).expect("no access out of bounds");
-    let refused = run(&wrong, &plan).expect_err("an access out of bounds").to_string();
+    let refused = run(&wrong, &plan)
+        .expect_err("an access out of bounds")
+        .to_string();
     assert!(refused.contains("`big_quad` of conv_thin"), "{refused}");
     // The next run starts afresh.
     run(gpu, &plan).expect("no access out of bounds");
