@@ -4,9 +4,9 @@ mod options;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use cvae_gpu::checkpoint::{Checkpoint, Platform};
 use cvae_gpu::data::{self, Binarize, ImageSet};
@@ -17,8 +17,8 @@ use cvae_gpu::report::{LogEvery, Progress, RunFolder};
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
 use super::images::load_any;
-use super::signals::{INTERRUPTED, stop_flag};
-use super::{Common, print_json, say, tuned};
+use super::signals::Signals;
+use super::{Common, is_broken_pipe, print_json, say, tuned};
 pub use options::ModelArgs;
 use options::RunArgs;
 
@@ -36,7 +36,8 @@ The run folder gets config.json, metrics.jsonl, an event file for TensorBoard, a
 epoch, elbo.png, cvae.gif, manifold.png, model.safetensors and checkpoint.safetensors. Values \
 are in nats per image.
 
-Ctrl-C or SIGTERM saves a checkpoint and exits with 130; a second one stops at once.")]
+Ctrl-C (status 130), SIGTERM (143), SIGHUP (129) or a reader of --json that goes away (141) ends \
+training with a checkpoint; a second Ctrl-C or SIGTERM stops at once.")]
 pub struct TrainArgs {
     /// Go on with the run in this folder, with the options it was started with
     ///
@@ -72,10 +73,10 @@ struct Job {
 
 impl TrainArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
-        let stop = stop_flag()?;
+        let signals = Signals::listen()?;
         let job = match &self.resume {
-            Some(path) => self.reopen(path, common)?,
-            None => Some(self.begin(common)?),
+            Some(path) => self.reopen(path, common, &signals)?,
+            None => Some(self.begin(common, &signals)?),
         };
         let Some(mut job) = job else {
             return Ok(ExitCode::SUCCESS);
@@ -83,7 +84,8 @@ impl TrainArgs {
         let path = job.folder.path().display().to_string();
         let faults = self.inject.unwrap_or_default();
         job.folder = job.folder.with_faults(faults);
-        let ended = match self.attempt(&mut job, common, &stop, faults) {
+        let mut stdout = Stdout::default();
+        let ended = match self.attempt(&mut job, common, &signals, &mut stdout, faults) {
             Err(error) if is_lost(&error) => {
                 if !common.quiet {
                     say(&format!(
@@ -97,7 +99,7 @@ impl TrainArgs {
                     lose_device: None,
                     ..faults
                 };
-                self.attempt(&mut job, common, &stop, rest)
+                self.attempt(&mut job, common, &signals, &mut stdout, rest)
             }
             ended => ended,
         };
@@ -106,13 +108,16 @@ impl TrainArgs {
                 if !common.quiet {
                     say(&format!("Wrote {path}"));
                 }
-                Ok(ExitCode::SUCCESS)
+                stdout.end().map(|_| ExitCode::SUCCESS)
             }
             Ended::Interrupted => {
                 if !common.quiet {
                     say(&format!("Go on with: cvae-gpu train --resume {path}"));
                 }
-                Ok(ExitCode::from(INTERRUPTED))
+                match signals.status() {
+                    Some(status) => Ok(ExitCode::from(status)),
+                    None => stdout.end().map(ExitCode::from),
+                }
             }
         }
     }
@@ -126,7 +131,7 @@ impl TrainArgs {
     }
 
     /// A new run in a folder of its own.
-    fn begin(&self, common: &Common) -> anyhow::Result<Job> {
+    fn begin(&self, common: &Common, signals: &Signals) -> anyhow::Result<Job> {
         let (prepare, mut watch) = (self.run.prepare(), common.watch());
         let set = data::load_prepared(self.run.data(), Binarize::None, &prepare, &mut watch)?;
         let binarize = self.run.binarize(set.shape());
@@ -136,10 +141,13 @@ impl TrainArgs {
         if batch > images {
             return Err(TrainError::BatchTooLarge { batch, images }.into());
         }
-        let fresh = || RunFolder::fresh(Path::new("runs"), &set.name);
-        let out = self.out.clone().unwrap_or_else(fresh);
+        signals.save_first();
+        let folder = match &self.out {
+            Some(out) => RunFolder::create(out, run)?,
+            None => RunFolder::create_fresh(Path::new("runs"), &set.name, run)?,
+        };
         Ok(Job {
-            folder: RunFolder::create(&out, run)?,
+            folder,
             set,
             checkpoint: None,
             is_new: true,
@@ -147,13 +155,19 @@ impl TrainArgs {
     }
 
     /// A run that goes on; nothing where it is finished.
-    fn reopen(&self, path: &Path, common: &Common) -> anyhow::Result<Option<Job>> {
+    fn reopen(
+        &self,
+        path: &Path,
+        common: &Common,
+        signals: &Signals,
+    ) -> anyhow::Result<Option<Job>> {
         let mut folder = RunFolder::open(path)?;
         let saved = folder.run();
         let mut run = self.run.resumed(&self.model, common.selection(), saved)?;
         let checkpoint = folder.checkpoint()?;
         let (set, source) = load_any(
             &self.run.sources(saved, path),
+            self.run.named(),
             run.binarize,
             &run.prepare,
             common,
@@ -194,6 +208,7 @@ impl TrainArgs {
                 return Ok(None);
             }
         }
+        signals.save_first();
         if run != *saved {
             folder.set_run(run)?;
         }
@@ -210,7 +225,8 @@ impl TrainArgs {
         &self,
         job: &mut Job,
         common: &Common,
-        stop: &AtomicBool,
+        signals: &Signals,
+        stdout: &mut Stdout,
         faults: Faults,
     ) -> anyhow::Result<Ended> {
         let mut run = job.folder.run().clone();
@@ -229,7 +245,7 @@ impl TrainArgs {
         let mut trainer = or_abandon(trainer, job)?
             .checkpoint_every(run.checkpoint_every)
             .evaluate_every(run.eval_every)
-            .stop_on(stop);
+            .stop_on(signals.flag());
         let mut warnings = Vec::new();
         let mut lines = 0;
         if let Some(Checkpoint { snapshot, platform }) = job.checkpoint.take() {
@@ -263,10 +279,14 @@ impl TrainArgs {
                 match &mut log {
                     Some(log) if matches!(event, Event::Progress { .. }) => {
                         for event in log.take(&event) {
-                            print_json(&event, false)?;
+                            stdout.print(&event);
                         }
                     }
-                    _ => print_json(&event, false)?,
+                    _ => stdout.print(&event),
+                }
+                if stdout.failure.is_some() {
+                    // No event is heard any more, so training ends, with a checkpoint.
+                    signals.flag().store(true, Ordering::SeqCst);
                 }
             }
             if let (Event::Progress { step, .. }, Some(lost)) = (&event, faults.lose_device)
@@ -280,6 +300,33 @@ impl TrainArgs {
             listener(Event::Warning { message }).map_err(TrainError::Listener)?;
         }
         Ok(pollster::block_on(trainer.run(&mut listener))?)
+    }
+}
+
+/// Standard output, until writing to it fails.
+#[derive(Default)]
+struct Stdout {
+    failure: Option<anyhow::Error>,
+}
+
+impl Stdout {
+    /// Prints an event, unless an earlier one could not be printed.
+    fn print(&mut self, event: &Event) {
+        if self.failure.is_none() {
+            self.failure = print_json(event, false).err();
+        }
+    }
+
+    /// The exit status of a run that stopped because of the failure. A reader that went away, as
+    /// `head` does, is no error: the status is that of a process ended by SIGPIPE.
+    fn end(self) -> anyhow::Result<u8> {
+        const CLOSED: u8 = 141;
+        match self.failure {
+            Some(error) if !is_broken_pipe(&error) => {
+                Err(error).context("cannot write to standard output; the run was saved")
+            }
+            _ => Ok(CLOSED),
+        }
     }
 }
 
