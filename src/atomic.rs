@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::regular;
+
 /// How temporary files begin; one is left behind only by a process that was killed.
 const PREFIX: &str = ".writing-";
 
@@ -44,7 +46,7 @@ impl Staged {
 ///
 /// `write` fills a temporary file in the same folder, which is flushed to disk. The file gets the
 /// permissions of any newly created file; where `path` is a symbolic link, the link itself is
-/// replaced.
+/// replaced. A device, pipe or folder at `path` is refused and stays, also behind a link.
 ///
 /// # Errors
 ///
@@ -54,12 +56,17 @@ pub fn stage(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<Staged> {
+    if let Ok(about) = fs::metadata(path) {
+        regular::check(&about)?;
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
     // Temporary files are private by default; the umask still applies to these permissions.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder_of(path))?;
+    // The lock tells `sweep_dead` that the file is in use. Some file systems have none.
+    let _ = file.as_file().try_lock();
     write(&mut file)?;
     file.as_file().sync_all()?;
     let path = path.to_owned();
@@ -87,13 +94,33 @@ fn folder_of(path: &Path) -> PathBuf {
 /// Removes the temporary files that killed processes left in `folder`, where no other process
 /// may be writing.
 pub fn sweep(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
-            fs::remove_file(entry.path())?;
+    for path in temporary(folder)? {
+        fs::remove_file(path?)?;
+    }
+    Ok(())
+}
+
+/// Removes the temporary files that killed processes left in `folder`, where others may be writing:
+/// the files of these are locked.
+pub fn sweep_dead(folder: &Path) -> io::Result<()> {
+    for path in temporary(folder)? {
+        let path = path?;
+        // Another process may have put the file in its place just now.
+        if regular::open(&path).is_ok_and(|file| file.get_ref().try_lock().is_ok()) {
+            fs::remove_file(path)?;
         }
     }
     Ok(())
+}
+
+/// The temporary files in `folder`.
+fn temporary(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<PathBuf>>> {
+    let is_ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+    let entries = fs::read_dir(folder)?;
+    Ok(entries.filter_map(move |entry| match entry {
+        Ok(entry) => is_ours(&entry).then(|| Ok(entry.path())),
+        Err(e) => Some(Err(e)),
+    }))
 }
 
 #[cfg(test)]
@@ -113,6 +140,36 @@ mod tests {
         assert_eq!(error.unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_others_are_writing_is_not_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(folder.path().join(".writing-x1"), b"").unwrap();
+        let staged = stage(&path, |file| file.write_all(b"new")).unwrap();
+        sweep_dead(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        staged.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_a_file_is_replaced() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, link] = ["pipe", "link"].map(|name| folder.path().join(name));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        symlink(&pipe, &link).unwrap();
+        for path in [&pipe, &link, &folder.path().to_owned()] {
+            let error = write_with(path, |file| file.write_all(b"new")).unwrap_err();
+            assert!(error.to_string().contains("not a regular file"), "{error}");
+        }
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_link(&link).unwrap(), pipe);
     }
 
     #[test]

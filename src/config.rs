@@ -1,6 +1,5 @@
 //! The options of a run: what `config.json` holds, and what a run goes on with.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use crate::data::{Binarize, Prepare, known};
 use crate::gpu::Selection;
 use crate::model::{Model, ModelError};
 use crate::ops::adam::Adam;
+use crate::regular;
 use crate::train::{Every, Options};
 
 /// No `config.json` is larger.
@@ -96,7 +96,7 @@ impl RunConfig {
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let failed = |e| ConfigError::Io(path.into(), e);
         let mut bytes = Vec::new();
-        let file = File::open(path).map_err(failed)?;
+        let file = regular::open(path).map_err(failed)?;
         let limited = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
         limited.map_err(failed)?;
         Self::from_bytes(&bytes).map_err(|e| ConfigError::Content(path.into(), e))

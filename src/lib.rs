@@ -21,7 +21,7 @@
 //! | [`tensor_file`], [`checkpoint`], [`model_file`], [`layout`] | models and checkpoints as safetensors files; models read back, and in PyTorch's layout |
 //! | [`onnx`] | models as ONNX graphs |
 //! | [`npy`] | arrays as NumPy keeps them |
-//! | [`config`], [`atomic`], [`faults`] | the options of a run; whole files or none; what tests break |
+//! | [`config`], [`atomic`], [`regular`], [`faults`] | the options of a run; files written whole or not at all; regular files only; what tests break |
 //!
 //! Dependencies point one way: train, eval, explore, check and bench use model, model uses ops, ops
 //! use plan; gpu executes plans and knows no operation by name.
@@ -52,6 +52,7 @@ pub mod ops;
 mod pace;
 pub mod params;
 pub mod plan;
+pub mod regular;
 pub mod render;
 pub mod report;
 pub mod rng;

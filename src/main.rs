@@ -1,5 +1,6 @@
 //! `cvae-gpu`: parse, dispatch, exit code; nothing else.
 
+// Not `forbid`: see `silence_device_select` and cli/signals.rs.
 #![deny(unsafe_code)]
 
 mod cli;

@@ -5,11 +5,11 @@
 //! untrusted: no length of a header is believed before that many bytes are there, and any defect is
 //! an error.
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
-use crate::atomic;
 use crate::tensor_file::Tensor;
+use crate::{atomic, regular};
 
 /// How every such file begins.
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -74,7 +74,7 @@ pub fn write(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<
 /// [`NpyError::Io`], and [`NpyError::Content`] for wrong bytes.
 pub fn read(path: impl AsRef<Path>) -> Result<Tensor, NpyError> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|e| NpyError::Io(path.into(), e))?;
+    let bytes = regular::read(path).map_err(|e| NpyError::Io(path.into(), e))?;
     from_bytes(&bytes).map_err(|reason| NpyError::Content(path.into(), reason))
 }
 

@@ -4,14 +4,13 @@
 //! The same content always gives the same bytes, and a file is either written whole or not at all.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::json;
 
-use crate::atomic;
+use crate::{atomic, regular};
 
 /// The longest header in bytes; the safetensors libraries refuse longer ones.
 const MAX_HEADER: u64 = 100_000_000;
@@ -216,7 +215,7 @@ impl TensorFile {
     /// [`TensorFileError::Io`], and [`TensorFileError::Content`] for wrong bytes.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, TensorFileError> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|e| TensorFileError::Io("read", path.into(), e))?;
+        let bytes = regular::read(path).map_err(|e| TensorFileError::Io("read", path.into(), e))?;
         Self::from_bytes(&bytes).map_err(|e| TensorFileError::Content(path.into(), e.into()))
     }
 
@@ -278,6 +277,8 @@ fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Ve
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn example() -> TensorFile {

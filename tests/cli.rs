@@ -14,6 +14,8 @@ mod events;
 mod faults;
 #[path = "cli/folder.rs"]
 mod folder;
+#[path = "cli/hostile.rs"]
+mod hostile;
 #[path = "cli/inform.rs"]
 mod inform;
 #[path = "cli/install.rs"]
@@ -28,6 +30,9 @@ mod refuse;
 mod resume;
 #[path = "cli/sets.rs"]
 mod sets;
+#[cfg(unix)]
+#[path = "cli/signals.rs"]
+mod signals;
 #[path = "cli/train.rs"]
 mod train;
 #[path = "cli/tune.rs"]

@@ -1,6 +1,5 @@
 //! Sets a report beside an earlier one.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::report::Report;
+use crate::regular;
 
 /// What must be equal for two reports to be of the same thing, in the order of weight.
 const CONTEXT: [&str; 5] = ["adapter", "backend", "driver", "batch", "variant"];
@@ -91,7 +91,7 @@ impl Past {
     /// [`CompareError`] where the file is none.
     pub fn read(path: &Path) -> Result<Past, CompareError> {
         let path = path.to_owned();
-        let bytes = match fs::read(&path) {
+        let bytes = match regular::read(&path) {
             Ok(bytes) => bytes,
             Err(reason) => return Err(CompareError::Unreadable { path, reason }),
         };

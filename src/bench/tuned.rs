@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::atomic;
 use crate::data::idx::hex;
 use crate::gpu::AdapterReport;
 use crate::model::{Loss, Model};
 use crate::plan::Tuning;
 use crate::plan::shader::SOURCES;
+use crate::{atomic, regular};
 
 /// What a choice holds for: with any of it different another may be faster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl Setting {
 
     /// What was found for it. A file that cannot be read is none: tuning anew replaces it.
     pub fn find(&self, cache: &Path) -> Option<Tuned> {
-        let bytes = fs::read(self.path(cache)).ok()?;
+        let bytes = regular::read(&self.path(cache)).ok()?;
         let tuned: Tuned = serde_json::from_slice(&bytes).ok()?;
         (tuned.setting == *self).then_some(tuned)
     }

@@ -1,6 +1,7 @@
 //! Which images a command takes: where they are, how they are prepared, and what is said while
 //! they are read.
 
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -128,15 +129,42 @@ impl Own {
     }
 }
 
+/// Whether the user named the images, or a file of the run does.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Named {
+    ByUser,
+    ByRun,
+}
+
+/// Tells which path is about to be read because `config.json` says so: a run folder from elsewhere
+/// must not do that unnoticed.
+fn say_where(source: &str) {
+    // Windows spells canonical paths in a way that few people know.
+    let whole = if cfg!(windows) {
+        std::path::absolute(source)
+    } else {
+        fs::canonicalize(source)
+    };
+    let is_path = known::by_name(source).is_none();
+    if let Some(path) = whole.ok().filter(|path| is_path && path.exists()) {
+        let path = path.display();
+        say(&format!("Data: {path}, as the run's config.json says"));
+    }
+}
+
 /// The first of the sources that is there, and which it is.
 pub fn load_any(
     sources: &[String],
+    named: Named,
     binarize: Binarize,
     prepare: &Prepare,
     common: &Common,
 ) -> anyhow::Result<(ImageSet, String)> {
     let mut missing = None;
     for source in sources {
+        if named == Named::ByRun && !common.quiet {
+            say_where(source);
+        }
         match data::load_prepared(source, binarize, prepare, &mut common.watch()) {
             Ok(set) => return Ok((set, source.clone())),
             Err(e @ DataError::SourceMissing { .. }) => {

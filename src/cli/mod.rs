@@ -144,7 +144,8 @@ impl Common {
 }
 
 /// Runs the program; the status is 0 when done, 1 when refused or failed, 2 on wrong usage, and
-/// 130 when training was interrupted.
+/// when training was interrupted 130 (Ctrl-C), 143 (SIGTERM), 129 (SIGHUP) or 141 (standard output
+/// was closed).
 pub fn run() -> ExitCode {
     let start = std::time::Instant::now();
     let Cli { command, common } = Cli::parse();

@@ -112,8 +112,5 @@ fn is_in(file: &Path, input: &Path) -> bool {
 
 /// Tries what writing will need: a file in the same folder. What was there stays.
 fn check_writable(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Err(io::Error::other("it is a folder"));
-    }
     atomic::stage(path, |_| Ok(())).map(drop)
 }

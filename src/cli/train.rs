@@ -4,9 +4,9 @@ mod options;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use clap::Args;
 use cvae_gpu::checkpoint::{Checkpoint, Platform};
 use cvae_gpu::data::{self, Binarize, ImageSet};
@@ -18,8 +18,8 @@ use cvae_gpu::train::{Ended, TrainError, Trainer};
 
 use super::adapter::{gpu_error, on_adapter};
 use super::images::load_any;
-use super::signals::{INTERRUPTED, stop_flag};
-use super::{Common, print_json, say, tuned};
+use super::signals::Signals;
+use super::{Common, is_broken_pipe, print_json, say, tuned};
 pub use options::ModelArgs;
 use options::RunArgs;
 
@@ -37,7 +37,8 @@ The run folder gets config.json, metrics.jsonl, an event file for TensorBoard, a
 epoch, elbo.png, cvae.gif, manifold.png, model.safetensors and checkpoint.safetensors. Values \
 are in nats per image.
 
-Ctrl-C or SIGTERM saves a checkpoint and exits with 130; a second one stops at once.")]
+Ctrl-C (status 130), SIGTERM (143), SIGHUP (129) or a reader of --json that goes away (141) ends \
+training with a checkpoint; a second Ctrl-C or SIGTERM stops at once.")]
 pub struct TrainArgs {
     /// Go on with the run in this folder, with the options it was started with
     ///
@@ -75,10 +76,10 @@ struct Job {
 
 impl TrainArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
-        let stop = stop_flag()?;
+        let signals = Signals::listen()?;
         let job = match &self.resume {
-            Some(path) => self.reopen(path, common)?,
-            None => Some(self.begin(common)?),
+            Some(path) => self.reopen(path, common, &signals)?,
+            None => Some(self.begin(common, &signals)?),
         };
         let Some(mut job) = job else {
             return Ok(ExitCode::SUCCESS);
@@ -87,9 +88,10 @@ impl TrainArgs {
         let faults = self.inject.unwrap_or_default();
         job.folder = job.folder.with_faults(faults);
         let selection = job.folder.run().device.clone();
-        let attempt = |job: &mut Job, faults| {
+        let mut stdout = Stdout::default();
+        let mut attempt = |job: &mut Job, faults| {
             on_adapter(&selection, common, |first| {
-                self.attempt(job, common, &stop, faults, first)
+                self.attempt(job, common, &signals, &mut stdout, faults, first)
             })
         };
         let ended = match attempt(&mut job, faults) {
@@ -119,13 +121,16 @@ impl TrainArgs {
                 if !common.quiet {
                     say(&format!("Wrote {path}"));
                 }
-                Ok(ExitCode::SUCCESS)
+                stdout.end().map(|_| ExitCode::SUCCESS)
             }
             Ended::Interrupted => {
                 if !common.quiet {
                     say(&format!("Go on with: cvae-gpu train --resume {path}"));
                 }
-                Ok(ExitCode::from(INTERRUPTED))
+                match signals.status() {
+                    Some(status) => Ok(ExitCode::from(status)),
+                    None => stdout.end().map(ExitCode::from),
+                }
             }
         }
     }
@@ -139,7 +144,7 @@ impl TrainArgs {
     }
 
     /// A new run in a folder of its own.
-    fn begin(&self, common: &Common) -> anyhow::Result<Job> {
+    fn begin(&self, common: &Common, signals: &Signals) -> anyhow::Result<Job> {
         let (prepare, mut watch) = (self.run.prepare(), common.watch());
         let set = data::load_prepared(self.run.data(), Binarize::None, &prepare, &mut watch)?;
         let binarize = self.run.binarize(set.shape());
@@ -149,10 +154,13 @@ impl TrainArgs {
         if batch > images {
             return Err(TrainError::BatchTooLarge { batch, images }.into());
         }
-        let fresh = || RunFolder::fresh(Path::new("runs"), &set.name);
-        let out = self.out.clone().unwrap_or_else(fresh);
+        signals.save_first();
+        let folder = match &self.out {
+            Some(out) => RunFolder::create(out, run)?,
+            None => RunFolder::create_fresh(Path::new("runs"), &set.name, run)?,
+        };
         Ok(Job {
-            folder: RunFolder::create(&out, run)?,
+            folder,
             set,
             checkpoint: None,
             is_new: true,
@@ -161,13 +169,19 @@ impl TrainArgs {
     }
 
     /// A run that goes on; nothing where it is finished.
-    fn reopen(&self, path: &Path, common: &Common) -> anyhow::Result<Option<Job>> {
+    fn reopen(
+        &self,
+        path: &Path,
+        common: &Common,
+        signals: &Signals,
+    ) -> anyhow::Result<Option<Job>> {
         let mut folder = RunFolder::open(path)?;
         let saved = folder.run();
         let mut run = self.run.resumed(&self.model, common.selection(), saved)?;
         let checkpoint = folder.checkpoint()?;
         let (set, source) = load_any(
             &self.run.sources(saved, path),
+            self.run.named(),
             run.binarize,
             &run.prepare,
             common,
@@ -208,6 +222,7 @@ impl TrainArgs {
                 return Ok(None);
             }
         }
+        signals.save_first();
         if run != *saved {
             folder.set_run(run)?;
         }
@@ -225,7 +240,8 @@ impl TrainArgs {
         &self,
         job: &mut Job,
         common: &Common,
-        stop: &AtomicBool,
+        signals: &Signals,
+        stdout: &mut Stdout,
         faults: Faults,
         first: usize,
     ) -> anyhow::Result<Ended> {
@@ -245,7 +261,7 @@ impl TrainArgs {
         let mut trainer = trainer
             .checkpoint_every(run.checkpoint_every)
             .evaluate_every(run.eval_every)
-            .stop_on(stop);
+            .stop_on(signals.flag());
         let mut warnings = Vec::new();
         let mut lines = 0;
         if let Some(Checkpoint { snapshot, platform }) = job.checkpoint.take() {
@@ -280,10 +296,14 @@ impl TrainArgs {
                 match &mut log {
                     Some(log) if matches!(event, Event::Progress { .. }) => {
                         for event in log.take(&event) {
-                            print_json(&event, false)?;
+                            stdout.print(&event);
                         }
                     }
-                    _ => print_json(&event, false)?,
+                    _ => stdout.print(&event),
+                }
+                if stdout.failure.is_some() {
+                    // No event is heard any more, so training ends, with a checkpoint.
+                    signals.flag().store(true, Ordering::SeqCst);
                 }
             }
             if let (Event::Progress { step, .. }, Some(lost)) = (&event, faults.lose_device)
@@ -297,6 +317,33 @@ impl TrainArgs {
             listener(Event::Warning { message }).map_err(TrainError::Listener)?;
         }
         Ok(pollster::block_on(trainer.run(&mut listener))?)
+    }
+}
+
+/// Standard output, until writing to it fails.
+#[derive(Default)]
+struct Stdout {
+    failure: Option<anyhow::Error>,
+}
+
+impl Stdout {
+    /// Prints an event, unless an earlier one could not be printed.
+    fn print(&mut self, event: &Event) {
+        if self.failure.is_none() {
+            self.failure = print_json(event, false).err();
+        }
+    }
+
+    /// The exit status of a run that stopped because of the failure. A reader that went away, as
+    /// `head` does, is no error: the status is that of a process ended by SIGPIPE.
+    fn end(self) -> anyhow::Result<u8> {
+        const CLOSED: u8 = 141;
+        match self.failure {
+            Some(error) if !is_broken_pipe(&error) => {
+                Err(error).context("cannot write to standard output; the run was saved")
+            }
+            _ => Ok(CLOSED),
+        }
     }
 }
 

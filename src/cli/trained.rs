@@ -13,7 +13,7 @@ use cvae_gpu::report::Meter;
 
 use super::adapter::on_adapter;
 use super::choices::{BinarizeArg, Kl, pair, weight};
-use super::images::{Own, PrepareArgs, load_any};
+use super::images::{Named, Own, PrepareArgs, load_any};
 use super::{Common, say};
 
 /// Files that a run folder keeps its model in, the finished one first.
@@ -136,9 +136,13 @@ impl DataFlags {
             }
             (None, own) => own.map(|own| (own.sources, own.prepare))?,
         };
+        let named = match self.data {
+            Some(_) => Named::ByUser,
+            None => Named::ByRun,
+        };
         let load = |remembered: &Prepare| {
             let prepare = self.prepare.over(remembered);
-            load_any(&sources, Binarize::None, &prepare, common)
+            load_any(&sources, named, Binarize::None, &prepare, common)
         };
         let (set, source) = match load(&remembered) {
             // What the run has held out of its images need not be held out of others.

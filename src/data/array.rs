@@ -1,16 +1,16 @@
 //! Images in one of NumPy's `.npy` files: `[N, H, W]` or `[N, H, W, C]`, bytes, booleans, or
 //! floats from 0 to 1, which are rounded to 255ths as every image is stored.
 
-use std::fs;
 use std::path::Path;
 
 use super::DataError;
 use super::pixels::Pixels;
 use crate::npy::Raw;
+use crate::regular;
 
 /// Reads the images of a file.
 pub(super) fn read(path: &Path) -> Result<Pixels, DataError> {
-    let bytes = fs::read(path).map_err(|reason| DataError::Io {
+    let bytes = regular::read(path).map_err(|reason| DataError::Io {
         path: path.into(),
         reason,
     })?;

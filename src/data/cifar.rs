@@ -96,13 +96,16 @@ fn read_folder(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
 /// One byte more than the largest file has.
 const LIMIT: u64 = (MOST * RECORD) as u64 + 1;
 
+/// Bytes of an archive, decompressed; the published one has 184 million.
+const LARGEST_ARCHIVE: u64 = 1 << 30;
+
 fn read_archive(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
     let damaged = |reason: std::io::Error| DataError::Archive {
         path: path.into(),
         reason,
     };
     let mut batches = BTreeMap::new();
-    let mut archive = tar::Archive::new(Source::open(path)?);
+    let mut archive = tar::Archive::new(Source::open(path)?.take(LARGEST_ARCHIVE));
     for entry in archive.entries().map_err(damaged)? {
         let entry = entry.map_err(damaged)?;
         let name = entry.path().map_err(damaged)?;

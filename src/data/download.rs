@@ -38,6 +38,8 @@ pub(super) fn fetch(
 ) -> Result<(), String> {
     fs::create_dir_all(folder)
         .map_err(|e| format!("the folder {} cannot be made: {e}", folder.display()))?;
+    // What cannot be removed does no harm.
+    let _ = atomic::sweep_dead(folder);
     let mut failures = Vec::new();
     for url in urls {
         let path = folder.join(remote.name);

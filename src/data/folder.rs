@@ -10,13 +10,15 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::pixels::{self, Pixels};
 use super::{DataError, Listener, Prepare, Progress};
+use crate::regular;
 
 /// Folders within folders; a link that leads back to where it lies would never end.
 const DEEPEST: usize = 16;
@@ -205,7 +207,12 @@ fn decode(path: &Path) -> Result<DynamicImage, DataError> {
         path: path.into(),
         reason,
     };
-    let mut reader = ImageReader::open(path).map_err(io)?;
+    let file = regular::open(path).map_err(io)?;
+    let mut reader = ImageReader::new(BufReader::new(file));
+    // Some kinds are told by their extension alone.
+    if let Ok(format) = ImageFormat::from_path(path) {
+        reader.set_format(format);
+    }
     let mut limits = Limits::default();
     limits.max_image_width = Some(LARGEST_SIDE);
     limits.max_image_height = Some(LARGEST_SIDE);

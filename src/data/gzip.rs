@@ -1,12 +1,12 @@
 //! Reading files that may be gzip, told by their content and never by their name.
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
 use super::DataError;
+use crate::regular;
 
 /// The two bytes that every gzip file begins with.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -21,7 +21,7 @@ pub(super) struct Source<'a> {
 impl<'a> Source<'a> {
     /// Opens the file at `path`.
     pub(super) fn open(path: &Path) -> Result<Source<'a>, DataError> {
-        let file = File::open(path).map_err(|reason| DataError::Io {
+        let file = regular::open(path).map_err(|reason| DataError::Io {
             path: path.into(),
             reason,
         })?;

@@ -5,7 +5,7 @@
 //! `idx` (an older spelling) and with `.gz` at the end. Whether a file is gzip is told by
 //! its content. Labels may be absent; images may not.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::gzip::Source;
 use super::pixels::Pixels;
 use super::{Binarize, DataError, ImageSet};
+use crate::regular;
 
 /// What an IDX file holds, and how it begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -285,7 +286,7 @@ pub(super) fn hash_file(path: &Path) -> Result<String, DataError> {
         path: path.into(),
         reason,
     };
-    let mut file = File::open(path).map_err(error)?;
+    let mut file = regular::open(path).map_err(error)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

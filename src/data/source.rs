@@ -1,7 +1,7 @@
 //! From what the user gave to a set: which kind of source it is, and how each is read.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use super::{
     Binarize, DataError, Depth, ImageSet, Listener, Prepare, array, cifar, folder, idx, mnist,
     packed,
 };
-use crate::npy;
+use crate::{npy, regular};
 
 /// A source whose kind is known.
 pub(super) struct Source {
@@ -192,7 +192,7 @@ impl Kind {
             return Ok(cifar::find(path).map_or_else(|| Kind::Folder(owned()), Kind::Cifar));
         }
         let mut start = Vec::new();
-        let file = File::open(path).map_err(failed)?;
+        let file = regular::open(path).map_err(failed)?;
         let read = file.take(npy::MAGIC.len() as u64).read_to_end(&mut start);
         read.map_err(failed)?;
         if start == npy::MAGIC {

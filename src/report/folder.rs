@@ -14,6 +14,7 @@ use crate::checkpoint::{self, Checkpoint, Platform};
 use crate::config::{ConfigError, RunConfig};
 use crate::event::{EpochReport, Event};
 use crate::faults::Faults;
+use crate::regular;
 use crate::render::{self, Curve, GridStyle, RenderError};
 use crate::tensor_file::{self, TensorFile, TensorFileError};
 
@@ -101,11 +102,37 @@ impl RunFolder {
         written.map(|()| folder)
     }
 
+    /// Makes the first folder that is not there yet: `<parent>/<name>-1`, `-2`, …
+    ///
+    /// Of processes that do so at the same time each gets a folder of its own.
+    pub fn create_fresh(parent: &Path, name: &str, run: RunConfig) -> Result<Self, ReportError> {
+        fs::create_dir_all(parent).map_err(io_error(parent))?;
+        let name = folder_name(name);
+        let mut number = 1_u64;
+        let path = loop {
+            let path = parent.join(format!("{name}-{number}"));
+            // Unlike a look whether the path exists, making the folder can succeed only once.
+            match fs::create_dir(&path) {
+                Ok(()) => break path,
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(e) => return Err(io_error(&path)(e)),
+            }
+        };
+        Self::create(&path, run).inspect_err(|_| {
+            // Fails, as it should, where something is in the folder.
+            let _ = fs::remove_dir(&path);
+        })
+    }
+
     /// Opens the folder of a run.
     pub fn open(path: &Path) -> Result<Self, ReportError> {
         let config = path.join(CONFIG);
         if !config.exists() {
             return Err(ReportError::NoRun(path.to_owned()));
+        }
+        // Before anything is read or changed for a run that could not be recorded.
+        for file in [METRICS, tensorboard::NAME].map(|name| path.join(name)) {
+            regular::check_own(&file).map_err(io_error(&file))?;
         }
         Self::locked(path, RunConfig::read(&config)?)
     }
@@ -197,13 +224,6 @@ impl RunFolder {
         }
         // Fails, as it should, where the folder was there before and holds something else.
         let _ = fs::remove_dir(&self.path);
-    }
-
-    /// A folder that is not there yet: `<parent>/<name>-1`, `-2`, …
-    pub fn fresh(parent: &Path, name: &str) -> PathBuf {
-        let numbered = (1u32..).map(|i| parent.join(format!("{name}-{i}")));
-        let free = numbered.into_iter().find(|path| !path.exists());
-        free.unwrap_or_else(|| parent.join(name))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), ReportError> {
@@ -308,13 +328,27 @@ impl RunFolder {
     /// The picture of an epoch; nothing where someone has taken it away.
     fn picture(&self, epoch: usize) -> Result<Option<RgbImage>, ReportError> {
         let path = self.path.join(picture_name(epoch));
-        let bytes = match fs::read(&path) {
+        let bytes = match regular::read(&path) {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             read => read.map_err(io_error(&path))?,
         };
         let picture = image::load_from_memory(&bytes);
         let picture = picture.map_err(|e| io_error(&path)(io::Error::other(e)))?;
         Ok(Some(picture.into_rgb8()))
+    }
+}
+
+/// The name of a set as part of a folder name: letters, digits, `-` and `_`. A set's file says what
+/// it is called, so the name may hold separators, dots, control characters and anything else.
+fn folder_name(name: &str) -> String {
+    /// Characters of at most four bytes each; a file name may have 255 bytes.
+    const LONGEST: usize = 48;
+    let is_safe = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let parts = name.split(|c| !is_safe(c)).filter(|part| !part.is_empty());
+    let safe: String = parts.collect::<Vec<_>>().join("-");
+    match safe.chars().take(LONGEST).collect::<String>() {
+        safe if safe.is_empty() => "run".to_owned(),
+        safe => safe,
     }
 }
 
@@ -338,3 +372,6 @@ fn curves(reports: &[EpochReport]) -> [Curve; 2] {
         curve("- train loss", reports.iter().filter_map(train).collect()),
     ]
 }
+
+#[cfg(test)]
+mod tests;

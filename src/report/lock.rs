@@ -4,18 +4,15 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::Path;
 
+use crate::regular;
+
 /// Name of the file that is locked. It stays when the process ends; the lock does not.
 pub(super) const NAME: &str = ".lock";
 
 /// Takes the lock of a run folder, which the system gives back when the process ends, however
 /// it ends. Nothing comes back where another process has it.
 pub(super) fn take(folder: &Path) -> io::Result<Option<File>> {
-    let path = folder.join(NAME);
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
+    let file = regular::open_own(&folder.join(NAME))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

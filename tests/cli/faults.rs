@@ -108,7 +108,7 @@ fn terminate(running: &mut Running) {
     running.terminate();
     let status = running.wait();
     // A signal may come before the program has got as far as to listen.
-    let fine = matches!(status.code(), Some(130 | 0) | None);
+    let fine = matches!(status.code(), Some(143 | 0) | None);
     assert!(fine, "{status:?}");
 }
 
@@ -162,7 +162,7 @@ fn the_first_signal_saves_and_the_second_stops_at_once() {
         .spawn();
     wait_for_second_checkpoint(&mut running, &folder);
     running.terminate();
-    assert_eq!(running.wait().code(), Some(130));
+    assert_eq!(running.wait().code(), Some(143));
     assert!(!is_writing(&folder));
     check_files(&folder);
 
@@ -177,7 +177,7 @@ fn the_first_signal_saves_and_the_second_stops_at_once() {
         "the first signal waits for the checkpoint"
     );
     running.terminate();
-    assert_eq!(running.wait().code(), Some(130));
+    assert_eq!(running.wait().code(), Some(143));
     assert!(start.elapsed() < Duration::from_secs(30));
     place.resume("run", "").succeed();
     check_whole(&place, "run");

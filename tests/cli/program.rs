@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::path::Path;
+#[cfg(unix)]
+use std::process::ChildStdout;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -98,6 +100,25 @@ impl Cli {
         self
     }
 
+    /// Has a shell run `script`, in which `"$0" "$@"` is the call.
+    #[cfg(unix)]
+    pub fn in_shell(mut self, script: &str) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(self.command.get_program());
+        shell.args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        if let Some(folder) = self.command.get_current_dir() {
+            shell.current_dir(folder);
+        }
+        self.command = shell;
+        self
+    }
+
     /// Runs the program to its end. However that is, it shows no panic and no escape codes.
     pub fn run(mut self) -> Outcome {
         let runtime = tempfile::tempdir().expect("a temporary folder");
@@ -127,6 +148,18 @@ impl Cli {
         Running { child, runtime }
     }
 
+    /// Starts the program, gives its standard output, and leaves it running.
+    #[cfg(unix)]
+    pub fn spawn_heard(mut self) -> (Running, ChildStdout) {
+        let runtime = tempfile::tempdir().expect("a temporary folder");
+        self.command.env("XDG_RUNTIME_DIR", runtime.path());
+        let command = self.command.stdin(Stdio::null());
+        let command = command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the program starts");
+        let stdout = child.stdout.take().expect("a pipe");
+        (Running { child, runtime }, stdout)
+    }
+
     /// Runs the program, which succeeds.
     pub fn succeed(self) -> Outcome {
         let outcome = self.run();
@@ -140,7 +173,12 @@ impl Cli {
         let outcome = self.run();
         assert_eq!(outcome.code, Some(code), "{outcome}");
         assert_eq!(outcome.stdout, "", "{outcome}");
-        let message = &outcome.stderr;
+        // Which data a run names is said before anything can be wrong with them.
+        let said = outcome.stderr.as_str();
+        let message = match said.split_once('\n') {
+            Some((first, rest)) if first.starts_with("Data: ") => rest,
+            _ => said,
+        };
         assert!(message.starts_with("error: "), "{outcome}");
         assert_eq!(message.matches("error: ").count(), 1, "{outcome}");
         // Said once: the reason of the operating system is in the message or behind it.
@@ -188,9 +226,15 @@ impl Running {
     /// Asks the program to stop.
     #[cfg(unix)]
     pub fn terminate(&self) {
+        self.signal("TERM");
+    }
+
+    /// Sends the program the signal of that name.
+    #[cfg(unix)]
+    pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let mut kill = Command::new("kill");
-        let _ = kill.args(["-TERM", &id]).stderr(Stdio::null()).status();
+        let _ = kill.args(["-s", name, &id]).stderr(Stdio::null()).status();
     }
 
     /// Waits for the end.

@@ -14,7 +14,7 @@ use cvae_gpu::model::{Loss, Model, ModelError};
 use cvae_gpu::train::Every;
 
 use crate::cli::choices::{BinarizeArg, Kl, pair, weight};
-use crate::cli::images::PrepareArgs;
+use crate::cli::images::{Named, PrepareArgs};
 
 /// Options of a run besides the model's.
 #[derive(Args)]
@@ -294,6 +294,14 @@ impl RunArgs {
             }
         }
         Ok(next)
+    }
+
+    /// Who names the data of a run that goes on.
+    pub fn named(&self) -> Named {
+        match self.data {
+            Some(_) => Named::ByUser,
+            None => Named::ByRun,
+        }
     }
 
     /// Where to look for the data of a run that goes on, the likeliest place first.
