@@ -22,7 +22,7 @@ use naga::valid::{
 };
 use naga::{AddressSpace, BinaryOperator, Expression, Function, Module, ScalarKind};
 
-fn parse(name: &str, text: &str, capabilities: Capabilities) -> (Module, ModuleInfo) {
+pub fn parse(name: &str, text: &str, capabilities: Capabilities) -> (Module, ModuleInfo) {
     let module = naga::front::wgsl::parse_str(text)
         .unwrap_or_else(|e| panic!("{name}: {}", e.emit_to_string(text)));
     let info = Validator::new(ValidationFlags::all(), capabilities)
