@@ -1,7 +1,7 @@
 //! What DirectX 12 gets: each dispatch as HLSL, by the same calls and options of naga as wgpu-hal uses.
 //! `scripts/check-fxc` has Microsoft's compiler judge it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -81,6 +81,10 @@ fn emit(dispatch: &Dispatch) -> String {
         .unwrap_or_else(|e| panic!("{label}: {e}"));
     let names = reflection.entry_point_names;
     let name = names[0].as_ref().unwrap_or_else(|e| panic!("{label}: {e}"));
+    let mut types = BTreeSet::new();
+    for line in text.lines().filter(|line| line.starts_with("typedef ")) {
+        assert!(types.insert(line), "{label}: {line} twice");
+    }
     format!("// {name}\n{text}")
 }
 
@@ -182,9 +186,9 @@ fn sets() -> Vec<(&'static str, Vec<Plan>)> {
     };
     vec![
         ("start", start(&tutorial, &gpu)),
-        ("8 buffers", start(&tutorial, &buffers(8))),
-        ("32 buffers", start(&tutorial, &buffers(32))),
-        ("no fusion", start(&tutorial, &unfused)),
+        ("8 buffers", step(&tutorial, &buffers(8))),
+        ("32 buffers", step(&tutorial, &buffers(32))),
+        ("no fusion", step(&tutorial, &unfused)),
         ("questions", questions(&tutorial, &gpu)),
         ("colour", start(&colour, &gpu)),
         ("colour, no fusion", step(&colour, &unfused)),
