@@ -7,6 +7,10 @@
 // the indices of the small arrays constant. Compilers unroll only what is short: so a window holds
 // single values, of which to pick one takes fewer instructions than to pick one of a vector's. On
 // lavapipe a loop left as it is costs eight times its time with pictures of three channels.
+//
+// For FXC, the compiler of DirectX 12, loops are `while` loops: of a `for` loop naga makes one whose last
+// step FXC does not foresee, so that it refuses the array's index. And arrays start as zero without
+// `Window()` and the like, of which naga makes a function twice where two such kernels share a dispatch.
 
 @group(0) @binding(8) var<storage, read> bias_values: array<f32>;
 @group(0) @binding(9) var<storage, read> picture_gate: array<vec4<f32>>;
@@ -40,13 +44,15 @@ fn window_of(s: Strip, a: u32) -> Window {
     let first = s.x * STRIDE * BIG_C / 4u - BIG_C;
     let start = FIRST + (s.n * BIG_H + y) * ROW_QUADS;
     let exists = y < BIG_H && s.n < BATCH;
-    var w = Window();
-    for (var k = 0u; k < WINDOW; k++) {
+    var w: Window;
+    var k = 0u;
+    while k < WINDOW {
         let quad = big_quad(select(NONE, start + first + k, exists && first + k < ROW_QUADS));
         w[4u * k] = quad.x;
         w[4u * k + 1u] = quad.y;
         w[4u * k + 2u] = quad.z;
         w[4u * k + 3u] = quad.w;
+        k++;
     }
     return w;
 }
@@ -76,15 +82,21 @@ struct Pair {
 
 fn correlation(s: Strip, s4: u32) -> Pair {
     var t = Pair();
-    for (var a = 0u; a < KERNEL; a++) {
+    var a = 0u;
+    while a < KERNEL {
         var w = window_of(s, a);
-        for (var b = 0u; b < KERNEL; b++) {
-            for (var c = 0u; c < BIG_C; c++) {
+        var b = 0u;
+        while b < KERNEL {
+            var c = 0u;
+            while c < BIG_C {
                 let weight = weight_quad(weight_start(a * KERNEL + b, c) + s4);
                 t.m0 += outer(weight, window_values(&w, b, c, 0u));
                 t.m1 += outer(weight, window_values(&w, b, c, 4u));
+                c++;
             }
+            b++;
         }
+        a++;
     }
     return t;
 }
@@ -146,7 +158,8 @@ fn reached(s: Strip, reach: u32, o: u32, s4: u32) -> vec4<f32> {
 
 // Adds what a row of the small image gives to all rows it meets: to that of kernel row a in column[a].
 fn add_row(column: ptr<function, Column>, s: Strip, reach: u32) {
-    for (var s4 = 0u; s4 < SMALL_QUADS; s4++) {
+    var s4 = 0u;
+    while s4 < SMALL_QUADS {
         let o = KERNEL - 1u;
         var left = mat4x4(
             reached(s, reach, o, s4), reached(s, reach, o + 1u, s4),
@@ -154,26 +167,36 @@ fn add_row(column: ptr<function, Column>, s: Strip, reach: u32) {
         var right = mat4x4(
             reached(s, reach, o + 4u, s4), reached(s, reach, o + 5u, s4),
             reached(s, reach, o + 6u, s4), reached(s, reach, o + 7u, s4));
-        for (var b = 0u; b < KERNEL; b++) {
-            for (var c = 0u; c < BIG_C; c++) {
-                for (var a = 0u; a < KERNEL; a++) {
+        var b = 0u;
+        while b < KERNEL {
+            var c = 0u;
+            while c < BIG_C {
+                var a = 0u;
+                while a < KERNEL {
                     let weight = weight_quad(weight_start(a * KERNEL + b, c) + s4);
                     (*column)[a][c] += weight * left;
                     (*column)[a][4u + c] += weight * right;
+                    a++;
                 }
+                c++;
             }
             right = mat4x4(left[3], right[0], right[1], right[2]);
             left = mat4x4(reached(s, reach, o - b - 1u, s4), left[0], left[1], left[2]);
+            b++;
         }
+        s4++;
     }
 }
 
 // Goes on to row y, which is complete in column[0] behind this.
 fn complete_row(column: ptr<function, Column>, s: Strip, y: u32) {
-    for (var a = 0u; a < KERNEL - 1u; a++) {
+    var a = 0u;
+    while a < KERNEL - 1u {
         (*column)[a] = (*column)[a + 1u];
+        a++;
     }
-    (*column)[KERNEL - 1u] = Sums();
+    var none: Sums;
+    (*column)[KERNEL - 1u] = none;
     add_row(column, s, y + PAD_Y);
 }
 
@@ -196,25 +219,29 @@ fn bias_quad(k: u32) -> vec4<f32> {
 // Row y of a strip, through the epilogue and into place.
 fn store_row(s: Strip, y: u32, column: ptr<function, Column>) {
     var sums = (*column)[0];
-    for (var k = 0u; k < 2u * BIG_C; k++) {
+    var k = 0u;
+    while k < 2u * BIG_C {
         let in_row = s.x * BIG_C / 4u + k;
         if in_row < ROW_QUADS {
             let v = strip_quad(&sums, k) + bias_quad(k);
             let at = (s.n * BIG_H + y) * ROW_QUADS + in_row;
             picture_out[at] = select(v, relu4(v), vec4(RELU));
         }
+        k++;
     }
 }
 
 fn store_row_gated(s: Strip, y: u32, column: ptr<function, Column>) {
     var sums = (*column)[0];
-    for (var k = 0u; k < 2u * BIG_C; k++) {
+    var k = 0u;
+    while k < 2u * BIG_C {
         let in_row = s.x * BIG_C / 4u + k;
         if in_row < ROW_QUADS {
             let at = (s.n * BIG_H + y) * ROW_QUADS + in_row;
             let closed = vec4(GATED) & (picture_gate[at] <= vec4(0.0));
             picture_out[at] = select(strip_quad(&sums, k), vec4(0.0), closed);
         }
+        k++;
     }
 }
 
@@ -227,14 +254,16 @@ fn adjoint(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let s = strip_at(invocation(group, groups, 8u, lane), BANDS, BIG_STRIPS);
-    var column = Column();
-    for (var r = 0u; r < BAND + KERNEL - 1u; r++) {
+    var column: Column;
+    var r = 0u;
+    while r < BAND + KERNEL - 1u {
         // Above the picture this wraps around, and so is outside.
         let y = s.y * BAND + r + 1u - KERNEL;
         complete_row(&column, s, y);
         if r + 1u >= KERNEL && y < BIG_H && s.n < BATCH {
             store_row(s, y, &column);
         }
+        r++;
     }
 }
 
@@ -245,14 +274,16 @@ fn adjoint_gated(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let s = strip_at(invocation(group, groups, 8u, lane), BANDS, BIG_STRIPS);
-    var column = Column();
-    for (var r = 0u; r < BAND + KERNEL - 1u; r++) {
+    var column: Column;
+    var r = 0u;
+    while r < BAND + KERNEL - 1u {
         // Above the picture this wraps around, and so is outside.
         let y = s.y * BAND + r + 1u - KERNEL;
         complete_row(&column, s, y);
         if r + 1u >= KERNEL && y < BIG_H && s.n < BATCH {
             store_row_gated(s, y, &column);
         }
+        r++;
     }
 }
 
@@ -273,31 +304,41 @@ fn gradient(grads: ptr<function, Weights>, quad: u32, range: vec2<u32>, slice: u
     let first = range.x / SMALL_W * SMALL_STRIPS;
     let end = (range.y + SMALL_W - 1u) / SMALL_W * SMALL_STRIPS;
     var besides = vec4(0.0);
-    for (var i = first + slice; i < end; i += step) {
+    var i = first + slice;
+    while i < end {
         let s = strip_at(i, SMALL_H, SMALL_STRIPS);
         let row = s.n * SMALL_H + s.y;
         let left = load_small(strip_positions(row, s.x, range), quad);
         let right = load_small(strip_positions(row, s.x + 4u, range), quad);
-        for (var a = 0u; a < KERNEL; a++) {
+        var a = 0u;
+        while a < KERNEL {
             var w = window_of(s, a);
-            for (var b = 0u; b < KERNEL; b++) {
-                for (var c = 0u; c < BIG_C; c++) {
+            var b = 0u;
+            while b < KERNEL {
+                var c = 0u;
+                while c < BIG_C {
                     (*grads)[(a * KERNEL + b) * BIG_C + c] +=
                         left * window_values(&w, b, c, 0u) + right * window_values(&w, b, c, 4u);
+                    c++;
                 }
+                b++;
             }
+            a++;
         }
         besides += ((left[0] + left[1]) + (left[2] + left[3]))
             + ((right[0] + right[1]) + (right[2] + right[3]));
+        i += step;
     }
     (*grads)[COUNT] = besides;
 }
 
 fn store_weights(split: u32, s4: u32, grads: ptr<function, Weights>) {
-    for (var weight = 0u; weight < COUNT; weight++) {
+    var weight = 0u;
+    while weight < COUNT {
         if s4 < SMALL_QUADS {
             partials[(split * COUNT + weight) * SMALL_QUADS + s4] = (*grads)[weight];
         }
+        weight++;
     }
 }
 
@@ -307,7 +348,7 @@ fn weight_grad(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let s4 = group.x * 8u + lane;
-    var grads = Weights();
+    var grads: Weights;
     gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y), 0u, 1u);
     store_weights(group.y, s4, &grads);
 }
@@ -319,7 +360,7 @@ fn weight_grad_sum_small(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let s4 = group.x * 8u + lane;
-    var grads = Weights();
+    var grads: Weights;
     gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y), 0u, 1u);
     store_weights(group.y, s4, &grads);
     if s4 < SMALL_QUADS {
@@ -335,14 +376,18 @@ var<workgroup> quads: array<vec4<f32>, HELD * GROUP_SIZE>;  // [HELD, SLICES, 8 
 // What all slices have of weights first.., in their order: of weight first + lane / 8 and quad lane % 8.
 fn all_slices(grads: ptr<function, Weights>, first: u32, lane: u32) -> vec4<f32> {
     workgroupBarrier();
-    for (var k = 0u; k < HELD; k++) {
+    var k = 0u;
+    while k < HELD {
         quads[k * GROUP_SIZE + lane] = (*grads)[first + k];
+        k++;
     }
     workgroupBarrier();
     var sum = vec4(0.0);
     if lane < 8u * HELD {
-        for (var slice = 0u; slice < SLICES; slice++) {
+        var slice = 0u;
+        while slice < SLICES {
             sum += quads[lane / 8u * GROUP_SIZE + 8u * slice + lane % 8u];
+            slice++;
         }
     }
     return sum;
@@ -354,14 +399,16 @@ fn weight_grad_deep(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let s4 = group.x * 8u + lane % 8u;
-    var grads = Weights();
+    var grads: Weights;
     gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y), lane / 8u, SLICES);
-    for (var first = 0u; first < COUNT; first += HELD) {
+    var first = 0u;
+    while first < COUNT {
         let sum = all_slices(&grads, first, lane);
         let weight = first + lane / 8u;
         if lane < 8u * HELD && weight < COUNT && s4 < SMALL_QUADS {
             partials[(group.y * COUNT + weight) * SMALL_QUADS + s4] = sum;
         }
+        first += HELD;
     }
 }
 
@@ -372,9 +419,10 @@ fn weight_grad_sum_small_deep(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let s4 = group.x * 8u + lane % 8u;
-    var grads = Weights();
+    var grads: Weights;
     gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y), lane / 8u, SLICES);
-    for (var first = 0u; first <= COUNT; first += HELD) {
+    var first = 0u;
+    while first <= COUNT {
         let sum = all_slices(&grads, first, lane);
         let weight = first + lane / 8u;
         if lane < 8u * HELD && s4 < SMALL_QUADS {
@@ -384,5 +432,6 @@ fn weight_grad_sum_small_deep(
                 dy_sums[group.y * SMALL_QUADS + s4] = sum;
             }
         }
+        first += HELD;
     }
 }

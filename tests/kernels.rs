@@ -6,6 +6,9 @@ mod common;
 #[path = "kernels/shaders.rs"]
 mod shaders;
 
+#[path = "kernels/hlsl.rs"]
+mod hlsl;
+
 #[path = "kernels/finite_differences.rs"]
 mod finite_differences;
 
