@@ -1,4 +1,5 @@
-//! Executes plans on a GPU. The only modules which name wgpu; none knows an operation by name.
+//! Executes plans on a GPU. The only modules which name wgpu; they know one operation by name, which
+//! `lanes` asks a device.
 
 mod adapter;
 mod ahead;
