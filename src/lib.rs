@@ -22,6 +22,7 @@
 //! | [`onnx`] | models as ONNX graphs |
 //! | [`npy`] | arrays as NumPy keeps them |
 //! | [`config`], [`atomic`], [`faults`] | the options of a run; whole files or none; what tests break |
+//! | [`terminal`] | all text that is written to a terminal, with control characters escaped |
 //!
 //! Dependencies point one way: train, eval, explore, check and bench use model, model uses ops, ops
 //! use plan; gpu executes plans and knows no operation by name.
@@ -29,6 +30,8 @@
 #![warn(missing_docs)]
 // Not `forbid`, which gpu/compile.rs and gpu/alias.rs could not lift.
 #![deny(unsafe_code)]
+// Text goes out through `terminal`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod atomic;
 pub mod bench;
@@ -56,4 +59,5 @@ pub mod render;
 pub mod report;
 pub mod rng;
 pub mod tensor_file;
+pub mod terminal;
 pub mod train;
