@@ -20,6 +20,8 @@ mod inform;
 mod install;
 #[path = "cli/objective.rs"]
 mod objective;
+#[path = "cli/own.rs"]
+mod own;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/refuse.rs"]
@@ -28,6 +30,10 @@ mod refuse;
 mod resume;
 #[path = "cli/sets.rs"]
 mod sets;
+// Elsewhere no variable of the environment says which authorities are trusted.
+#[cfg(target_os = "linux")]
+#[path = "cli/tls.rs"]
+mod tls;
 #[path = "cli/train.rs"]
 mod train;
 #[path = "cli/tune.rs"]
