@@ -16,7 +16,7 @@ use cvae_gpu::gpu::{Gpu, GpuError};
 use cvae_gpu::report::{LogEvery, Progress, RunFolder};
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
-use super::images::load_any;
+use super::images::{Choice, load_any};
 use super::signals::{INTERRUPTED, stop_flag};
 use super::{Common, print_json, say, tuned};
 pub use options::ModelArgs;
@@ -129,17 +129,19 @@ impl TrainArgs {
     fn begin(&self, common: &Common) -> anyhow::Result<Job> {
         let (prepare, mut watch) = (self.run.prepare(), common.watch());
         let set = data::load_prepared(self.run.data(), Binarize::None, &prepare, &mut watch)?;
-        let binarize = self.run.binarize(set.shape());
-        let set = set.binarized(binarize)?;
-        let run = self.run.fresh(&self.model, common.selection(), &set)?;
+        let choice = Choice::of(self.run.binarize(), &set);
+        let set = set.binarized(choice.binarize)?;
+        let run = (self.run).fresh(&self.model, common.selection(), &set, choice.binarize)?;
         let (batch, images) = (run.batch, set.train.images.count());
         if batch > images {
             return Err(TrainError::BatchTooLarge { batch, images }.into());
         }
         let fresh = || RunFolder::fresh(Path::new("runs"), &set.name);
         let out = self.out.clone().unwrap_or_else(fresh);
+        let folder = RunFolder::create(&out, run)?;
+        choice.say(common);
         Ok(Job {
-            folder: RunFolder::create(&out, run)?,
+            folder,
             set,
             checkpoint: None,
             is_new: true,

@@ -12,7 +12,7 @@ use cvae_gpu::model_file::{Stored, Trained};
 use cvae_gpu::report::Meter;
 
 use super::choices::{BinarizeArg, Kl, pair, weight};
-use super::images::{Own, PrepareArgs, load_any};
+use super::images::{Choice, Own, PrepareArgs, load_any};
 use super::{Common, say};
 
 /// Files that a run folder keeps its model in, the finished one first.
@@ -92,7 +92,9 @@ enum Part {
 pub struct Images {
     /// The images.
     pub images: PackedImages,
-    labels: Option<Vec<u8>>,
+    labels: Option<Vec<u32>>,
+    classes: Vec<String>,
+    choice: Choice,
     source: String,
 }
 
@@ -102,12 +104,17 @@ impl Images {
     }
 
     /// The label of an image, where the set has labels.
-    pub fn label(&self, image: usize) -> Option<u8> {
+    pub fn label(&self, image: usize) -> Option<u32> {
         self.labels.as_ref()?.get(image).copied()
     }
 
+    /// What the classes are called, label 0 first; empty where they have no names.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
     /// All labels, where the set has them.
-    pub fn labels(&self) -> Option<&[u8]> {
+    pub fn labels(&self) -> Option<&[u32]> {
         self.labels.as_deref()
     }
 
@@ -151,8 +158,10 @@ impl DataFlags {
             loaded => loaded?,
         };
         let known = given.or(stored.binarize());
-        let binarize = known.unwrap_or_else(|| Binarize::usual(set.shape()));
+        let choice = Choice::of(known, &set);
+        let binarize = choice.binarize;
         let set = set.binarized(binarize)?;
+        let classes = set.classes;
         let split = match self.split {
             Part::Test => set.test,
             Part::Train => set.train,
@@ -165,6 +174,8 @@ impl DataFlags {
         Ok(Images {
             images,
             labels,
+            classes,
+            choice,
             source,
         })
     }
@@ -211,6 +222,7 @@ impl ModelFlags {
             let (data, model) = (&images.source, self.model.display());
             return Err(refused).with_context(|| format!("cannot put {data} to {model}"));
         }
+        images.choice.say(common);
         Ok((trained, images))
     }
 
