@@ -341,8 +341,8 @@ mod tests {
         let path = folder.join("images.gz");
         let fetch = || set.fetch(&places, &mut |_| ());
         let verify = || {
-            let checked = set.verify(&places).unwrap();
-            checked.into_iter().map(|c| (c.path, c.state)).collect()
+            let checked = set.verify(&places).unwrap().into_iter();
+            checked.map(|c| (c.path, c.state)).collect::<Vec<_>>()
         };
         assert_eq!(verify(), vec![]);
         fetch().unwrap();
