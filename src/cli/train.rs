@@ -65,6 +65,8 @@ pub struct TrainArgs {
 struct Job {
     folder: RunFolder,
     set: ImageSet,
+    /// What was chosen for a new run, until it is said.
+    choice: Option<Choice>,
     checkpoint: Option<Checkpoint>,
     /// The folder was made by this process, and may be removed if nothing comes of it.
     is_new: bool,
@@ -138,11 +140,10 @@ impl TrainArgs {
         }
         let fresh = || RunFolder::fresh(Path::new("runs"), &set.name);
         let out = self.out.clone().unwrap_or_else(fresh);
-        let folder = RunFolder::create(&out, run)?;
-        choice.say(common);
         Ok(Job {
-            folder,
+            folder: RunFolder::create(&out, run)?,
             set,
+            choice: Some(choice),
             checkpoint: None,
             is_new: true,
         })
@@ -202,6 +203,7 @@ impl TrainArgs {
         Ok(Some(Job {
             folder,
             set,
+            choice: None,
             checkpoint,
             is_new: false,
         }))
@@ -232,6 +234,10 @@ impl TrainArgs {
             .checkpoint_every(run.checkpoint_every)
             .evaluate_every(run.eval_every)
             .stop_on(stop);
+        // What cannot be trained has its reason as the only message.
+        if let Some(choice) = job.choice.take() {
+            choice.say(common);
+        }
         let mut warnings = Vec::new();
         let mut lines = 0;
         if let Some(Checkpoint { snapshot, platform }) = job.checkpoint.take() {
