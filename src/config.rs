@@ -37,7 +37,7 @@ pub struct RunConfig {
     #[serde(default)]
     pub data_sha256: Option<String>,
     /// How its images are prepared.
-    #[serde(default)]
+    #[serde(default = "Prepare::of_old_runs")]
     pub prepare: Prepare,
     /// How values become 0 or 1.
     pub binarize: Binarize,
@@ -203,6 +203,7 @@ fn from(folder: &Path, target: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Order;
 
     #[test]
     fn data_are_found_from_the_run_folder() {
@@ -232,6 +233,7 @@ mod tests {
                 size: Some(64),
                 channels: Some(3),
                 test_fraction: Some(0.1 + 0.2),
+                order: Order::Natural,
             },
             binarize: Binarize::Threshold,
             epochs: 10,

@@ -22,13 +22,16 @@
 //! | [`onnx`] | models as ONNX graphs |
 //! | [`npy`] | arrays as NumPy keeps them |
 //! | [`config`], [`atomic`], [`regular`], [`faults`] | the options of a run; files written whole or not at all; regular files only; what tests break |
+//! | [`terminal`] | all text that is written to a terminal, with control characters escaped |
 //!
 //! Dependencies point one way: train, eval, explore, check and bench use model, model uses ops, ops
-//! use plan; gpu executes plans and knows no operation by name.
+//! use plan; gpu executes plans and knows one operation by name, `lanes`, which it asks each device.
 
 #![warn(missing_docs)]
 // Not `forbid`, which gpu/compile.rs and gpu/alias.rs could not lift.
 #![deny(unsafe_code)]
+// Text goes out through `terminal`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod atomic;
 pub mod bench;
@@ -57,4 +60,5 @@ pub mod render;
 pub mod report;
 pub mod rng;
 pub mod tensor_file;
+pub mod terminal;
 pub mod train;

@@ -2,6 +2,8 @@
 
 // Not `forbid`: see `silence_device_select` and cli/signals.rs.
 #![deny(unsafe_code)]
+// Text goes out through `cvae_gpu::terminal`.
+#![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod cli;
 

@@ -22,6 +22,8 @@ mod inform;
 mod install;
 #[path = "cli/objective.rs"]
 mod objective;
+#[path = "cli/own.rs"]
+mod own;
 #[path = "cli/program.rs"]
 mod program;
 #[path = "cli/refuse.rs"]
@@ -33,6 +35,10 @@ mod sets;
 #[cfg(unix)]
 #[path = "cli/signals.rs"]
 mod signals;
+// Elsewhere no variable of the environment says which authorities are trusted.
+#[cfg(target_os = "linux")]
+#[path = "cli/tls.rs"]
+mod tls;
 #[path = "cli/train.rs"]
 mod train;
 #[path = "cli/tune.rs"]

@@ -104,11 +104,7 @@ fn a_model_that_has_nothing_to_tell_is_warned_of_once() {
             labels: None,
         }
     };
-    let data = ImageSet {
-        name: "noise".into(),
-        train: noise(500, 1),
-        test: noise(20, 2),
-    };
+    let data = ImageSet::new("noise", noise(500, 1), noise(20, 2));
     let options = Options {
         batch: 1,
         epochs: 3,

@@ -212,22 +212,27 @@ impl Traced {
         }
     }
 
-    fn line(&self) -> String {
+    fn lines(&self) -> Vec<String> {
         let Traced { case, compared, .. } = self;
         let (Some(row), Some(step)) = (&self.first, self.train_step) else {
-            return format!("trace of {case}: all {compared} kernel results agree with the CPU");
+            let line = format!("trace of {case}: all {compared} kernel results agree with the CPU");
+            return vec![line];
         };
         let by = row.by.as_ref();
         let (step_label, kernel) = by.map_or(("", ""), |by| (&by.step, &by.kernel));
-        format!(
-            "trace of {case}: train step {step} first goes wrong in `{step_label}` ({kernel}):\n  \
-             `{}` at {} is {:.9e}, the CPU has {:.9e}; {} results before it agree",
-            row.tensor,
-            index(row),
-            row.computed,
-            row.expected,
-            compared - 1
-        )
+        vec![
+            format!(
+                "trace of {case}: train step {step} first goes wrong in `{step_label}` ({kernel}):"
+            ),
+            format!(
+                "  `{}` at {} is {:.9e}, the CPU has {:.9e}; {} results before it agree",
+                row.tensor,
+                index(row),
+                row.computed,
+                row.expected,
+                compared - 1
+            ),
+        ]
     }
 }
 
@@ -244,19 +249,22 @@ impl Document {
         for section in &self.report.sections {
             let failures: Vec<&Row> = section.failures().collect();
             if !failures.is_empty() {
-                print(&format!("\nBeyond their limits in {}:", section.name))?;
+                print("")?;
+                print(&format!("Beyond their limits in {}:", section.name))?;
                 show_rows(section, failures)?;
             }
         }
         for trace in self.traces.iter().filter(|t| !quiet || t.first.is_some()) {
-            print(&format!("\n{}", trace.line()))?;
+            print("")?;
+            trace.lines().iter().try_for_each(|line| print(line))?;
         }
         if quiet {
             return Ok(());
         }
         let verdict = if self.passed { "passed" } else { "FAILED" };
+        print("")?;
         Ok(print(&format!(
-            "\n{verdict}: {} of {} tensors are within their limits, in {:.1} s",
+            "{verdict}: {} of {} tensors are within their limits, in {:.1} s",
             self.compared - self.failed,
             self.compared,
             self.seconds
@@ -312,7 +320,8 @@ fn show_section(section: &Section, verbose: bool) -> anyhow::Result<()> {
     };
     let about = [section.about.as_str(), &judged];
     let about: Vec<&str> = about.into_iter().filter(|text| !text.is_empty()).collect();
-    print(&format!("\n{}: {}", section.name, about.join("; ")))?;
+    print("")?;
+    print(&format!("{}: {}", section.name, about.join("; ")))?;
     if section.judged_by == "twin" && !verbose {
         show_kernels(&section.rows)?;
     } else {

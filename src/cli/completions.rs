@@ -1,9 +1,8 @@
 //! `cvae-gpu completions`
 
-use std::io::{self, Write};
-
 use clap::{Args, Command, CommandFactory};
 use clap_complete::Shell;
+use cvae_gpu::terminal;
 
 use super::Cli;
 
@@ -34,7 +33,7 @@ impl CompletionsArgs {
             // keeps them under: https://github.com/clap-rs/clap/issues/6421
             script = script.replace("cvae__subcmd__gpu", "cvae__gpu");
         }
-        Ok(io::stdout().write_all(script.as_bytes())?)
+        Ok(terminal::write_bytes(script.as_bytes())?)
     }
 }
 

@@ -1,25 +1,29 @@
 //! `cvae-gpu data`
 
+mod verify;
+
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use cvae_gpu::data::known::{self, Place, Places};
-use cvae_gpu::data::{self, Binarize, ImageSet, packed};
-use cvae_gpu::tensor_file;
+use cvae_gpu::data::{self, Binarize, Depth, ImageSet, packed};
 use serde::Serialize;
 
-use super::images::PrepareArgs;
-use super::{Common, print, print_json, say};
+use super::choices::BinarizeArg;
+use super::images::{Choice, PrepareArgs};
+use super::output::Output;
+use super::{Common, print, print_json};
 
 /// Image sets: list those known by name, look into one, pack one into a file
 #[derive(Subcommand)]
 #[command(after_help = "\
 Example:
   cvae-gpu data list
-  cvae-gpu data pack photos/ --size 64 --grey --out photos.safetensors.gz
+  cvae-gpu data pack photos/ --size 64 --out photos.safetensors.gz
   cvae-gpu data info photos.safetensors.gz
+  cvae-gpu data verify
   cvae-gpu train --data photos.safetensors.gz")]
 pub enum DataCommand {
     /// List the data sets known by name, and where each was found
@@ -29,7 +33,7 @@ Example:
 
 Sets are looked for in the cache folder, which CVAE_GPU_CACHE names if it is another than the \
 system's, and in /usr/share/datasets. One that is asked for and is missing is downloaded to the \
-cache, from CVAE_GPU_MIRROR if that is set, and checked.")]
+cache, from CVAE_GPU_MIRROR if that is set, and checked; `data verify` checks it again.")]
     List {
         /// Print JSON on standard output
         #[arg(long)]
@@ -39,7 +43,11 @@ cache, from CVAE_GPU_MIRROR if that is set, and checked.")]
     #[command(after_help = "\
 Examples:
   cvae-gpu data pack mnist-idx/ --out assets/mnist.safetensors.gz
-  cvae-gpu data pack photos/ --size 64 --grey --out photos.safetensors.gz")]
+  cvae-gpu data pack photos/ --size 64 --out photos.safetensors.gz
+  cvae-gpu data pack photos/ --size 64 --grey --out grey.safetensors.gz
+
+The file holds what `train` would train on with the same options: grey levels and colours, or bits \
+where the images are black and white.")]
     Pack(PackArgs),
     /// Say what a set holds
     #[command(after_help = "\
@@ -47,6 +55,15 @@ Examples:
   cvae-gpu data info assets/mnist.safetensors.gz
   cvae-gpu data info photos/ --size 64")]
     Info(InfoArgs),
+    /// Check downloaded sets against their published SHA-256
+    #[command(after_help = "\
+Examples:
+  cvae-gpu data verify                 all of the cache folder
+  cvae-gpu data verify fashion-mnist
+
+Downloads are checked when they arrive, and again before they are used where a file's size or time has \
+changed. This checks every file. The status is 1 if one is not as it was published.")]
+    Verify(verify::VerifyArgs),
 }
 
 #[derive(Args)]
@@ -56,9 +73,12 @@ pub struct PackArgs {
     /// File to write; its stem becomes the name of the set
     #[arg(long)]
     out: PathBuf,
-    /// Keep grey levels and colours instead of 0 and 1
-    #[arg(long)]
+    /// Make grey images of coloured ones and keep the grey levels: --channels 1 --binarize none
+    #[arg(long, conflicts_with_all = ["channels", "binarize"])]
     grey: bool,
+    /// How grey levels become 0 and 1 [default: as `train` would]; with `stochastic` they are kept, to be drawn by later
+    #[arg(long, value_enum, help_heading = "Data")]
+    binarize: Option<BinarizeArg>,
     #[command(flatten)]
     prepare: PrepareArgs,
 }
@@ -80,6 +100,7 @@ impl DataCommand {
             DataCommand::List { json } => list(json),
             DataCommand::Pack(args) => args.run(common),
             DataCommand::Info(args) => args.run(common),
+            DataCommand::Verify(args) => args.run(),
         }
     }
 }
@@ -143,21 +164,31 @@ impl PackArgs {
             .unwrap_or_default();
         let name = file.split('.').next().filter(|n| !n.is_empty());
         let name = name.context("--out must name a file")?.to_owned();
-        let binarize = if self.grey {
-            Binarize::None
-        } else {
-            Binarize::Threshold
-        };
-        let prepare = self.prepare.over(&data::Prepare::default());
-        let (set, provenance) =
-            data::load_with_provenance(&self.source, binarize, &prepare, &mut common.watch())?;
-        let bytes = packed::write(&ImageSet { name, ..set }, &provenance)?;
-        tensor_file::write_atomically(&self.out, &bytes)?;
-        if !common.quiet {
-            let (out, bytes) = (self.out.display(), bytes.len());
-            say(&format!("Wrote {out} ({bytes} bytes)"));
+        let source = Path::new(&self.source);
+        let inputs = known::by_name(&self.source).map_or(vec![source], |_| vec![]);
+        let mut output = Output::new(common, false, &[Some(&self.out)], &inputs)?;
+        let mut prepare = self.prepare.over(&data::Prepare::default());
+        let mut given = self.binarize.map(BinarizeArg::value);
+        if self.grey {
+            (prepare.channels, given) = (Some(1), Some(Binarize::None));
         }
-        Ok(())
+        let (source, mut watch) = (&self.source, common.watch());
+        let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
+        let choice = Choice::of(given, &set);
+        let binarize = match choice.binarize {
+            // Bits have nothing to draw by, of which the user should hear now.
+            Binarize::Stochastic if set.train.images.depth() == Depth::Bit => Binarize::Stochastic,
+            Binarize::Stochastic => Binarize::None,
+            binarize => binarize,
+        };
+        let set = ImageSet {
+            name,
+            ..set.binarized(binarize)?
+        };
+        let provenance = data::provenance(source, binarize, &prepare, &mut watch)?;
+        output.write(&self.out, &packed::write(&set, &provenance)?)?;
+        choice.say(common);
+        output.finish(0)
     }
 }
 
@@ -170,6 +201,7 @@ struct Info {
     shape: [usize; 3],
     bits: u32,
     classes: Option<usize>,
+    class_names: Option<Vec<String>>,
     origin: String,
     licence: String,
     sources: BTreeMap<String, String>,
@@ -183,13 +215,16 @@ impl InfoArgs {
             data::load_with_provenance(&self.source, Binarize::None, &prepare, &mut watch)?;
         let labels = [&set.train, &set.test].map(|part| part.labels.as_ref());
         let most = labels.into_iter().flatten().flatten().max();
+        let counted = most.map(|most| *most as usize + 1);
+        let names = Some(set.classes.clone()).filter(|names| !names.is_empty());
         let info = Info {
             name: set.name.clone(),
             train_images: set.train.images.count(),
             test_images: set.test.images.count(),
             shape: set.shape(),
             bits: set.train.images.depth().bits(),
-            classes: most.map(|most| usize::from(*most) + 1),
+            classes: counted.map(|counted| names.as_ref().map_or(counted, Vec::len)),
+            class_names: names,
             origin: provenance.origin,
             licence: provenance.licence,
             sources: provenance.sources,
@@ -202,6 +237,17 @@ impl InfoArgs {
 }
 
 impl Info {
+    /// The names of the first classes, behind a colon.
+    fn names(&self) -> String {
+        const MOST: usize = 20;
+        let Some(names) = &self.class_names else {
+            return String::new();
+        };
+        let more = if names.len() > MOST { ", …" } else { "" };
+        let shown = names[..names.len().min(MOST)].join(", ");
+        format!(": {shown}{more}")
+    }
+
     fn print(&self) -> anyhow::Result<()> {
         let [h, w, c] = self.shape;
         print(&format!("name     {}", self.name))?;
@@ -209,7 +255,7 @@ impl Info {
         print(&format!("images   {train} training, {test} test"))?;
         print(&format!("shape    {h}×{w}×{c}, {} bits a value", self.bits))?;
         match self.classes {
-            Some(classes) => print(&format!("labels   of {classes} classes"))?,
+            Some(classes) => print(&format!("labels   of {classes} classes{}", self.names()))?,
             None => print("labels   none")?,
         }
         print(&format!("origin   {}", self.origin))?;

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::npy;
 
-use super::Common;
 use super::output::Output;
 use super::trained::{DataFlags, Images, ModelFlags, is, path_of};
+use super::{Common, table};
 
 /// Write the latent mean and log-variance of each image
 #[derive(Args)]
@@ -17,7 +17,8 @@ Examples:
   cvae-gpu encode --model runs/mnist-1 --split train --out codes.npy
 
 The array is [N, 2L] of float32 for L latent dimensions: the means, then the log-variances. The \
-table has a header: index,label,mean_0,…,logvar_0,… Both are in file order.")]
+table has a header: index,label,mean_0,…,logvar_0,… and, where classes have names, class. Both are \
+in file order.")]
 pub struct EncodeArgs {
     #[command(flatten)]
     model: ModelFlags,
@@ -40,7 +41,7 @@ impl EncodeArgs {
         })?;
         let latent = trained.model.latent_dim;
         let bytes = if is(&self.out, "csv") {
-            table(&images, &codes, latent).into_bytes()
+            csv(&images, &codes, latent).into_bytes()
         } else {
             npy::to_bytes(&[images.count(), 2 * latent], &codes)
         };
@@ -50,15 +51,16 @@ impl EncodeArgs {
 }
 
 /// A line per image; each number is the shortest that reads back as the same float32.
-fn table(images: &Images, codes: &[f32], latent: usize) -> String {
+fn csv(images: &Images, codes: &[f32], latent: usize) -> String {
     let names = |name| (0..latent).map(move |d| format!(",{name}_{d}"));
     let mut text = "index,label".to_owned();
     text.extend(names("mean").chain(names("logvar")));
+    text.push_str(table::header(images));
     text.push('\n');
     for (i, code) in codes.chunks_exact(2 * latent).enumerate() {
-        let label = images.label(i).map(|l| l.to_string()).unwrap_or_default();
-        text += &format!("{i},{label}");
+        text += &format!("{i},{}", table::label(images, i));
         text.extend(code.iter().map(|v| format!(",{v}")));
+        text += &table::class(images, i);
         text.push('\n');
     }
     text

@@ -62,6 +62,33 @@ impl PrepareArgs {
             size: self.size.or(base.size),
             channels: self.channels.or(base.channels),
             test_fraction: self.test_fraction.or(base.test_fraction),
+            order: base.order,
+        }
+    }
+}
+
+/// What becomes of grey levels.
+#[derive(Clone, Copy)]
+pub struct Choice {
+    pub binarize: Binarize,
+    /// Why, where the user did not say and the images leave a choice.
+    why: Option<&'static str>,
+}
+
+impl Choice {
+    /// What is given, else what suits the set as it was read.
+    pub fn of(given: Option<Binarize>, set: &ImageSet) -> Choice {
+        let (binarize, why) = given.map_or_else(|| set.usual(), |given| (given, None));
+        Choice { binarize, why }
+    }
+
+    /// Says what was chosen for the user, and why.
+    pub fn say(&self, common: &Common) {
+        if let (Some(why), false) = (self.why, common.quiet) {
+            say(&format!(
+                "Taking --binarize {}: {why}",
+                self.binarize.name()
+            ));
         }
     }
 }
@@ -87,6 +114,8 @@ impl Common {
                 let [done, of] = [done, of].map(|bytes| bytes.div_ceil(1024) as usize);
                 meter.get_or_insert_with(start).show(done, of);
             }
+            Progress::Note(_) if quiet => {}
+            Progress::Note(text) => say(&format!("note: {text}")),
         }
     }
 }

@@ -50,6 +50,7 @@ impl LatentArgs {
         let picture = render::scatter(&Points {
             at: &at,
             labels: images.labels(),
+            classes: images.classes(),
             axes: [&names[0], &names[1]],
         });
         output.write(&self.out, &render::png_bytes(&picture)?)?;

@@ -1,7 +1,7 @@
 //! `cvae-gpu man`
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -9,6 +9,7 @@ use clap::builder::Resettable;
 use clap::{Args, Command, CommandFactory};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
+use cvae_gpu::terminal;
 
 use super::output::Output;
 use super::{Cli, Common};
@@ -30,7 +31,7 @@ impl ManArgs {
         let mut command = Cli::command().disable_help_subcommand(true);
         command.build();
         let Some(folder) = self.out else {
-            return Ok(io::stdout().write_all(&page(&command)?.1)?);
+            return Ok(terminal::write_bytes(&page(&command)?.1)?);
         };
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;

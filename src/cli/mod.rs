@@ -31,12 +31,13 @@ mod train;
 mod trained;
 mod tuned;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use cvae_gpu::gpu::{Backend, Feature, Selection};
 use cvae_gpu::plan::{Tuning, Variant};
+use cvae_gpu::terminal::{self, print, say};
 use serde::Serialize;
 
 /// Train, evaluate and explore convolutional variational autoencoders on any GPU.
@@ -148,7 +149,10 @@ impl Common {
 /// was closed).
 pub fn run() -> ExitCode {
     let start = std::time::Instant::now();
-    let Cli { command, common } = Cli::parse();
+    let Cli { command, common } = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => refuse(&error),
+    };
     let done = |()| ExitCode::SUCCESS;
     let ended = match command {
         Command::Train(args) => args.run(&common),
@@ -188,31 +192,31 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|e| e.downcast_ref().is_some_and(broken))
 }
 
-/// A line for people, on standard error. Where that is closed, nobody listens.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// A line of the result, on standard output.
-fn print(line: &str) -> io::Result<()> {
-    writeln!(io::stdout(), "{line}")
+/// Ends the program with clap's message: help, version or wrong usage. It quotes arguments, which
+/// may be names of files that a shell has put in; only one without control characters is coloured.
+fn refuse(error: &clap::Error) -> ! {
+    let hides = |arg: std::ffi::OsString| {
+        let arg = arg.to_string_lossy();
+        terminal::line(&arg) != arg
+    };
+    if std::env::args_os().any(hides) && error.use_stderr() {
+        say(error.to_string().trim_end());
+        std::process::exit(error.exit_code());
+    }
+    error.exit()
 }
 
 /// Prints one JSON document, or one line of a stream of them.
 fn print_json(value: &impl Serialize, pretty: bool) -> anyhow::Result<()> {
-    let text = if pretty {
-        serde_json::to_string_pretty(value)?
-    } else {
-        serde_json::to_string(value)?
-    };
-    Ok(print(&text)?)
+    Ok(terminal::print_json(value, pretty)?)
 }
 
 /// A text table: a header, then rows; numbers to the right.
 fn print_table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
+    let cells = |row: &Vec<String>| row.iter().map(|c| terminal::line(c).into_owned()).collect();
     let all = || {
         std::iter::once(header.iter().map(|h| (*h).to_owned()).collect())
-            .chain(rows.iter().cloned())
+            .chain(rows.iter().map(cells))
     };
     let width = |column: usize| {
         all()
@@ -222,7 +226,6 @@ fn print_table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
     let numeric = |text: &str| text.chars().next().is_some_and(|c| c.is_ascii_digit());
-    let mut out = io::stdout().lock();
     for row in all() {
         let mut line = String::new();
         for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
@@ -234,7 +237,7 @@ fn print_table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
             };
             line = line + &cell + "  ";
         }
-        writeln!(out, "{}", line.trim_end())?;
+        print(line.trim_end())?;
     }
     Ok(())
 }

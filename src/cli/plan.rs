@@ -107,8 +107,9 @@ impl PlanArgs {
             &["", "step", "kernel", "variant", "grid", "KiB", "MFLOP"],
             &cells.collect::<Vec<_>>(),
         )?;
+        print("")?;
         Ok(print(&format!(
-            "\n{} steps in {} dispatches, {:.1} MFLOP, {:.1} MiB on the device",
+            "{} steps in {} dispatches, {:.1} MFLOP, {:.1} MiB on the device",
             table.steps.len(),
             table.dispatches,
             table.flops as f64 / 1e6,

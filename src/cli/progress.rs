@@ -1,7 +1,6 @@
 //! What runs now, on standard error, where that is a terminal.
 
-use std::io::{self, IsTerminal};
-
+use cvae_gpu::terminal;
 use indicatif::{ProgressBar, ProgressFinish};
 
 /// A line that goes with the value.
@@ -11,7 +10,7 @@ impl Progress {
     /// No line at all if `quiet`, without a terminal, or where `NO_COLOR` asks for plain text.
     pub fn new(quiet: bool) -> Self {
         let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        let shown = !quiet && colour && io::stderr().is_terminal();
+        let shown = !quiet && colour && terminal::is_shown();
         let spinner = || ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
         Progress(shown.then(spinner))
     }
@@ -19,7 +18,7 @@ impl Progress {
     /// Says what runs now.
     pub fn show(&self, what: &str) {
         if let Some(bar) = &self.0 {
-            bar.set_message(format!("{what} …"));
+            bar.set_message(format!("{} …", terminal::line(what)));
             bar.tick();
         }
     }

@@ -15,8 +15,9 @@ Examples:
   cvae-gpu score --model runs/mnist-1 --out scores.csv
   cvae-gpu score --model runs/mnist-1 --data parts/ --worst 20 --out odd.csv
 
-A line per image: index,label,elbo,reconstruction,kl in nats, in file order, or with --worst the \
-images of the lowest ELBO, the worst first. An index counts the images of the split from 0.")]
+A line per image: index,label,elbo,reconstruction,kl in nats and, where classes have names, class, in \
+file order, or with --worst the images of the lowest ELBO, the worst first. An index counts the images \
+of the split from 0.")]
 pub struct ScoreArgs {
     #[command(flatten)]
     model: ModelFlags,

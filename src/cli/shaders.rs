@@ -3,9 +3,10 @@
 use anyhow::anyhow;
 use clap::Args;
 use cvae_gpu::plan::shader::{self, SOURCES, Source};
+use cvae_gpu::terminal;
 use serde::Serialize;
 
-use super::{Common, print, print_json, print_table};
+use super::{Common, print_json, print_table};
 
 /// List the shader modules, or print one as the driver gets it
 #[derive(Args)]
@@ -62,7 +63,9 @@ impl ShadersArgs {
             })?;
             let wgsl = source.module();
             if !self.json {
-                return Ok(print(wgsl.trim_end())?);
+                return Ok(terminal::write_bytes(
+                    format!("{}\n", wgsl.trim_end()).as_bytes(),
+                )?);
             }
             let mut row = row(source);
             row.wgsl = Some(wgsl);

@@ -1,12 +1,16 @@
-//! The per-image table of `eval` and `score`: what each image contributes to the ELBO.
+//! Tables of images, as CSV.
+
+use std::borrow::Cow;
 
 use cvae_gpu::eval::Terms;
 use cvae_gpu::model::Loss;
 
 use super::trained::Images;
 
-/// Lines `index,label,elbo,reconstruction,kl` of the images in `order`, in nats; where there are
-/// bounds, `iwae` follows. An image without a label leaves its column empty.
+/// The per-image table of `eval` and `score`, of what each image contributes to the ELBO: lines
+/// `index,label,elbo,reconstruction,kl` of the images in `order`, in nats. Where there are bounds,
+/// `iwae` follows, and where classes have names, `class`. An image without a label leaves its
+/// column empty.
 pub fn csv(
     images: &Images,
     terms: &[Terms],
@@ -15,13 +19,71 @@ pub fn csv(
     order: impl Iterator<Item = usize>,
 ) -> String {
     let more = if bounds.is_some() { ",iwae" } else { "" };
-    let mut text = format!("index,label,elbo,reconstruction,kl{more}\n");
+    let mut text = format!(
+        "index,label,elbo,reconstruction,kl{more}{}\n",
+        header(images)
+    );
     for i in order {
-        let label = images.label(i).map(|l| l.to_string()).unwrap_or_default();
+        let label = label(images, i);
         let (elbo, kl) = (terms[i].elbo(loss), terms[i].divergence(loss));
         let bound = bounds.map(|b| format!(",{:.6}", b[i])).unwrap_or_default();
         let reconstruction = terms[i].logpx_z;
-        text += &format!("{i},{label},{elbo:.6},{reconstruction:.6},{kl:.6}{bound}\n");
+        let class = class(images, i);
+        text += &format!("{i},{label},{elbo:.6},{reconstruction:.6},{kl:.6}{bound}{class}\n");
     }
     text
+}
+
+/// The label of an image; empty where it has none.
+pub fn label(images: &Images, image: usize) -> String {
+    images
+        .label(image)
+        .map(|l| l.to_string())
+        .unwrap_or_default()
+}
+
+/// How the last column is called, where classes have names.
+pub fn header(images: &Images) -> &'static str {
+    if images.classes().is_empty() {
+        ""
+    } else {
+        ",class"
+    }
+}
+
+/// The last column of an image's line: the name of its class, where classes have names.
+pub fn class(images: &Images, image: usize) -> String {
+    let names = images.classes();
+    if names.is_empty() {
+        return String::new();
+    }
+    let name = images
+        .label(image)
+        .and_then(|label| names.get(label as usize));
+    format!(",{}", field(name.map_or("", String::as_str)))
+}
+
+/// A text as a field of a table, in quotes where it would end the field or the line otherwise.
+fn field(text: &str) -> Cow<'_, str> {
+    if text.contains([',', '"', '\n', '\r']) {
+        return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));
+    }
+    Cow::Borrowed(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn names_with_commas_and_quotes_stay_one_field() {
+        for (text, wanted) in [
+            ("a b", "a b"),
+            ("a,b", "\"a,b\""),
+            ("say \"a\"", "\"say \"\"a\"\"\""),
+            ("a\nb", "\"a\nb\""),
+        ] {
+            assert_eq!(field(text), wanted);
+        }
+    }
 }

@@ -17,7 +17,7 @@ use cvae_gpu::report::{LogEvery, Progress, RunFolder};
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
 use super::adapter::{gpu_error, on_adapter};
-use super::images::load_any;
+use super::images::{Choice, load_any};
 use super::signals::Signals;
 use super::{Common, is_broken_pipe, print_json, say, tuned};
 pub use options::ModelArgs;
@@ -67,6 +67,8 @@ pub struct TrainArgs {
 struct Job {
     folder: RunFolder,
     set: ImageSet,
+    /// What was chosen for a new run, until it is said.
+    choice: Option<Choice>,
     checkpoint: Option<Checkpoint>,
     /// The folder was made by this process, and may be removed if nothing comes of it.
     is_new: bool,
@@ -147,9 +149,9 @@ impl TrainArgs {
     fn begin(&self, common: &Common, signals: &Signals) -> anyhow::Result<Job> {
         let (prepare, mut watch) = (self.run.prepare(), common.watch());
         let set = data::load_prepared(self.run.data(), Binarize::None, &prepare, &mut watch)?;
-        let binarize = self.run.binarize(set.shape());
-        let set = set.binarized(binarize)?;
-        let run = self.run.fresh(&self.model, common.selection(), &set)?;
+        let choice = Choice::of(self.run.binarize(), &set);
+        let set = set.binarized(choice.binarize)?;
+        let run = (self.run).fresh(&self.model, common.selection(), &set, choice.binarize)?;
         let (batch, images) = (run.batch, set.train.images.count());
         if batch > images {
             return Err(TrainError::BatchTooLarge { batch, images }.into());
@@ -162,6 +164,7 @@ impl TrainArgs {
         Ok(Job {
             folder,
             set,
+            choice: Some(choice),
             checkpoint: None,
             is_new: true,
             has_begun: false,
@@ -229,6 +232,7 @@ impl TrainArgs {
         Ok(Some(Job {
             folder,
             set,
+            choice: None,
             checkpoint,
             is_new: false,
             has_begun: true,
@@ -262,6 +266,10 @@ impl TrainArgs {
             .checkpoint_every(run.checkpoint_every)
             .evaluate_every(run.eval_every)
             .stop_on(signals.flag());
+        // What cannot be trained has its reason as the only message.
+        if let Some(choice) = job.choice.take() {
+            choice.say(common);
+        }
         let mut warnings = Vec::new();
         let mut lines = 0;
         if let Some(Checkpoint { snapshot, platform }) = job.checkpoint.take() {

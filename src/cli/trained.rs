@@ -13,7 +13,7 @@ use cvae_gpu::report::Meter;
 
 use super::adapter::on_adapter;
 use super::choices::{BinarizeArg, Kl, pair, weight};
-use super::images::{Named, Own, PrepareArgs, load_any};
+use super::images::{Choice, Named, Own, PrepareArgs, load_any};
 use super::{Common, say};
 
 /// Files that a run folder keeps its model in, the finished one first.
@@ -93,7 +93,9 @@ enum Part {
 pub struct Images {
     /// The images.
     pub images: PackedImages,
-    labels: Option<Vec<u8>>,
+    labels: Option<Vec<u32>>,
+    classes: Vec<String>,
+    choice: Choice,
     source: String,
 }
 
@@ -103,12 +105,17 @@ impl Images {
     }
 
     /// The label of an image, where the set has labels.
-    pub fn label(&self, image: usize) -> Option<u8> {
+    pub fn label(&self, image: usize) -> Option<u32> {
         self.labels.as_ref()?.get(image).copied()
     }
 
+    /// What the classes are called, label 0 first; empty where they have no names.
+    pub fn classes(&self) -> &[String] {
+        &self.classes
+    }
+
     /// All labels, where the set has them.
-    pub fn labels(&self) -> Option<&[u8]> {
+    pub fn labels(&self) -> Option<&[u32]> {
         self.labels.as_deref()
     }
 
@@ -156,8 +163,10 @@ impl DataFlags {
             loaded => loaded?,
         };
         let known = given.or(stored.binarize());
-        let binarize = known.unwrap_or_else(|| Binarize::usual(set.shape()));
+        let choice = Choice::of(known, &set);
+        let binarize = choice.binarize;
         let set = set.binarized(binarize)?;
+        let classes = set.classes;
         let split = match self.split {
             Part::Test => set.test,
             Part::Train => set.train,
@@ -170,6 +179,8 @@ impl DataFlags {
         Ok(Images {
             images,
             labels,
+            classes,
+            choice,
             source,
         })
     }
@@ -216,6 +227,7 @@ impl ModelFlags {
             let (data, model) = (&images.source, self.model.display());
             return Err(refused).with_context(|| format!("cannot put {data} to {model}"));
         }
+        images.choice.say(common);
         Ok((trained, images))
     }
 

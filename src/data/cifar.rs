@@ -28,7 +28,19 @@ const TEST: &str = "test_batch.bin";
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
 const RECORD: usize = 1 + 3 * PLANE;
-const CLASSES: u8 = 10;
+/// What the classes are called in `batches.meta.txt`.
+pub(super) const CLASSES: [&str; 10] = [
+    "airplane",
+    "automobile",
+    "bird",
+    "cat",
+    "deer",
+    "dog",
+    "frog",
+    "horse",
+    "ship",
+    "truck",
+];
 /// No published file holds more records, so that a damaged archive cannot ask for more memory.
 const MOST: usize = 10_000;
 
@@ -138,9 +150,13 @@ fn checked(bytes: Vec<u8>, path: &Path) -> Result<Vec<u8>, DataError> {
         )));
     }
     let labels = bytes.iter().step_by(RECORD).enumerate();
-    if let Some((record, label)) = labels.into_iter().find(|(_, label)| **label >= CLASSES) {
+    if let Some((record, label)) = labels
+        .into_iter()
+        .find(|(_, label)| usize::from(**label) >= CLASSES.len())
+    {
         return Err(wrong(format!(
-            "record {record} has the label {label}, and there are {CLASSES} classes"
+            "record {record} has the label {label}, and there are {} classes",
+            CLASSES.len()
         )));
     }
     Ok(bytes)
@@ -156,7 +172,7 @@ fn pixels(records: &[u8]) -> Pixels {
     Pixels {
         shape: [SIDE, SIDE, 3],
         values,
-        labels: Some(records.iter().map(|record| record[0]).collect()),
+        labels: Some(records.iter().map(|record| record[0].into()).collect()),
     }
 }
 

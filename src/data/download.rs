@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use ureq::http::Response;
+use ureq::tls::{RootCerts, TlsConfig};
 
 use super::idx::hex;
 use super::{Listener, Progress};
@@ -60,17 +62,13 @@ fn receive(
 ) -> io::Result<()> {
     let of = remote.bytes;
     listener(Progress::Download { url, done: 0, of });
-    let config = ureq::Agent::config_builder()
-        .timeout_connect(Some(PATIENCE))
-        .timeout_recv_response(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE))
-        .user_agent(concat!("cvae-gpu/", env!("CARGO_PKG_VERSION")))
-        .build();
-    let answer = config
-        .new_agent()
-        .get(url)
-        .call()
-        .map_err(io::Error::other)?;
+    let answer = request(url, RootCerts::PlatformVerifier);
+    let answer = match answer {
+        // The verifier could not be set up: a bare container has no certificates at all.
+        Err(ureq::Error::Rustls(_)) => request(url, RootCerts::WebPki),
+        answer => answer,
+    };
+    let answer = answer.map_err(io::Error::other)?;
     // One byte more shows a file that is too long; an endless one ends there.
     let mut body = answer.into_body().into_reader().take(of + 1);
     let mut hash = Sha256::new();
@@ -104,6 +102,19 @@ fn receive(
         ));
     }
     Ok(())
+}
+
+/// Asks a server, whose certificate must come from one of these authorities, for a file.
+fn request(url: &str, authorities: RootCerts) -> Result<Response<ureq::Body>, ureq::Error> {
+    let tls = TlsConfig::builder().root_certs(authorities).build();
+    let config = ureq::Agent::config_builder()
+        .tls_config(tls)
+        .timeout_connect(Some(PATIENCE))
+        .timeout_recv_response(Some(PATIENCE))
+        .timeout_per_read(Some(PATIENCE))
+        .user_agent(concat!("cvae-gpu/", env!("CARGO_PKG_VERSION")))
+        .build();
+    config.new_agent().get(url).call()
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub enum DataError {
     #[error(
         "the images of `{name}` are stored as bits, which leave --binarize stochastic nothing to draw \
          by: give their grey levels with --data, as a folder of the original IDX files or a set packed \
-         with `cvae-gpu data pack --grey`"
+         with `cvae-gpu data pack --binarize none`"
     )]
     NoGrey {
         /// The set.
@@ -359,6 +359,20 @@ pub enum DataError {
         /// The names of the files of the set.
         files: String,
         /// Where they are looked for.
+        folder: PathBuf,
+    },
+    /// A downloaded file is not what was published.
+    #[error(
+        "{path}: this is not the published file of the set `{name}`, by its SHA-256: delete it, and it \
+         is downloaded again; or name its folder to use it as it is: --data {folder}",
+        path = path.display(), folder = folder.display()
+    )]
+    Changed {
+        /// The set's name.
+        name: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// The folder it lies in.
         folder: PathBuf,
     },
     /// A set would have to be downloaded, and there is no place for it.

@@ -1,14 +1,15 @@
 //! A folder of images, of any kind that the `image` crate reads.
 //!
 //! Where it has subfolders `train` and `test`, these are the two parts of the set, and anything
-//! beside them is left alone; otherwise a part is held out. Images lie at any depth, in the order
-//! of their paths. If all of them lie in subfolders, the names of these are classes, and labels
-//! count the classes in their order. Hidden files are passed over; any other file must be an
-//! image.
+//! beside them is left alone; otherwise a part is held out. Images lie at any depth, in the natural
+//! order of their paths. If all of them lie in subfolders, the names of these are classes, and
+//! labels count the classes in their order. Hidden files are passed over; any other file must be
+//! an image.
 //!
 //! Every file is untrusted: decoders are limited, and only one image is decoded at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
 
 use super::pixels::{self, Pixels};
-use super::{DataError, Listener, Prepare, Progress};
+use super::{DataError, Listener, Order, Prepare, Progress};
 use crate::regular;
 
 /// Folders within folders; a link that leads back to where it lies would never end.
@@ -28,6 +29,13 @@ const LARGEST_SIDE: u32 = 1 << 15;
 const MOST_BYTES: u64 = 512 << 20;
 /// What file managers leave in folders.
 const DEBRIS: [&str; 2] = ["thumbs.db", "desktop.ini"];
+
+/// What is in a folder.
+pub(super) struct Found {
+    pub(super) parts: Parts,
+    /// The names of the classes, label 0 first; none where there are no labels.
+    pub(super) classes: Vec<String>,
+}
 
 /// The images of a folder, as they are found.
 pub(super) enum Parts {
@@ -42,7 +50,7 @@ pub(super) fn read(
     folder: &Path,
     prepare: &Prepare,
     listener: &mut Listener<'_>,
-) -> Result<Parts, DataError> {
+) -> Result<Found, DataError> {
     let parts = ["train", "test"].map(|name| folder.join(name));
     let is_split = parts.iter().all(|part| part.is_dir());
     let roots = if is_split {
@@ -50,7 +58,7 @@ pub(super) fn read(
     } else {
         &[folder.to_owned()]
     };
-    let lists = roots.iter().map(|root| list(root));
+    let lists = roots.iter().map(|root| list(root, prepare.order));
     let lists = lists.collect::<Result<Vec<Vec<PathBuf>>, _>>()?;
     for (root, list) in roots.iter().zip(&lists) {
         if list.is_empty() {
@@ -58,7 +66,8 @@ pub(super) fn read(
             return Err(DataError::NoImages { folder });
         }
     }
-    let classes = classes(&lists);
+    let classes = classes(&lists, prepare.order);
+    let beside = classes.as_ref().err().copied().flatten();
     let of = lists.iter().map(Vec::len).sum();
     let mut stack = Stack::new(*prepare);
     for (done, (root, name)) in (roots.iter().zip(&lists))
@@ -69,26 +78,32 @@ pub(super) fn read(
         stack.push(&root.join(name))?;
     }
     listener(Progress::Decode { done: of, of });
-    let labels = classes.map(|classes| {
-        let class = |name: &PathBuf| name.components().next().map(|c| c.as_os_str().to_owned());
-        // A folder has few classes, and each was found there.
-        let label = |name| classes.iter().position(|c| Some(c) == class(name).as_ref());
-        lists
-            .iter()
-            .flatten()
-            .map(|name| label(name).unwrap_or(0) as u8)
-            .collect()
-    });
+    if let Some(beside) = beside {
+        listener(Progress::Note(&format!(
+            "no image gets a label: some lie in folders of classes, and others, as {}, beside them",
+            beside.display()
+        )));
+    }
+    let classes = classes.unwrap_or_default();
+    let place: HashMap<&OsStr, u32> = classes.iter().map(OsString::as_os_str).zip(0..).collect();
+    let label = |name: &PathBuf| class(name).and_then(|class| place.get(class).copied());
+    // All images have one, or none has.
+    let labels = lists.iter().flatten().map(label).collect();
     let all = stack.into_pixels(labels);
-    Ok(if is_split {
-        Parts::Two(all.split_at(lists[0].len()))
-    } else {
-        Parts::One(all)
+    Ok(Found {
+        parts: if is_split {
+            Parts::Two(all.split_at(lists[0].len()))
+        } else {
+            Parts::One(all)
+        },
+        classes: (classes.iter())
+            .map(|class| class.to_string_lossy().into_owned())
+            .collect(),
     })
 }
 
 /// The files in and below a folder, from there, in order.
-fn list(root: &Path) -> Result<Vec<PathBuf>, DataError> {
+fn list(root: &Path, order: Order) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
@@ -114,21 +129,30 @@ fn list(root: &Path) -> Result<Vec<PathBuf>, DataError> {
             }
         }
     }
-    files.sort_unstable();
+    order.sort(&mut files);
     Ok(files)
 }
 
-/// The classes, if every file lies in a subfolder and a byte can count them.
-fn classes(lists: &[Vec<PathBuf>]) -> Option<Vec<std::ffi::OsString>> {
-    let class = |name: &PathBuf| {
-        let mut parts = name.components();
-        let first = parts.next()?.as_os_str().to_owned();
-        parts.next().map(|_| first)
-    };
-    let classes: Option<BTreeSet<_>> = lists.iter().flatten().map(class).collect();
-    classes
-        .filter(|classes| classes.len() <= 256)
-        .map(|classes| classes.into_iter().collect())
+/// The folder next to the root that a file lies in.
+fn class(name: &Path) -> Option<&OsStr> {
+    let mut parts = name.components();
+    let first = parts.next()?.as_os_str();
+    parts.next().map(|_| first)
+}
+
+/// The classes, if every file lies in a subfolder; else a file that lies beside such folders, if
+/// there are any.
+fn classes(lists: &[Vec<PathBuf>], order: Order) -> Result<Vec<OsString>, Option<&PathBuf>> {
+    let files = || lists.iter().flatten();
+    let classes: BTreeSet<&OsStr> = files().filter_map(|name| class(name)).collect();
+    match files().find(|name| class(name).is_none()) {
+        Some(beside) => Err((!classes.is_empty()).then_some(beside)),
+        None => {
+            let mut classes: Vec<OsString> = classes.into_iter().map(OsStr::to_owned).collect();
+            order.sort(&mut classes);
+            Ok(classes)
+        }
+    }
 }
 
 /// Images one upon the other: grey until one of them shows a colour, unless told what to be.
@@ -183,7 +207,7 @@ impl Stack {
         Ok(())
     }
 
-    fn into_pixels(self, labels: Option<Vec<u8>>) -> Pixels {
+    fn into_pixels(self, labels: Option<Vec<u32>>) -> Pixels {
         let [height, width] = self.first.map_or([1, 1], |(_, size)| size);
         Pixels {
             shape: [height, width, self.channels],

@@ -205,7 +205,7 @@ impl IdxFolder {
             Pixels {
                 shape: [rows, columns, 1],
                 values: images.body,
-                labels: labels.map(|file| file.body),
+                labels: labels.map(|file| file.body.into_iter().map(u32::from).collect()),
             }
         })
     }
@@ -213,7 +213,10 @@ impl IdxFolder {
     /// Packs the images.
     pub fn into_set(self, name: String, binarize: Binarize) -> ImageSet {
         let [train, test] = self.into_pixels().map(|part| part.pack(binarize));
-        ImageSet { name, train, test }
+        ImageSet {
+            black_and_white: true,
+            ..ImageSet::new(&name, train, test)
+        }
     }
 }
 

@@ -3,7 +3,12 @@
 //! A set is looked for in the user's cache folder, then where Debian's packages of data sets put
 //! theirs. Only one that is asked for by name and is in neither place is downloaded, into the
 //! cache. `CVAE_GPU_CACHE` names another cache folder, and `CVAE_GPU_MIRROR` an address that is
-//! asked instead of the published ones, for `<address>/<set>/<file>`.
+//! asked instead of the published ones, for `<address>/<set>/<file>`. What lies in the cache is
+//! checked before it is used ([`Known::verify`]).
+
+mod verify;
+
+pub use verify::{Checked, State};
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +32,8 @@ pub struct Known {
     pub origin: &'static str,
     /// The terms it is distributed under.
     pub licence: &'static str,
+    /// What its classes are called; nothing where a number says it.
+    pub classes: &'static [&'static str],
     files: &'static [Remote],
     mirrors: &'static [&'static str],
 }
@@ -54,6 +61,7 @@ pub static KNOWN: [Known; 4] = [
         about: "handwritten digits, 60000 + 10000 images of 28×28, black and white",
         origin: mnist::ORIGIN,
         licence: mnist::LICENCE,
+        classes: &[],
         files: &[],
         mirrors: &[],
     },
@@ -62,6 +70,18 @@ pub static KNOWN: [Known; 4] = [
         about: "pieces of clothing, 60000 + 10000 images of 28×28, grey",
         origin: "Fashion-MNIST, by Han Xiao, Kashif Rasul and Roland Vollgraf, Zalando SE",
         licence: "MIT",
+        classes: &[
+            "T-shirt/top",
+            "Trouser",
+            "Pullover",
+            "Dress",
+            "Coat",
+            "Sandal",
+            "Shirt",
+            "Sneaker",
+            "Bag",
+            "Ankle boot",
+        ],
         files: &[
             Remote {
                 name: "train-images-idx3-ubyte.gz",
@@ -95,6 +115,7 @@ pub static KNOWN: [Known; 4] = [
         about: "cursive Japanese characters, 60000 + 10000 images of 28×28, grey",
         origin: "Kuzushiji-MNIST, by CODH, adapted from Kuzushiji Dataset by NIJL and others",
         licence: "CC BY-SA 4.0",
+        classes: &["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
         files: &[
             Remote {
                 name: "train-images-idx3-ubyte.gz",
@@ -128,6 +149,7 @@ pub static KNOWN: [Known; 4] = [
         about: "photographs of ten kinds of things, 50000 + 10000 images of 32×32, colour",
         origin: "CIFAR-10, by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton",
         licence: "not stated",
+        classes: &cifar::CLASSES,
         files: &[Remote {
             name: cifar::ARCHIVE,
             bytes: 170_052_171,
@@ -219,14 +241,18 @@ impl Known {
         })
     }
 
-    /// Where the set is, once it is downloaded if it must be.
+    /// Where the set is, once it is downloaded if it must be, and checked.
     pub(super) fn fetch(
         &self,
         places: &Places,
         listener: &mut Listener<'_>,
     ) -> Result<Place, DataError> {
-        let Place::Missing { folder, .. } = self.place(places)? else {
-            return self.place(places);
+        let folder = match self.place(places)? {
+            Place::Missing { folder, .. } => folder,
+            place => {
+                self.verify_touched(places)?;
+                return Ok(place);
+            }
         };
         for file in self.missing(&folder) {
             let urls: Vec<String> = match &places.mirror {
@@ -249,6 +275,7 @@ impl Known {
                 }
             })?;
         }
+        self.verify_touched(places)?;
         self.place(places)
     }
 }
@@ -272,6 +299,7 @@ mod tests {
             about: "",
             origin: "",
             licence: "",
+            classes: &[],
             files: vec![file].leak(),
             mirrors: &["http://127.0.0.1:9"],
         }
@@ -298,6 +326,54 @@ mod tests {
             assert_eq!(set.fetch(&places, &mut |_| ()).unwrap(), found);
         }
         assert_eq!(std::fs::read(folder.join("images.gz")).unwrap(), content);
+    }
+
+    #[test]
+    fn a_downloaded_file_is_checked_again_where_it_was_touched() {
+        let content = b"images, so to speak";
+        let (set, cache) = (of(content), tempfile::tempdir().unwrap());
+        let places = Places {
+            cache: Some(cache.path().into()),
+            system: vec![],
+            mirror: Some(serve(vec![answer("200 OK", content.len(), content)])),
+        };
+        let folder = cache.path().join("tiny");
+        let path = folder.join("images.gz");
+        let fetch = || set.fetch(&places, &mut |_| ());
+        let verify = || {
+            let checked = set.verify(&places).unwrap().into_iter();
+            checked.map(|c| (c.path, c.state)).collect::<Vec<_>>()
+        };
+        assert_eq!(verify(), vec![]);
+        fetch().unwrap();
+        assert_eq!(verify(), vec![(path.clone(), State::Published)]);
+        let time = std::fs::metadata(&path).unwrap().modified().unwrap();
+        let write = |content: &[u8], seconds| {
+            std::fs::write(&path, content).unwrap();
+            let file = std::fs::File::options().write(true).open(&path).unwrap();
+            let later = std::time::Duration::from_secs(seconds);
+            file.set_modified(time + later).unwrap();
+        };
+        // Of the same size at another time, and of another size at the same time.
+        for (content, seconds) in [(&b"images, as you like"[..], 2), (b"images", 0)] {
+            write(content, seconds);
+            let text = fetch().unwrap_err().to_string();
+            for word in ["images.gz", "`tiny`", "SHA-256", "delete", "--data"] {
+                assert!(text.contains(word), "no {word} in {text}");
+            }
+            assert_eq!(verify(), vec![(path.clone(), State::Changed)]);
+        }
+        // What was touched only is as good as before, and is not hashed each time.
+        write(content, 5);
+        fetch().unwrap();
+        write(b"images, as you like", 5);
+        fetch().unwrap();
+        assert_eq!(verify(), vec![(path.clone(), State::Changed)]);
+        // From there on it is not trusted.
+        assert!(matches!(fetch(), Err(DataError::Changed { .. })));
+        // What is unpacked has no published hash.
+        std::fs::write(folder.join("images"), "images").unwrap();
+        assert_eq!(verify(), vec![(folder.join("images"), State::Unpacked)]);
     }
 
     #[test]

@@ -73,7 +73,7 @@ mod tests {
         images.bytes().iter().map(|byte| byte.count_ones()).sum()
     }
 
-    fn labels(split: &Split) -> &[u8] {
+    fn labels(split: &Split) -> &[u32] {
         split.labels.as_deref().unwrap()
     }
 

@@ -18,7 +18,7 @@
 //! On the way in, images may be resized and made grey or coloured ([`Prepare`]).
 //!
 //! Assumed: a set is a train and a test split of images of one size, with values in
-//! 0..=255 and, perhaps, a label of one byte each; and a whole set fits in main memory.
+//! 0..=255 and, perhaps, a label each; and a whole set fits in main memory.
 //!
 //! Not done here: nothing is shuffled or augmented.
 //!
@@ -35,13 +35,16 @@ pub mod idx;
 mod images;
 pub mod known;
 pub mod mnist;
+mod order;
 pub mod packed;
 mod pixels;
 mod prepare;
 mod source;
+mod usual;
 
 pub use error::DataError;
 pub use images::{Binarize, Depth, PackedImages};
+pub use order::Order;
 pub use prepare::{Listener, Prepare, Progress, TEST_FRACTION};
 
 use known::Places;
@@ -55,7 +58,7 @@ pub struct Split {
     /// The images, packed.
     pub images: PackedImages,
     /// One label an image, in the order of the images; `None` where the source has none.
-    pub labels: Option<Vec<u8>>,
+    pub labels: Option<Vec<u32>>,
 }
 
 impl Split {
@@ -79,20 +82,32 @@ pub struct ImageSet {
     pub train: Split,
     /// The images held out for evaluation.
     pub test: Split,
+    /// What the classes are called, label 0 first; empty where they have no names.
+    pub classes: Vec<String>,
+    /// The set is one of black and white by nature, which has grey levels from scanning or resizing
+    /// only: MNIST and sets in its file format, and what is stored as bits.
+    pub black_and_white: bool,
 }
 
 impl ImageSet {
+    /// A set whose classes have no names. Both parts must be of one size.
+    pub fn new(name: &str, train: Split, test: Split) -> ImageSet {
+        ImageSet {
+            name: name.into(),
+            train,
+            test,
+            classes: Vec::new(),
+            black_and_white: false,
+        }
+    }
+
     /// A set of images without labels. Both parts must be of one size.
     pub fn unlabelled(name: &str, train: PackedImages, test: PackedImages) -> ImageSet {
         let split = |images| Split {
             images,
             labels: None,
         };
-        ImageSet {
-            name: name.into(),
-            train: split(train),
-            test: split(test),
-        }
+        ImageSet::new(name, split(train), split(test))
     }
 
     /// Height, width and channels of every image in the set.
@@ -175,6 +190,16 @@ pub fn load_with_provenance(
     Ok((set, source.provenance(binarize, prepare)?))
 }
 
+/// Where a set comes from that is loaded so, as [`load_with_provenance`] tells it.
+pub fn provenance(
+    source: &str,
+    binarize: Binarize,
+    prepare: &Prepare,
+    listener: &mut Listener<'_>,
+) -> Result<Provenance, DataError> {
+    Source::find(source, &Places::of_user(), listener)?.provenance(binarize, prepare)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,11 +210,7 @@ mod tests {
             images: PackedImages::from_bytes([1, 2, 1], pixels, Binarize::None),
             labels: None,
         };
-        ImageSet {
-            name: "tiny".into(),
-            train: split(&[0, 128, 127, 255]),
-            test: split(&[200, 3]),
-        }
+        ImageSet::new("tiny", split(&[0, 128, 127, 255]), split(&[200, 3]))
     }
 
     #[test]
@@ -218,7 +239,7 @@ mod tests {
     fn bits_cannot_be_drawn_by_and_the_way_out_is_named() {
         let error = load("mnist", Binarize::Stochastic).unwrap_err();
         let text = error.to_string();
-        for word in ["`mnist`", "--binarize stochastic", "--data", "--grey"] {
+        for word in ["`mnist`", "--binarize stochastic", "--data", "data pack"] {
             assert!(text.contains(word), "{text}");
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! It is a safetensors file, compressed with gzip, of the tensors `train/images` and
 //! `test/images` (`U8`, images by bytes an image, packed as [`super::PackedImages`] says)
-//! and, where the set has labels, `train/labels` and `test/labels` (`U8`, one an image).
+//! and, where the set has labels, `train/labels` and `test/labels` (one an image, `U8`, or `U32`
+//! where a label of the set is above 255).
 //! Its metadata are `name`, `shape` (such as `28,28,1`), `depth` (`bit` or `byte`), the
-//! free texts `origin` and `licence`, and `sources`, a JSON object from the name of each
-//! file that the set was made of to its SHA-256.
+//! free texts `origin` and `licence`, `sources`, a JSON object from the name of each
+//! file that the set was made of to its SHA-256, and, where classes have names, `classes`, a JSON
+//! array of these.
 //!
 //! One set has one file: the order of everything is fixed and no time is stored. (The
 //! compressed bytes could change with a new version of the compressor, the content not.)
@@ -57,7 +59,14 @@ pub fn write(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>, DataErr
 fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>, DataError> {
     let (shape, depth) = (set.shape(), set.train.images.depth());
     let mut header = String::new();
-    let mut body = Vec::new();
+    let mut body: Vec<u8> = Vec::new();
+    let parts = [&set.test, &set.train];
+    let labels = || parts.iter().filter_map(|part| part.labels.as_ref());
+    let most = labels().flatten().copied().max().unwrap_or(0);
+    if !set.classes.is_empty() && set.classes.len() <= most as usize {
+        let reason = format!("it has {} classes and the label {most}", set.classes.len());
+        return Err(unpackable(set, reason));
+    }
     // The order that safetensors asks for: by name, where all are of one type.
     for (split, [images_name, labels_name]) in [(&set.test, TEST), (&set.train, TRAIN)] {
         let images = &split.images;
@@ -70,25 +79,41 @@ fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>,
             return Err(unpackable(set, "a split has no images".into()));
         }
         let size = format!("{count},{}", images.image_bytes());
-        add_tensor(&mut header, &mut body, images_name, &size, images.bytes());
+        let mut add = |name, dtype, size: &str, bytes: &[u8]| {
+            let start = body.len();
+            body.extend(bytes);
+            header.push_str(&format!(
+                ",\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":[{size}],\"data_offsets\":[{start},{}]}}",
+                body.len()
+            ));
+        };
+        add(images_name, "U8", &size, images.bytes());
         if let Some(labels) = &split.labels {
             if labels.len() != count {
                 let reason = format!("a split has {count} images but {} labels", labels.len());
                 return Err(unpackable(set, reason));
             }
-            add_tensor(
-                &mut header,
-                &mut body,
-                labels_name,
-                &count.to_string(),
-                labels,
-            );
+            let size = count.to_string();
+            if most < 256 {
+                let bytes: Vec<u8> = labels.iter().map(|label| *label as u8).collect();
+                add(labels_name, "U8", &size, &bytes);
+            } else {
+                let bytes: Vec<u8> = labels.iter().flat_map(|l| l.to_le_bytes()).collect();
+                add(labels_name, "U32", &size, &bytes);
+            }
         }
     }
     let text = |text: &str| Value::from(text).to_string();
     let sources: Vec<String> = (provenance.sources.iter())
         .map(|(name, hash)| format!("{}:{}", text(name), text(hash)))
         .collect();
+    let classes = match set.classes.as_slice() {
+        [] => String::new(),
+        names => {
+            let names = text(&Value::from(names).to_string());
+            format!(",\"classes\":{names}")
+        }
+    };
     let [height, width, channels] = shape;
     let depth = match depth {
         Depth::Bit => "bit",
@@ -96,7 +121,7 @@ fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>,
     };
     let mut header = format!(
         "{{\"__metadata__\":{{\"name\":{},\"shape\":\"{height},{width},{channels}\",\
-         \"depth\":\"{depth}\",\"origin\":{},\"licence\":{},\"sources\":{}}}{header}}}",
+         \"depth\":\"{depth}\",\"origin\":{},\"licence\":{},\"sources\":{}{classes}}}{header}}}",
         text(&set.name),
         text(&provenance.origin),
         text(&provenance.licence),
@@ -108,22 +133,13 @@ fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>,
     if header.len() as u64 > MAX_HEADER {
         return Err(unpackable(
             set,
-            "its name and provenance are too long".into(),
+            "its name, provenance and classes are too long".into(),
         ));
     }
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header.as_bytes());
     bytes.extend(body);
     Ok(bytes)
-}
-
-fn add_tensor(header: &mut String, body: &mut Vec<u8>, name: &str, size: &str, bytes: &[u8]) {
-    let start = body.len();
-    body.extend(bytes);
-    header.push_str(&format!(
-        ",\"{name}\":{{\"dtype\":\"U8\",\"shape\":[{size}],\"data_offsets\":[{start},{}]}}",
-        body.len()
-    ));
 }
 
 fn unpackable(set: &ImageSet, reason: String) -> DataError {

@@ -18,7 +18,7 @@ pub(super) struct Pixels {
     pub(super) shape: [usize; 3],
     /// Row-major HWC, image after image.
     pub(super) values: Vec<u8>,
-    pub(super) labels: Option<Vec<u8>>,
+    pub(super) labels: Option<Vec<u32>>,
 }
 
 impl Pixels {
@@ -171,7 +171,7 @@ mod tests {
         Pixels {
             shape: [1, 1, 1],
             values: (0..count).collect(),
-            labels: Some((0..count).map(|i| i / 10).collect()),
+            labels: Some((0..count).map(|i| u32::from(i / 10)).collect()),
         }
     }
 
@@ -182,7 +182,10 @@ mod tests {
         assert_eq!(test.labels, Some(vec![0, 1, 2]));
         let rest: Vec<u8> = (0..30).filter(|i| i % 10 != 9).collect();
         assert_eq!(train.values, rest);
-        assert_eq!(train.labels, Some(rest.iter().map(|i| i / 10).collect()));
+        assert_eq!(
+            train.labels,
+            Some(rest.iter().map(|i| u32::from(i / 10)).collect())
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Order;
+
 /// The part of a set that is held out where nothing else is asked for.
 pub const TEST_FRACTION: f64 = 0.1;
 
@@ -20,9 +22,20 @@ pub struct Prepare {
     /// The part of the images, between 0 and 1, that is held out for evaluation, where a set
     /// has no test images of its own; [`TEST_FRACTION`] without it.
     pub test_fraction: Option<f64>,
+    /// In which order a folder is read.
+    #[serde(default = "Order::of_old_runs")]
+    pub order: Order,
 }
 
 impl Prepare {
+    /// What a run did whose configuration says nothing.
+    pub(crate) fn of_old_runs() -> Prepare {
+        Prepare {
+            order: Order::of_old_runs(),
+            ..Prepare::default()
+        }
+    }
+
     /// Checks values that came from a file.
     ///
     /// # Errors
@@ -72,6 +85,8 @@ pub enum Progress<'a> {
         /// Bytes of the file.
         of: u64,
     },
+    /// Something a person should know of the images.
+    Note(&'a str),
 }
 
 /// Hears of progress.
@@ -80,6 +95,15 @@ pub type Listener<'a> = dyn FnMut(Progress<'_>) + 'a;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_old_run_saved_is_read_in_its_order() {
+        let read = |text| serde_json::from_str::<Prepare>(text).unwrap();
+        assert_eq!(read(r#"{"size": null}"#), Prepare::of_old_runs());
+        let new = Prepare::default();
+        assert_eq!(new.order, Order::Natural);
+        assert_eq!(read(&serde_json::to_string(&new).unwrap()), new);
+    }
 
     #[test]
     fn only_what_a_model_could_take_is_valid() {

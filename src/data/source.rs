@@ -92,6 +92,7 @@ impl Source {
             })?;
             Ok(parts.map(|part| part.prepared(prepare).pack(Binarize::None)))
         };
+        let mut classes = Vec::new();
         let [train, test] = match &self.kind {
             Kind::BuiltIn => return self.stored(mnist::load()?, prepare),
             Kind::Packed(path) => {
@@ -101,17 +102,37 @@ impl Source {
             }
             Kind::Idx(path) => whole(idx::IdxFolder::read(path)?.into_pixels()),
             Kind::Cifar(path) => whole(cifar::read(path)?),
-            Kind::Folder(path) => match folder::read(path, prepare, listener)? {
-                Parts::Two(parts) => whole(parts),
-                Parts::One(all) => part(all, path),
-            },
+            Kind::Folder(path) => {
+                let found = folder::read(path, prepare, listener)?;
+                classes = found.classes;
+                match found.parts {
+                    Parts::Two(parts) => whole(parts),
+                    Parts::One(all) => part(all, path),
+                }
+            }
             Kind::Array(path) => part(array::read(path)?, path),
         }?;
-        Ok(ImageSet {
-            name: self.name.clone(),
-            train,
-            test,
-        })
+        Ok(self.named(ImageSet {
+            classes,
+            black_and_white: matches!(self.kind, Kind::Idx(_)),
+            ..ImageSet::new(&self.name, train, test)
+        }))
+    }
+
+    /// The set with the classes that it is known to have, unless it says them itself.
+    fn named(&self, mut set: ImageSet) -> ImageSet {
+        let names = match (self.known, &self.kind) {
+            (Some(known), _) => known.classes,
+            (None, Kind::Cifar(_)) => &cifar::CLASSES,
+            _ => &[],
+        };
+        let labels = [&set.train, &set.test].map(|part| part.labels.iter().flatten());
+        let most = labels.into_iter().flatten().max();
+        // Files of the user's own in the place of a known set may have other classes.
+        if set.classes.is_empty() && most.is_some_and(|most| (*most as usize) < names.len()) {
+            set.classes = names.iter().map(|name| (*name).to_owned()).collect();
+        }
+        set
     }
 
     /// A set that is packed already.
@@ -119,6 +140,7 @@ impl Source {
         if prepare.test_fraction.is_some() {
             return Err(DataError::HasTestImages { name: set.name });
         }
+        set.black_and_white = set.train.images.depth() == Depth::Bit;
         let [height, width, channels] = set.shape();
         let size = prepare.size.map_or([height, width], |n| [n, n]);
         let wanted = [size[0], size[1], prepare.channels.unwrap_or(channels)];
@@ -128,7 +150,7 @@ impl Source {
                 *part = pixels.prepared(prepare).pack(Binarize::None);
             }
         }
-        Ok(set)
+        Ok(self.named(set))
     }
 
     /// Where the set comes from, for one that is packed after reading.

@@ -11,15 +11,21 @@ pub struct Points<'a> {
     /// Their coordinates, in data units; those that are not finite are left out.
     pub at: &'a [[f32; 2]],
     /// A label for each, or none at all.
-    pub labels: Option<&'a [u8]>,
+    pub labels: Option<&'a [u32]>,
+    /// What the labels are called, label 0 first; numbers where there are no names.
+    pub classes: &'a [String],
     /// What the two axes show.
     pub axes: [&'a str; 2],
 }
 
 /// Side of the plot in pixels.
 const SIDE: usize = 800;
-/// Room for the legend.
+/// Room for a column of the legend, at least, and around the names in it.
 const LEGEND: usize = 110;
+const AROUND_NAME: usize = 46;
+/// Signs of a name in the legend, and columns of it; what is more is not drawn.
+const LONGEST_NAME: usize = 24;
+const COLUMNS: usize = 10;
 /// Labels in a column of the legend, and its distance from one to the next.
 const COLUMN: usize = 26;
 const LINE: usize = 30;
@@ -42,6 +48,24 @@ fn colour(index: usize, count: usize) -> [u8; 3] {
     })
 }
 
+/// The lines of the legend, each with its colour. Where there are too many, the last one says how
+/// many classes are left out, and has none.
+fn legend(classes: &[u32], names: &[String]) -> Vec<(String, Option<[u8; 3]>)> {
+    const MOST: usize = COLUMN * COLUMNS;
+    let all = classes.len();
+    let shown = if all > MOST { MOST - 1 } else { all };
+    let entry = |(i, class): (usize, &u32)| {
+        let name = match names.get(*class as usize) {
+            Some(name) => font::shortened(name, LONGEST_NAME),
+            None => class.to_string(),
+        };
+        (name, Some(colour(i, all)))
+    };
+    let entries = classes[..shown].iter().enumerate().map(entry);
+    let more = (shown < all).then(|| (format!("{} more", all - shown), None));
+    entries.chain(more).collect()
+}
+
 /// Two axes of one scale, so that distances in the plot are those between the points.
 fn axes_of(points: &[[f32; 2]]) -> [Axis; 2] {
     let ranges = [0, 1].map(|i| Axis::range(points.iter().map(|p| f64::from(p[i])), 0.04));
@@ -56,11 +80,17 @@ fn axes_of(points: &[[f32; 2]]) -> [Axis; 2] {
 /// labels, each has a colour and stands in the legend.
 #[must_use]
 pub fn scatter(points: &Points<'_>) -> RgbImage {
-    let mut classes: Vec<u8> = points.labels.unwrap_or_default().to_vec();
+    let mut classes: Vec<u32> = points.labels.unwrap_or_default().to_vec();
     classes.sort_unstable();
     classes.dedup();
-    let columns = classes.len().div_ceil(COLUMN);
-    let [width, height] = [LEFT + SIDE + EDGE + columns * LEGEND, EDGE + SIDE + BELOW];
+    let entries = legend(&classes, points.classes);
+    let columns = entries.len().div_ceil(COLUMN);
+    let longest = entries
+        .iter()
+        .map(|(name, _)| font::size(name, FONT)[0])
+        .max();
+    let column = LEGEND.max(longest.unwrap_or(0) + AROUND_NAME);
+    let [width, height] = [LEFT + SIDE + EDGE + columns * column, EDGE + SIDE + BELOW];
     let mut picture = RgbImage::from_pixel(width as u32, height as u32, PAPER);
     let frame = Frame {
         left: LEFT,
@@ -85,24 +115,14 @@ pub fn scatter(points: &Points<'_>) -> RgbImage {
         let centre = frame.pixel(at.map(f64::from));
         disc(&mut picture, centre, radius, colour, opacity);
     }
-    for (i, class) in classes.iter().enumerate() {
-        let left = LEFT + SIDE + EDGE + i / COLUMN * LEGEND;
+    for (i, (name, colour)) in entries.iter().enumerate() {
+        let left = LEFT + SIDE + EDGE + i / COLUMN * column;
         let top = EDGE + 20 + i % COLUMN * LINE;
-        let colour = colour(i, classes.len());
-        disc(
-            &mut picture,
-            [left as f64, top as f64 + 7.0],
-            8.0,
-            colour,
-            1.0,
-        );
-        font::draw(
-            &mut picture,
-            &class.to_string(),
-            [left + 22, top],
-            FONT,
-            INK,
-        );
+        if let Some(colour) = colour {
+            let centre = [left as f64, top as f64 + 7.0];
+            disc(&mut picture, centre, 8.0, *colour, 1.0);
+        }
+        font::draw(&mut picture, name, [left + 22, top], FONT, INK);
     }
     if !classes.is_empty() {
         font::draw(
@@ -150,6 +170,7 @@ mod tests {
         let points = Points {
             at: &at,
             labels: Some(&[9, 4, 4]),
+            classes: &[],
             axes: ["z[0]", "z[1]"],
         };
         let picture = scatter(&points);
@@ -177,11 +198,41 @@ mod tests {
         let points = |labels| Points {
             at: &[[0.0, 0.0]; 60],
             labels,
+            classes: &[],
             axes: ["z[0]", "z[1]"],
         };
         let plain = scatter(&points(None)).width() as usize;
-        let labels: Vec<u8> = (0..60).collect();
+        let labels: Vec<u32> = (0..60).collect();
         let many = scatter(&points(Some(&labels))).width() as usize;
         assert_eq!((plain, many - plain), (LEFT + SIDE + EDGE, 3 * LEGEND));
+    }
+
+    #[test]
+    fn names_stand_in_the_legend_which_ends_somewhere() {
+        let names = ["cat", "", "a name that goes on and on and on"].map(String::from);
+        let entries = legend(&[0, 2, 7], &names);
+        let texts: Vec<&str> = entries.iter().map(|(text, _)| text.as_str()).collect();
+        assert_eq!(texts, ["cat", "a name that goes on a...", "7"]);
+        assert!(entries.iter().all(|(_, colour)| colour.is_some()));
+        let many: Vec<u32> = (0..300).collect();
+        let entries = legend(&many, &[]);
+        assert_eq!(entries.len(), 260);
+        assert_eq!(entries[259], ("41 more".to_owned(), None));
+        assert_eq!(legend(&many[..260], &[])[259].0, "259");
+
+        // A wide name makes a wide picture and puts ink there.
+        let points = |classes| Points {
+            at: &[[0.0, 0.0]],
+            labels: Some(&[2]),
+            classes,
+            axes: ["z[0]", "z[1]"],
+        };
+        let [plain, named] = [&[][..], &names].map(|classes| scatter(&points(classes)));
+        let more = (LONGEST_NAME * 12 - 2 + AROUND_NAME - LEGEND) as u32;
+        assert_eq!(named.width() - plain.width(), more);
+        let ink = named
+            .enumerate_pixels()
+            .filter(|(x, _, p)| *x > plain.width() && **p == INK);
+        assert!(ink.count() > 100);
     }
 }

@@ -1,10 +1,11 @@
 //! Tells a person how far a job is: a bar on a terminal, now and then a plain line elsewhere.
 //! Jobs of a few seconds need neither.
 
-use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::terminal;
 
 /// A bar appears for what takes longer.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -28,7 +29,7 @@ impl Meter {
         Meter {
             what,
             quiet,
-            terminal: io::stderr().is_terminal() && colour,
+            terminal: terminal::is_shown() && colour,
             start: Instant::now(),
             last_line: Instant::now(),
             bar: None,
@@ -55,8 +56,7 @@ impl Meter {
             self.last_line = Instant::now();
             let left = elapsed.as_secs_f64() * (of - done) as f64 / done.max(1) as f64;
             let what = self.what;
-            // Where standard error is closed nobody listens, and the work goes on.
-            let _ = writeln!(io::stderr(), "{what}: {done}/{of}, {left:.0} s to go");
+            terminal::say(&format!("{what}: {done}/{of}, {left:.0} s to go"));
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Tells a person how training goes: a bar with time to go on a terminal, now and then a plain
 //! line elsewhere. Everything goes to standard error.
 
-use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::LogEvery;
 use crate::event::{EpochReport, Event};
+use crate::terminal;
 
 /// Where there is no bar, a line comes at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(30);
@@ -41,7 +41,7 @@ impl Progress {
             before: 0,
             last_line: Instant::now(),
             bar: None,
-            terminal: std::io::stderr().is_terminal() && colour,
+            terminal: terminal::is_shown() && colour,
         }
     }
 
@@ -49,8 +49,7 @@ impl Progress {
         if self.quiet {
             return;
         }
-        // Where standard error is closed nobody listens, and training goes on.
-        let print = || drop(writeln!(io::stderr(), "{line}"));
+        let print = || terminal::say(line);
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use cvae_gpu::data::packed::{self, Provenance};
+use cvae_gpu::data::{Binarize, ImageSet, PackedImages};
 use cvae_gpu::render::png_bytes;
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
@@ -15,7 +17,7 @@ pub const SMALL: &str =
     "--encoder-filters 4,4 --decoder-filters 4,4 --decoder-base 4 --batch 8 --variant plain";
 
 /// Forty PNGs of sizes that differ, in folders of two classes: red and blue gradients.
-fn write_pictures(folder: &Path) {
+pub fn write_pictures(folder: &Path) {
     for i in 0..40u32 {
         let (class, channel) = if i % 2 == 0 { ("red", 0) } else { ("blue", 2) };
         let picture = RgbImage::from_fn(12 + i % 5, 20 - i % 3, |x, _| {
@@ -31,14 +33,14 @@ fn write_pictures(folder: &Path) {
 }
 
 /// A `.npy` file of version 1.0.
-fn npy(dtype: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+pub fn npy(dtype: &str, shape: &str, data: &[u8]) -> Vec<u8> {
     let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n");
     let length = (header.len() as u16).to_le_bytes();
     [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
 }
 
 /// The six files of CIFAR-10, of ten images each.
-fn write_cifar(folder: &Path) {
+pub fn write_cifar(folder: &Path) {
     fs::create_dir(folder).expect("a folder");
     let train = (1..=5).map(|i| format!("data_batch_{i}.bin"));
     for name in train.chain(["test_batch.bin".into()]) {
@@ -48,19 +50,19 @@ fn write_cifar(folder: &Path) {
 }
 
 /// Trains three steps in `root` with these options, into `run`.
-fn train(root: &Path, words: &str) {
+pub fn train(root: &Path, words: &str) {
     let cli = Cli::new("train --max-steps 3 --out run").with(SMALL);
     cli.with(words).on_adapter().within(root).succeed();
 }
 
 /// What a file of the run says, as JSON.
-fn config(root: &Path) -> Value {
+pub fn config(root: &Path) -> Value {
     let text = fs::read(root.join("run/config.json")).expect("config.json");
     serde_json::from_slice(&text).expect("JSON")
 }
 
 /// A command on the model of `run`.
-fn on_run(root: &Path, words: &str) -> Cli {
+pub fn on_run(root: &Path, words: &str) -> Cli {
     Cli::new(words)
         .with("--model run --variant plain")
         .on_adapter()
@@ -78,7 +80,7 @@ fn a_folder_of_pictures_is_trained_on_and_remembered_as_it_was_prepared() {
     );
     let run = config(root);
     assert_eq!(run["image"], json!([16, 16, 3]));
-    let prepare = json!({"size": 16, "channels": null, "test_fraction": 0.2});
+    let prepare = json!({"size": 16, "channels": null, "test_fraction": 0.2, "order": "natural"});
     assert_eq!(run["prepare"], prepare);
 
     // Neither the data nor how to prepare them need be said again.
@@ -175,7 +177,7 @@ fn the_binary_files_of_cifar_10_are_trained_on() {
     on_run(root, "reconstruct").succeed();
 
     // Packed, and without the files, it is the same set.
-    let pack = "data pack cifar --grey --out packed.safetensors.gz";
+    let pack = "data pack cifar --out packed.safetensors.gz";
     Cli::new(pack).within(root).succeed();
     fs::remove_dir_all(root.join("cifar")).expect("the folder");
     on_run(root, "eval").fail(1, &["cifar", "gone", "--data"]);
@@ -188,8 +190,8 @@ fn the_binary_files_of_cifar_10_are_trained_on() {
 fn a_model_without_its_run_knows_a_named_set_and_asks_for_any_other() {
     let root = tempfile::tempdir().expect("a folder");
     let root = root.path();
-    // Files of another size than the published ones stand in for them.
-    sets::write_gzip(&root.join("fashion-mnist"), 12);
+    // Files of another size stand in for the published ones, unpacked, of which no hash is known.
+    sets::write_raw(&root.join("fashion-mnist"), 12);
     let cache = root.to_str().expect("a plain path");
     let named = |cli: Cli| cli.within(root).env("CVAE_GPU_CACHE", cache);
     let list = named(Cli::new("data list --json")).succeed().json();
@@ -266,7 +268,7 @@ fn packing_prepares_images_and_says_so() {
     let root = tempfile::tempdir().expect("a folder");
     write_pictures(&root.path().join("pictures"));
     let run = |words: &str| Cli::new(words).within(root.path()).succeed();
-    run("data pack pictures --size 8 --channels 1 --grey --out small.safetensors.gz");
+    run("data pack pictures --size 8 --channels 1 --out small.safetensors.gz");
     let info = run("data info small.safetensors.gz").stdout;
     for words in [
         "name     small",
@@ -286,5 +288,41 @@ fn packing_prepares_images_and_says_so() {
         "CC BY-SA",
     ] {
         assert!(info.contains(words), "no {words:?} in {info}");
+    }
+}
+
+/// What a name from elsewhere may hold: a colour, a C1 control, an override of the direction, and
+/// a line that looks like one of ours.
+const EVIL: &str = "a\x1b[31mb\u{9b}2Jc\u{202e}d\r\nlicence  forged";
+
+#[test]
+fn names_from_elsewhere_are_shown_and_not_obeyed() {
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path();
+    let image = |level| PackedImages::from_bytes([8, 8, 1], &[level; 8 * 64], Binarize::None);
+    let set = ImageSet::unlabelled(EVIL, image(9), image(200));
+    let provenance = Provenance {
+        origin: EVIL.into(),
+        licence: EVIL.into(),
+        ..Provenance::default()
+    };
+    let bytes = packed::write(&set, &provenance).expect("a packed set");
+    fs::write(root.join("set.safetensors.gz"), bytes).expect("a file");
+    let info = |words: &str| Cli::new("data info").with(words).within(root).succeed();
+    let told = info("set.safetensors.gz");
+    let json = info("set.safetensors.gz --json");
+    assert_eq!(json.json()["name"], EVIL);
+    // Errors name the file, and wrong usage the argument.
+    let file = Path::new(EVIL);
+    let missing = Cli::new("data info").path(file).within(root).run();
+    let usage = Cli::new("eval").path(file).within(root).run();
+    assert_eq!([missing.code, usage.code], [Some(1), Some(2)]);
+    for outcome in [told, json, missing, usage] {
+        for text in [&outcome.stdout, &outcome.stderr] {
+            let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+            assert!(!text.contains(acts), "{text:?}");
+            assert!(!text.contains("\nlicence  forged"), "{text:?}");
+        }
+        assert!((outcome.stdout + &outcome.stderr).contains("licence  forged"));
     }
 }

@@ -122,11 +122,7 @@ fn write_real(place: &Place, name: &str, shape: [usize; 3]) {
             labels: None,
         }
     };
-    let set = ImageSet {
-        name: name.into(),
-        train: split(32),
-        test: split(8),
-    };
+    let set = ImageSet::new(name, split(32), split(8));
     let bytes = packed::write(&set, &packed::Provenance::default()).expect("a set");
     fs::write(place.path().join(name), bytes).expect("a file");
 }

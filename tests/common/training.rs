@@ -38,11 +38,7 @@ pub fn rectangles(train: usize, test: usize) -> ImageSet {
             labels: None,
         }
     };
-    ImageSet {
-        name: "rectangles".into(),
-        train: split(train, 1),
-        test: split(test, 2),
-    }
+    ImageSet::new("rectangles", split(train, 1), split(test, 2))
 }
 
 /// Images of all grey levels.
@@ -56,11 +52,7 @@ pub fn grey(shape: [usize; 3], train: usize, test: usize) -> ImageSet {
             labels: None,
         }
     };
-    ImageSet {
-        name: "grey".into(),
-        train: split(train, 1),
-        test: split(test, 2),
-    }
+    ImageSet::new("grey", split(train, 1), split(test, 2))
 }
 
 /// Two epochs in batches of 16.

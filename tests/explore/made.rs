@@ -103,14 +103,10 @@ impl Made {
             let pixels: Vec<u8> = pixels.map(|v| (v + 127.5) as u8).collect();
             Split {
                 images: PackedImages::from_bytes(trained.model.image, &pixels, binarize),
-                labels: Some((0..count).map(|i| (i % 4) as u8).collect()),
+                labels: Some((0..count).map(|i| (i % 4) as u32).collect()),
             }
         };
-        let set = ImageSet {
-            name: name.into(),
-            train: split(9, 1),
-            test: split(COUNT, 2),
-        };
+        let set = ImageSet::new(name, split(9, 1), split(COUNT, 2));
         let model = ROOT.path().join(format!("{name}.safetensors"));
         trained.to_file().write(&model).expect("a model file");
         let data = ROOT.path().join(format!("{name}-set.safetensors.gz"));

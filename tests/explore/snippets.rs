@@ -94,6 +94,10 @@ fn exported(made: &Made) -> TempDir {
 }
 
 /// Runs a snippet in the folder of a model, or says that it was not.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "it says nothing that comes from a file"
+)]
 fn run(heading: &str, made: &Made, python: Option<PathBuf>, missing: &str) {
     let text = snippet(heading) + "\n" + CHECK;
     let Some(python) = python else {

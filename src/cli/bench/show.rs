@@ -69,12 +69,13 @@ fn tuning(found: &Search) -> anyhow::Result<()> {
     });
     print_table(&["ms", "choice", "kernels"], &cells.collect::<Vec<_>>())?;
     let (choice, ms) = (found.choice, found.ms_per_step);
-    Ok(print(&if choice == Tuning::default() {
-        "chosen: the adapter's own, since nothing is clearly faster\n".to_owned()
+    print(&if choice == Tuning::default() {
+        "chosen: the adapter's own, since nothing is clearly faster".to_owned()
     } else {
         let own = found.untuned_ms_per_step;
-        format!("chosen: {choice}, {ms:.3} ms per step, beside {own:.3} of the adapter's own\n")
-    })?)
+        format!("chosen: {choice}, {ms:.3} ms per step, beside {own:.3} of the adapter's own")
+    })?;
+    Ok(print("")?)
 }
 
 fn kernels(rows: &[KernelRow], figures: &Figures) -> anyhow::Result<()> {
@@ -124,7 +125,8 @@ fn sweep(rows: &[Figures]) -> anyhow::Result<()> {
 }
 
 fn compare(found: &Comparison) -> anyhow::Result<()> {
-    print(&format!("\nbeside {}", found.file.display()))?;
+    print("")?;
+    print(&format!("beside {}", found.file.display()))?;
     let cells = found.ratios.iter().map(|row| {
         vec![
             format!("{:.3}", row.ratio),

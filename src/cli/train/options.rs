@@ -27,7 +27,7 @@ pub struct RunArgs {
     /// CIFAR-10's binary files. An array is [N, H, W] or [N, H, W, C], bytes or floats from 0 to 1.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     data: Option<String>,
-    /// How grey levels become 0 and 1 [default: threshold; none for images of three channels]
+    /// How grey levels become 0 and 1 [default: threshold for MNIST, IDX files and what is black and white; else none]
     #[arg(long, value_enum, help_heading = "Data")]
     binarize: Option<BinarizeArg>,
     #[command(flatten)]
@@ -135,10 +135,9 @@ impl RunArgs {
         self.prepare.over(&Prepare::default())
     }
 
-    /// How images of that shape become 0 and 1.
-    pub fn binarize(&self, image: [usize; 3]) -> Binarize {
-        let given = self.binarize.map(BinarizeArg::value);
-        given.unwrap_or_else(|| Binarize::usual(image))
+    /// How values become 0 and 1, if that was given.
+    pub fn binarize(&self) -> Option<Binarize> {
+        self.binarize.map(BinarizeArg::value)
     }
 
     /// The options of a new run on that set.
@@ -147,6 +146,7 @@ impl RunArgs {
         model: &ModelArgs,
         device: Selection,
         set: &ImageSet,
+        binarize: Binarize,
     ) -> anyhow::Result<RunConfig> {
         let data = self.data().to_owned();
         let default = RunConfig {
@@ -156,7 +156,7 @@ impl RunArgs {
             data_sha256: Some(set.fingerprint()),
             data,
             prepare: self.prepare(),
-            binarize: self.binarize(set.shape()),
+            binarize,
             epochs: 10,
             batch: 32,
             lr: 1e-4,

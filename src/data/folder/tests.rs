@@ -19,12 +19,12 @@ fn put(folder: &TempDir, name: &str, image: impl Into<DynamicImage>) {
     image.into().save(path).unwrap();
 }
 
-fn read_with(folder: &TempDir, prepare: Prepare) -> Result<Parts, DataError> {
+fn read_with(folder: &TempDir, prepare: Prepare) -> Result<Found, DataError> {
     read(folder.path(), &prepare, &mut |_| ())
 }
 
 fn one(folder: &TempDir, prepare: Prepare) -> Pixels {
-    match read_with(folder, prepare).unwrap() {
+    match read_with(folder, prepare).unwrap().parts {
         Parts::One(pixels) => pixels,
         Parts::Two(_) => panic!("two parts"),
     }
@@ -65,7 +65,9 @@ fn train_and_test_folders_are_the_two_parts_and_share_their_classes() {
         ("test/c/4.png", 4),
     ]);
     fs::write(folder.path().join("notes.txt"), "left alone").unwrap();
-    let Parts::Two([train, test]) = read_with(&folder, Prepare::default()).unwrap() else {
+    let found = read_with(&folder, Prepare::default()).unwrap();
+    assert_eq!(found.classes, ["a", "b", "c"]);
+    let Parts::Two([train, test]) = found.parts else {
         panic!("one part");
     };
     assert_eq!((levels(&train), levels(&test)), (vec![1, 2], vec![3, 4]));
@@ -194,7 +196,73 @@ fn a_listener_hears_of_every_image() {
     let mut listener = |progress: Progress<'_>| match progress {
         Progress::Decode { done, of } => heard.push((done, of)),
         Progress::Download { .. } => panic!("nothing is downloaded"),
+        Progress::Note(text) => panic!("{text}"),
     };
     read(folder.path(), &Prepare::default(), &mut listener).unwrap();
     assert_eq!(heard, [(0, 2), (1, 2), (2, 2)]);
+}
+
+#[test]
+fn names_are_sorted_as_people_count_unless_a_run_was_begun_otherwise() {
+    let folder = folder(&[
+        ("10/2.png", 1),
+        ("10/10.png", 2),
+        ("9/1.png", 3),
+        ("9/11.png", 4),
+        ("9/2.png", 5),
+    ]);
+    let read = |order| {
+        let prepare = Prepare {
+            order,
+            ..Prepare::default()
+        };
+        let found = read_with(&folder, prepare).unwrap();
+        let Parts::One(all) = found.parts else {
+            panic!("two parts");
+        };
+        (levels(&all), all.labels.unwrap(), found.classes)
+    };
+    let natural = (vec![3, 5, 4, 1, 2], vec![0, 0, 0, 1, 1]);
+    let (levels, labels, classes) = read(Order::Natural);
+    assert_eq!(
+        ((levels, labels), classes),
+        (natural, vec!["9".into(), "10".into()])
+    );
+    let bytes = (vec![2, 1, 3, 4, 5], vec![0, 0, 1, 1, 1]);
+    let (levels, labels, classes) = read(Order::Bytes);
+    assert_eq!(
+        ((levels, labels), classes),
+        (bytes, vec!["10".into(), "9".into()])
+    );
+}
+
+#[test]
+fn more_classes_than_a_byte_counts_keep_their_labels() {
+    let names: Vec<String> = (0..300).map(|i| format!("class {i}/a.png")).collect();
+    let files: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 7)).collect();
+    let folder = folder(&files);
+    let found = read_with(&folder, Prepare::default()).unwrap();
+    let Parts::One(all) = found.parts else {
+        panic!("two parts");
+    };
+    assert_eq!(all.labels, Some((0..300).collect()));
+    assert_eq!(
+        (found.classes.len(), found.classes[299].as_str()),
+        (300, "class 299")
+    );
+}
+
+#[test]
+fn labels_that_are_lost_are_spoken_of() {
+    let folder = folder(&[("cat/1.png", 1), ("dog/2.png", 2), ("stray.png", 3)]);
+    let mut notes = Vec::new();
+    let mut listener = |progress: Progress<'_>| {
+        if let Progress::Note(text) = progress {
+            notes.push(text.to_owned());
+        }
+    };
+    let found = read(folder.path(), &Prepare::default(), &mut listener).unwrap();
+    assert!(found.classes.is_empty());
+    assert_eq!(notes.len(), 1);
+    assert!(notes[0].contains("no image gets a label") && notes[0].contains("stray.png"));
 }

@@ -47,7 +47,7 @@ fn read_source(mut source: Source<'_>) -> Result<(ImageSet, Provenance), DataErr
         path: &path,
         header: &header,
     };
-    let (name, shape, depth, provenance) = reader.metadata()?;
+    let (about, shape, depth, provenance) = reader.metadata()?;
     if let Some(tensor) = (header.offset_keys().into_iter())
         .find(|name| !TRAIN.contains(&name.as_str()) && !TEST.contains(&name.as_str()))
     {
@@ -60,8 +60,28 @@ fn read_source(mut source: Source<'_>) -> Result<(ImageSet, Provenance), DataErr
     let total = header.data_len() as u128;
     let body = source.read_rest(needed, total, "tensors")?;
     let [train, test] = plans.map(|plan| reader.split(plan, shape, depth, &body));
-    let (train, test) = (train?, test?);
-    Ok((ImageSet { name, train, test }, provenance))
+    let set = ImageSet {
+        classes: about.classes,
+        ..ImageSet::new(&about.name, train?, test?)
+    };
+    let labels = [&set.train, &set.test].map(|part| part.labels.iter().flatten());
+    let most = labels.into_iter().flatten().max();
+    if let Some(most) =
+        most.filter(|most| !set.classes.is_empty() && set.classes.len() <= **most as usize)
+    {
+        let reason = format!(
+            "it names {} classes, and there is the label {most}",
+            set.classes.len()
+        );
+        return Err(reader.metadata_error("classes", reason));
+    }
+    Ok((set, provenance))
+}
+
+/// What a set is called, and its classes.
+struct Names {
+    name: String,
+    classes: Vec<String>,
 }
 
 /// A split as the header describes it.
@@ -77,14 +97,10 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn metadata(&self) -> Result<(String, [usize; 3], Depth, Provenance), DataError> {
+    fn metadata(&self) -> Result<(Names, [usize; 3], Depth, Provenance), DataError> {
         let none = HashMap::new();
         let metadata = self.header.metadata().as_ref().unwrap_or(&none);
-        let error = |key, reason: String| DataError::InvalidMetadata {
-            path: self.path.into(),
-            key,
-            reason,
-        };
+        let error = |key, reason: String| self.metadata_error(key, reason);
         let get = |key| {
             let value = metadata.get(key).cloned();
             value.ok_or_else(|| error(key, "it is missing".into()))
@@ -111,7 +127,14 @@ impl Reader<'_> {
             licence: get("licence")?,
             sources,
         };
-        Ok((get("name")?, shape, depth, provenance))
+        // Sets whose classes have no names, as those of earlier versions, do not have it.
+        let classes = metadata
+            .get("classes")
+            .map_or(Some(Vec::new()), |text| parse_classes(text));
+        let classes =
+            classes.ok_or_else(|| error("classes", "it should be a JSON array of names".into()))?;
+        let name = get("name")?;
+        Ok((Names { name, classes }, shape, depth, provenance))
     }
 
     /// Checks one split's tensors by the header alone.
@@ -139,10 +162,10 @@ impl Reader<'_> {
             }
         };
         if let Some(info) = self.header.info(labels)
-            && (info.dtype != Dtype::U8 || info.shape != [count])
+            && (!matches!(info.dtype, Dtype::U8 | Dtype::U32) || info.shape != [count])
         {
             let found = describe(info.dtype, &info.shape);
-            let reason = format!("it is {found}; it should be U8 [{count}]");
+            let reason = format!("it is {found}; it should be U8 or U32 [{count}]");
             return Err(self.tensor_error(labels, reason));
         }
         Ok(Plan { names, count })
@@ -157,14 +180,28 @@ impl Reader<'_> {
     ) -> Result<Split, DataError> {
         let [images, labels] = plan.names;
         let cut = |name| {
-            let (start, end) = self.header.info(name)?.data_offsets;
-            body.get(start..end).map(<[u8]>::to_vec)
+            let info = self.header.info(name)?;
+            let (start, end) = info.data_offsets;
+            Some((body.get(start..end)?, info.dtype))
         };
-        let bytes = cut(images).unwrap_or_default();
+        let bytes = cut(images).map_or(Vec::new(), |(bytes, _)| bytes.to_vec());
         let images = PackedImages::from_packed(shape, depth, plan.count, bytes)
             .map_err(|reason| self.tensor_error(images, reason))?;
-        let labels = cut(labels);
+        let labels = cut(labels).map(|(bytes, dtype)| match dtype {
+            Dtype::U32 => (bytes.as_chunks().0.iter())
+                .map(|label| u32::from_le_bytes(*label))
+                .collect(),
+            _ => bytes.iter().map(|label| u32::from(*label)).collect(),
+        });
         Ok(Split { images, labels })
+    }
+
+    fn metadata_error(&self, key: &'static str, reason: String) -> DataError {
+        DataError::InvalidMetadata {
+            path: self.path.into(),
+            key,
+            reason,
+        }
     }
 
     fn tensor_error(&self, tensor: &str, reason: String) -> DataError {
@@ -182,6 +219,10 @@ fn parse_shape(text: &str) -> Option<[usize; 3]> {
     let shape = <[usize; 3]>::try_from(sides?).ok()?;
     let values = (shape.iter()).try_fold(1usize, |product, &side| product.checked_mul(side))?;
     (values > 0).then_some(shape)
+}
+
+fn parse_classes(text: &str) -> Option<Vec<String>> {
+    serde_json::from_str(text).ok()
 }
 
 fn parse_sources(text: &str) -> Option<BTreeMap<String, String>> {

@@ -9,15 +9,13 @@ use crate::data::{Binarize, PackedImages, Prepare, Split};
 
 /// A binarized set of three train images and one test image of 3x3, with labels.
 fn tiny() -> ImageSet {
-    let split = |pixels: &[u8], labels: &[u8]| Split {
+    let split = |pixels: &[u8], labels: &[u32]| Split {
         images: PackedImages::from_bytes([3, 3, 1], pixels, Binarize::Threshold),
         labels: Some(labels.to_vec()),
     };
-    ImageSet {
-        name: "tiny \"set\"".into(),
-        train: split(&[[0; 9], [255; 9], [200; 9]].concat(), &[5, 0, 4]),
-        test: split(&[0, 0, 0, 0, 255, 0, 0, 0, 0], &[7]),
-    }
+    let train = split(&[[0; 9], [255; 9], [200; 9]].concat(), &[5, 0, 4]);
+    let test = split(&[0, 0, 0, 0, 255, 0, 0, 0, 0], &[7]);
+    ImageSet::new("tiny \"set\"", train, test)
 }
 
 fn provenance() -> Provenance {
@@ -88,6 +86,57 @@ fn writing_is_deterministic_and_stores_no_time() {
     let header = "{\"__metadata__\":{\"name\":\"tiny \\\"set\\\"\",\"shape\":\"3,3,1\",";
     assert_eq!(&plain[8..][..header.len()], header.as_bytes());
     assert_eq!(u64::from_le_bytes(plain[..8].try_into().unwrap()) % 8, 0);
+}
+
+/// The tiny set with a name for each of so many classes, and the last one of them as a label.
+fn named(classes: usize) -> ImageSet {
+    let mut set = tiny();
+    set.classes = (0..classes).map(|i| format!("\"{i}\", \u{9b}é")).collect();
+    set.train.labels = Some(vec![0, classes as u32 - 1, 1]);
+    set
+}
+
+#[test]
+fn names_of_classes_and_more_than_256_of_them_are_kept() {
+    for (classes, dtype) in [
+        (8, "\"U8\",\"shape\":[3],"),
+        (300, "\"U32\",\"shape\":[3],"),
+    ] {
+        let plain = safetensors_bytes(&named(classes), &provenance()).unwrap();
+        let header = String::from_utf8_lossy(&plain).into_owned();
+        assert!(header.contains(dtype), "{header}");
+        let (set, _) = read(&gzip(&plain), Path::new("x")).unwrap();
+        assert_eq!(set, named(classes));
+    }
+}
+
+#[test]
+fn a_label_without_a_name_among_names_is_refused() {
+    let mut set = named(9);
+    set.classes.truncate(8);
+    let text = write(&set, &provenance()).unwrap_err().to_string();
+    assert!(text.contains("8 classes and the label 8"), "{text}");
+    let json = r#"{"__metadata__":{"name":"","shape":"1,1,1","depth":"bit","origin":"",
+        "licence":"","sources":"{}","classes":"CLASSES"},
+        "test/images":{"dtype":"U8","shape":[1,1],"data_offsets":[0,1]},
+        "test/labels":{"dtype":"U8","shape":[1],"data_offsets":[1,2]},
+        "train/images":{"dtype":"U8","shape":[1,1],"data_offsets":[2,3]}}"#;
+    for (classes, words) in [
+        ("[]", None),
+        (r#"[\"a\",\"b\"]"#, None),
+        (r#"[\"a\"]"#, Some("1 classes, and there is the label 1")),
+        ("[1]", Some("array of names")),
+        ("{}", Some("array of names")),
+    ] {
+        let json = json.replace("CLASSES", classes);
+        let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(json.as_bytes());
+        bytes.extend([0, 1, 0]);
+        let refused = read(&gzip(&bytes), Path::new("x")).err();
+        let refused = refused.map(|error| error.to_string());
+        assert_eq!(refused.is_some(), words.is_some(), "{refused:?}");
+        assert!(refused.is_none_or(|text| text.contains(words.unwrap())));
+    }
 }
 
 #[test]

@@ -1,0 +1,84 @@
+//! `cvae-gpu data verify`
+
+use anyhow::{anyhow, bail};
+use clap::Args;
+use cvae_gpu::data::known::{self, Checked, Known, Places, State};
+use serde::Serialize;
+
+use crate::cli::{print, print_json};
+
+#[derive(Args)]
+pub struct VerifyArgs {
+    /// Sets to check [default: all]
+    #[arg(value_name = "NAME", value_parser = known)]
+    sets: Vec<&'static Known>,
+    /// Print JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+fn known(name: &str) -> Result<&'static Known, String> {
+    let names = known::KNOWN.each_ref().map(|known| known.name);
+    known::by_name(name).ok_or_else(|| format!("the known sets are {}", names.join(", ")))
+}
+
+/// A file, for `--json`.
+#[derive(Serialize)]
+struct Row {
+    set: &'static str,
+    #[serde(flatten)]
+    checked: Checked,
+}
+
+impl VerifyArgs {
+    pub fn run(self) -> anyhow::Result<()> {
+        let places = Places::of_user();
+        let cache = (places.cache.as_ref())
+            .ok_or_else(|| anyhow!("there is no cache folder: name it in CVAE_GPU_CACHE"))?;
+        let sets = if self.sets.is_empty() {
+            known::KNOWN.iter().collect()
+        } else {
+            self.sets
+        };
+        let mut rows = Vec::new();
+        for set in sets {
+            let checked = set.verify(&places)?.into_iter();
+            rows.extend(checked.map(|checked| Row {
+                set: set.name,
+                checked,
+            }));
+        }
+        if self.json {
+            print_json(&rows, true)?;
+        } else if rows.is_empty() {
+            print(&format!(
+                "there is no downloaded set in {}",
+                cache.display()
+            ))?;
+        } else {
+            rows.iter().try_for_each(Row::print)?;
+        }
+        let changed = rows
+            .iter()
+            .filter(|row| row.checked.state == State::Changed);
+        match changed.count() {
+            0 => Ok(()),
+            1 => bail!("a file is not as it was published: delete it, and it is downloaded again"),
+            n => bail!(
+                "{n} files are not as they were published: delete them, and they are downloaded again"
+            ),
+        }
+    }
+}
+
+impl Row {
+    fn print(&self) -> std::io::Result<()> {
+        let state = match self.checked.state {
+            State::Published => "as published",
+            State::Changed => "NOT as published",
+            State::Unpacked => "unpacked by hand, which cannot be checked",
+            _ => "of an unknown state",
+        };
+        print(&format!("{}: {state}", self.checked.path.display()))
+    }
+}

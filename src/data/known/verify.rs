@@ -1,0 +1,176 @@
+//! Downloaded files are held against their published SHA-256: before they are used, where their
+//! size or time is not that of the last check, and whenever the user asks.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Known, Places, Remote};
+use crate::atomic;
+use crate::data::{DataError, cifar, idx};
+
+/// Beside the files: what each was when it was checked.
+const STAMPS: &str = ".verified.json";
+/// No set has so many files that it is longer.
+const MOST_BYTES: u64 = 1 << 16;
+
+/// A file as it was when it had the published content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Stamp {
+    bytes: u64,
+    /// Seconds and nanoseconds since 1970.
+    modified: (u64, u32),
+    sha256: String,
+}
+
+type Stamps = BTreeMap<String, Stamp>;
+
+/// What checking a file of a known set came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum State {
+    /// It is the published file.
+    Published,
+    /// It is another file.
+    Changed,
+    /// It was unpacked by hand, and only packed files have a published SHA-256.
+    Unpacked,
+}
+
+/// A file of a known set in the cache.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Checked {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it is.
+    pub state: State,
+}
+
+impl Known {
+    /// Checks the files of the set in the cache, whether they look touched or not. None are listed
+    /// where the set is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Io`] where a file cannot be read.
+    pub fn verify(&self, places: &Places) -> Result<Vec<Checked>, DataError> {
+        let Some(folder) = self.cached(places) else {
+            return Ok(Vec::new());
+        };
+        let mut stamps = Stamps::new();
+        let mut all = Vec::new();
+        for (path, remote) in self.present(&folder) {
+            let state = match remote {
+                None => State::Unpacked,
+                Some(remote) => match check(&path, remote)? {
+                    None => State::Changed,
+                    Some(stamp) => {
+                        stamps.insert(remote.name.into(), stamp);
+                        State::Published
+                    }
+                },
+            };
+            all.push(Checked { path, state });
+        }
+        if !all.is_empty() {
+            keep(&folder, &stamps);
+        }
+        Ok(all)
+    }
+
+    /// Checks those files of the set in the cache that are not as they were at the last check.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Changed`] for the first that is not the published one.
+    pub(super) fn verify_touched(&self, places: &Places) -> Result<(), DataError> {
+        let Some(folder) = self.cached(places) else {
+            return Ok(());
+        };
+        let known = recall(&folder);
+        let mut stamps = known.clone();
+        for (path, remote) in self.present(&folder) {
+            let Some(remote) = remote else { continue };
+            let before = known.get(remote.name);
+            if before.is_some_and(|b| {
+                b.sha256 == remote.sha256 && Some(b) == stamp(&path, remote).as_ref()
+            }) {
+                continue;
+            }
+            let Some(now) = check(&path, remote)? else {
+                return Err(DataError::Changed {
+                    name: self.name,
+                    path,
+                    folder,
+                });
+            };
+            stamps.insert(remote.name.into(), now);
+        }
+        if stamps != known {
+            keep(&folder, &stamps);
+        }
+        Ok(())
+    }
+
+    fn cached(&self, places: &Places) -> Option<PathBuf> {
+        places.cache.as_ref().map(|cache| cache.join(self.name))
+    }
+
+    /// The files in a folder that would be read, and what was published of each; nothing of what is
+    /// unpacked.
+    fn present(&self, folder: &Path) -> Vec<(PathBuf, Option<&'static Remote>)> {
+        let of = |file: &'static Remote| {
+            let path = folder.join(file.name);
+            if self.is_cifar() {
+                let found = cifar::find(folder)?;
+                let remote = (found == path).then_some(file);
+                return Some((found, remote));
+            }
+            let plain = folder.join(file.name.strip_suffix(".gz").unwrap_or(file.name));
+            if plain != path && plain.is_file() {
+                return Some((plain, None));
+            }
+            path.is_file().then_some((path, Some(file)))
+        };
+        self.files.iter().filter_map(of).collect()
+    }
+}
+
+/// The stamp of a file, if it has the published content.
+fn check(path: &Path, remote: &Remote) -> Result<Option<Stamp>, DataError> {
+    // Taken first, so that a file which changes meanwhile is checked again.
+    let stamp = stamp(path, remote);
+    let same = idx::hash_file(path)? == remote.sha256;
+    Ok(stamp.filter(|_| same))
+}
+
+/// What a file would be remembered as; nothing where it has another size or no time.
+fn stamp(path: &Path, remote: &Remote) -> Option<Stamp> {
+    let about = fs::metadata(path).ok()?;
+    let since = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let stamp = Stamp {
+        bytes: about.len(),
+        modified: (since.as_secs(), since.subsec_nanos()),
+        sha256: remote.sha256.into(),
+    };
+    (stamp.bytes == remote.bytes).then_some(stamp)
+}
+
+/// The stamps of the last check; none where they cannot be read.
+fn recall(folder: &Path) -> Stamps {
+    let file = File::open(folder.join(STAMPS)).ok();
+    let stamps = file.and_then(|file| serde_json::from_reader(file.take(MOST_BYTES)).ok());
+    stamps.unwrap_or_default()
+}
+
+/// Remembers a check. A cache that cannot be written to is checked each time.
+fn keep(folder: &Path, stamps: &Stamps) {
+    let _ = atomic::write_with(&folder.join(STAMPS), |file| {
+        Ok(serde_json::to_writer_pretty(file, stamps)?)
+    });
+}

@@ -1,0 +1,111 @@
+//! The order of files and classes in a folder.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// The order of the images and of the classes in a folder.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// As people count: `2.png` before `10.png`.
+    #[default]
+    Natural,
+    /// By the bytes of their names, as older versions did.
+    Bytes,
+}
+
+/// A run of digits, which counts by its value, or what lies between two such.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Piece {
+    /// How many digits it has without zeros at the front, and these.
+    Number(usize, String),
+    Text(String),
+}
+
+impl Order {
+    /// What a run did whose configuration does not say.
+    pub(super) fn of_old_runs() -> Order {
+        Order::Bytes
+    }
+
+    /// Sorts names or paths, which differ.
+    pub(super) fn sort<T: AsRef<Path> + Ord>(self, names: &mut [T]) {
+        names.sort_unstable();
+        if self == Order::Natural {
+            // Names that count alike, as `1` and `01`, stay in the order of their bytes.
+            names.sort_by_cached_key(|name| key(name.as_ref()));
+        }
+    }
+}
+
+/// The pieces of each part of a path.
+fn key(path: &Path) -> Vec<Vec<Piece>> {
+    let parts = path.components();
+    parts
+        .map(|part| pieces(&part.as_os_str().to_string_lossy()))
+        .collect()
+}
+
+fn pieces(mut text: &str) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    while let Some(first) = text.chars().next() {
+        let is_number = first.is_ascii_digit();
+        let end = text.find(|c: char| c.is_ascii_digit() != is_number);
+        let (piece, rest) = text.split_at(end.unwrap_or(text.len()));
+        pieces.push(if is_number {
+            let digits = piece.trim_start_matches('0');
+            Piece::Number(digits.len(), digits.to_owned())
+        } else {
+            Piece::Text(piece.to_owned())
+        });
+        text = rest;
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+
+    fn sorted(order: Order, names: &[&str]) -> Vec<String> {
+        let mut paths: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
+        order.sort(&mut paths);
+        let shown = |path: PathBuf| path.to_string_lossy().replace('\\', "/");
+        paths.into_iter().map(shown).collect()
+    }
+
+    #[test]
+    fn numbers_in_names_count() {
+        let natural = [
+            "1.png",
+            "01.png",
+            "2.png",
+            "10.png",
+            "99999999999999999999999.png",
+            "a/2/x.png",
+            "a/10/x.png",
+            "a1b2.png",
+            "a1b10.png",
+            "a2.png",
+            "b",
+            "é3",
+            "é20",
+        ];
+        // Equal numbers come by their bytes: a zero before a one.
+        let mut wanted = natural;
+        wanted.swap(0, 1);
+        let mut names = natural;
+        names.reverse();
+        assert_eq!(sorted(Order::Natural, &names), wanted);
+        let bytes = ["01.png", "10.png", "2.png", "a1b10.png", "a1b2.png"];
+        assert_eq!(
+            sorted(
+                Order::Bytes,
+                &["2.png", "a1b2.png", "10.png", "a1b10.png", "01.png"]
+            ),
+            bytes
+        );
+    }
+}
