@@ -108,7 +108,7 @@ struct Common {
         help_heading = "Adapter"
     )]
     disable: Vec<Feature>,
-    /// Keep bounds checks in the shaders
+    /// Keep bounds checks in the shaders, and name an access that is out of bounds
     #[arg(long, global = true, help_heading = "Adapter")]
     checked: bool,
     /// Pin the convolution kernels: plain, thin, tile, broadcast or workgroup

@@ -314,3 +314,100 @@ pub(super) async fn select(
     let mut found = found.into_iter().skip(first);
     found.find(|(_, r)| matches(r)).ok_or(unknown)
 }
+
+/// Does `work` on the adapters from the given index on, as [`Gpu::open_from`](super::Gpu::open_from)
+/// takes them: where an adapter gives no device or does not compile a kernel, on those after it.
+/// `gpu_error` finds the error of the device in what `work` fails with; `tell` hears of each refusal.
+/// The error is that of the first adapter where all refuse.
+pub fn first_willing<T, E>(
+    mut work: impl FnMut(usize) -> Result<T, E>,
+    gpu_error: impl Fn(&E) -> Option<&GpuError>,
+    mut tell: impl FnMut(&E),
+) -> Result<T, E> {
+    let mut first: Option<E> = None;
+    let mut index = 0;
+    loop {
+        let error = match work(index) {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let refused = match gpu_error(&error) {
+            Some(GpuError::NoDevice { index, .. } | GpuError::Kernel { index, .. }) => *index,
+            // There is no further adapter.
+            Some(GpuError::UnknownAdapter { .. }) => return Err(first.unwrap_or(error)),
+            _ => return Err(error),
+        };
+        tell(&error);
+        index = refused + 1;
+        first.get_or_insert(error);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kernel(index: usize) -> GpuError {
+        GpuError::Kernel {
+            adapter: format!("GPU {index}"),
+            index,
+            kernel: "conv_thin".into(),
+            reason: "X4027".into(),
+        }
+    }
+
+    fn no_device(index: usize) -> GpuError {
+        GpuError::NoDevice {
+            adapter: format!("GPU {index}"),
+            index,
+            reason: "not today".into(),
+        }
+    }
+
+    fn no_more() -> GpuError {
+        let (wanted, found) = (String::new(), Vec::new());
+        GpuError::UnknownAdapter { wanted, found }
+    }
+
+    /// What comes of adapters that answer so, and the lines that are told.
+    fn outcome(
+        answers: impl Fn(usize) -> Result<usize, GpuError>,
+    ) -> (Result<usize, String>, Vec<String>) {
+        let mut told = Vec::new();
+        let done = first_willing(answers, Some, |refusal| told.push(refusal.to_string()));
+        (done.map_err(|e| e.to_string()), told)
+    }
+
+    #[test]
+    fn the_next_adapter_is_tried_with_a_line_that_has_the_cause() {
+        let (done, told) = outcome(|index| match index {
+            0 => Err(no_device(0)),
+            // The user's backend leaves adapter 1 out.
+            1 | 2 => Err(kernel(2)),
+            _ => Ok(index),
+        });
+        assert_eq!(done, Ok(3));
+        assert!(told[0].contains("GPU 0") && told[0].contains("not today"));
+        assert!(told[1].contains("GPU 2") && told[1].contains("X4027"));
+        assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn where_all_refuse_the_first_says_why() {
+        let (done, told) = outcome(|index| match index {
+            0 | 1 => Err(kernel(index)),
+            _ => Err(no_more()),
+        });
+        assert!(done.is_err_and(|e| e.contains("GPU 0")));
+        assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn any_other_error_is_no_refusal() {
+        let missing = || GpuError::NoSlot("x".into());
+        let (done, told) = outcome(|_| Err(missing()));
+        assert_eq!(done, Err(missing().to_string()));
+        assert!(told.is_empty());
+        assert!(outcome(|_| Err(no_more())).0.is_err());
+    }
+}

@@ -15,7 +15,7 @@ mod pin;
 mod profile;
 mod replay;
 
-pub use adapter::{AdapterReport, Backend, Feature, Selection, adapter, adapters};
+pub use adapter::{AdapterReport, Backend, Feature, Selection, adapter, adapters, first_willing};
 pub use ahead::Ahead;
 pub use compile::Replay;
 pub use context::{Counters, Gpu};
