@@ -212,7 +212,7 @@ mod tests {
     // A check of the plan looks at the memory of each kernel, and a bundle at that of all its parts.
     #[test]
     fn a_step_fits_the_workgroup_memory_that_an_adapter_has() {
-        for workgroup_memory in [16_384, 16_352, 12_288, 8_192, 4_096] {
+        for workgroup_memory in [16_384, 16_352, 12_288, 8_192] {
             let plan = step(Caps {
                 workgroup_memory,
                 ..Caps::gpu()

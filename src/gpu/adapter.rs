@@ -369,12 +369,16 @@ mod tests {
         GpuError::UnknownAdapter { wanted, found }
     }
 
+    fn own(error: &GpuError) -> Option<&GpuError> {
+        Some(error)
+    }
+
     /// What comes of adapters that answer so, and the lines that are told.
     fn outcome(
         answers: impl Fn(usize) -> Result<usize, GpuError>,
     ) -> (Result<usize, String>, Vec<String>) {
         let mut told = Vec::new();
-        let done = first_willing(answers, Some, |refusal| told.push(refusal.to_string()));
+        let done = first_willing(answers, own, |refusal| told.push(refusal.to_string()));
         (done.map_err(|e| e.to_string()), told)
     }
 

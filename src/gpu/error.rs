@@ -143,11 +143,11 @@ mod tests {
         for (system, own) in [
             ("windows", "DirectX 12"),
             ("macos", "Metal"),
-            ("linux", "apt"),
+            ("linux", "apt install"),
         ] {
             let told = advice(system);
             assert!(told.contains(own), "{told}");
-            assert_eq!(told.contains("apt"), system == "linux", "{told}");
+            assert_eq!(told.contains("apt install"), system == "linux", "{told}");
         }
     }
 }

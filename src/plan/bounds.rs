@@ -322,8 +322,8 @@ mod tests {
 var<workgroup> shared_values: array<vec4<f32>, 8>;
 override WIDTH: u32;
 
-fn pick(from: ptr<function, array<f32, 4>>, at: i32) -> f32 {
-    return (*from)[at];
+fn pick(own: ptr<function, array<f32, 4>>, at: i32) -> f32 {
+    return (*own)[at];
 }
 
 @compute @workgroup_size(8)
@@ -346,7 +346,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
             here.map(|site| site.split('`').nth(1).expect("code"))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(of("`pick`"), ["(*from)[at]"]);
+        assert_eq!(of("`pick`"), ["(*own)[at]"]);
         let main = of("`main`");
         assert_eq!(main.len(), guarded.sites.len() - 1, "{:?}", guarded.sites);
         for code in [
