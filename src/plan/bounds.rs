@@ -352,7 +352,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
         for code in [
             "lane % WIDTH",
             "shared_values[lane]",
-            "textureLoad(texels, vec2(column, 0u))",
+            "textureLoad",
             "values[lane]",
             "shared_values[7u - lane]",
             "shared_values[7u - lane][column]",
