@@ -16,6 +16,7 @@ use cvae_gpu::gpu::{Gpu, GpuError};
 use cvae_gpu::report::{LogEvery, Progress, RunFolder};
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
+use super::choices::caution;
 use super::images::load_any;
 use super::signals::{INTERRUPTED, stop_flag};
 use super::{Common, print_json, say, tuned};
@@ -276,6 +277,9 @@ impl TrainArgs {
             }
             Ok(())
         };
+        if let (Some(caution), false) = (caution(&job.set.test.images), common.quiet) {
+            say(caution);
+        }
         for message in warnings {
             listener(Event::Warning { message }).map_err(TrainError::Listener)?;
         }

@@ -87,7 +87,8 @@ pub struct ModelArgs {
     kl: Option<Kl>,
     /// Weight of the KL term in the training loss, as in a β-VAE [default: 1]
     ///
-    /// The test ELBO and its terms are reported without it: the ELBO bounds log p(x) only with 1.
+    /// The test ELBO and its terms are reported without it: the ELBO bounds log p(x) only with 1, and
+    /// only where the values of the images are 0 or 1 (--binarize).
     #[arg(long, value_name = "B", value_parser = weight, allow_negative_numbers = true, help_heading = "Model")]
     beta: Option<f64>,
 }
