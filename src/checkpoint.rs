@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::data::Binarize;
 use crate::event::Snapshot;
 use crate::model::Model;
+use crate::ops::state::StepState;
 use crate::params::{ParamSpec, moment_names};
 use crate::tensor_file::{Tensor, TensorData, TensorFile, TensorFileError};
 
@@ -186,6 +187,20 @@ pub fn is_model_of(model: &TensorFile, snapshot: &Snapshot) -> bool {
         let theirs = model.get_f32(&spec.name, &spec.shape);
         theirs.is_ok_and(|theirs| bits(theirs) == bits(weights))
     })
+}
+
+/// True if `file` holds every tensor of `model`: a checkpoint with the weights of a model.
+pub fn has_weights_of(file: &TensorFile, model: &TensorFile) -> bool {
+    let same = |(name, tensor): (&String, &Tensor)| file.tensors.get(name) == Some(tensor);
+    model.tensors.iter().all(same)
+}
+
+/// Optimizer steps behind a checkpoint; nothing where the file is none.
+pub fn step_of(file: &TensorFile) -> Option<u64> {
+    match &file.get("state").ok()?.data {
+        TensorData::U32(words) => Some(u64::from(StepState::from_words(words)?.step)),
+        TensorData::F32(_) => None,
+    }
 }
 
 /// A note in the metadata, which is JSON.

@@ -34,3 +34,5 @@ mod train;
 mod tune;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/weights.rs"]
+mod weights;

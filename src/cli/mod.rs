@@ -29,6 +29,7 @@ mod table;
 mod train;
 mod trained;
 mod tuned;
+mod weights;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
