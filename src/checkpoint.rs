@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::data::Binarize;
 use crate::event::Snapshot;
+use crate::gpu::Selection;
 use crate::model::Model;
 use crate::ops::state::StepState;
 use crate::params::{ParamSpec, moment_names};
@@ -98,6 +99,15 @@ pub struct Checkpoint {
     pub snapshot: Snapshot,
     /// Where it was made.
     pub platform: Platform,
+    /// The adapter and the kernels that its run asked for.
+    pub device: Selection,
+}
+
+/// What is read of a run's options.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Run {
+    device: Selection,
 }
 
 /// The bytes of `checkpoint.safetensors`: weights, both moments, the step state (seed, step,
@@ -177,6 +187,7 @@ pub fn checkpoint_from(
             record,
         },
         platform: note(&file, "platform")?,
+        device: note::<Run>(&file, "run").unwrap_or_default().device,
     })
 }
 

@@ -12,6 +12,8 @@ mod data;
 mod events;
 #[path = "cli/faults.rs"]
 mod faults;
+#[path = "cli/flags.rs"]
+mod flags;
 #[path = "cli/folder.rs"]
 mod folder;
 #[path = "cli/inform.rs"]
