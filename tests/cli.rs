@@ -8,6 +8,9 @@ mod bench;
 mod check;
 #[path = "cli/data.rs"]
 mod data;
+#[cfg(unix)]
+#[path = "cli/documented.rs"]
+mod documented;
 #[path = "cli/events.rs"]
 mod events;
 #[path = "cli/faults.rs"]
