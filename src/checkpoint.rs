@@ -8,7 +8,9 @@ use serde_json::json;
 
 use crate::data::Binarize;
 use crate::event::Snapshot;
+use crate::gpu::Selection;
 use crate::model::Model;
+use crate::ops::state::StepState;
 use crate::params::{ParamSpec, moment_names};
 use crate::tensor_file::{Tensor, TensorData, TensorFile, TensorFileError};
 
@@ -97,6 +99,15 @@ pub struct Checkpoint {
     pub snapshot: Snapshot,
     /// Where it was made.
     pub platform: Platform,
+    /// The adapter and the kernels that its run asked for.
+    pub device: Selection,
+}
+
+/// What is read of a run's options.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Run {
+    device: Selection,
 }
 
 /// The bytes of `checkpoint.safetensors`: weights, both moments, the step state (seed, step,
@@ -176,6 +187,7 @@ pub fn checkpoint_from(
             record,
         },
         platform: note(&file, "platform")?,
+        device: note::<Run>(&file, "run").unwrap_or_default().device,
     })
 }
 
@@ -186,6 +198,20 @@ pub fn is_model_of(model: &TensorFile, snapshot: &Snapshot) -> bool {
         let theirs = model.get_f32(&spec.name, &spec.shape);
         theirs.is_ok_and(|theirs| bits(theirs) == bits(weights))
     })
+}
+
+/// True if `file` holds every tensor of `model`: a checkpoint with the weights of a model.
+pub fn has_weights_of(file: &TensorFile, model: &TensorFile) -> bool {
+    let same = |(name, tensor): (&String, &Tensor)| file.tensors.get(name) == Some(tensor);
+    model.tensors.iter().all(same)
+}
+
+/// Optimizer steps behind a checkpoint; nothing where the file is none.
+pub fn step_of(file: &TensorFile) -> Option<u64> {
+    match &file.get("state").ok()?.data {
+        TensorData::U32(words) => Some(u64::from(StepState::from_words(words)?.step)),
+        TensorData::F32(_) => None,
+    }
 }
 
 /// A note in the metadata, which is JSON.

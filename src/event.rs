@@ -153,6 +153,9 @@ pub struct Record {
     pub lines: usize,
     /// The collapse of the posterior has been warned of.
     pub collapsed: bool,
+    /// Test ELBO of the untrained model; older checkpoints do not say.
+    #[serde(default)]
+    pub start_elbo: Option<f64>,
     /// Sums over the steps of the epoch under way.
     pub sums: Sums,
 }

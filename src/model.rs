@@ -45,7 +45,7 @@ pub struct Model {
     /// Objective.
     pub loss: Loss,
     /// Weight of the divergence term in the training loss (β-VAE). The ELBO that is reported has
-    /// none: it bounds log p(x) only with 1, which files leave out.
+    /// none: it bounds log p(x) only with 1, which files leave out, and only of images of 0 and 1.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub beta: f64,
 }

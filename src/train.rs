@@ -368,8 +368,12 @@ impl<'a> Trainer<'a> {
             driver: self.gpu.adapter.driver.clone(),
             variant: self.variant(),
         };
-        let warning = (!self.record.collapsed && collapse::has_collapsed(&report))
-            .then(|| collapse::warning(&report));
+        if epoch == 0 {
+            self.record.start_elbo = Some(report.test_elbo);
+        }
+        let warning = (!self.record.collapsed)
+            .then(|| collapse::warning(&report, self.record.start_elbo))
+            .flatten();
         send(emit, Event::Epoch(report))?;
         if let Some(message) = warning {
             self.record.collapsed = true;

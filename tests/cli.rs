@@ -8,10 +8,15 @@ mod bench;
 mod check;
 #[path = "cli/data.rs"]
 mod data;
+#[cfg(unix)]
+#[path = "cli/documented.rs"]
+mod documented;
 #[path = "cli/events.rs"]
 mod events;
 #[path = "cli/faults.rs"]
 mod faults;
+#[path = "cli/flags.rs"]
+mod flags;
 #[path = "cli/folder.rs"]
 mod folder;
 #[path = "cli/hostile.rs"]
@@ -45,3 +50,5 @@ mod train;
 mod tune;
 #[path = "cli/usage.rs"]
 mod usage;
+#[path = "cli/weights.rs"]
+mod weights;

@@ -1,7 +1,7 @@
 //! Values of options that several commands take.
 
 use clap::ValueEnum;
-use cvae_gpu::data::Binarize;
+use cvae_gpu::data::{Binarize, Depth, PackedImages};
 use cvae_gpu::model::Loss;
 
 /// The KL term.
@@ -27,8 +27,18 @@ pub enum BinarizeArg {
     Threshold,
     /// 1 with a probability of byte / 255: training images anew in each epoch, images to evaluate once
     Stochastic,
-    /// Real numbers from 0 to 1
+    /// Real numbers from 0 to 1; the ELBO is then no bound on log p(x)
     None,
+}
+
+/// What to say of the ELBO of these images, where it is no bound on log p(x).
+pub fn caution(images: &PackedImages) -> Option<&'static str> {
+    let real = |byte: &u8| ![0, u8::MAX].contains(byte);
+    let is_real = images.depth() == Depth::Byte && images.bytes().iter().any(real);
+    is_real.then_some(
+        "The images have real values, for which the Bernoulli term is no probability: the ELBO \
+         compares models on the same images, and is no bound on log p(x)",
+    )
 }
 
 impl BinarizeArg {

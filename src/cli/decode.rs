@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use clap::Args;
+use cvae_gpu::explore::means;
 use cvae_gpu::npy;
 
-use super::Common;
 use super::output::Output;
 use super::pictures;
 use super::trained::{ModelFlags, is, npy_path, path_of};
+use super::{Common, say};
 
 /// Decode codes of your own
 #[derive(Args)]
@@ -18,9 +19,9 @@ Examples:
   cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.npy
   cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.png
 
---z is an array [N, latent dimensions] of float32 or float64. The array of --out is [N, height, \
-width, channels] of float32: the probability that a value is 1. The means that `encode` writes \
-are the first half of its columns.")]
+--z is an array [N, L] of float32 or float64 for L latent dimensions, or [N, 2L] as `encode` writes \
+it, of which the means are decoded. The array of --out is [N, height, width, channels] of float32: \
+the probability that a value is 1.")]
 pub struct DecodeArgs {
     #[command(flatten)]
     model: ModelFlags,
@@ -35,11 +36,22 @@ pub struct DecodeArgs {
 impl DecodeArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let trained = self.model.open()?;
-        let (count, z) = read_codes(&self.z, trained.model.latent_dim)?;
+        let latent = trained.model.latent_dim;
+        let Codes {
+            count,
+            z,
+            of_encode,
+        } = read_codes(&self.z, latent)?;
         let model = self.model.path();
         let inputs = [model.as_path(), &self.z];
         let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
         let images = self.model.explore(common, &trained, async |explorer| {
+            if of_encode && !common.quiet {
+                let (z, both) = (self.z.display(), 2 * latent);
+                say(&format!(
+                    "{z} has {both} columns: the first {latent} are the means, which are decoded"
+                ));
+            }
             let mut meter = common.meter("Decoding");
             Ok(explorer.decode(&z, &mut meter).await?)
         })?;
@@ -54,20 +66,29 @@ impl DecodeArgs {
     }
 }
 
-/// How many codes a file holds, and their values, which are finite.
-fn read_codes(path: &Path, latent: usize) -> anyhow::Result<(usize, Vec<f32>)> {
+/// Codes to decode.
+struct Codes {
+    count: usize,
+    /// `[count, L]`
+    z: Vec<f32>,
+    /// The file has log-variances too, which are left out.
+    of_encode: bool,
+}
+
+/// The codes that a file holds, which are finite.
+fn read_codes(path: &Path, latent: usize) -> anyhow::Result<Codes> {
     let array = npy::read(path)?;
-    let shown = path.display();
+    let (shown, both) = (path.display(), 2 * latent);
     let (&[count, width], Some(values)) = (&array.shape[..], array.as_f32()) else {
         bail!(
-            "{shown} has the shape {:?}: give an array of two axes, [N, {latent}]",
+            "{shown} has the shape {:?}: give an array of two axes, [N, {latent}] or [N, {both}]",
             array.shape
         );
     };
-    if width != latent || count == 0 {
+    if ![latent, both].contains(&width) || count == 0 {
         bail!(
             "{shown} has the shape [{count}, {width}], but the model has {latent} latent \
-             dimensions: give [N, {latent}] with N at least 1"
+             dimensions: give [N, {latent}], or [N, {both}] as `encode` writes it, with N at least 1"
         );
     }
     if let Some(at) = values.iter().position(|v| !v.is_finite()) {
@@ -77,5 +98,15 @@ fn read_codes(path: &Path, latent: usize) -> anyhow::Result<(usize, Vec<f32>)> {
             values[at]
         );
     }
-    Ok((count, values.to_vec()))
+    let of_encode = width == both;
+    let z = if of_encode {
+        means(values, latent)
+    } else {
+        values.to_vec()
+    };
+    Ok(Codes {
+        count,
+        z,
+        of_encode,
+    })
 }

@@ -6,6 +6,7 @@ use clap::Args;
 use cvae_gpu::eval::Terms;
 use serde::Serialize;
 
+use super::choices::caution;
 use super::output::Output;
 use super::trained::{DataFlags, ModelFlags, path_of};
 use super::{Common, print, print_json, table};
@@ -20,7 +21,11 @@ Examples:
 
 Values are means over the images, in nats per image. The ELBO takes one noise draw per image: \
 another --seed changes it by a few hundredths. With K samples the bound is log 1/K sum \
-p(x,z)/q(z|x), the ELBO for K = 1 and nearer to log p(x) the larger K is; its time grows with K.")]
+p(x,z)/q(z|x), the ELBO for K = 1 and nearer to log p(x) the larger K is; its time grows with K.
+
+Both are bounds on log p(x) where the values of the images are 0 or 1. For real values (--binarize \
+none) the Bernoulli term is no probability: they compare models on the same images, and bound \
+nothing; JSON then has `bounds_log_px`: false.")]
 pub struct EvalArgs {
     #[command(flatten)]
     model: ModelFlags,
@@ -43,6 +48,9 @@ struct Report {
     kl: f64,
     log_pz: f64,
     log_qz_x: f64,
+    /// False where the images have real values, and else left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bounds_log_px: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     iwae: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,6 +82,7 @@ impl EvalArgs {
         }
         output.finish(images.count())?;
         let mean = Terms::mean(&terms);
+        let caution = caution(&images.images);
         let mean_bound =
             |b: &Vec<f32>| b.iter().map(|v| f64::from(*v)).sum::<f64>() / b.len() as f64;
         let report = Report {
@@ -83,13 +92,15 @@ impl EvalArgs {
             kl: mean.divergence(loss),
             log_pz: mean.logpz,
             log_qz_x: mean.logqz_x,
+            bounds_log_px: caution.map(|_| false),
             iwae: bounds.as_ref().map(mean_bound),
             iwae_samples: self.samples,
         };
         if self.model.json {
             return print_json(&report, true);
         }
-        report.print()
+        report.print()?;
+        Ok(caution.map_or(Ok(()), print)?)
     }
 }
 

@@ -76,6 +76,7 @@ impl ExportArgs {
         for (path, bytes) in paths.iter().zip(contents) {
             output.write(path, &bytes)?;
         }
+        self.model.say_path(common);
         output.finish(0)
     }
 }

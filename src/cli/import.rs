@@ -19,7 +19,7 @@ use super::{Common, say};
 Examples:
   cvae-gpu import --from keras.safetensors --out vae.safetensors
   cvae-gpu import --from torch.safetensors --out vae.safetensors
-  cvae-gpu import --from w.safetensors --image-size 32,64 --out vae.safetensors
+  cvae-gpu import --from big.safetensors --image-size 32,64 --out m.safetensors
 
 Keras and PyTorch layouts are told apart by their names, `….kernel` and `….weight`. What the \
 model is follows from the shapes; the image size too, where images are 28×28 or square.")]

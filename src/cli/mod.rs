@@ -30,6 +30,7 @@ mod table;
 mod train;
 mod trained;
 mod tuned;
+mod weights;
 
 use std::io;
 use std::process::ExitCode;
@@ -117,7 +118,7 @@ struct Common {
     /// Run the step in few dispatches, as GPUs do anyway
     #[arg(long, global = true, help_heading = "Adapter")]
     fuse: bool,
-    /// Leave aside what `bench --tune` found
+    /// Leave aside what `bench --tune` found, and with --resume which kernels the run had
     #[arg(long, global = true, help_heading = "Adapter")]
     untuned: bool,
     /// Say nothing but errors

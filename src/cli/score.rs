@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::choices::caution;
 use super::output::Output;
 use super::trained::{DataFlags, ModelFlags, path_of};
-use super::{Common, table};
+use super::{Common, say, table};
 
 /// Write the ELBO of each image: what the model finds likely, and what it does not
 #[derive(Args)]
@@ -17,7 +18,7 @@ Examples:
 
 A line per image: index,label,elbo,reconstruction,kl in nats and, where classes have names, class, in \
 file order, or with --worst the images of the lowest ELBO, the worst first. An index counts the images \
-of the split from 0.")]
+of the split from 0. For images of real values (--binarize none) the ELBO is no bound on log p(x).")]
 pub struct ScoreArgs {
     #[command(flatten)]
     model: ModelFlags,
@@ -51,6 +52,9 @@ impl ScoreArgs {
         }
         let text = table::csv(&images, &terms, None, loss, order.into_iter());
         output.write(&self.out, text.as_bytes())?;
+        if let (Some(caution), false) = (caution(&images.images), common.quiet) {
+            say(caution);
+        }
         output.finish(images.count())
     }
 }

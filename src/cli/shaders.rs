@@ -14,7 +14,7 @@ use super::{Common, print_json, print_table};
 Examples:
   cvae-gpu shaders                            every module and its entry points
   cvae-gpu shaders --print adam               WGSL
-  cvae-gpu shaders --print adam | naga --stdin-file-path adam.wgsl adam.spv
+  cvae-gpu shaders --print adam | naga --stdin-file-path adam.wgsl
 
 A module is the files it stands on, put together; nothing is generated. Values for its \
 `override` constants come with each kernel of a plan.")]

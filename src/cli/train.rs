@@ -1,5 +1,6 @@
 //! `cvae-gpu train`
 
+mod kernels;
 mod options;
 
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use cvae_gpu::report::{LogEvery, Progress, RunFolder};
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
 use super::adapter::{gpu_error, on_adapter};
+use super::choices::caution;
 use super::images::{Choice, load_any};
 use super::signals::Signals;
 use super::{Common, is_broken_pipe, print_json, say, tuned};
@@ -44,7 +46,7 @@ pub struct TrainArgs {
     ///
     /// --epochs and --max-steps may be given to end the run later, --checkpoint-every, --eval-every
     /// and --log-every to save, evaluate and show it more or less often, --adapter and its like to
-    /// go on elsewhere, and --data where the same images have moved. Any other option must be as it
+    /// go on elsewhere or with other kernels, and --data where the same images have moved. Any other option must be as it
     /// was.
     #[arg(long, value_name = "RUN", conflicts_with = "out")]
     resume: Option<PathBuf>,
@@ -180,7 +182,7 @@ impl TrainArgs {
     ) -> anyhow::Result<Option<Job>> {
         let mut folder = RunFolder::open(path)?;
         let saved = folder.run();
-        let mut run = self.run.resumed(&self.model, common.selection(), saved)?;
+        let mut run = self.run.resumed(&self.model, common, saved)?;
         let checkpoint = folder.checkpoint()?;
         let (set, source) = load_any(
             &self.run.sources(saved, path),
@@ -272,9 +274,22 @@ impl TrainArgs {
         }
         let mut warnings = Vec::new();
         let mut lines = 0;
-        if let Some(Checkpoint { snapshot, platform }) = job.checkpoint.take() {
+        if let Some(Checkpoint {
+            snapshot,
+            platform,
+            device,
+        }) = job.checkpoint.take()
+        {
             let here = Platform::of(&gpu.adapter.name, &gpu.adapter.driver, trainer.variant());
             let differences = here.differences(&platform);
+            let chosen = kernels::differences(&run.device, &device);
+            if !chosen.is_empty() && differences.is_empty() {
+                warnings.push(format!(
+                    "the kernels are not those of the checkpoint ({}): the run goes on, but \
+                     perhaps not bit for bit",
+                    chosen.join(", ")
+                ));
+            }
             if !differences.is_empty() {
                 warnings.push(format!(
                     "the checkpoint was made elsewhere ({}): the run goes on, but not bit for bit",
@@ -321,6 +336,9 @@ impl TrainArgs {
             }
             Ok(())
         };
+        if let (Some(caution), false) = (caution(&job.set.test.images), common.quiet) {
+            say(caution);
+        }
         for message in warnings {
             listener(Event::Warning { message }).map_err(TrainError::Listener)?;
         }

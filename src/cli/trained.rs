@@ -1,5 +1,6 @@
 //! What the commands that use a trained model share: the model, the images, the device.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -14,17 +15,19 @@ use cvae_gpu::report::Meter;
 use super::adapter::on_adapter;
 use super::choices::{BinarizeArg, Kl, pair, weight};
 use super::images::{Choice, Named, Own, PrepareArgs, load_any};
+use super::weights::Weights;
 use super::{Common, say};
-
-/// Files that a run folder keeps its model in, the finished one first.
-const IN_RUN: [&str; 2] = ["model.safetensors", "checkpoint.safetensors"];
 
 /// The model, and how it is run.
 #[derive(Args)]
 pub struct ModelFlags {
-    /// Trained model: a model or checkpoint file, a run folder, or plain safetensors with Keras names
+    /// Trained model: a model or checkpoint file, a run folder (of which the newest weights are taken),
+    /// or plain safetensors with Keras names
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
+    /// The file that `model` means, once it was looked for.
+    #[arg(skip)]
+    weights: OnceCell<Weights>,
     /// Images at a time; it changes the pace, not the result
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_535))]
     batch: u32,
@@ -193,9 +196,17 @@ fn has_test(error: &anyhow::Error) -> bool {
 impl ModelFlags {
     /// The file that `--model` means.
     pub fn path(&self) -> PathBuf {
-        let files = IN_RUN.map(|name| self.model.join(name));
-        let found = files.into_iter().find(|path| path.exists());
-        found.unwrap_or_else(|| self.model.clone())
+        let find = || Weights::find(&self.model);
+        self.weights.get_or_init(find).path.clone()
+    }
+
+    /// Says which file of a run folder it is. It comes after all that may be refused, so that a
+    /// refusal is one message.
+    pub fn say_path(&self, common: &Common) {
+        let note = self.weights.get().and_then(|found| found.note.as_deref());
+        if let (Some(note), false) = (note, common.quiet) {
+            say(note);
+        }
     }
 
     /// The model.
@@ -292,6 +303,7 @@ impl ModelFlags {
         let selection = common.selection();
         let mut explore = async |first| {
             let gpu = Gpu::open_from(&selection, first).await?;
+            self.say_path(common);
             if common.verbose > 0 && !common.quiet {
                 let adapter = &gpu.adapter;
                 say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));

@@ -31,7 +31,8 @@ impl Replays {
 impl Explorer<'_> {
     /// The importance-weighted bound on log p(x) of each image with `samples` draws, in nats. It
     /// is the ELBO for one draw (the very one of [`Explorer::terms`] with this seed), and rises
-    /// with their number towards log p(x).
+    /// with their number towards log p(x). Of images with real values it bounds nothing: a Bernoulli
+    /// gives them no probability.
     ///
     /// # Errors
     ///

@@ -4,6 +4,7 @@
 use std::fs;
 
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split, packed};
+use cvae_gpu::rng;
 use cvae_gpu::tensor_file::TensorFile;
 use serde_json::Value;
 
@@ -141,14 +142,22 @@ fn real_values_of_one_channel_and_of_three_go_through_every_command() {
         let run = format!("{name}-{binarize}");
         let options = format!("{SMALL} --max-steps 3 --no-images {words}");
         let words = format!("--data {name} --out {run} {options}");
-        place.train(&words).succeed();
+        let trained = place.train(&words).succeed();
         assert_eq!(config(&place, &run)["binarize"], binarize, "{run}");
         let command = |words: &str| {
             let words = format!("{words} --data {name} --variant plain");
             on(&place, &run, &words).succeed()
         };
         let said = command("eval --json").json();
-        command("score --out each.csv");
+        let score = command("score --out each.csv");
+        // A Bernoulli is a probability of 0 and 1 alone.
+        let is_real = binarize == "none";
+        let bounds = said.get("bounds_log_px");
+        assert_eq!(bounds, is_real.then_some(&Value::Bool(false)), "{run}");
+        for outcome in [&trained, &score] {
+            let cautions = outcome.stderr.matches("no bound on log p(x)").count();
+            assert_eq!(cautions, usize::from(is_real), "{outcome}");
+        }
         let table = fs::read_to_string(place.path().join("each.csv")).expect("a table");
         let elbo = |line: &str| line.split(',').nth(2).map(str::parse::<f64>);
         let elbos: Vec<f64> = (table.lines().skip(1))
@@ -168,4 +177,63 @@ fn real_values_of_one_channel_and_of_three_go_through_every_command() {
             _ => assert!(pixel.iter().all(|v| [0, 255].contains(v)), "{pixel:?}"),
         }
     }
+}
+
+#[test]
+fn the_elbo_of_real_values_is_never_called_a_bound() {
+    let place = Place::new();
+    write_real(&place, "grey", [16, 16, 1]);
+    let words = "--data grey --max-steps 1 --no-images --binarize";
+    for (binarize, cautions) in [("none", 1), ("threshold", 0)] {
+        let words = format!("{words} {binarize} --out {binarize} {SMALL}");
+        place.train(&words).succeed();
+        let said = on(&place, binarize, "eval --samples 2").succeed().stdout;
+        let found = said.matches("no bound on log p(x)").count();
+        assert_eq!(found, cautions, "{said}");
+    }
+    for command in ["train", "eval", "score"] {
+        let help = Cli::new(command).with("--help").succeed().stdout;
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in ["no bound on log p(x)", "real"] {
+            assert!(help.to_lowercase().contains(words), "{command}: no {words}");
+        }
+    }
+    let readme = include_str!("../../README.md");
+    assert!(readme.contains("no bound on log p(x)"));
+}
+
+/// Images without anything to learn: each value is drawn by itself.
+fn write_noise(place: &Place) {
+    let split = |count: usize, seed: u64| {
+        let drawn = rng::uniform(count * 28 * 28, 127.5, 0, rng::key(seed));
+        let pixels: Vec<u8> = drawn.into_iter().map(|v| (v + 127.5) as u8).collect();
+        PackedImages::from_bytes([28, 28, 1], &pixels, Binarize::Threshold)
+    };
+    let set = ImageSet::unlabelled("noise", split(64, 1), split(32, 2));
+    let bytes = packed::write(&set, &packed::Provenance::default()).expect("a set");
+    fs::write(place.path().join("noise"), bytes).expect("a file");
+}
+
+#[test]
+fn a_model_of_noise_is_warned_of_though_it_has_trained_for_few_steps() {
+    let place = Place::new();
+    write_noise(&place);
+    // Eight steps an epoch.
+    let words = "--data noise --beta 100 --lr 1e-3 --epochs 8 --no-images --eval-every 8";
+    let train = |words: &str| place.train(words).succeed();
+    let whole = train(&format!("{words} {SMALL} --out whole"));
+    assert_eq!(
+        whole.stderr.matches("learned nothing").count(),
+        1,
+        "{whole}"
+    );
+    // A run that goes on knows the ELBO of its start.
+    let first = train(&format!("{words} {SMALL} --out parts --max-steps 40"));
+    assert!(!first.stderr.contains("warning"), "{first}");
+    let second = place.resume("parts", "--max-steps 64").succeed();
+    assert!(second.stderr.contains("learned nothing"), "{second}");
+    // One with something to learn is not warned of after as many steps.
+    let boxes = place.start("boxes", "--epochs 5 --no-images --eval-every 5");
+    let boxes = boxes.succeed();
+    assert!(!boxes.stderr.contains("warning"), "{boxes}");
 }

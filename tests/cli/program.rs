@@ -15,6 +15,8 @@ use tempfile::TempDir;
 pub struct Cli {
     command: Command,
     shown: String,
+    backend: Option<String>,
+    adapter: Option<String>,
 }
 
 /// What a call came to.
@@ -41,8 +43,13 @@ impl Cli {
         if !words.starts_with("check") {
             command.env("GALLIVM_PERF", "nopt");
         }
-        let shown = "cvae-gpu".into();
-        Cli { command, shown }.with(words)
+        let cli = Cli {
+            command,
+            shown: "cvae-gpu".into(),
+            backend: None,
+            adapter: None,
+        };
+        cli.with(words)
     }
 
     /// Appends words.
@@ -61,23 +68,22 @@ impl Cli {
         self
     }
 
-    /// Appends the flags for the adapter that the environment asks for.
-    pub fn on_adapter(self) -> Self {
-        let adapter = setting("CVAE_GPU_ADAPTER");
-        let mut cli = self.on_backend();
-        if let Some(adapter) = adapter {
-            cli.shown = format!("{} --adapter {adapter:?}", cli.shown);
-            cli.command.arg("--adapter").arg(adapter);
-        }
-        cli
+    /// Takes the adapter that the environment asks for.
+    pub fn on_adapter(mut self) -> Self {
+        self.adapter = setting("CVAE_GPU_ADAPTER");
+        self.on_backend()
     }
 
-    /// Appends the flag for the backend that the environment asks for.
-    pub fn on_backend(self) -> Self {
-        match setting("CVAE_GPU_BACKEND") {
-            Some(backend) => self.with("--backend").with(&backend),
-            None => self,
-        }
+    /// Takes the backend that the environment asks for.
+    pub fn on_backend(mut self) -> Self {
+        self.backend = setting("CVAE_GPU_BACKEND");
+        self
+    }
+
+    /// Takes this backend, whatever the environment asks for.
+    pub fn on(mut self, backend: &str) -> Self {
+        self.backend = Some(backend.into());
+        self
     }
 
     /// On a machine whose Vulkan loader finds no driver, whatever is installed.
@@ -85,7 +91,19 @@ impl Cli {
         for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
             self.command.env(name, "/nonexistent");
         }
-        self.with("--backend vulkan")
+        self.on("vulkan")
+    }
+
+    /// Appends the flags of the adapter. They come last, so that they never stand between an option
+    /// and its value, wherever in a chain of calls the adapter was chosen.
+    fn choose_adapter(&mut self) {
+        let flags = [("--backend", &self.backend), ("--adapter", &self.adapter)];
+        for (flag, value) in flags {
+            if let Some(value) = value {
+                self.shown = format!("{} {flag} {value:?}", self.shown);
+                self.command.arg(flag).arg(value);
+            }
+        }
     }
 
     /// Sets a variable of the environment.
@@ -121,6 +139,7 @@ impl Cli {
 
     /// Runs the program to its end. However that is, it shows no panic and no escape codes.
     pub fn run(mut self) -> Outcome {
+        self.choose_adapter();
         let runtime = tempfile::tempdir().expect("a temporary folder");
         self.command.env("XDG_RUNTIME_DIR", runtime.path());
         let output = self.command.stdin(Stdio::null()).output();
@@ -140,6 +159,7 @@ impl Cli {
 
     /// Starts the program and leaves it running. What it says is lost.
     pub fn spawn(mut self) -> Running {
+        self.choose_adapter();
         let runtime = tempfile::tempdir().expect("a temporary folder");
         self.command.env("XDG_RUNTIME_DIR", runtime.path());
         let command = self.command.stdin(Stdio::null());

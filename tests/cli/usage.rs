@@ -72,3 +72,11 @@ fn the_version_is_that_of_the_package() {
     let expected = concat!("cvae-gpu ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(version.stdout, expected);
 }
+
+// How the tests themselves call the program.
+#[test]
+fn the_flags_of_the_adapter_never_stand_between_an_option_and_its_value() {
+    let cli = Cli::new("shaders --print").on("vulkan").with("adam");
+    let printed = cli.succeed();
+    assert!(printed.stdout.contains("fn update"), "{printed}");
+}

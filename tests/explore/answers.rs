@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use cvae_gpu::explore::means;
 use cvae_gpu::npy;
 
 use super::made::{COLOUR, COUNT, GREY, Made, agree, array, folder};
@@ -67,6 +68,25 @@ fn check_images(made: &Made) {
     let images = array(&folder.path().join("x.npy"), &[7, h, w, c]);
     let z: Vec<f64> = z.into_iter().map(f64::from).collect();
     agree(&images, &made.probabilities(&z), 1e-5);
+}
+
+#[test]
+fn codes_of_encode_are_decoded_by_their_means() {
+    let folder = folder();
+    let path = |name: &str| folder.path().join(name);
+    GREY.on_images("encode --out codes.npy", folder.path())
+        .succeed();
+    let decode = |words: &str| GREY.on_model(words, folder.path()).succeed();
+    let said = decode("decode --z codes.npy --out x.npy");
+    let words = "codes.npy has 4 columns: the first 2 are the means";
+    assert!(said.stderr.contains(words), "{said}");
+    let codes = array(&path("codes.npy"), &[COUNT, 4]);
+    let z = npy::to_bytes(&[COUNT, 2], &means(&codes, 2));
+    fs::write(path("z.npy"), z).expect("codes");
+    let said = decode("decode --z z.npy --out y.npy");
+    assert!(!said.stderr.contains("columns"), "{said}");
+    let images = ["x.npy", "y.npy"].map(|name| array(&path(name), &[COUNT, 28, 28, 1]));
+    assert_eq!(images[0], images[1]);
 }
 
 #[test]

@@ -11,8 +11,10 @@ use cvae_gpu::config::RunConfig;
 use cvae_gpu::data::{Binarize, ImageSet, Prepare, TEST_FRACTION, mnist};
 use cvae_gpu::gpu::Selection;
 use cvae_gpu::model::{Loss, Model, ModelError};
+use cvae_gpu::plan::Tuning;
 use cvae_gpu::train::Every;
 
+use crate::cli::Common;
 use crate::cli::choices::{BinarizeArg, Kl, pair, weight};
 use crate::cli::images::{Named, PrepareArgs};
 
@@ -87,7 +89,8 @@ pub struct ModelArgs {
     kl: Option<Kl>,
     /// Weight of the KL term in the training loss, as in a β-VAE [default: 1]
     ///
-    /// The test ELBO and its terms are reported without it: the ELBO bounds log p(x) only with 1.
+    /// The test ELBO and its terms are reported without it: the ELBO bounds log p(x) only with 1, and
+    /// only where the values of the images are 0 or 1 (--binarize).
     #[arg(long, value_name = "B", value_parser = weight, allow_negative_numbers = true, help_heading = "Model")]
     beta: Option<f64>,
 }
@@ -197,19 +200,20 @@ impl RunArgs {
     pub fn resumed(
         &self,
         model: &ModelArgs,
-        device: Selection,
+        common: &Common,
         saved: &RunConfig,
     ) -> anyhow::Result<RunConfig> {
         let next = RunConfig {
             model: model.over(&saved.model),
             prepare: self.prepare.over(&saved.prepare),
             binarize: self.binarize.map_or(saved.binarize, BinarizeArg::value),
-            device: over(device, &saved.device),
+            device: over(common, &saved.device),
             ..self.over(saved)
         };
         let (a, b) = (&next.model, &saved.model);
         let (ours, theirs) = (&next.prepare, &saved.prepare);
         let number = |n: Option<usize>| n.map_or("none".into(), |n| n.to_string());
+        let fraction = |prepare: &Prepare| prepare.test_fraction.unwrap_or(TEST_FRACTION);
         let fixed = [
             (
                 "--batch",
@@ -231,8 +235,8 @@ impl RunArgs {
             ),
             (
                 "--test-fraction",
-                ours.test_fraction == theirs.test_fraction,
-                theirs.test_fraction.unwrap_or(TEST_FRACTION).to_string(),
+                fraction(ours) == fraction(theirs),
+                fraction(theirs).to_string(),
             ),
             (
                 "--no-images",
@@ -322,8 +326,14 @@ fn with_hint(error: ModelError) -> anyhow::Error {
 }
 
 /// A saved selection with what was given.
-fn over(given: Selection, saved: &Selection) -> Selection {
+fn over(common: &Common, saved: &Selection) -> Selection {
+    let given = common.selection();
     let none_given = given.disable.is_empty();
+    let kernels = if common.untuned {
+        Tuning::default()
+    } else {
+        saved.tuning
+    };
     Selection {
         adapter: given.adapter.or_else(|| saved.adapter.clone()),
         backend: given.backend.or(saved.backend),
@@ -333,9 +343,10 @@ fn over(given: Selection, saved: &Selection) -> Selection {
             given.disable
         },
         checked: given.checked || saved.checked,
-        tuning: match given.tuning.variant {
-            Some(_) => given.tuning,
-            None => saved.tuning,
+        tuning: Tuning {
+            variant: given.tuning.variant.or(kernels.variant),
+            fuse: given.tuning.fuse.or(kernels.fuse),
+            ..kernels
         },
     }
 }

@@ -1,0 +1,67 @@
+//! Which weights `--model RUN` takes, and what it says of them.
+
+use std::fs;
+
+use super::program::{Cli, Outcome};
+use super::resume::Place;
+
+/// Evaluates what `--model` names.
+fn eval(place: &Place, model: &str) -> Outcome {
+    let cli = Cli::new("eval --json --model").with(model).on_adapter();
+    cli.within(place.path()).succeed()
+}
+
+/// The line of the weights in what was said, for both separators of paths.
+#[track_caller]
+fn check_said(outcome: &Outcome, expected: &str) {
+    let said = outcome.stderr.replace('\\', "/");
+    assert!(said.contains(expected), "no {expected:?} in {outcome}");
+}
+
+#[test]
+fn the_newest_weights_of_a_run_are_taken_and_named() {
+    let place = Place::new();
+    let [model, last] = ["model.safetensors", "checkpoint.safetensors"]
+        .map(|name| place.path().join("run").join(name));
+    place.start("run", "--epochs 1 --no-images").succeed();
+    let finished = eval(&place, "run");
+    check_said(&finished, "Weights: run/model.safetensors (step 14)\n");
+    let first = fs::read(&model).expect("a model");
+
+    place.resume("run", "--epochs 2").succeed();
+    let second = fs::read(&model).expect("a model");
+    // As where the second epoch was interrupted; by its time the old model is the newer file.
+    fs::write(&model, &first).expect("a file");
+    let on = eval(&place, "run");
+    let newer = "Weights: run/checkpoint.safetensors (step 28, newer than model.safetensors)\n";
+    check_said(&on, newer);
+    let checkpoint = eval(&place, "run/checkpoint.safetensors");
+    assert_eq!(on.stdout, checkpoint.stdout);
+    assert_ne!(on.stdout, finished.stdout);
+    assert!(!checkpoint.stderr.contains("Weights:"), "{checkpoint}");
+    let export = Cli::new("export -q --format safetensors --out w.safetensors --model run");
+    let quiet = export.within(place.path()).succeed();
+    assert_eq!(quiet.stderr, "");
+    let exported = fs::read(place.path().join("w.safetensors")).expect("weights");
+    assert!(exported == second, "not the weights of the checkpoint");
+
+    // The end of the run writes the model again.
+    let done = place.resume("run", "").succeed();
+    assert!(done.stderr.contains("Wrote run"), "{done}");
+    check_said(&eval(&place, "run"), "run/model.safetensors (step 28)\n");
+
+    let whole = fs::read(&last).expect("a checkpoint");
+    fs::write(&last, &whole[..whole.len() / 2]).expect("a file");
+    let damaged = eval(&place, "run");
+    check_said(
+        &damaged,
+        "run/model.safetensors; the checkpoint is left aside",
+    );
+    assert_eq!(damaged.stdout, on.stdout);
+    fs::write(&last, &whole).expect("a file");
+    fs::remove_file(&model).expect("a file");
+    check_said(
+        &eval(&place, "run"),
+        "run/checkpoint.safetensors (step 28)\n",
+    );
+}
