@@ -8,9 +8,8 @@
 // single values, of which to pick one takes fewer instructions than to pick one of a vector's. On
 // lavapipe a loop left as it is costs eight times its time with pictures of three channels.
 //
-// For FXC, the compiler of DirectX 12, loops are `while` loops: of a `for` loop naga makes one whose last
-// step FXC does not foresee, so that it refuses the array's index. And arrays start as zero without
-// `Window()` and the like, of which naga makes a function twice where two such kernels share a dispatch.
+// Loops are `while` loops, and arrays start as zero without `Window()`: FXC, the compiler of DirectX 12,
+// refuses what naga makes of `for` loops and of two such calls in a dispatch (docs/testing.md).
 
 @group(0) @binding(8) var<storage, read> bias_values: array<f32>;
 @group(0) @binding(9) var<storage, read> picture_gate: array<vec4<f32>>;

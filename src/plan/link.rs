@@ -149,7 +149,7 @@ fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
         unused: bindings.len() as u32,
     };
     let (size, mut groups) = (workgroup(parts), 0);
-    let mut calls = Vec::new();
+    let mut calls = String::new();
     for (number, part) in parts.iter().enumerate() {
         let prefix = format!("s{number}_");
         let shared_number = |(binding, slot): (&'static Binding, SlotId)| {
@@ -160,12 +160,10 @@ fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
         };
         let numbers = part.bindings().filter_map(shared_number).collect();
         linker.add((number, part.step), &prefix, &numbers, mistakes);
-        let (call, own) = call(part, &prefix, size, groups);
-        calls.push(call);
+        let (call, own) = call(part, &prefix, size);
+        calls.push_str(&call);
         groups += own;
     }
-    // Not a list of returns: Microsoft's FXC takes a third longer for those.
-    let calls = calls.join(" else ");
     let text = format!(
         "{}
 fn place_in(at: u32, grid: vec3<u32>) -> vec3<u32> {{
@@ -174,8 +172,7 @@ fn place_in(at: u32, grid: vec3<u32>) -> vec3<u32> {{
 
 @compute @workgroup_size({size})
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) lane: u32) {{
-    let at = id.y * {ROW}u + id.x;
-    {calls}
+    var at = id.y * {ROW}u + id.x;{calls}
 }}
 ",
         linker.text
@@ -187,19 +184,18 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     )
 }
 
-/// The part's turn in the entry point behind the workgroups of others, and how many it takes.
-fn call(part: &Part, prefix: &str, size: u32, before: u32) -> (String, u32) {
+/// The part's turn in the entry point, and how many workgroups it takes.
+fn call(part: &Part, prefix: &str, size: u32) -> (String, u32) {
     let own = part.entry.workgroup[0];
     let beside = size / own;
     let all: u32 = part.step.grid.iter().product();
     let groups = all.div_ceil(beside);
-    let end = before + groups;
     let [x, y, z] = part.step.grid;
     let grid = format!("vec3({x}u, {y}u, {z}u)");
     let (at, lane) = match beside {
-        1 => (format!("at - {before}u"), "lane".to_owned()),
+        1 => ("at".to_owned(), "lane".to_owned()),
         _ => (
-            format!("(at - {before}u) * {beside}u + lane / {own}u"),
+            format!("at * {beside}u + lane / {own}u"),
             format!("lane % {own}u"),
         ),
     };
@@ -210,13 +206,16 @@ fn call(part: &Part, prefix: &str, size: u32, before: u32) -> (String, u32) {
     let function = format!("{prefix}{}", part.step.kernel.entry);
     let arguments = arguments.join(", ");
     let text = format!(
-        "if at < {end}u {{ // {}
+        "
+    if at < {groups}u {{ // {}
         let own = {at};
         if own < {all}u {{
             let group = place_in(own, {grid});
             {function}({arguments});
         }}
-    }}",
+        return;
+    }}
+    at -= {groups}u;",
         part.step.label
     );
     (text, groups)
