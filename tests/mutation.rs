@@ -574,6 +574,7 @@ fn check_file(gpu: &Gpu, file: &str) {
             kernels::bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu);
         }
         "latent" => fused::the_way_through_the_latent_space_agrees_with_its_steps(gpu),
+        "lanes" => kernels::invocations_stand_in_the_lanes_that_their_twin_has(gpu),
         "peak" => kernels::the_kernels_that_measure_peaks_do_all_of_their_work(gpu),
         "reduce" => kernels::sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu),
         "reparam" => kernels::sampling_and_its_gradient_agree_with_their_twins(gpu),

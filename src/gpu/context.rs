@@ -72,7 +72,7 @@ impl Gpu {
     pub async fn open_from(selection: &Selection, first: usize) -> Result<Gpu, GpuError> {
         let (adapter, report) = select(selection, first).await?;
         let mut gpu = Self::request(adapter, report, selection).await?;
-        if gpu.caps().subgroup_min > 0 && !lanes::are_as_kernels_expect(&gpu).await? {
+        if gpu.caps().subgroup_min >= 8 && !lanes::are_as_kernels_expect(&gpu).await? {
             let caps = &mut gpu.adapter.caps;
             (caps.subgroup_min, caps.subgroup_max) = (0, 0);
         }

@@ -193,12 +193,13 @@ impl Cli {
         let outcome = self.run();
         assert_eq!(outcome.code, Some(code), "{outcome}");
         assert_eq!(outcome.stdout, "", "{outcome}");
-        // Which data a run names is said before anything can be wrong with them.
-        let said = outcome.stderr.as_str();
-        let message = match said.split_once('\n') {
-            Some((first, rest)) if first.starts_with("Data: ") => rest,
-            _ => said,
-        };
+        // Which data a run names, and which weights, is said before anything can be wrong with them.
+        let mut message = outcome.stderr.as_str();
+        while let Some((first, rest)) = message.split_once('\n')
+            && (first.starts_with("Data: ") || first.starts_with("Weights: "))
+        {
+            message = rest;
+        }
         assert!(message.starts_with("error: "), "{outcome}");
         assert_eq!(message.matches("error: ").count(), 1, "{outcome}");
         // Said once: the reason of the operating system is in the message or behind it.

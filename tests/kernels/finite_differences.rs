@@ -170,8 +170,8 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
         }
     }
     // What a train step has no use for cannot be here: evaluation, pictures, drawing, fetching,
-    // bounds and peaks.
-    let others = ["fetch", "front", "importance", "peak", "rng"];
+    // bounds, peaks and subgroups.
+    let others = ["fetch", "front", "importance", "lanes", "peak", "rng"];
     let entries = shader::entry_points().expect("sound shaders").into_iter();
     let missing: Vec<_> = entries
         .filter(|(module, entry)| {

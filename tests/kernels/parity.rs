@@ -13,4 +13,5 @@ crate::tests! { kernels, checked too:
     images_are_fetched_as_they_were_packed,
     images_are_drawn_by_image_and_epoch_as_their_twins_are,
     the_kernels_that_measure_peaks_do_all_of_their_work,
+    invocations_stand_in_the_lanes_that_their_twin_has,
 }

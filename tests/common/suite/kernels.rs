@@ -7,7 +7,7 @@
 use crate::common::dense as dense_layers;
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
-use crate::common::uniform;
+use crate::common::{say, uniform};
 use cvae_gpu::data::{Binarize, PackedImages};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::ops::dense::Dense;
@@ -15,7 +15,7 @@ use cvae_gpu::ops::elbo::{self, COLUMNS, RING};
 use cvae_gpu::ops::fetch::{self, Packed};
 use cvae_gpu::ops::reparam::{self, Divergence, KlTerm, Sampled};
 use cvae_gpu::ops::state::{self, StepState};
-use cvae_gpu::ops::{bce, importance, peak, reduce};
+use cvae_gpu::ops::{bce, importance, lanes, peak, reduce};
 use cvae_gpu::plan::cpu::Values;
 use cvae_gpu::plan::{Plan, Role, SlotId};
 use cvae_gpu::rng::Stream;
@@ -457,4 +457,17 @@ pub fn the_kernels_that_measure_peaks_do_all_of_their_work(gpu: &Gpu) {
         pair.run(&mut report, &case, &p, 1, limit);
     }
     report.finish(2 * 3 * 2);
+}
+
+// Where kernels would be wrong if they stood elsewhere, the adapter was opened without subgroups.
+pub fn invocations_stand_in_the_lanes_that_their_twin_has(gpu: &Gpu) {
+    if gpu.caps().subgroup_min < 8 {
+        return say("lanes are not tested: the adapter has no subgroups of 8 or more");
+    }
+    let mut report = Report::default();
+    let mut p = plan(gpu, 1);
+    lanes::locate(&mut p, 100);
+    let mut pair = Pair::new(gpu, &[&p]);
+    pair.run(&mut report, "100 workgroups", &p, 1, |_| Limit::Exact);
+    report.finish(1);
 }
