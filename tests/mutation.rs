@@ -18,7 +18,7 @@ use common::convolutions::sizes;
 use common::mutants::{files, products_turned};
 use common::report::Report;
 use common::suite::{convolutions, fused, golden, kernels, state, step};
-use common::{checked_gpu, say};
+use common::{checked_gpu, naming_gpu, say};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::{self, Feed, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
@@ -414,13 +414,13 @@ fn plain() -> Caps {
     step::pinned(checked_gpu(), Variant::Plain, false)
 }
 
-fn planted(file: &str, from: &str, to: &str) -> Gpu {
+fn planted(right: &Gpu, file: &str, from: &str, to: &str) -> Gpu {
     let mistake = Mistake {
         file: file.to_owned(),
         from: from.to_owned(),
         to: to.to_owned(),
     };
-    let planted = checked_gpu().planted(&[mistake]);
+    let planted = right.planted(&[mistake]);
     planted.expect("a mistake that can be made")
 }
 
@@ -429,7 +429,7 @@ fn seen(plant: &Plant) -> Seen {
     let right = checked_gpu();
     match *plant {
         Plant::Edge(file, from, to, variant) => {
-            let planted = planted(file, from, to);
+            let planted = planted(naming_gpu(), file, from, to);
             let check = || convolutions_of(&planted, &[(variant, false)]);
             [Some(fails(check)), None, None]
         }
@@ -438,7 +438,7 @@ fn seen(plant: &Plant) -> Seen {
                 "conv" | "dense" => plain(),
                 _ => right.caps().clone(),
             };
-            let planted = planted(file, from, to);
+            let planted = planted(right, file, from, to);
             // Kernels for GPUs, which no step on a CPU runs.
             if ["conv_workgroup", "head", "latent"].contains(&file) {
                 return [Some(fails(|| check(&planted))), None, None];

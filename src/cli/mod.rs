@@ -136,6 +136,7 @@ impl Common {
             backend: self.backend,
             disable: self.disable.clone(),
             checked: self.checked,
+            named: self.checked,
             tuning: Tuning {
                 variant: self.variant,
                 fuse: self.fuse.then_some(true),

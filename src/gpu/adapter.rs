@@ -112,6 +112,8 @@ pub struct Selection {
     pub disable: Vec<Feature>,
     /// Keep wgpu's bounds checks and loop bounds in the shaders.
     pub checked: bool,
+    /// And report which access they caught. Drivers take several times as long to compile that.
+    pub named: bool,
     /// What is chosen among kernels.
     #[serde(flatten)]
     pub tuning: Tuning,
@@ -234,8 +236,8 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
     let timestamps = features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
     let software = info.device_type == wgpu::DeviceType::Cpu;
     let size = |size: u32| if subgroups { size } else { 0 };
-    // A checked device takes one for its own.
-    let buffers = most_buffers(&limits) - usize::from(selection.checked);
+    // A device that names accesses takes one for its own.
+    let buffers = most_buffers(&limits) - usize::from(selection.named);
     let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
     let caps = selection.tuning.apply(&Caps {
         subgroup_min: size(info.subgroup_min_size),

@@ -105,7 +105,9 @@ impl Gpu {
                 .min(MOST_WORKGROUP_MEMORY),
             ..wgpu::Limits::downlevel_defaults().using_alignment(offered.clone())
         };
-        let guarded = selection.checked && most_buffers(&offered) > report.caps.max_buffers;
+        let guarded = selection.checked
+            && selection.named
+            && most_buffers(&offered) > report.caps.max_buffers;
         let (buffers, of_any_kind) = (
             report.caps.max_buffers as u32 + u32::from(guarded),
             limits.max_buffers_and_acceleration_structures_per_shader_stage,

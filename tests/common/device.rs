@@ -19,6 +19,7 @@ pub fn selection() -> Selection {
             })
             .unwrap_or_default(),
         checked: var("CVAE_GPU_CHECKED").is_some(),
+        named: false,
         tuning: Tuning {
             variant: var("CVAE_GPU_VARIANT").map(|v| v.parse().expect("CVAE_GPU_VARIANT")),
             ..Tuning::default()
@@ -31,6 +32,7 @@ pub fn selection() -> Selection {
 struct Devices {
     trusted: OnceLock<Gpu>,
     checked: OnceLock<Gpu>,
+    named: OnceLock<Gpu>,
     plain: OnceLock<Gpu>,
 }
 
@@ -89,6 +91,15 @@ pub fn checked_gpu() -> &'static Gpu {
     selection.checked = true;
     let devices = BORROWED.with(|b| b.0);
     devices.checked.get_or_init(|| open(&selection))
+}
+
+/// The same with shaders that also report which access the guard has caught, as an error of the run.
+/// They take long to compile.
+pub fn naming_gpu() -> &'static Gpu {
+    let mut selection = selection();
+    (selection.checked, selection.named) = (true, true);
+    let devices = BORROWED.with(|b| b.0);
+    devices.named.get_or_init(|| open(&selection))
 }
 
 /// The same adapter on plain kernels, unless the environment asks for others. Drivers compile them

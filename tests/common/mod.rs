@@ -13,7 +13,7 @@ pub mod training;
 use std::io::Write;
 
 #[allow(unused_imports, reason = "each test file uses its own part")]
-pub use device::{checked_gpu, gpu, name, plain_gpu, selection};
+pub use device::{checked_gpu, gpu, name, naming_gpu, plain_gpu, selection};
 
 /// The adapter and its driver, for failure messages.
 pub fn adapter_name() -> String {

@@ -7,7 +7,7 @@
 use crate::common::convolutions::{Ending, caps, plan, serves, sizes};
 use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes, software};
 use crate::common::suite::step::{BATCH, TAIL, as_gpus, feed, images, small_model};
-use crate::common::{checked_gpu, say};
+use crate::common::{naming_gpu, say};
 use cvae_gpu::gpu::{Gpu, GpuError, Memory, Replay};
 use cvae_gpu::model;
 use cvae_gpu::ops::adam::Adam;
@@ -75,7 +75,7 @@ macro_rules! convolutions {
         $(
             #[test]
             fn $name() {
-                convolutions(Variant::$variant, checked_gpu());
+                convolutions(Variant::$variant, naming_gpu());
             }
         )*
     };
@@ -92,7 +92,7 @@ convolutions! {
 // As GPUs run them, with WebGPU's least number of buffers and with more: fused, and in bundles.
 #[test]
 fn whole_plans_stay_in_bounds_as_gpus_run_them() {
-    let gpu = checked_gpu();
+    let gpu = naming_gpu();
     let model = small_model();
     let few = Caps {
         max_buffers: 8,
@@ -119,7 +119,7 @@ fn whole_plans_stay_in_bounds_as_gpus_run_them() {
 // What was once wrong: in batches of 7 the last workgroup has strips past the last image.
 #[test]
 fn an_access_out_of_bounds_is_named() {
-    let gpu = checked_gpu();
+    let gpu = naming_gpu();
     let unguarded = Mistake {
         file: "conv_thin".into(),
         from: "y < BIG_H && s.n < BATCH;".into(),

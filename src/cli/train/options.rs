@@ -343,6 +343,7 @@ fn over(common: &Common, saved: &Selection) -> Selection {
             given.disable
         },
         checked: given.checked || saved.checked,
+        named: given.named || saved.named,
         tuning: Tuning {
             variant: given.tuning.variant.or(kernels.variant),
             fuse: given.tuning.fuse.or(kernels.fuse),

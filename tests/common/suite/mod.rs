@@ -9,7 +9,7 @@ pub mod state;
 pub mod step;
 
 /// Tests of the given names, which run the checks of these names on the adapter; where asked for,
-/// once more with shaders which wgpu guards.
+/// once more with shaders which wgpu guards and which report what it catches.
 #[macro_export]
 macro_rules! tests {
     ($suite:ident, checked too: $($name:ident),* $(,)?) => {
@@ -19,7 +19,7 @@ macro_rules! tests {
             $(
                 #[test]
                 fn $name() {
-                    $crate::common::suite::$suite::$name($crate::common::checked_gpu());
+                    $crate::common::suite::$suite::$name($crate::common::naming_gpu());
                 }
             )*
         }
