@@ -68,6 +68,8 @@ const WORKGROUP: &[Shape] = &[
     (2, [28, 28, 68], 32, 3, 1, Padding::Same),
     // a dense layer to a latent code
     (7, [1, 1, 2304], 4, 1, 1, Padding::Valid),
+    // 175 positions in three ranges of 59, the last of which ends early
+    (7, [11, 11, 4], 8, 3, 2, Padding::Valid),
     (2, [6, 8, 4], 8, 1, 2, Padding::Valid),
 ];
 
