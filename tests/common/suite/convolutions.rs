@@ -22,6 +22,8 @@ const PLAIN: &[Shape] = &[
     (2, [28, 28, 1], 32, 5, 2, Padding::Same),
     (7, [7, 7, 48], 16, 5, 2, Padding::Valid),
     (2, [13, 13, 64], 5, 3, 1, Padding::Same),
+    // 175 positions in three ranges of 59, the last of which ends early
+    (7, [11, 11, 1], 5, 3, 2, Padding::Valid),
     // a kernel that is smaller than its stride
     (2, [6, 8, 3], 5, 1, 2, Padding::Valid),
 ];
@@ -68,7 +70,7 @@ const WORKGROUP: &[Shape] = &[
     (2, [28, 28, 68], 32, 3, 1, Padding::Same),
     // a dense layer to a latent code
     (7, [1, 1, 2304], 4, 1, 1, Padding::Valid),
-    // 175 positions in three ranges of 59, the last of which ends early
+    // uneven ranges, as above
     (7, [11, 11, 4], 8, 3, 2, Padding::Valid),
     (2, [6, 8, 4], 8, 1, 2, Padding::Valid),
 ];
