@@ -375,7 +375,7 @@ mod tests {
         Some(error)
     }
 
-    /// What comes of adapters that answer so, and the lines that are told.
+    /// The outcome where adapters answer so, and the lines that are told.
     fn outcome(
         answers: impl Fn(usize) -> Result<usize, GpuError>,
     ) -> (Result<usize, String>, Vec<String>) {

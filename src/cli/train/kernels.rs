@@ -1,4 +1,4 @@
-//! Whether a run goes on with the kernels that it had.
+//! Whether a resumed run keeps its kernels.
 
 use cvae_gpu::gpu::{Feature, Selection};
 
