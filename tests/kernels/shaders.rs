@@ -11,7 +11,7 @@ use cvae_gpu::explore::plans as explore;
 use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
-use cvae_gpu::ops::peak;
+use cvae_gpu::ops::{lanes, peak};
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::plan::link::{self, Shader};
 use cvae_gpu::plan::shader::{self, SOURCES, Source};
@@ -293,6 +293,7 @@ fn plans() -> Vec<Plan> {
         let mut peaks = Plan::new(1, caps);
         peak::multiply_add(&mut peaks, 64, 1);
         peak::copy(&mut peaks, 4);
+        lanes::locate(&mut peaks, 1);
         plans.push(peaks);
     }
     plans
