@@ -118,11 +118,11 @@ fn a_model_that_has_nothing_to_tell_is_warned_of_once() {
     });
     let epochs = log.expect("a run").epochs;
     assert!(epochs.iter().all(|e| e.kl < 0.1), "{epochs:?}");
-    // After the third report: that of epoch 1 comes too early to be sure.
-    let [(3, message)] = &warnings[..] else {
+    // After 500 steps the ELBO of noise has not moved, so the first epoch is enough to be sure.
+    let [(2, message)] = &warnings[..] else {
         panic!("{warnings:?}");
     };
-    assert!(message.contains("after epoch 2"), "{message}");
+    assert!(message.contains("after epoch 1"), "{message}");
     assert!(message.contains("collapse"), "{message}");
 }
 
