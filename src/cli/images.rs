@@ -76,7 +76,7 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// What is given, else what suits the set as it was read.
+    /// The given option, or else the default for this set.
     pub fn of(given: Option<Binarize>, set: &ImageSet) -> Choice {
         let (binarize, why) = given.map_or_else(|| set.usual(), |given| (given, None));
         Choice { binarize, why }

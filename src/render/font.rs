@@ -136,7 +136,7 @@ fn signs(text: &str) -> String {
     signs
 }
 
-/// The text, cut after so many signs, with three points in place of what is left out.
+/// The text, truncated to so many characters; three dots mark the cut.
 pub fn shortened(text: &str, most: usize) -> String {
     let signs = signs(text);
     if signs.chars().count() <= most {

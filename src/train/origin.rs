@@ -6,7 +6,7 @@
 
 use super::{Origin, TrainError, Trainer};
 use crate::event::Snapshot;
-use crate::gpu::Replay;
+use crate::gpu::{GpuError, Replay};
 use crate::params::moment_names;
 use crate::plan::{Plan, Role, Scalar, Slot, SlotId, Step};
 
@@ -43,7 +43,12 @@ impl Trainer<'_> {
         let offset = (step % self.device.steps_per_epoch() as u64) as usize;
         let compiled = self.device.at(offset);
         let plan = &compiled.plan;
-        let replay = Replay::compile_steps(self.gpu, plan, &self.device.memory)?;
+        let replay = match Replay::compile_steps(self.gpu, plan, &self.device.memory) {
+            // Training ran these kernels, some of them only as parts of bundles: that one does not
+            // compile alone must not hide that training has diverged.
+            Err(GpuError::Kernel { .. }) => return Ok(None),
+            compiled => compiled?,
+        };
         for (index, call) in plan.steps().iter().enumerate() {
             let alone = replay.only(index);
             self.gpu
