@@ -9,10 +9,11 @@
 use std::error::Error;
 use std::path::Path;
 
+use cvae_gpu::data;
 use cvae_gpu::explore::Explorer;
+use cvae_gpu::files::npy;
 use cvae_gpu::gpu::{Gpu, Selection};
-use cvae_gpu::model_file::Trained;
-use cvae_gpu::{data, npy};
+use cvae_gpu::saved::Trained;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -7,10 +7,10 @@
 use std::error::Error;
 
 use cvae_gpu::data::{self, Binarize, ImageSet};
-use cvae_gpu::event::Event;
 use cvae_gpu::gpu::{Gpu, Selection};
 use cvae_gpu::model::Model;
-use cvae_gpu::params::ParamSpec;
+use cvae_gpu::model::params::ParamSpec;
+use cvae_gpu::train::event::Event;
 use cvae_gpu::train::{Options, Trainer};
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -9,10 +9,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages};
-use cvae_gpu::event::Event;
 use cvae_gpu::gpu::{Gpu, Selection};
 use cvae_gpu::model::Model;
-use cvae_gpu::model_file::Trained;
+use cvae_gpu::saved::Trained;
+use cvae_gpu::train::event::Event;
 use cvae_gpu::train::{Options, Trainer};
 
 fn main() -> Result<(), Box<dyn Error>> {

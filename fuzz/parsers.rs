@@ -7,13 +7,13 @@ use std::io::Write;
 use std::path::Path;
 
 use cvae_gpu::check::case::Case;
-use cvae_gpu::checkpoint::{self, ModelConfig};
-use cvae_gpu::config::RunConfig;
 use cvae_gpu::data::{self, Binarize, idx::IdxFolder};
+use cvae_gpu::files::npy;
+use cvae_gpu::files::tensors::TensorFile;
 use cvae_gpu::model::Model;
-use cvae_gpu::model_file::Stored;
-use cvae_gpu::npy;
-use cvae_gpu::tensor_file::TensorFile;
+use cvae_gpu::run::config::RunConfig;
+use cvae_gpu::saved::Stored;
+use cvae_gpu::saved::checkpoint::{self, ModelConfig};
 use flate2::{Compression, write::GzEncoder};
 
 pub type Parser = fn(&[u8]) -> Result<(), String>;

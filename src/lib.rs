@@ -33,32 +33,17 @@
 // Text goes out through `terminal`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
-pub mod atomic;
 pub mod bench;
 pub mod check;
-pub mod checkpoint;
-pub mod config;
 pub mod data;
-pub mod eval;
-pub mod event;
 pub mod explore;
-pub mod faults;
-pub mod fuse;
+pub mod files;
 pub mod gpu;
-pub mod layers;
-pub mod layout;
 pub mod model;
-pub mod model_file;
-pub mod npy;
-pub mod onnx;
 pub mod ops;
-mod pace;
-pub mod params;
 pub mod plan;
-pub mod regular;
 pub mod render;
-pub mod report;
 pub mod rng;
-pub mod tensor_file;
-pub mod terminal;
+pub mod run;
+pub mod saved;
 pub mod train;

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::report::Report;
-use crate::regular;
+use crate::files::regular;
 
 /// What must be equal for two reports to be of the same thing, in the order of weight.
 const CONTEXT: [&str; 5] = ["adapter", "backend", "driver", "batch", "variant"];
@@ -115,7 +114,7 @@ impl Past {
     /// # Errors
     ///
     /// [`serde_json::Error`] for a report that has no JSON, which none is.
-    pub fn compare(&self, now: &Report) -> Result<Comparison, serde_json::Error> {
+    pub fn compare(&self, now: &impl Serialize) -> Result<Comparison, serde_json::Error> {
         let now = serde_json::to_value(now)?;
         let differs = CONTEXT
             .into_iter()

@@ -8,6 +8,7 @@
 //! very steps whose time is reported.
 
 mod compare;
+mod options;
 mod peak;
 mod report;
 mod rig;
@@ -17,6 +18,7 @@ mod tuned;
 use std::time::Instant;
 
 pub use compare::{CompareError, Comparison, Past, Ratio};
+pub use options::Options;
 pub use peak::Peaks;
 pub use report::{Figures, KernelRow, Report, TOGETHER};
 pub use rig::{Rig, Run};
@@ -25,24 +27,6 @@ pub use tuned::{Setting, Tuned};
 
 use crate::data::PackedImages;
 use crate::gpu::{Gpu, GpuError};
-use crate::model::Model;
-
-/// What to measure.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The model that is trained.
-    pub model: Model,
-    /// Images of a step.
-    pub batch: usize,
-    /// Steps of a repeat; as many as take about a second if none.
-    pub steps: Option<usize>,
-    /// Repeats, of which the middle one counts.
-    pub repeats: usize,
-    /// Time each kernel as well.
-    pub profile: bool,
-    /// Further batch sizes.
-    pub sweep: Vec<usize>,
-}
 
 /// Measures on `gpu` with batches of `images`. `start` is when the process began, and `progress`
 /// hears what comes next.

@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use crate::data::PackedImages;
 use crate::gpu::{Ahead, Gpu, GpuError, Memory, Replay};
+use crate::model::params;
 use crate::model::{self, Feed, Model};
 use crate::ops::adam::Adam;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
-use crate::pace;
-use crate::params;
 use crate::plan::{Bundle, Caps, Plan};
 use crate::rng::Stream;
+use crate::train::pace;
 
 /// Warm-up lasts at least so long, for clocks to settle.
 const WARM_UP: Duration = Duration::from_millis(300);

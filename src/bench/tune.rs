@@ -10,12 +10,12 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::Options;
+use super::options::Options;
 use super::rig::Rig;
 use crate::check::compare::{Limit, compare};
 use crate::data::PackedImages;
 use crate::gpu::{Feature, Gpu, GpuError};
-use crate::params;
+use crate::model::params;
 use crate::plan::{Plan, Tiles, Tuning, Variant};
 
 /// Repeats of a candidate, of which the middle one counts.

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::data::idx::hex;
+use crate::files::hash::hex;
+use crate::files::{atomic, regular};
 use crate::gpu::AdapterReport;
 use crate::model::{Loss, Model};
 use crate::plan::Tuning;
 use crate::plan::shader::SOURCES;
-use crate::{atomic, regular};
 
 /// What a choice holds for: with any of it different another may be faster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -7,12 +7,12 @@
 
 use super::case::{Case, CaseError};
 use super::run;
+use crate::files::tensors::{TensorFile, TensorFileError};
+use crate::model::params;
 use crate::model::{Loss, Model};
-use crate::params;
 use crate::rng;
-use crate::tensor_file::{TensorFile, TensorFileError};
 
-const RECORDED: &[u8] = include_bytes!("../../tests/golden/p2.safetensors");
+const RECORDED: &[u8] = include_bytes!("../../assets/golden/p2.safetensors");
 
 /// Images of the tutorial's batch. Kernels are compiled for a batch size: cases which share it
 /// share them.

@@ -19,8 +19,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::outcome::{self, Outcome, PREFIX};
+use crate::files::tensors::{Tensor, TensorFile, TensorFileError};
 use crate::model::{Loss, Model, ModelError};
-use crate::tensor_file::{Tensor, TensorFile, TensorFileError};
 
 /// A case.
 #[derive(Clone, Debug)]
@@ -351,7 +351,7 @@ impl Reader<'_> {
         let values = self.file.get_f32(name, shape);
         values.map_err(|e| self.fault(e.to_string()))?;
         let taken = self.file.tensors.remove(name).map(|tensor| tensor.data);
-        let Some(crate::tensor_file::TensorData::F32(values)) = taken else {
+        let Some(crate::files::tensors::TensorData::F32(values)) = taken else {
             return Err(self.fault(format!("there is no tensor `{name}`")));
         };
         match values.iter().position(|v| !v.is_finite()) {

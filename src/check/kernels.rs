@@ -12,6 +12,7 @@ use super::report::Section;
 use crate::data::{Binarize, PackedImages};
 use crate::explore::plans as explore;
 use crate::gpu::{Gpu, GpuError};
+use crate::model::params;
 use crate::model::{self, Feed, Loss, Model};
 use crate::ops::adam::{self, Adam, Arenas};
 use crate::ops::fetch::Packed;
@@ -19,7 +20,6 @@ use crate::ops::reparam::{Divergence, KlTerm, Sampled};
 use crate::ops::rng::{self as draw, Order};
 use crate::ops::state::{self, StepState};
 use crate::ops::{bce, elbo};
-use crate::params;
 use crate::plan::{Plan, Role, Step};
 use crate::rng::{self, Stream};
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::files::tensors::{Tensor, TensorFile};
 use crate::model::Model;
+use crate::model::params::{grad_name, moment_names};
 use crate::ops::elbo;
-use crate::params::{grad_name, moment_names};
-use crate::tensor_file::{Tensor, TensorFile};
 
 /// Before the name of everything that was computed or is expected, in files.
 pub const PREFIX: &str = "expect/";

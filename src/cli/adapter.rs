@@ -4,7 +4,8 @@ use cvae_gpu::explore::ExploreError;
 use cvae_gpu::gpu::{self, GpuError, Selection};
 use cvae_gpu::train::TrainError;
 
-use super::{Common, say};
+use crate::cli::common::Common;
+use crate::cli::terminal::say;
 
 /// Does `work` on the adapters from the given index on. Where an adapter gives no device or does
 /// not compile a kernel, the next one is tried, with a line, unless the user has named the adapter.

@@ -13,8 +13,9 @@ use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
 use serde::Serialize;
 
-use super::progress::Progress;
-use super::{Common, print, print_json, print_table, say};
+use super::progress::Spinner;
+use crate::cli::common::Common;
+use crate::cli::terminal::{print, print_json, print_table, say};
 
 /// Prove that this adapter computes what it should: kernels and train steps against known numbers
 #[derive(Args)]
@@ -99,7 +100,7 @@ impl CheckArgs {
             })?;
         }
         let gpu = pollster::block_on(Gpu::open(&common.selection()))?;
-        let progress = Progress::new(common.quiet);
+        let progress = Spinner::new(common.quiet);
         let (report, traces) = self.check(&gpu, given, &progress)?;
         drop(progress);
         let document = Document {
@@ -128,7 +129,7 @@ impl CheckArgs {
         &self,
         gpu: &Gpu,
         given: Vec<Case>,
-        progress: &Progress,
+        progress: &Spinner,
     ) -> anyhow::Result<(Report, Vec<Traced>)> {
         let (mut report, mut traces) = (Report::default(), Vec::new());
         let cases: Box<dyn Iterator<Item = Result<Case, check::CaseError>>> = if given.is_empty() {

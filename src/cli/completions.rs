@@ -1,10 +1,8 @@
 //! `cvae-gpu completions`
 
-use clap::{Args, Command, CommandFactory};
+use crate::cli::terminal;
+use clap::{Args, Command};
 use clap_complete::Shell;
-use cvae_gpu::terminal;
-
-use super::Cli;
 
 /// Print what a shell needs to complete commands, options and their values
 #[derive(Args)]
@@ -21,8 +19,9 @@ pub struct CompletionsArgs {
 }
 
 impl CompletionsArgs {
-    pub fn run(self) -> anyhow::Result<()> {
-        let mut command = visible(&Cli::command());
+    /// Writes what completes `program`.
+    pub fn run(self, program: &Command) -> anyhow::Result<()> {
+        let mut command = visible(program);
         let name = command.get_name().to_owned();
         // Into memory, since the generator panics where a pipe is closed.
         let mut script = Vec::new();

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use clap::Args;
 use cvae_gpu::explore::means;
-use cvae_gpu::npy;
+use cvae_gpu::files::npy;
 
 use super::output::Output;
 use super::pictures;
 use super::trained::{ModelFlags, is, npy_path, path_of};
-use super::{Common, say};
+use crate::cli::common::Common;
+use crate::cli::terminal::say;
 
 /// Decode codes of your own
 #[derive(Args)]

@@ -6,7 +6,8 @@ use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
 use serde::Serialize;
 
-use super::{Common, print_json, print_table};
+use crate::cli::common::Common;
+use crate::cli::terminal::{print_json, print_table};
 
 /// List the adapters: what they are, what they can do, and which kernels each would use
 #[derive(Args)]

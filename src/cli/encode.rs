@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use cvae_gpu::npy;
+use cvae_gpu::files::npy;
 
 use super::output::Output;
+use super::table;
 use super::trained::{DataFlags, Images, ModelFlags, is, path_of};
-use super::{Common, table};
+use crate::cli::common::Common;
 
 /// Write the latent mean and log-variance of each image
 #[derive(Args)]

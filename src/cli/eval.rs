@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use cvae_gpu::eval::Terms;
+use cvae_gpu::train::eval::Terms;
 use serde::Serialize;
 
 use super::choices::caution;
 use super::output::Output;
+use super::table;
 use super::trained::{DataFlags, ModelFlags, path_of};
-use super::{Common, print, print_json, table};
+use crate::cli::common::Common;
+use crate::cli::terminal::{print, print_json};
 
 /// Test ELBO of a trained model and its terms; with --samples the importance-weighted bound too
 #[derive(Args)]

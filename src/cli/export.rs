@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, ValueEnum};
-use cvae_gpu::{layout, onnx};
+use clap::{Args, ValueEnum};
+use cvae_gpu::saved::{onnx, pytorch};
 
 use super::output::Output;
 use super::trained::{ModelFlags, is, path_of};
-use super::{Cli, Common};
+use crate::cli::common::Common;
 
 /// Write a model for other programs
 #[derive(Args)]
@@ -50,7 +50,7 @@ enum Format {
 }
 
 impl ExportArgs {
-    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+    pub fn run(self, mut program: clap::Command, common: &Common) -> anyhow::Result<()> {
         let out = self.out.as_path();
         let (extension, paths) = match self.format {
             Format::Safetensors | Format::Pytorch => ("safetensors", vec![out.to_owned()]),
@@ -61,8 +61,7 @@ impl ExportArgs {
                 "--out {} is not what --format writes: name a .{extension} file",
                 out.display()
             );
-            let mut command = Cli::command();
-            command.error(ErrorKind::ValueValidation, message).exit();
+            program.error(ErrorKind::ValueValidation, message).exit();
         }
         let trained = self.model.open()?;
         let files: Vec<Option<&Path>> = paths.iter().map(|path| Some(path.as_path())).collect();
@@ -70,7 +69,7 @@ impl ExportArgs {
         let mut output = Output::new(common, self.model.json, &files, &[&input])?;
         let contents = match self.format {
             Format::Safetensors => vec![trained.to_file().to_bytes()?],
-            Format::Pytorch => vec![layout::to_pytorch(&trained).to_bytes()?],
+            Format::Pytorch => vec![pytorch::to_pytorch(&trained).to_bytes()?],
             Format::Onnx => vec![onnx::encoder(&trained)?, onnx::decoder(&trained)?],
         };
         for (path, bytes) in paths.iter().zip(contents) {

@@ -4,14 +4,15 @@
 use std::fs;
 use std::path::Path;
 
+use crate::cli::progress::Meter;
 use anyhow::{Context, bail};
 use clap::Args;
-use cvae_gpu::config::RunConfig;
 use cvae_gpu::data::{self, Binarize, DataError, ImageSet, Prepare, Progress, known, mnist};
-use cvae_gpu::model_file::Stored;
-use cvae_gpu::report::Meter;
+use cvae_gpu::run::config::RunConfig;
+use cvae_gpu::saved::Stored;
 
-use super::{Common, say};
+use crate::cli::common::Common;
+use crate::cli::terminal::say;
 
 /// How images are prepared; what is not given stays as it is.
 #[derive(Args, Clone, Copy)]

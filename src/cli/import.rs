@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use cvae_gpu::layout;
-use cvae_gpu::model_file::Stored;
-use cvae_gpu::tensor_file::TensorFile;
+use cvae_gpu::files::tensors::TensorFile;
+use cvae_gpu::saved::Stored;
+use cvae_gpu::saved::pytorch;
 
 use super::choices::{BinarizeArg, Kl, pair, weight};
 use super::output::Output;
 use super::trained::path_of;
-use super::{Common, say};
+use crate::cli::common::Common;
+use crate::cli::terminal::say;
 
 /// Make a model file of weights from elsewhere
 #[derive(Args)]
@@ -51,8 +52,8 @@ impl ImportArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let mut output = Output::new(common, self.json, &[Some(&self.out)], &[&self.from])?;
         let file = TensorFile::read(&self.from)?;
-        let mut trained = if layout::is_pytorch(&file) {
-            layout::from_pytorch(&self.from, file, self.image_size)?
+        let mut trained = if pytorch::is_pytorch(&file) {
+            pytorch::from_pytorch(&self.from, file, self.image_size)?
         } else {
             Stored::new(&self.from, file)?.open(self.image_size)?
         };

@@ -6,10 +6,10 @@ use anyhow::bail;
 use clap::Args;
 use cvae_gpu::explore::{line, means};
 
-use super::Common;
 use super::output::Output;
 use super::pictures;
 use super::trained::{DataFlags, ModelFlags, is, path_of};
+use crate::cli::common::Common;
 
 /// Walk from the code of one image to that of another
 #[derive(Args)]

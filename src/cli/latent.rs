@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::render::{self, Points};
 
-use super::Common;
 use super::output::Output;
 use super::trained::{DataFlags, ModelFlags, check_dims, dims, png_path};
+use crate::cli::common::Common;
 
 /// Draw where images lie in the latent space, coloured by label
 #[derive(Args)]

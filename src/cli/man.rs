@@ -4,15 +4,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::cli::terminal;
 use anyhow::Context;
 use clap::builder::Resettable;
-use clap::{Args, Command, CommandFactory};
+use clap::{Args, Command};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
-use cvae_gpu::terminal;
 
 use super::output::Output;
-use super::{Cli, Common};
+use crate::cli::common::Common;
 
 /// Print the manual page, or write those of all commands into a folder
 #[derive(Args)]
@@ -27,8 +27,9 @@ pub struct ManArgs {
 }
 
 impl ManArgs {
-    pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let mut command = Cli::command().disable_help_subcommand(true);
+    /// Writes the pages of `program`.
+    pub fn run(self, program: Command, common: &Common) -> anyhow::Result<()> {
+        let mut command = program.disable_help_subcommand(true);
         command.build();
         let Some(folder) = self.out else {
             return Ok(terminal::write_bytes(&page(&command)?.1)?);

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use cvae_gpu::{npy, render};
+use cvae_gpu::files::npy;
+use cvae_gpu::model::prior::latent_grid;
+use cvae_gpu::render;
 
-use super::Common;
 use super::output::Output;
 use super::trained::{ModelFlags, check_dims, dims, npy_path, png_path};
+use crate::cli::common::Common;
 
 /// Decode a plane of the latent space
 #[derive(Args)]
@@ -45,10 +47,7 @@ impl ManifoldArgs {
         let mut output = Output::new(common, self.model.json, &files, &[&inputs[0]])?;
         let (n, [h, w, c]) = (self.n as usize, trained.model.image);
         let mut z = vec![0.0; n * n * latent];
-        for (code, [x, y]) in z
-            .chunks_mut(latent)
-            .zip(render::latent_grid(n).as_chunks().0)
-        {
+        for (code, [x, y]) in z.chunks_mut(latent).zip(latent_grid(n).as_chunks().0) {
             (code[self.dims[0]], code[self.dims[1]]) = (*x, *y);
         }
         let images = self.model.explore(common, &trained, async |explorer| {

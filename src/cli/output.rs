@@ -5,10 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use cvae_gpu::atomic::{self, Staged};
+use cvae_gpu::files::atomic::{self, Staged};
 use serde::Serialize;
 
-use super::{Common, print_json, say};
+use crate::cli::common::Common;
+use crate::cli::terminal::{print_json, say};
 
 /// What a command was asked to write, and what it must not harm.
 pub struct Output<'a> {

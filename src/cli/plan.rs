@@ -10,7 +10,8 @@ use cvae_gpu::plan::Caps;
 use serde::Serialize;
 
 use super::train::ModelArgs;
-use super::{Common, print, print_json, print_table};
+use crate::cli::common::Common;
+use crate::cli::terminal::{print, print_json, print_table};
 
 /// Show the train step as a table: step, kernel, variant, grid, bytes, FLOPs
 #[derive(Args)]

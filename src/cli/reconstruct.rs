@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::explore::means;
 
-use super::Common;
 use super::output::Output;
 use super::pictures;
 use super::trained::{DataFlags, ModelFlags, png_path};
+use crate::cli::common::Common;
 
 /// Put images through the model and back: originals above reconstructions
 #[derive(Args)]

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use cvae_gpu::npy;
+use cvae_gpu::files::npy;
 
-use super::Common;
 use super::output::Output;
 use super::pictures;
 use super::trained::{ModelFlags, npy_path, png_path};
+use crate::cli::common::Common;
 
 /// Draw codes from the prior and decode them, on a grid
 #[derive(Args)]

@@ -6,8 +6,10 @@ use clap::Args;
 
 use super::choices::caution;
 use super::output::Output;
+use super::table;
 use super::trained::{DataFlags, ModelFlags, path_of};
-use super::{Common, say, table};
+use crate::cli::common::Common;
+use crate::cli::terminal::say;
 
 /// Write the ELBO of each image: what the model finds likely, and what it does not
 #[derive(Args)]

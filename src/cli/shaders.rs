@@ -1,12 +1,13 @@
 //! `cvae-gpu shaders`
 
+use crate::cli::terminal;
 use anyhow::anyhow;
 use clap::Args;
 use cvae_gpu::plan::shader::{self, SOURCES, Source};
-use cvae_gpu::terminal;
 use serde::Serialize;
 
-use super::{Common, print_json, print_table};
+use crate::cli::common::Common;
+use crate::cli::terminal::{print_json, print_table};
 
 /// List the shader modules, or print one as the driver gets it
 #[derive(Args)]

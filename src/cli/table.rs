@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use cvae_gpu::eval::Terms;
 use cvae_gpu::model::Loss;
+use cvae_gpu::train::eval::Terms;
 
 use super::trained::Images;
 

@@ -3,20 +3,21 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
+use crate::cli::progress::Meter;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use cvae_gpu::data::{Binarize, DataError, PackedImages, Prepare, Split};
 use cvae_gpu::explore::{ExploreError, Explorer};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::Loss;
-use cvae_gpu::model_file::{Stored, Trained};
-use cvae_gpu::report::Meter;
+use cvae_gpu::saved::{Stored, Trained};
 
 use super::adapter::on_adapter;
 use super::choices::{BinarizeArg, Kl, pair, weight};
 use super::images::{Choice, Named, Own, PrepareArgs, load_any};
 use super::weights::Weights;
-use super::{Common, say};
+use crate::cli::common::Common;
+use crate::cli::terminal::say;
 
 /// The model, and how it is run.
 #[derive(Args)]

@@ -6,7 +6,8 @@ use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::Model;
 use cvae_gpu::plan::Tuning;
 
-use super::{Common, say};
+use crate::cli::common::Common;
+use crate::cli::terminal::say;
 
 /// Lets `gpu` make plans by what was found for this model and batch, and gives that; nothing where
 /// the user chooses otherwise, or nothing was found that is worth it.

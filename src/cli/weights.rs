@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use cvae_gpu::checkpoint;
-use cvae_gpu::tensor_file::TensorFile;
+use cvae_gpu::files::tensors::TensorFile;
+use cvae_gpu::saved::checkpoint;
 
 /// The weights that a run ended with.
 const MODEL: &str = "model.safetensors";

@@ -5,16 +5,14 @@ use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use super::folder::Parts;
 use super::known::{self, Known, Place, Places};
-use super::packed::Provenance;
-use super::pixels::{Pixels, check_channels};
 use super::prepare::TEST_FRACTION;
-use super::{
-    Binarize, DataError, Depth, ImageSet, Listener, Prepare, array, cifar, folder, idx, mnist,
-    packed,
-};
-use crate::{npy, regular};
+use super::read::folder::Parts;
+use super::read::packed::Provenance;
+use super::read::pixels::{Pixels, check_channels};
+use super::read::{array, cifar, folder, idx, packed};
+use super::{Binarize, DataError, Depth, ImageSet, Listener, Prepare, mnist};
+use crate::files::{npy, regular};
 
 /// A source whose kind is known.
 pub(super) struct Source {

@@ -4,9 +4,9 @@ use super::plans::{self, Bound};
 use super::{ExploreError, Explorer, Tell, finite};
 use crate::data::PackedImages;
 use crate::gpu::{Gpu, GpuError, Memory, Replay};
-use crate::pace::Pace;
 use crate::plan::Plan;
 use crate::rng::Stream;
+use crate::train::pace::Pace;
 
 /// The replays of a batch.
 struct Replays {

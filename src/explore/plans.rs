@@ -2,10 +2,10 @@
 //! comments are the tutorial's, for B images and L latent dimensions.
 
 use crate::model::Model;
+use crate::model::params;
 use crate::ops::fetch::{self, Packed};
 use crate::ops::rng::{self, Order};
 use crate::ops::{bce, importance, reparam, state};
-use crate::params;
 use crate::plan::{Caps, Plan, Role, SlotId};
 
 /// Slot of the packed images.

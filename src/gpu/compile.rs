@@ -4,20 +4,15 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
-use super::adapter::Backend;
-use super::context::{Gpu, lock};
+use super::device::Gpu;
 use super::error::GpuError;
 use super::memory::{Memory, Refresh};
+use super::pipeline::Pipeline;
+use super::selection::Backend;
 use crate::plan::bounds;
 use crate::plan::link::{self, Shader};
 use crate::plan::shader::{self, Binding};
 use crate::plan::{Bundle, Plan, PlanError, SlotId, Step};
-
-/// A compiled kernel and the layout of its one bind group.
-pub struct Pipeline {
-    pub(super) pipeline: wgpu::ComputePipeline,
-    layout: wgpu::BindGroupLayout,
-}
 
 #[derive(Clone)]
 pub(super) struct Dispatch {
@@ -203,7 +198,7 @@ impl Gpu {
             }
             Shader::Linked(text) => (text.clone(), dispatch.label.clone()),
         };
-        if let Some(found) = lock(&self.pipelines).get(&key) {
+        if let Some(found) = self.pipelines.lock().get(&key) {
             return Ok(found.clone());
         }
         let entry = |(b, _): &(Binding, SlotId)| wgpu::BindGroupLayoutEntry {
@@ -215,10 +210,10 @@ impl Gpu {
         let entries: Vec<_> = dispatch.bindings.iter().map(entry).collect();
         let (compiled, error) = self.scoped(|| self.compile(&dispatch.shader, &label, &entries));
         if let Some(reason) = error {
-            return Err(self.refused(label, reason));
+            return Err(self.faults.refused(label, reason));
         }
         let compiled = Arc::new(compiled);
-        lock(&self.pipelines).insert(key, compiled.clone());
+        self.pipelines.lock().insert(key, compiled.clone());
         Ok(compiled)
     }
 
@@ -269,7 +264,7 @@ impl Gpu {
 
     /// The module of a shader file.
     fn module(&self, name: &'static str) -> wgpu::ShaderModule {
-        let mut modules = lock(&self.modules);
+        let mut modules = self.modules.lock();
         let create = || {
             let text = shader::source(name).map(|s| s.module_with(&self.mistakes));
             self.create_module(name, &text.unwrap_or_default())

@@ -1,6 +1,6 @@
 //! What can go wrong on a GPU, in the user's terms.
 
-use super::adapter::Backend;
+use super::selection::Backend;
 use crate::plan::PlanError;
 
 /// Why something on the GPU failed.

@@ -1,8 +1,9 @@
 //! What the driver reports by itself: kept until someone asks, and told apart.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use super::context::{Gpu, lock};
+use parking_lot::Mutex;
+
 use super::error::GpuError;
 
 #[derive(Clone, Debug)]
@@ -12,8 +13,10 @@ enum Fault {
 }
 
 /// The first fault of a device; that it was lost counts more than what followed from it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Faults {
+    adapter: String,
+    index: usize,
     first: Arc<Mutex<Option<Fault>>>,
     refusal: Arc<Mutex<Option<Refusal>>>,
 }
@@ -26,12 +29,18 @@ struct Refusal {
 }
 
 impl Faults {
-    /// Listens to a device.
-    pub(super) fn watch(device: &wgpu::Device) -> Self {
-        let faults = Faults::default();
+    /// Listens to a device that was opened on the adapter of that name and index.
+    pub(super) fn watch(device: &wgpu::Device, adapter: &str, index: usize) -> Self {
+        let faults = Faults {
+            adapter: adapter.to_owned(),
+            index,
+            first: Arc::default(),
+            refusal: Arc::default(),
+        };
         let on_error = faults.clone();
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
-            lock(&on_error.first).get_or_insert(Fault::Reported(e.to_string()));
+            let mut first = on_error.first.lock();
+            first.get_or_insert(Fault::Reported(e.to_string()));
         }));
         let on_loss = faults.clone();
         device.set_device_lost_callback(move |reason, message| {
@@ -43,10 +52,50 @@ impl Faults {
         faults
     }
 
-    fn lose(&self, reason: String) {
-        let mut fault = lock(&self.first);
+    /// Notes that the device is gone.
+    pub(super) fn lose(&self, reason: String) {
+        let mut fault = self.first.lock();
         if !matches!(*fault, Some(Fault::Lost(_))) {
             *fault = Some(Fault::Lost(reason));
+        }
+    }
+
+    /// The first error the driver has reported, if any.
+    pub(super) fn check(&self) -> Result<(), GpuError> {
+        let first = self.first.lock().clone();
+        first.map_or(Ok(()), |fault| Err(self.error(fault)))
+    }
+
+    /// An error in answer to a call. Where the device is gone, that is the reason.
+    pub(super) fn driver_error(&self, reason: impl ToString) -> GpuError {
+        let lost = self.first.lock().clone();
+        let lost = lost.filter(|fault| matches!(fault, Fault::Lost(_)));
+        self.error(lost.unwrap_or_else(|| Fault::Reported(reason.to_string())))
+    }
+
+    /// The error of a kernel that the driver does not compile, for this reason.
+    pub(super) fn refused(&self, kernel: String, reason: String) -> GpuError {
+        let now = Refusal { kernel, reason };
+        self.refusal(cause(&mut self.refusal.lock(), now))
+    }
+
+    fn refusal(&self, Refusal { kernel, reason }: Refusal) -> GpuError {
+        GpuError::Kernel {
+            adapter: self.adapter.clone(),
+            index: self.index,
+            kernel,
+            reason,
+        }
+    }
+
+    fn error(&self, fault: Fault) -> GpuError {
+        let adapter = self.adapter.clone();
+        if let (Fault::Lost(_), Some(refusal)) = (&fault, self.refusal.lock().clone()) {
+            return self.refusal(refusal);
+        }
+        match fault {
+            Fault::Lost(reason) => GpuError::Lost { adapter, reason },
+            Fault::Reported(reason) => GpuError::Driver { adapter, reason },
         }
     }
 }
@@ -59,73 +108,6 @@ fn cause(first: &mut Option<Refusal>, now: Refusal) -> Refusal {
         first.clone()
     } else {
         now
-    }
-}
-
-impl Gpu {
-    /// The first error the driver has reported, if any.
-    pub fn check(&self) -> Result<(), GpuError> {
-        match lock(&self.faults.first).clone() {
-            Some(fault) => Err(self.error(fault)),
-            None => Ok(()),
-        }
-    }
-
-    /// Destroys the device, as if the driver had lost it: for tests of what happens then.
-    pub fn lose(&self) {
-        self.faults.lose("as a test has asked for".into());
-        self.device.destroy();
-    }
-
-    /// An error in answer to a call. Where the device is gone, that is the reason.
-    pub(super) fn driver_error(&self, reason: impl ToString) -> GpuError {
-        let lost = lock(&self.faults.first).clone();
-        let lost = lost.filter(|fault| matches!(fault, Fault::Lost(_)));
-        self.error(lost.unwrap_or_else(|| Fault::Reported(reason.to_string())))
-    }
-
-    /// The error of a kernel that the driver does not compile, for this reason.
-    pub(super) fn refused(&self, kernel: String, reason: String) -> GpuError {
-        let now = Refusal { kernel, reason };
-        self.refusal(cause(&mut lock(&self.faults.refusal), now))
-    }
-
-    fn refusal(&self, Refusal { kernel, reason }: Refusal) -> GpuError {
-        GpuError::Kernel {
-            adapter: self.adapter.name.clone(),
-            index: self.adapter.index,
-            kernel,
-            reason,
-        }
-    }
-
-    fn error(&self, fault: Fault) -> GpuError {
-        let adapter = self.adapter.name.clone();
-        if let (Fault::Lost(_), Some(refusal)) = (&fault, lock(&self.faults.refusal).clone()) {
-            return self.refusal(refusal);
-        }
-        match fault {
-            Fault::Lost(reason) => GpuError::Lost { adapter, reason },
-            Fault::Reported(reason) => GpuError::Driver { adapter, reason },
-        }
-    }
-
-    /// Makes something, and gives the error that this caused on the device, if it did. Errors
-    /// of other threads do not mix in.
-    pub(super) fn scoped<T>(&self, make: impl FnOnce() -> T) -> (T, Option<String>) {
-        let filters = [
-            wgpu::ErrorFilter::OutOfMemory,
-            wgpu::ErrorFilter::Internal,
-            wgpu::ErrorFilter::Validation,
-        ];
-        let mut scopes = filters.map(|filter| Some(self.device.push_error_scope(filter)));
-        let made = make();
-        let mut error = None;
-        // Scopes end in the opposite order; on native backends the answer is there at once.
-        for scope in scopes.iter_mut().rev().filter_map(Option::take) {
-            error = pollster::block_on(scope.pop()).or(error);
-        }
-        (made, error.map(|e| e.to_string()))
     }
 }
 

@@ -1,8 +1,7 @@
 //! Finds out which access of a shader went out of bounds, on devices whose shaders are checked.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
-use super::context::lock;
 use crate::plan::bounds::{self, Guarded};
 
 /// A word on the device that holds the number of an access that went out of bounds, or 0.
@@ -62,7 +61,7 @@ impl Guard {
         label: &str,
         text: &str,
     ) -> Result<wgpu::ShaderSource<'static>, String> {
-        let mut known = lock(&self.sites);
+        let mut known = self.sites.lock();
         let Guarded { module, sites } = bounds::guard(text, known.len() as u32 + 1)?;
         known.extend(sites.into_iter().map(|site| format!("{site} of {label}")));
         Ok(wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(module)))
@@ -87,7 +86,7 @@ impl Guard {
     /// The access that a copy of the word names, if one went out of bounds.
     pub(super) fn site(&self, word: u32) -> Option<String> {
         let index = word.checked_sub(1)?;
-        let sites = lock(&self.sites);
+        let sites = self.sites.lock();
         let site = sites.get(index as usize);
         Some(site.map_or_else(|| format!("access {word}"), String::clone))
     }

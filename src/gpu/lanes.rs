@@ -1,7 +1,7 @@
 //! Asks a device once whether its subgroups are laid out as kernels need them.
 
 use super::compile::Replay;
-use super::context::Gpu;
+use super::device::Gpu;
 use super::error::GpuError;
 use super::memory::Memory;
 use crate::ops::lanes;

@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::alias;
-use super::context::{Counters, Gpu};
+use super::device::{Counters, Gpu};
 use super::error::GpuError;
+use super::native;
 use crate::plan::{Plan, Scalar, Slot, SlotId};
 
 /// Texels in a row of a texture that holds a slot, as in `shaders/common/texels.wgsl`.
@@ -324,9 +324,9 @@ pub(super) fn can_alias(device: &wgpu::Device) -> bool {
 }
 
 /// A buffer of so many rows, and a texture that mirrors it.
-fn pair(device: &wgpu::Device, names: (&str, &str), rows: u32) -> Result<alias::Pair, String> {
+fn pair(device: &wgpu::Device, names: (&str, &str), rows: u32) -> Result<native::Pair, String> {
     let buffer = buffer(names.0, u64::from(rows) * u64::from(ROW_BYTES));
-    alias::pair(device, &texture(names.1, rows), &buffer, FIRST_ROW)
+    native::pair(device, &texture(names.1, rows), &buffer, FIRST_ROW)
 }
 
 fn buffer(name: &str, size: u64) -> wgpu::BufferDescriptor<'_> {

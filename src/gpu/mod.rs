@@ -2,23 +2,25 @@
 //! `lanes` asks a device.
 
 mod adapter;
-mod ahead;
-mod alias;
 mod compile;
-mod context;
+mod device;
 mod error;
 mod fault;
 mod guard;
 mod lanes;
 mod memory;
-mod pin;
+mod native;
+mod open;
+mod pipeline;
 mod profile;
 mod replay;
+mod selection;
 
-pub use adapter::{AdapterReport, Backend, Feature, Selection, adapter, adapters, first_willing};
-pub use ahead::Ahead;
+pub use adapter::{AdapterReport, adapter, adapters, first_willing};
 pub use compile::Replay;
-pub use context::{Counters, Gpu};
+pub use device::{Counters, Gpu};
 pub use error::GpuError;
 pub use memory::Memory;
+pub use native::Ahead;
 pub use replay::Readback;
+pub use selection::{Backend, Feature, Selection};

@@ -2,7 +2,7 @@
 //! reads them.
 
 use super::compile::{Replay, encode};
-use super::context::Gpu;
+use super::device::Gpu;
 use super::error::GpuError;
 
 impl Gpu {
@@ -54,11 +54,13 @@ impl Gpu {
         self.queue.submit([encoder.finish()]);
         staging.map_async(wgpu::MapMode::Read, .., |_| ());
         let wait = wgpu::PollType::wait_indefinitely();
-        self.device.poll(wait).map_err(|e| self.driver_error(e))?;
+        self.device
+            .poll(wait)
+            .map_err(|e| self.faults.driver_error(e))?;
         self.check()?;
         let view = staging
             .get_mapped_range(..)
-            .map_err(|e| self.driver_error(e))?;
+            .map_err(|e| self.faults.driver_error(e))?;
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&view);
         let period = f64::from(self.queue.get_timestamp_period()) * 1e-6;
         let mut sums = vec![0.0; steps];

@@ -3,7 +3,7 @@
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 use super::compile::{Replay, encode};
-use super::context::{Counters, Gpu, lock};
+use super::device::{Counters, Gpu};
 use super::error::GpuError;
 use super::memory::Memory;
 use crate::plan::Plan;
@@ -65,7 +65,7 @@ impl Gpu {
 
     /// A buffer to copy into: one that an earlier readback gave back, or a new one.
     fn staging(&self, size: u64) -> wgpu::Buffer {
-        let mut free = lock(&self.staging);
+        let mut free = self.staging.lock();
         if let Some(at) = free.iter().position(|b| b.size() == size) {
             return free.swap_remove(at);
         }
@@ -107,7 +107,9 @@ impl Readback {
             submission_index: Some(self.index),
             timeout: None,
         };
-        gpu.device.poll(wait).map_err(|e| gpu.driver_error(e))?;
+        gpu.device
+            .poll(wait)
+            .map_err(|e| gpu.faults.driver_error(e))?;
         gpu.check()?;
         if let Some(guard) = self.guard {
             let word = guard.words(gpu).await?.first().copied().unwrap_or_default();
@@ -148,17 +150,17 @@ impl Copy {
     async fn words(self, gpu: &Gpu) -> Result<Vec<u32>, GpuError> {
         let result = self.mapped.receive().await;
         result
-            .ok_or_else(|| gpu.driver_error("a readback was dropped"))?
-            .map_err(|e| gpu.driver_error(e))?;
+            .ok_or_else(|| gpu.faults.driver_error("a readback was dropped"))?
+            .map_err(|e| gpu.faults.driver_error(e))?;
         let view = self
             .staging
             .get_mapped_range(..)
-            .map_err(|e| gpu.driver_error(e))?;
+            .map_err(|e| gpu.faults.driver_error(e))?;
         let mut words = bytemuck::pod_collect_to_vec(&view);
         words.truncate(self.len);
         drop(view);
         self.staging.unmap();
-        lock(&gpu.staging).push(self.staging);
+        gpu.staging.lock().push(self.staging);
         Ok(words)
     }
 }

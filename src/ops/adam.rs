@@ -2,7 +2,7 @@
 
 use super::state::StepState;
 use super::{fused, kernel};
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, SlotId, Step, groups};
 
 /// Adam's constants. The defaults are the tutorial's (Keras's, with a rate of 1e-4).

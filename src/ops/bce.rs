@@ -2,7 +2,7 @@
 //! in quads: height and width of a model's images are multiples of 4.
 
 use super::kernel;
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
 fn constants(batch: usize, values: usize) -> [(&'static str, f64); 2] {

@@ -1,7 +1,7 @@
 //! Dense layers, y = x W + b, and their gradients.
 
 use super::{flag, kernel};
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, SlotId, Step, groups};
 
 /// Sizes of a dense layer; weights are `[inputs, outputs]`.

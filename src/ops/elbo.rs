@@ -3,7 +3,7 @@
 use super::kernel;
 use super::reparam::{Divergence, KlTerm, Sampled};
 use super::state::StepState;
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
 /// Rows of the metrics ring; more steps than a submission ever carries.

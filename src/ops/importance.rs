@@ -3,7 +3,7 @@
 use super::kernel;
 use super::reparam::Sampled;
 use super::state::StepState;
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
 fn constants(batch: usize, samples: usize) -> [(&'static str, f64); 2] {

@@ -1,7 +1,7 @@
 //! Where the invocations of a workgroup of 8 stand in their subgroup: a question to the adapter.
 
 use super::kernel;
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
 /// Invocations of a workgroup, as `conv_broadcast` has them.

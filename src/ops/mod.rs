@@ -6,10 +6,6 @@
 pub mod adam;
 pub mod bce;
 pub mod conv;
-pub mod conv_broadcast;
-pub mod conv_thin;
-pub mod conv_tile;
-pub mod conv_workgroup;
 pub mod dense;
 pub mod elbo;
 pub mod fetch;
@@ -26,7 +22,7 @@ pub mod state;
 
 use std::sync::Arc;
 
-use crate::plan::cpu::{Tensors, Values};
+use crate::plan::tensors::{Tensors, Values};
 use crate::plan::{Kernel, Plan, Slot, SlotId, Step, Twin};
 
 /// A kernel from its parts.

@@ -1,7 +1,7 @@
 //! What an adapter can do at best, in arithmetic and in memory: the measure of all other kernels.
 
 use super::kernel;
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, Step, groups};
 
 /// Values that an invocation of `multiply_add` keeps, and multiply-adds of a round on each.

@@ -1,7 +1,7 @@
 //! Sums over rows in a fixed order.
 
 use super::kernel;
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Caps, Plan, Role, SlotId, Step, groups};
 
 /// Invocations that add the rows of a range.

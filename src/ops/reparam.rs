@@ -1,7 +1,7 @@
 //! The reparameterization, the latent log-densities, and their gradient.
 
 use super::{flag, kernel};
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 
 /// How the divergence of q(z|x) from p(z) enters the loss.

@@ -2,7 +2,7 @@
 
 use super::kernel;
 use super::state::StepState;
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step, groups};
 use crate::rng;
 

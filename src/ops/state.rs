@@ -1,7 +1,7 @@
 //! The step state: counters on the device which make replay static.
 
 use super::kernel;
-use crate::plan::cpu::Tensors;
+use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step};
 use crate::rng::{self, Stream};
 

@@ -6,40 +6,15 @@
 //! shader. The plan stays what it is, a list of plain steps, by which all results are judged.
 
 use super::check::PlanError;
-use super::shader::{Binding, Entry};
-use super::{Plan, SlotId, Step, link};
+use super::part::Part;
+use super::shader::Binding;
+use super::{Plan, SlotId, link};
 
 /// Modules of kernels that take less than to wake the cores of a CPU for them.
 const SMALL: [&str; 4] = ["rng", "elbo", "state", "reduce"];
 
 /// Indices of the steps of one dispatch.
 pub type Bundle = Vec<usize>;
-
-/// A step, and what its shader says of it.
-#[derive(Clone, Copy)]
-pub(super) struct Part<'p> {
-    pub step: &'p Step,
-    pub entry: &'static Entry,
-}
-
-impl<'p> Part<'p> {
-    pub fn of(step: &'p Step) -> Result<Self, PlanError> {
-        let entry = step.kernel.reflect().map_err(|fault| PlanError::Step {
-            step: step.label.clone(),
-            fault,
-        })?;
-        Ok(Part { step, entry })
-    }
-
-    /// What the shader binds, and the slot that the step binds to it.
-    pub fn bindings(&self) -> impl Iterator<Item = (&'static Binding, SlotId)> {
-        self.entry.bindings.iter().filter_map(|binding| {
-            let mut bound = self.step.bindings.iter();
-            let (_, id) = bound.find(|(name, _)| *name == binding.name)?;
-            Some((binding, *id))
-        })
-    }
-}
 
 impl Plan {
     /// The steps by dispatch, in the order of the dispatches: each step stands behind all that it

@@ -10,7 +10,7 @@ use std::collections::{HashMap, HashSet};
 
 use naga::BuiltIn;
 
-use super::bundle::Part;
+use super::part::Part;
 use super::shader::{self, Binding, Mistake};
 use super::{Caps, Kernel, PlanError, SlotId, Step};
 

@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use super::bundle::Part;
+use super::part::Part;
 use super::{Bundle, Plan, PlanError, Slot, SlotId};
 
 impl Plan {

@@ -10,149 +10,21 @@ mod bundle;
 pub mod caps;
 pub mod check;
 pub mod cpu;
+mod kernel;
 pub mod link;
 mod mirror;
+mod part;
 pub mod shader;
+mod slot;
+pub mod tensors;
 mod tuning;
-
-use std::fmt;
-use std::sync::Arc;
 
 pub use bundle::Bundle;
 pub use caps::{Caps, Tiles, Variant};
 pub use check::{GrowsWith, PlanError};
+pub use kernel::{Kernel, Step, Twin};
+pub use slot::{Role, Scalar, Slot, SlotId};
 pub use tuning::Tuning;
-
-/// What a slot is for. It decides who may fill it and which checks apply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Weights: filled by the host once, then written by the optimizer alone.
-    Param,
-    /// Gradients: each must be written before the optimizer reads it.
-    Grad,
-    /// Optimizer moments: filled by the host once, then kept by the optimizer.
-    Moment,
-    /// A value computed and used within one run of the plan.
-    Activation,
-    /// Filled by the host before the plan runs: data sets, injected inputs, codes.
-    Data,
-    /// Counters which live on the device from one run to the next.
-    State,
-    /// Results which the host reads back now and then.
-    Metric,
-}
-
-/// Element type of a slot. Both kinds take four bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Scalar {
-    /// 32-bit float.
-    F32,
-    /// 32-bit unsigned integer.
-    U32,
-}
-
-/// Handle of a slot within the plan that made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SlotId(usize);
-
-/// A named, shaped buffer, or a range of another one.
-#[derive(Clone, Debug)]
-pub struct Slot {
-    /// Name in the model's own language, such as `decoder.deconv2.y`.
-    pub name: String,
-    /// Extent of each axis, outermost first; row-major.
-    pub shape: Vec<usize>,
-    /// Element type.
-    pub scalar: Scalar,
-    /// Purpose.
-    pub role: Role,
-    /// Of a mirror ([`Plan::mirror`]), the slot that it mirrors.
-    pub mirror_of: Option<SlotId>,
-    /// Where a view lies: the slot that owns the memory, and the offset in elements.
-    pub view_of: Option<(SlotId, usize)>,
-}
-
-impl Slot {
-    /// Number of elements.
-    pub fn len(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    /// True for a slot without elements; no plan that passes its check has one.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Size in bytes.
-    pub fn bytes(&self) -> u64 {
-        4 * self.len() as u64
-    }
-
-    /// True for what is neither a view of another slot nor its mirror.
-    pub fn owns_memory(&self) -> bool {
-        self.view_of.is_none() && self.mirror_of.is_none()
-    }
-}
-
-/// CPU implementation of a kernel: reads and writes the step's tensors by their WGSL names.
-pub type Twin = Arc<dyn Fn(&cpu::Tensors) + Send + Sync>;
-
-/// A compute kernel: one entry point of one shader, specialised by constants.
-///
-/// Bindings are not listed: [`shader::reflect`] reads name, access and type from the WGSL.
-#[derive(Clone)]
-pub struct Kernel {
-    /// Stem of the shader file.
-    pub module: &'static str,
-    /// Entry point.
-    pub entry: &'static str,
-    /// Values of the WGSL `override` constants.
-    pub constants: Vec<(&'static str, f64)>,
-    /// The same computation in plain Rust.
-    pub twin: Twin,
-}
-
-impl Kernel {
-    /// The value of a WGSL `override` constant.
-    pub fn constant(&self, name: &str) -> Option<f64> {
-        let found = self.constants.iter().find(|(n, _)| *n == name);
-        found.map(|(_, value)| *value)
-    }
-
-    /// What the shader says of it, or what is wrong with the shader.
-    pub fn reflect(&self) -> Result<&'static shader::Entry, String> {
-        shader::reflect(self.module, self.entry)
-    }
-}
-
-impl fmt::Debug for Kernel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}::{} {:?}", self.module, self.entry, self.constants)
-    }
-}
-
-/// One kernel call.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// What the step computes, such as `decoder.deconv2 forward`.
-    pub label: String,
-    /// The kernel.
-    pub kernel: Kernel,
-    /// Slot of each WGSL variable the entry point uses.
-    pub bindings: Vec<(&'static str, SlotId)>,
-    /// Workgroups along x, y and z.
-    pub grid: [u32; 3],
-    /// Useful floating-point operations, a multiply-add counted as two.
-    pub flops: u64,
-}
-
-impl Step {
-    /// The slot that is bound to a WGSL variable.
-    pub fn bound(&self, name: &str) -> Option<SlotId> {
-        let found = self.bindings.iter().find(|(n, _)| *n == name);
-        found.map(|(_, slot)| *slot)
-    }
-}
 
 /// An ordered list of steps over named slots.
 #[derive(Clone, Debug)]

@@ -13,7 +13,8 @@ use std::sync::OnceLock;
 
 use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
 
-use super::{Scalar, Tiles};
+use super::caps::Tiles;
+use super::slot::Scalar;
 
 /// How a tiled convolution's module gets at the quads of its images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::{Listener, TrainError, Trainer, send};
-use crate::event::Event;
 use crate::gpu::Readback;
 use crate::ops::elbo::{COLUMNS, RING};
+use crate::train::event::Event;
 
 impl Trainer<'_> {
     /// Trains in `epoch` to step `pause`, or until a stop or a checkpoint is due. Nothing is

@@ -4,7 +4,7 @@
 //! image (Hoffman and Johnson, "ELBO surgery", 2016). Where it stays near 0 the decoder has learned
 //! to do without the code, and draws the same picture for every image.
 
-use crate::event::EpochReport;
+use crate::train::event::EpochReport;
 
 /// Nats per image. A model that tells two equally frequent kinds of images apart needs log 2 = 0.69,
 /// and one that works has several; what a collapsed one has left, noise included, is some hundredths.

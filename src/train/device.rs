@@ -1,17 +1,18 @@
 //! What a run has on the device: its memory and its compiled plans.
 
-use super::{Options, TrainError};
+use super::error::TrainError;
+use super::options::Options;
 use crate::data::ImageSet;
-use crate::eval::{self, Evaluator, test_feed};
-use crate::event::{Record, Snapshot};
 use crate::gpu::{Ahead, Gpu, GpuError, Memory, Replay};
+use crate::model::params;
 use crate::model::{self, Feed, Model};
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
-use crate::params;
 use crate::plan::{Caps, GrowsWith, Plan, PlanError};
 use crate::rng::Stream;
+use crate::train::eval::{self, Evaluator, test_feed};
+use crate::train::event::{Record, Snapshot};
 
 /// Test images shown after each epoch.
 const PICTURES: usize = 16;

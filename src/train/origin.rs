@@ -5,9 +5,7 @@
 //! put back, and since replay is exact, the same thing happens again.
 
 use super::{Origin, TrainError, Trainer};
-use crate::event::Snapshot;
 use crate::gpu::{GpuError, Replay};
-use crate::params::moment_names;
 use crate::plan::{Plan, Role, Scalar, Slot, SlotId, Step};
 
 impl Trainer<'_> {
@@ -70,17 +68,6 @@ impl Trainer<'_> {
         }
         Ok(None)
     }
-}
-
-/// The first tensor of the snapshot that is not finite.
-pub(super) fn first_bad(snapshot: &Snapshot) -> Option<String> {
-    let bad = |values: &Vec<f32>| values.iter().any(|v| !v.is_finite());
-    snapshot.params.iter().find_map(|(spec, values)| {
-        let [m, v] = moment_names(&spec.name);
-        let names = [spec.name.clone(), m, v];
-        let found = names.into_iter().zip(values).find(|(_, v)| bad(v));
-        found.map(|(name, _)| name)
-    })
 }
 
 /// The float slots that a kernel call writes. The ring still holds rows of later steps.

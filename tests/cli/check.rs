@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use cvae_gpu::check::builtin::Recipe;
 use cvae_gpu::check::{Case, Grade, judge, run};
+use cvae_gpu::files::tensors::{Tensor, TensorData, TensorFile};
 use cvae_gpu::model::{Loss, Model};
-use cvae_gpu::tensor_file::{Tensor, TensorData, TensorFile};
 use serde_json::Value;
 use tempfile::TempDir;
 

@@ -1,6 +1,6 @@
 //! TensorBoard's event file of a run.
 
-use cvae_gpu::report::tensorboard::{Datum, Entry, NAME, Value, What, entries};
+use cvae_gpu::run::tensorboard::{Datum, Entry, NAME, Value, What, entries};
 
 use super::resume::Place;
 use super::train::REFERENCE;

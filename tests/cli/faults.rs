@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use cvae_gpu::tensor_file::TensorFile;
+use cvae_gpu::files::tensors::TensorFile;
 
 use super::program::{Cli, Running};
 use super::resume::Place;

@@ -4,8 +4,8 @@
 use std::fs;
 
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split, packed};
+use cvae_gpu::files::tensors::TensorFile;
 use cvae_gpu::rng;
-use cvae_gpu::tensor_file::TensorFile;
 use serde_json::Value;
 
 use super::data::SMALL;

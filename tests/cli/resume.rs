@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use cvae_gpu::report::tensorboard;
+use cvae_gpu::run::tensorboard;
 use serde_json::Value;
 use tempfile::TempDir;
 

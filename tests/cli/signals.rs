@@ -6,8 +6,8 @@ use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use cvae_gpu::files::tensors::{TensorData, TensorFile};
 use cvae_gpu::ops::state::StepState;
-use cvae_gpu::tensor_file::{TensorData, TensorFile};
 
 use super::program::Running;
 use super::resume::Place;

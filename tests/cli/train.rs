@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use cvae_gpu::report::tensorboard;
+use cvae_gpu::run::tensorboard;
 use serde_json::{Value, json};
 
 use super::events::timeless;

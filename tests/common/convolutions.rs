@@ -1,7 +1,7 @@
 //! Convolutions for tests: every kernel of one geometry in a plan, and what to put into it.
 
+use cvae_gpu::model::params::{self, ParamSpec};
 use cvae_gpu::ops::conv::{self, Call, Conv, Epilogue, Padding, Side, WeightGrad};
-use cvae_gpu::params::{self, ParamSpec};
 use cvae_gpu::plan::{Caps, Plan, Role, Tiles, Variant};
 
 use super::pair::Pair;

@@ -1,10 +1,10 @@
 //! Small training runs and what they emit.
 
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split};
-use cvae_gpu::event::{EpochReport, Event, Snapshot, Traffic};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::Model;
 use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::train::event::{EpochReport, Event, Snapshot, Traffic};
 use cvae_gpu::train::{Options, TrainError, Trainer};
 
 /// The smallest images a model takes.

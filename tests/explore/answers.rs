@@ -3,7 +3,7 @@
 use std::fs;
 
 use cvae_gpu::explore::means;
-use cvae_gpu::npy;
+use cvae_gpu::files::npy;
 
 use super::made::{COLOUR, COUNT, GREY, Made, agree, array, folder};
 use super::pictures;

@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::Path;
 
-use cvae_gpu::npy;
-use cvae_gpu::tensor_file::{Tensor, TensorFile};
+use cvae_gpu::files::npy;
+use cvae_gpu::files::tensors::{Tensor, TensorFile};
 
 use super::made::{COLOUR, GREY, folder};
 use super::program::Cli;

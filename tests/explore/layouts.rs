@@ -3,7 +3,7 @@
 use std::fs;
 
 use cvae_gpu::explore::means;
-use cvae_gpu::tensor_file::TensorFile;
+use cvae_gpu::files::tensors::TensorFile;
 
 use super::made::{COLOUR, GREY, Made, agree, folder};
 use super::program::Cli;

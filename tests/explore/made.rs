@@ -7,17 +7,17 @@ use std::sync::LazyLock;
 
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split, packed};
 use cvae_gpu::explore::plans;
+use cvae_gpu::files::npy;
+use cvae_gpu::model::params;
 use cvae_gpu::model::{self, Feed, Model};
-use cvae_gpu::model_file::Trained;
-use cvae_gpu::npy;
 use cvae_gpu::ops::elbo::TERMS;
 use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::ops::state::StepState;
-use cvae_gpu::params;
 use cvae_gpu::plan::cpu::{Memory, Values};
 use cvae_gpu::plan::{Caps, Plan};
 use cvae_gpu::rng::{self, Stream};
+use cvae_gpu::saved::Trained;
 use tempfile::TempDir;
 
 use super::program::Cli;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use cvae_gpu::explore::means;
-use cvae_gpu::onnx::proto::{self, GraphProto, Length, ModelProto, NodeProto, TensorProto};
+use cvae_gpu::saved::onnx::proto::{self, GraphProto, Length, ModelProto, NodeProto, TensorProto};
 use prost::Message;
 use serde_json::json;
 

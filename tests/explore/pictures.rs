@@ -121,7 +121,7 @@ fn a_scatter_has_a_legend_where_there_are_labels() {
 fn codes_become_a_picture_too() {
     let folder = folder();
     let z = [0.5f32, -1.0, 1.5, 0.0];
-    let bytes = cvae_gpu::npy::to_bytes(&[2, 2], &z);
+    let bytes = cvae_gpu::files::npy::to_bytes(&[2, 2], &z);
     std::fs::write(folder.path().join("z.npy"), bytes).expect("codes");
     GREY.on_model("decode --z z.npy --out x.png", folder.path())
         .succeed();

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use cvae_gpu::explore::means;
-use cvae_gpu::npy;
+use cvae_gpu::files::npy;
 use tempfile::TempDir;
 
 use super::made::{COUNT, Made, ODD, TUTORIAL, array, folder};

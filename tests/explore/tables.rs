@@ -156,12 +156,12 @@ fn the_text_names_each_value_and_the_number_of_images() {
     }
 }
 
-// tests/golden/README.md says where the weights come from and how the figures were found.
+// assets/golden/README.md says where the weights come from and how the figures were found.
 #[test]
 fn weights_that_tensorflow_trained_have_their_elbo() {
     let model = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/tests/golden/trained.safetensors"
+        "/assets/golden/trained.safetensors"
     );
     let cli = Cli::new("eval --limit 1000 --samples 4 --json --model").path(Path::new(model));
     let said = cli.on_adapter().succeed().json();

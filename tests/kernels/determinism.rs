@@ -4,11 +4,11 @@
 use crate::common::suite::step::{BATCH, as_gpus, feed, images, pinned, small_model};
 use crate::common::{adapter_name, gpu, say, selection};
 use cvae_gpu::gpu::{Backend, Feature, Gpu, Memory, Replay};
+use cvae_gpu::model::params;
 use cvae_gpu::model::{self, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::ops::state::StepState;
-use cvae_gpu::params;
 use cvae_gpu::plan::{Caps, Plan, Variant};
 use cvae_gpu::rng::Stream;
 

@@ -4,9 +4,9 @@ use std::fs;
 
 use cvae_gpu::data::{Depth, packed};
 use cvae_gpu::explore::Explorer;
-use cvae_gpu::model_file::Trained;
-use cvae_gpu::npy;
-use cvae_gpu::params;
+use cvae_gpu::files::npy;
+use cvae_gpu::model::params;
+use cvae_gpu::saved::Trained;
 use cvae_gpu::train::Options;
 
 use crate::common::gpu;

@@ -3,7 +3,7 @@
 use cvae_gpu::bench::{Candidate, Comparison, Figures, KernelRow, Report, Search, TOGETHER};
 use cvae_gpu::plan::Tuning;
 
-use crate::cli::{print, print_table};
+use crate::cli::terminal::{print, print_table};
 
 /// Prints a report.
 pub fn report(report: &Report) -> anyhow::Result<()> {

@@ -5,7 +5,7 @@ use clap::Args;
 use cvae_gpu::data::known::{self, Checked, Known, Places, State};
 use serde::Serialize;
 
-use crate::cli::{print, print_json};
+use crate::cli::terminal::{print, print_json};
 
 #[derive(Args)]
 pub struct VerifyArgs {

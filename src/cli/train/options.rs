@@ -7,15 +7,15 @@ use std::path::Path;
 
 use anyhow::{anyhow, bail};
 use clap::Args;
-use cvae_gpu::config::RunConfig;
 use cvae_gpu::data::{Binarize, ImageSet, Prepare, TEST_FRACTION, mnist};
 use cvae_gpu::gpu::Selection;
 use cvae_gpu::model::{Loss, Model, ModelError};
 use cvae_gpu::plan::Tuning;
+use cvae_gpu::run::config::RunConfig;
 use cvae_gpu::train::Every;
 
-use crate::cli::Common;
 use crate::cli::choices::{BinarizeArg, Kl, pair, weight};
+use crate::cli::common::Common;
 use crate::cli::images::{Named, PrepareArgs};
 
 /// Options of a run besides the model's.

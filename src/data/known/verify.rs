@@ -10,8 +10,9 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use super::{Known, Places, Remote};
-use crate::atomic;
-use crate::data::{DataError, cifar, idx};
+use crate::data::DataError;
+use crate::data::read::{cifar, idx};
+use crate::files::atomic;
 
 /// Beside the files: what each was when it was checked.
 const STAMPS: &str = ".verified.json";
@@ -88,7 +89,7 @@ impl Known {
     /// # Errors
     ///
     /// [`DataError::Changed`] for the first that is not the published one.
-    pub(super) fn verify_touched(&self, places: &Places) -> Result<(), DataError> {
+    pub fn verify_touched(&self, places: &Places) -> Result<(), DataError> {
         let Some(folder) = self.cached(places) else {
             return Ok(());
         };

@@ -1,18 +1,10 @@
 //! Gradients of a layer's weights and bias.
 
-use super::super::{conv_broadcast, conv_thin, conv_workgroup, kernel, reduce};
-use super::{Call, Conv, Kit, constants, grid, images};
-use crate::plan::cpu::Tensors;
+use super::{Call, Conv, Kit, Side, constants, grid, images};
+use super::{broadcast, thin, workgroup};
+use crate::ops::{kernel, reduce};
+use crate::plan::tensors::Tensors;
 use crate::plan::{Caps, Plan, Role, SlotId, Step, Variant};
-
-/// One of the two images of a convolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The one with more pixels.
-    Big,
-    /// The other.
-    Small,
-}
 
 /// Operands of the gradients.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +40,8 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
         1
     };
     let positions = batch * spec.small_pixels();
-    let is_deep = variant == Variant::Thin && conv_thin::is_deep(caps);
-    let by_length = positions.div_ceil(if is_deep { conv_thin::DEEP } else { 64 });
+    let is_deep = variant == Variant::Thin && thin::is_deep(caps);
+    let by_length = positions.div_ceil(if is_deep { thin::DEEP } else { 64 });
     let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
     let by_sum = if caps.software || is_deep {
         usize::MAX
@@ -66,7 +58,7 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
     }
     let whole_rounds = positions
         .div_ceil(splits)
-        .next_multiple_of(conv_workgroup::ROUND);
+        .next_multiple_of(workgroup::ROUND);
     positions.div_ceil(whole_rounds)
 }
 
@@ -79,7 +71,7 @@ fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
 pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
     let batch = images(plan, of.big, spec.big);
     let mut kit = Kit::new(&plan.caps, &spec);
-    if kit.variant == Variant::Broadcast && !conv_broadcast::sums_all(&spec, of.dy) {
+    if kit.variant == Variant::Broadcast && !broadcast::sums_all(&spec, of.dy) {
         kit.variant = Variant::Tile;
     }
     let splits = splits(&plan.caps, kit.variant, &spec, batch);
@@ -94,12 +86,12 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
     };
     let channels = plan[of.bias_grad].len();
     let sums = match (kit.variant, of.dy) {
-        (Variant::Broadcast, _) => Some(conv_broadcast::sums(&spec, of.dy, splits)),
-        (Variant::Thin, Side::Small) => Some((conv_thin::weight_grad(&plan.caps, true), splits)),
+        (Variant::Broadcast, _) => Some(broadcast::sums(&spec, of.dy, splits)),
+        (Variant::Thin, Side::Small) => Some((thin::weight_grad(&plan.caps, true), splits)),
         _ => None,
     };
     let without_sums = match kit.variant {
-        Variant::Thin => conv_thin::weight_grad(&plan.caps, false),
+        Variant::Thin => thin::weight_grad(&plan.caps, false),
         _ => "weight_grad",
     };
     let (entry, summands, rows) = match sums {
@@ -135,7 +127,7 @@ pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
             for (pixel, values) in dy.chunks(channels).enumerate() {
                 let sum = match kit.variant {
                     Variant::Thin => pixel / size,
-                    _ => conv_broadcast::sum_of(&caps, &spec, of.dy, size, pixel),
+                    _ => broadcast::sum_of(&caps, &spec, of.dy, size, pixel),
                 };
                 let sum = &mut sums[sum * channels..][..channels];
                 sum.iter_mut().zip(values).for_each(|(s, v)| *s += v);

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use cvae_gpu::data::Binarize;
 use cvae_gpu::model::Model;
-use cvae_gpu::model_file::Trained;
-use cvae_gpu::params;
+use cvae_gpu::model::params;
+use cvae_gpu::saved::Trained;
 use image::{Rgb, RgbImage};
 use tempfile::TempDir;
 
@@ -50,7 +50,7 @@ impl Place {
         for name in ["wide.safetensors", "big.safetensors"] {
             write_weights(&path(name), [32, 64, 1]);
         }
-        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/p1.safetensors");
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/golden/p1.safetensors");
         fs::copy(golden, path("p1.safetensors")).expect("a copy");
         fs::write(path("calls"), "").expect("a new file");
         write_program(&path("bin/cvae-gpu"), SHORTER);

@@ -5,8 +5,9 @@ use crate::common::report::{Limit, Report};
 use crate::common::suite::step::as_gpus;
 use crate::common::{say, uniform};
 use cvae_gpu::data::{Binarize, PackedImages};
-use cvae_gpu::fuse;
 use cvae_gpu::gpu::Gpu;
+use cvae_gpu::model::fuse;
+use cvae_gpu::model::params::{self, ParamSpec};
 use cvae_gpu::ops::adam::{self, Adam};
 use cvae_gpu::ops::bce;
 use cvae_gpu::ops::conv::{self, Call, Conv, Epilogue, Padding};
@@ -16,7 +17,6 @@ use cvae_gpu::ops::reduce::{self, By};
 use cvae_gpu::ops::reparam::{self, Divergence, KlTerm};
 use cvae_gpu::ops::rng::{self, Order};
 use cvae_gpu::ops::state::{self, StepState};
-use cvae_gpu::params::{self, ParamSpec};
 use cvae_gpu::plan::{Plan, Role};
 use cvae_gpu::rng::Stream;
 

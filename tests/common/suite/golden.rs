@@ -1,4 +1,4 @@
-//! Recorded cases of TensorFlow (tests/golden), replayed by the CPU twins and by the kernels of
+//! Recorded cases of TensorFlow (assets/golden), replayed by the CPU twins and by the kernels of
 //! training on the adapter, compared tensor by tensor by the strict rule.
 
 use std::path::Path;
@@ -12,7 +12,7 @@ use cvae_gpu::plan::{Caps, Plan};
 /// Runs a case and judges it. In p2 one pre-activation is so near 0 that rounding may put it on
 /// the other side; the others are held to what a good implementation meets.
 pub fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/golden");
     let path = Path::new(folder).join(name).with_extension("safetensors");
     let case = Case::read(&path).expect(name);
     let grade = if name == "p2" {

@@ -1,0 +1,143 @@
+//! `cvae-gpu bench`
+
+mod show;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+use cvae_gpu::bench::{self, Options, Past};
+use cvae_gpu::data;
+use cvae_gpu::gpu::Gpu;
+
+use super::adapter::on_adapter;
+use super::progress::Spinner;
+use super::train::ModelArgs;
+use super::tuned;
+use crate::cli::common::Common;
+use crate::cli::terminal::{print_json, say};
+
+/// Measure the train step: milliseconds, images per second, and where the time goes
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu bench                              the tutorial's step
+  cvae-gpu bench --profile                    and each of its kernels
+  cvae-gpu bench --sweep 1,8,32,128           what larger batches bring
+  cvae-gpu bench --json > before.json         … change something, then
+  cvae-gpu bench --compare before.json        each figure beside the one before
+  cvae-gpu bench --tune                       find and keep the fastest kernels
+
+After a warm-up the step runs in repeats of about a second. The middle repeat counts; the \
+fastest and the slowest are shown behind it. Where they are far apart, something else used the \
+machine.
+
+The peaks are measured on the spot, by a kernel that only multiplies and adds in registers and \
+by one that only copies. With --profile, a timestamp follows each kernel: `GFLOP/s` is of useful \
+arithmetic, `GB/s` counts each tensor once, and `of peak` is the part of the nearer peak. Rows \
+add up to the step. Kernels that a cache feeds may be above the copy's peak.
+
+With --tune, first the choices among kernels are tried: the variant, images read from textures or \
+from buffers, the size of tiles, how finely weight gradients are cut, and whether steps are \
+fused. The fastest whose gradients are right is kept per adapter, driver, model and batch, and \
+`train` and `bench` take it from then on. A run goes on with what it began with.
+
+The status is 0 also where --compare finds the step slower: who asks decides what is too slow.")]
+pub struct BenchArgs {
+    /// Images of an optimizer step
+    #[arg(long, default_value_t = 32, value_parser = batch())]
+    batch: u32,
+    /// Steps of one repeat [default: as many as take about a second]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    steps: Option<u32>,
+    /// Repeats, of which the middle one counts
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    repeats: u32,
+    /// Time each kernel
+    #[arg(long)]
+    profile: bool,
+    /// Measure these batch sizes, too
+    #[arg(long, value_name = "B,…", value_delimiter = ',', value_parser = batch())]
+    sweep: Vec<u32>,
+    /// Set the figures beside those of an earlier `bench --json`
+    #[arg(long, value_name = "OLD.json")]
+    compare: Option<PathBuf>,
+    /// First find the fastest kernels for this adapter, and keep them for `train`
+    #[arg(long, conflicts_with_all = ["variant", "fuse", "untuned"])]
+    tune: bool,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A step draws from the 60 000 images of MNIST without repetition.
+fn batch() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=60_000)
+}
+
+impl BenchArgs {
+    pub fn run(self, common: &Common, start: Instant) -> anyhow::Result<()> {
+        let selection = common.selection();
+        // Whatever is wrong with a file is said before anything runs.
+        let past = self.compare.as_deref().map(Past::read).transpose()?;
+        on_adapter(&selection, common, |first| {
+            let gpu = pollster::block_on(Gpu::open_from(&selection, first))?;
+            self.run_on(gpu, common, past.as_ref(), start)
+        })
+    }
+
+    fn run_on(
+        &self,
+        mut gpu: Gpu,
+        common: &Common,
+        past: Option<&Past>,
+        mut start: Instant,
+    ) -> anyhow::Result<()> {
+        let set = data::mnist::load()?;
+        let options = Options {
+            model: self.model.model(set.shape())?,
+            batch: self.batch as usize,
+            steps: self.steps.map(|steps| steps as usize),
+            repeats: self.repeats as usize,
+            profile: self.profile,
+            sweep: self.sweep.iter().map(|&batch| batch as usize).collect(),
+        };
+        let images = &set.train.images;
+        let (model, batch) = (&options.model, options.batch);
+        let mut search = None;
+        if self.tune {
+            let progress = Spinner::new(common.quiet);
+            let mut listen = |what: &str| progress.show(what);
+            let tune = bench::tune(&gpu, images, &options, &mut listen);
+            let found = pollster::block_on(tune)?;
+            drop(progress);
+            tuned::keep(&mut gpu, common, model, batch, &found);
+            search = Some(found);
+            start = Instant::now();
+        } else {
+            tuned::choose(&mut gpu, common, model, batch);
+        }
+        let progress = Spinner::new(common.quiet);
+        let mut listen = |what: &str| progress.show(what);
+        let run = bench::run(&gpu, images, &options, start, &mut listen);
+        let mut report = pollster::block_on(run)?;
+        drop(progress);
+        report.tuning = search;
+        if let Some(past) = past {
+            report.compare = Some(past.compare(&report)?);
+        }
+        if self.json {
+            print_json(&report, true)?;
+        } else {
+            show::report(&report)?;
+        }
+        if !common.quiet {
+            show::doubts(&report, self.profile)
+                .iter()
+                .for_each(|doubt| say(doubt));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,67 @@
+//! The flags of every command.
+
+use clap::Args;
+use cvae_gpu::gpu::{Backend, Feature, Selection};
+use cvae_gpu::plan::{Tuning, Variant};
+
+/// Flags of every command.
+#[derive(Args)]
+pub struct Common {
+    /// Adapter to use: its index in `cvae-gpu devices`, or part of its name
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME|INDEX",
+        help_heading = "Adapter"
+    )]
+    pub adapter: Option<String>,
+    /// Only adapters of this backend: vulkan, metal, dx12 or gl
+    #[arg(long, global = true, help_heading = "Adapter")]
+    pub backend: Option<Backend>,
+    /// Leave features unused, to try a fallback: subgroups, texels, timestamps,
+    /// fusion, pinning, aliasing
+    #[arg(
+        long,
+        global = true,
+        value_name = "FEATURE,…",
+        value_delimiter = ',',
+        help_heading = "Adapter"
+    )]
+    pub disable: Vec<Feature>,
+    /// Keep bounds checks in the shaders, and name an access that is out of bounds
+    #[arg(long, global = true, help_heading = "Adapter")]
+    pub checked: bool,
+    /// Pin the convolution kernels: plain, thin, tile, broadcast or workgroup
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Adapter")]
+    pub variant: Option<Variant>,
+    /// Run the step in few dispatches, as GPUs do anyway
+    #[arg(long, global = true, help_heading = "Adapter")]
+    pub fuse: bool,
+    /// Leave aside what `bench --tune` found, and with --resume which kernels the run had
+    #[arg(long, global = true, help_heading = "Adapter")]
+    pub untuned: bool,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Common {
+    /// The adapter and kernels that the flags ask for.
+    pub fn selection(&self) -> Selection {
+        Selection {
+            adapter: self.adapter.clone(),
+            backend: self.backend,
+            disable: self.disable.clone(),
+            checked: self.checked,
+            named: self.checked,
+            tuning: Tuning {
+                variant: self.variant,
+                fuse: self.fuse.then_some(true),
+                ..Tuning::default()
+            },
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What runs now, on standard error, where that is a terminal.
+
+use crate::cli::terminal;
+use indicatif::{ProgressBar, ProgressFinish};
+
+/// A line that goes with the value.
+pub struct Spinner(Option<ProgressBar>);
+
+impl Spinner {
+    /// No line at all if `quiet`, without a terminal, or where `NO_COLOR` asks for plain text.
+    pub fn new(quiet: bool) -> Self {
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        let shown = !quiet && colour && terminal::is_shown();
+        let spinner = || ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
+        Spinner(shown.then(spinner))
+    }
+
+    /// Says what runs now.
+    pub fn show(&self, what: &str) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(format!("{} …", terminal::line(what)));
+            bar.tick();
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Everything the program writes to standard output and standard error, except progress bars.
+//!
+//! Names of sets, files and adapters come from outside and may hold control characters, which a
+//! terminal obeys. They are escaped here and nowhere else; `clippy.toml` forbids other ways out.
+
+use std::borrow::Cow;
+use std::io::{self, IsTerminal, Write};
+
+use serde::Serialize;
+
+/// True for characters that act on a terminal or reorder text instead of showing as a sign:
+/// control characters, line separators and the marks of bidirectional text.
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
+        || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text with each character that a test is true for replaced by what `escape` makes of it.
+fn escaped(
+    text: &str,
+    test: impl Fn(char) -> bool,
+    escape: impl Fn(char) -> String,
+) -> Cow<'_, str> {
+    if !text.contains(&test) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::new();
+    for c in text.chars() {
+        if test(c) {
+            safe += &escape(c);
+        } else {
+            safe.push(c);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// The text as one line: `\n`, `\u{1b}` and so on stand for control characters.
+#[must_use]
+pub fn line(text: &str) -> Cow<'_, str> {
+    escaped(text, acts, |c| c.escape_default().to_string())
+}
+
+/// The text as a paragraph: line breaks stay, and lines after the first are indented, so that a
+/// line break in a name cannot start a line which looks like another message.
+#[must_use]
+pub fn paragraph(text: &str) -> String {
+    let lines = text.split('\n').enumerate().map(|(i, text)| {
+        let indent = i > 0 && !text.is_empty() && !text.starts_with("  ");
+        format!("{}{}", if indent { "  " } else { "" }, line(text))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// JSON without control characters; serde escapes only those of ASCII.
+fn json(text: &str) -> Cow<'_, str> {
+    let test = |c| acts(c) && c != '\n';
+    escaped(text, test, |c| format!("\\u{:04x}", u32::from(c)))
+}
+
+/// Writes a message for people to standard error. Where that is closed, nobody listens.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn say(message: &str) {
+    let _ = writeln!(io::stderr(), "{}", paragraph(message));
+}
+
+/// Writes a line of the result to standard output.
+///
+/// # Errors
+///
+/// What the operating system says.
+pub fn print(text: &str) -> io::Result<()> {
+    write_bytes(format!("{}\n", line(text)).as_bytes())
+}
+
+/// Writes one JSON document to standard output, or one line of a stream of them.
+///
+/// # Errors
+///
+/// What the operating system or the serializer says.
+pub fn print_json(value: &impl Serialize, pretty: bool) -> anyhow::Result<()> {
+    let text = if pretty {
+        serde_json::to_string_pretty(value)?
+    } else {
+        serde_json::to_string(value)?
+    };
+    Ok(write_bytes(format!("{}\n", json(&text)).as_bytes())?)
+}
+
+/// A text table: a header, then rows; numbers to the right.
+///
+/// # Errors
+///
+/// What the operating system says.
+pub fn print_table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
+    let cells = |row: &Vec<String>| row.iter().map(|c| line(c).into_owned()).collect();
+    let all = || {
+        std::iter::once(header.iter().map(|h| (*h).to_owned()).collect())
+            .chain(rows.iter().map(cells))
+    };
+    let width = |column: usize| {
+        all()
+            .map(|row: Vec<String>| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let numeric = |text: &str| text.chars().next().is_some_and(|c| c.is_ascii_digit());
+    for row in all() {
+        let mut line = String::new();
+        for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let right = rows.first().is_some_and(|r| numeric(&r[i]));
+            let cell = if right {
+                format!("{cell:>width$}")
+            } else {
+                format!("{cell:<width$}")
+            };
+            line = line + &cell + "  ";
+        }
+        print(line.trim_end())?;
+    }
+    Ok(())
+}
+
+/// Whoever reads our output, `head` say, has seen enough.
+pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|e| e.downcast_ref().is_some_and(broken))
+}
+
+/// Writes content which the program made itself, such as a manual page, to standard output as it
+/// is.
+///
+/// # Errors
+///
+/// What the operating system says.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn write_bytes(content: &[u8]) -> io::Result<()> {
+    io::stdout().write_all(content)
+}
+
+/// True if standard error is a terminal.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn is_shown() -> bool {
+    io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_is_escaped_and_other_text_is_not() {
+        for (text, shown) in [
+            ("plain é 猫 👩‍🔬", "plain é 猫 👩‍🔬"),
+            ("\x1b[31mred", "\\u{1b}[31mred"),
+            ("a\rb\tc\x07\x7f", "a\\rb\\tc\\u{7}\\u{7f}"),
+            // The control sequence introducer as one character, and a right-to-left override.
+            ("\u{9b}2J \u{202e}gpj.exe", "\\u{9b}2J \\u{202e}gpj.exe"),
+            ("two\nlines\u{2028}", "two\\nlines\\u{2028}"),
+        ] {
+            assert_eq!(line(text), shown);
+        }
+    }
+
+    #[test]
+    fn a_line_break_stays_in_a_paragraph_and_starts_no_message() {
+        let found = paragraph("no adapter:\n  0: \x1b[2Jone\n\nerror: forged");
+        assert_eq!(found, "no adapter:\n  0: \\u{1b}[2Jone\n\n  error: forged");
+    }
+
+    #[test]
+    fn json_stays_what_it_means() {
+        let name = "\x1b\u{9b}\u{202e}\n\u{2028}é";
+        let text = serde_json::to_string_pretty(&[name]).unwrap();
+        let safe = json(&text);
+        assert!(!safe.chars().any(|c| acts(c) && c != '\n'), "{safe:?}");
+        assert_eq!(serde_json::from_str::<[String; 1]>(&safe).unwrap(), [name]);
+    }
+}

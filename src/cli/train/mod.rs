@@ -1,0 +1,382 @@
+//! `cvae-gpu train`
+
+mod kernels;
+mod options;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+
+use crate::cli::progress::Progress;
+use anyhow::{Context, bail};
+use clap::Args;
+use cvae_gpu::data::{self, Binarize, ImageSet};
+use cvae_gpu::gpu::{Gpu, GpuError};
+use cvae_gpu::run::RunFolder;
+use cvae_gpu::run::faults::Faults;
+use cvae_gpu::saved::checkpoint::{Checkpoint, Platform};
+use cvae_gpu::train::LogEvery;
+use cvae_gpu::train::event::Event;
+use cvae_gpu::train::{Ended, TrainError, Trainer};
+
+use super::adapter::{gpu_error, on_adapter};
+use super::choices::caution;
+use super::images::{Choice, load_any};
+use super::signals::Signals;
+use super::tuned;
+use crate::cli::common::Common;
+use crate::cli::terminal::{is_broken_pipe, print_json, say};
+pub use options::ModelArgs;
+use options::RunArgs;
+
+/// Train a model; the defaults are those of TensorFlow's tutorial
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cvae-gpu train                          MNIST, 10 epochs, into runs/mnist-1
+  cvae-gpu train --epochs 1 --seed 7      a first look
+  cvae-gpu train --data fashion-mnist     see `cvae-gpu data list`
+  cvae-gpu train --data photos --size 64  your own images
+  cvae-gpu train --resume runs/mnist-1    go on after Ctrl-C or a crash
+
+The run folder gets config.json, metrics.jsonl, an event file for TensorBoard, a picture per \
+epoch, elbo.png, cvae.gif, manifold.png, model.safetensors and checkpoint.safetensors. Values \
+are in nats per image.
+
+Ctrl-C (status 130), SIGTERM (143), SIGHUP (129) or a reader of --json that goes away (141) ends \
+training with a checkpoint; a second Ctrl-C or SIGTERM stops at once.")]
+pub struct TrainArgs {
+    /// Go on with the run in this folder, with the options it was started with
+    ///
+    /// --epochs and --max-steps may be given to end the run later, --checkpoint-every, --eval-every
+    /// and --log-every to save, evaluate and show it more or less often, --adapter and its like to
+    /// go on elsewhere or with other kernels, and --data where the same images have moved. Any other option must be as it
+    /// was.
+    #[arg(long, value_name = "RUN", conflicts_with = "out")]
+    resume: Option<PathBuf>,
+    #[command(flatten)]
+    run: RunArgs,
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Run folder [default: a fresh one under runs/]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    out: Option<PathBuf>,
+    /// Print one JSON object per event on standard output
+    #[arg(long, help_heading = "Output")]
+    json: bool,
+    /// Faults for the tests of this program
+    #[arg(long, hide = true, default_value = None)]
+    inject: Option<Faults>,
+}
+
+/// A run that is ready to begin or to go on.
+struct Job {
+    folder: RunFolder,
+    set: ImageSet,
+    /// What was chosen for a new run, until it is said.
+    choice: Option<Choice>,
+    checkpoint: Option<Checkpoint>,
+    /// The folder was made by this process, and may be removed if nothing comes of it.
+    is_new: bool,
+    /// Training has begun, and the folder holds what came of it.
+    has_begun: bool,
+}
+
+impl TrainArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<ExitCode> {
+        let signals = Signals::listen()?;
+        let job = match &self.resume {
+            Some(path) => self.reopen(path, common, &signals)?,
+            None => Some(self.begin(common, &signals)?),
+        };
+        let Some(mut job) = job else {
+            return Ok(ExitCode::SUCCESS);
+        };
+        let path = job.folder.path().display().to_string();
+        let faults = self.inject.unwrap_or_default();
+        job.folder = job.folder.with_faults(faults);
+        let selection = job.folder.run().device.clone();
+        let mut stdout = Stdout::default();
+        let mut attempt = |job: &mut Job, faults| {
+            on_adapter(&selection, common, |first| {
+                self.attempt(job, common, &signals, &mut stdout, faults, first)
+            })
+        };
+        let ended = match attempt(&mut job, faults) {
+            Err(error) if is_lost(&error) => {
+                if !common.quiet {
+                    say(&format!(
+                        "warning: {error:#}; going on from the last checkpoint"
+                    ));
+                }
+                job.checkpoint = job.folder.checkpoint()?;
+                job.is_new = false;
+                // Once only: a device that is lost again would be lost for ever.
+                let rest = Faults {
+                    lose_device: None,
+                    ..faults
+                };
+                attempt(&mut job, rest)
+            }
+            ended => ended,
+        };
+        if ended.is_err() && job.is_new && !job.has_begun {
+            // A run that could not begin leaves no folder in the way of the next one.
+            job.folder.abandon();
+        }
+        match ended.inspect_err(|_| self.hint(&job, common))? {
+            Ended::Done => {
+                if !common.quiet {
+                    say(&format!("Wrote {path}"));
+                }
+                stdout.end().map(|_| ExitCode::SUCCESS)
+            }
+            Ended::Interrupted => {
+                if !common.quiet {
+                    say(&format!("Go on with: cvae-gpu train --resume {path}"));
+                }
+                match signals.status() {
+                    Some(status) => Ok(ExitCode::from(status)),
+                    None => stdout.end().map(ExitCode::from),
+                }
+            }
+        }
+    }
+
+    /// After an error, says what is left to go on from.
+    fn hint(&self, job: &Job, common: &Common) {
+        if let (false, Ok(Some(last))) = (common.quiet, job.folder.checkpoint()) {
+            let (step, path) = (last.snapshot.step(), job.folder.path().display());
+            say(&format!("The checkpoint of step {step} in {path} is whole"));
+        }
+    }
+
+    /// A new run in a folder of its own.
+    fn begin(&self, common: &Common, signals: &Signals) -> anyhow::Result<Job> {
+        let (prepare, mut watch) = (self.run.prepare(), common.watch());
+        let set = data::load_prepared(self.run.data(), Binarize::None, &prepare, &mut watch)?;
+        let choice = Choice::of(self.run.binarize(), &set);
+        let set = set.binarized(choice.binarize)?;
+        let run = (self.run).fresh(&self.model, common.selection(), &set, choice.binarize)?;
+        let (batch, images) = (run.batch, set.train.images.count());
+        if batch > images {
+            return Err(TrainError::BatchTooLarge { batch, images }.into());
+        }
+        signals.save_first();
+        let folder = match &self.out {
+            Some(out) => RunFolder::create(out, run)?,
+            None => RunFolder::create_fresh(Path::new("runs"), &set.name, run)?,
+        };
+        Ok(Job {
+            folder,
+            set,
+            choice: Some(choice),
+            checkpoint: None,
+            is_new: true,
+            has_begun: false,
+        })
+    }
+
+    /// A run that goes on; nothing where it is finished.
+    fn reopen(
+        &self,
+        path: &Path,
+        common: &Common,
+        signals: &Signals,
+    ) -> anyhow::Result<Option<Job>> {
+        let mut folder = RunFolder::open(path)?;
+        let saved = folder.run();
+        let mut run = self.run.resumed(&self.model, common, saved)?;
+        let checkpoint = folder.checkpoint()?;
+        let (set, source) = load_any(
+            &self.run.sources(saved, path),
+            self.run.named(),
+            run.binarize,
+            &run.prepare,
+            common,
+        )?;
+        let fingerprint = set.fingerprint();
+        if saved
+            .data_sha256
+            .as_ref()
+            .is_some_and(|f| *f != fingerprint)
+        {
+            bail!(
+                "{source}: these are not the images that the run in {} was started with: restore \
+                 them, give their place with --data, or train into a new folder",
+                path.display()
+            );
+        }
+        run.data_sha256 = Some(fingerprint);
+        run.locate(&source, path);
+        if let Some(checkpoint) = &checkpoint {
+            let images = set.train.images.count() as u64;
+            let per_epoch = images.div_ceil(run.batch as u64);
+            let end = (run.epochs as u64 * per_epoch).min(run.max_steps.unwrap_or(u64::MAX));
+            let step = checkpoint.snapshot.step();
+            if step > end {
+                bail!(
+                    "the run in {} has made {step} steps already: give more",
+                    path.display()
+                );
+            }
+            if step == end && folder.is_complete(checkpoint) {
+                if !common.quiet {
+                    say(&format!(
+                        "The run in {} is finished, after {step} steps. To go on, give more \
+                         --epochs or --max-steps",
+                        path.display()
+                    ));
+                }
+                return Ok(None);
+            }
+        }
+        signals.save_first();
+        if run != *saved {
+            folder.set_run(run)?;
+        }
+        Ok(Some(Job {
+            folder,
+            set,
+            choice: None,
+            checkpoint,
+            is_new: false,
+            has_begun: true,
+        }))
+    }
+
+    /// Trains from the job's checkpoint, or from the start, on the adapters from index `first` on.
+    fn attempt(
+        &self,
+        job: &mut Job,
+        common: &Common,
+        signals: &Signals,
+        stdout: &mut Stdout,
+        faults: Faults,
+        first: usize,
+    ) -> anyhow::Result<Ended> {
+        let mut run = job.folder.run().clone();
+        let options = run.options();
+        let mut gpu = pollster::block_on(Gpu::open_from(&run.device, first))?;
+        let tuned = match job.is_new {
+            true => tuned::choose(&mut gpu, common, &options.model, options.batch),
+            false => None,
+        };
+        let trainer = Trainer::new(&gpu, &options, &job.set)?;
+        if let Some(choice) = tuned {
+            // So that the run goes on with these kernels, whatever is found later.
+            run.device.tuning = choice;
+            job.folder.set_run(run.clone())?;
+        }
+        let mut trainer = trainer
+            .checkpoint_every(run.checkpoint_every)
+            .evaluate_every(run.eval_every)
+            .stop_on(signals.flag());
+        // What cannot be trained has its reason as the only message.
+        if let Some(choice) = job.choice.take() {
+            choice.say(common);
+        }
+        let mut warnings = Vec::new();
+        let mut lines = 0;
+        if let Some(Checkpoint {
+            snapshot,
+            platform,
+            device,
+        }) = job.checkpoint.take()
+        {
+            let here = Platform::of(&gpu.adapter.name, &gpu.adapter.driver, trainer.variant());
+            let differences = here.differences(&platform);
+            let chosen = kernels::differences(&run.device, &device);
+            if !chosen.is_empty() && differences.is_empty() {
+                warnings.push(format!(
+                    "the kernels are not those of the checkpoint ({}): the run goes on, but \
+                     perhaps not bit for bit",
+                    chosen.join(", ")
+                ));
+            }
+            if !differences.is_empty() {
+                warnings.push(format!(
+                    "the checkpoint was made elsewhere ({}): the run goes on, but not bit for bit",
+                    differences.join(", ")
+                ));
+            }
+            lines = snapshot.record.lines;
+            trainer = trainer.resume(snapshot)?;
+        } else if !job.is_new {
+            warnings.push("there is no checkpoint: the run starts over".to_owned());
+        }
+        let found = job.folder.begin(lines)?;
+        job.has_begun = true;
+        if found < lines {
+            warnings.push(format!(
+                "metrics.jsonl has {found} of the {lines} lines that were written: the others \
+                 are lost"
+            ));
+        }
+        let mut progress = Progress::new(common.quiet, common.verbose > 0, run.log_every);
+        let mut log = run.log_every.map(LogEvery::new);
+        let folder = &mut job.folder;
+        let mut listener = |event: Event| {
+            progress.on(&event);
+            folder.on(&event)?;
+            if self.json {
+                match &mut log {
+                    Some(log) if matches!(event, Event::Progress { .. }) => {
+                        for event in log.take(&event) {
+                            stdout.print(&event);
+                        }
+                    }
+                    _ => stdout.print(&event),
+                }
+                if stdout.failure.is_some() {
+                    // No event is heard any more, so training ends, with a checkpoint.
+                    signals.flag().store(true, Ordering::SeqCst);
+                }
+            }
+            if let (Event::Progress { step, .. }, Some(lost)) = (&event, faults.lose_device)
+                && *step >= lost
+            {
+                gpu.lose();
+            }
+            Ok(())
+        };
+        if let (Some(caution), false) = (caution(&job.set.test.images), common.quiet) {
+            say(caution);
+        }
+        for message in warnings {
+            listener(Event::Warning { message }).map_err(TrainError::Listener)?;
+        }
+        Ok(pollster::block_on(trainer.run(&mut listener))?)
+    }
+}
+
+/// Standard output, until writing to it fails.
+#[derive(Default)]
+struct Stdout {
+    failure: Option<anyhow::Error>,
+}
+
+impl Stdout {
+    /// Prints an event, unless an earlier one could not be printed.
+    fn print(&mut self, event: &Event) {
+        if self.failure.is_none() {
+            self.failure = print_json(event, false).err();
+        }
+    }
+
+    /// The exit status of a run that stopped because of the failure. A reader that went away, as
+    /// `head` does, is no error: the status is that of a process ended by SIGPIPE.
+    fn end(self) -> anyhow::Result<u8> {
+        const CLOSED: u8 = 141;
+        match self.failure {
+            Some(error) if !is_broken_pipe(&error) => {
+                Err(error).context("cannot write to standard output; the run was saved")
+            }
+            _ => Ok(CLOSED),
+        }
+    }
+}
+
+fn is_lost(error: &anyhow::Error) -> bool {
+    matches!(gpu_error(error), Some(GpuError::Lost { .. }))
+}

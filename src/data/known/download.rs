@@ -1,0 +1,228 @@
+//! Files from the network: complete, with the content that was expected, or not at all.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use ureq::http::Response;
+use ureq::tls::{RootCerts, TlsConfig};
+
+use crate::data::{Listener, Progress};
+use crate::files::atomic;
+use crate::files::hash::hex;
+
+/// How long a server may say nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Bytes between two reports.
+const PIECE: usize = 1 << 16;
+
+/// A file as it was published.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote {
+    pub name: &'static str,
+    pub bytes: u64,
+    /// Of the file as it is, compressed or not, in lower-case hexadecimal.
+    pub sha256: &'static str,
+}
+
+/// Downloads a file into a folder, from the first of the addresses that has it.
+///
+/// # Errors
+///
+/// What went wrong with each of the addresses.
+pub fn fetch(
+    remote: &Remote,
+    urls: &[String],
+    folder: &Path,
+    listener: &mut Listener<'_>,
+) -> Result<(), String> {
+    fs::create_dir_all(folder)
+        .map_err(|e| format!("the folder {} cannot be made: {e}", folder.display()))?;
+    // What cannot be removed does no harm.
+    let _ = atomic::sweep_dead(folder);
+    let mut failures = Vec::new();
+    for url in urls {
+        let path = folder.join(remote.name);
+        let written = atomic::write_with(&path, |file| receive(remote, url, file, listener));
+        match written {
+            Ok(()) => return Ok(()),
+            Err(e) => failures.push(format!("{url}: {e}")),
+        }
+    }
+    Err(failures.join("; "))
+}
+
+fn receive(
+    remote: &Remote,
+    url: &str,
+    file: &mut dyn Write,
+    listener: &mut Listener<'_>,
+) -> io::Result<()> {
+    let of = remote.bytes;
+    listener(Progress::Download { url, done: 0, of });
+    let answer = request(url, RootCerts::PlatformVerifier);
+    let answer = match answer {
+        // The verifier could not be set up: a bare container has no certificates at all.
+        Err(ureq::Error::Rustls(_)) => request(url, RootCerts::WebPki),
+        answer => answer,
+    };
+    let answer = answer.map_err(io::Error::other)?;
+    // One byte more shows a file that is too long; an endless one ends there.
+    let mut body = answer.into_body().into_reader().take(of + 1);
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; PIECE];
+    let mut done = 0;
+    loop {
+        let read = match body.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => &piece[..read],
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(io::Error::other(format!("{e}, after {done} of {of} bytes"))),
+        };
+        hash.update(read);
+        file.write_all(read)?;
+        done += read.len() as u64;
+        listener(Progress::Download { url, done, of });
+    }
+    if done != of {
+        let found = if done > of {
+            "more".to_owned()
+        } else {
+            done.to_string()
+        };
+        return Err(io::Error::other(format!(
+            "{found} bytes came instead of {of}"
+        )));
+    }
+    if hex(hash) != remote.sha256 {
+        return Err(io::Error::other(
+            "the file there is another one, by its SHA-256",
+        ));
+    }
+    Ok(())
+}
+
+/// Asks a server, whose certificate must come from one of these authorities, for a file.
+fn request(url: &str, authorities: RootCerts) -> Result<Response<ureq::Body>, ureq::Error> {
+    let tls = TlsConfig::builder().root_certs(authorities).build();
+    let config = ureq::Agent::config_builder()
+        .tls_config(tls)
+        .timeout_connect(Some(PATIENCE))
+        .timeout_recv_response(Some(PATIENCE))
+        .timeout_per_read(Some(PATIENCE))
+        .user_agent(concat!("cvae-gpu/", env!("CARGO_PKG_VERSION")))
+        .build();
+    config.new_agent().get(url).call()
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+    use std::thread;
+
+    const CONTENT: &[u8] = b"what was published";
+    const REMOTE: Remote = Remote {
+        name: "file",
+        bytes: CONTENT.len() as u64,
+        sha256: "49d8f89a2fb4a8ed8b02b0cc33dd66c9a3a1e1ab3fe64bb6d76de4f4ae76d8f5",
+    };
+
+    /// A server that gives each of these answers once; its address without a path.
+    pub fn serve(answers: Vec<Vec<u8>>) -> String {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        thread::spawn(move || {
+            for answer in answers {
+                let (mut stream, _) = server.accept().unwrap();
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                while lines
+                    .next()
+                    .is_some_and(|line| line.is_ok_and(|l| !l.is_empty()))
+                {}
+                stream.write_all(&answer).unwrap();
+            }
+        });
+        format!("http://{address}")
+    }
+
+    /// A whole answer that says it has so many bytes.
+    pub fn answer(status: &str, length: usize, body: &[u8]) -> Vec<u8> {
+        let head =
+            format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        [head.as_bytes(), body].concat()
+    }
+
+    /// Downloads the file from these servers; gives what is in the folder afterwards too.
+    fn download(urls: &[String]) -> (Result<(), String>, Vec<Vec<u8>>) {
+        let folder = tempfile::tempdir().unwrap();
+        let into = folder.path().join("new");
+        let mut heard = Vec::new();
+        let mut listener = |progress: Progress<'_>| {
+            if let Progress::Download { done, of, .. } = progress {
+                heard.push((done, of));
+            }
+        };
+        let remote = Remote {
+            sha256: Box::leak(hex(Sha256::new().chain_update(CONTENT)).into_boxed_str()),
+            ..REMOTE
+        };
+        let result = fetch(&remote, urls, &into, &mut listener);
+        assert_eq!(heard[0], (0, REMOTE.bytes));
+        if result.is_ok() {
+            assert_eq!(heard.last(), Some(&(REMOTE.bytes, REMOTE.bytes)));
+        }
+        let files = fs::read_dir(into).unwrap();
+        let files = files.map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        (result, files.collect())
+    }
+
+    #[test]
+    fn a_good_file_is_kept() {
+        let url = serve(vec![answer("200 OK", CONTENT.len(), CONTENT)]);
+        assert_eq!(download(&[url]), (Ok(()), vec![CONTENT.to_vec()]));
+    }
+
+    #[test]
+    fn what_is_wrong_is_not_kept_and_the_next_mirror_is_tried() {
+        let other = [b"X", &CONTENT[1..]].concat();
+        let long = [CONTENT, b"!"].concat();
+        let closed = {
+            let server = TcpListener::bind("127.0.0.1:0").unwrap();
+            format!("http://{}", server.local_addr().unwrap())
+        };
+        for (url, words) in [
+            (
+                serve(vec![answer("200 OK", other.len(), &other)]),
+                "SHA-256",
+            ),
+            (
+                serve(vec![answer("200 OK", long.len(), &long)]),
+                "more bytes came",
+            ),
+            (
+                serve(vec![answer("200 OK", 4, b"what")]),
+                "4 bytes came instead of 18",
+            ),
+            (
+                serve(vec![answer("200 OK", CONTENT.len(), b"what")]),
+                "after 4 of 18",
+            ),
+            (serve(vec![answer("404 Not Found", 0, b"")]), "404"),
+            (serve(vec![b"gibberish\r\n\r\n".to_vec()]), "http"),
+            (closed, "refused"),
+        ] {
+            let (result, files) = download(std::slice::from_ref(&url));
+            let text = result.unwrap_err();
+            assert!(text.contains(words) && text.contains(&url), "{text}");
+            assert!(files.is_empty(), "{text}");
+        }
+        let first = serve(vec![answer("503 Busy", 0, b"")]);
+        let second = serve(vec![answer("200 OK", CONTENT.len(), CONTENT)]);
+        let (result, files) = download(&[first, second]);
+        assert_eq!((result, files), (Ok(()), vec![CONTENT.to_vec()]));
+    }
+}

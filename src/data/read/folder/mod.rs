@@ -1,0 +1,278 @@
+//! A folder of images, of any kind that the `image` crate reads.
+//!
+//! Where it has subfolders `train` and `test`, these are the two parts of the set, and anything
+//! beside them is left alone; otherwise a part is held out. Images lie at any depth, in the natural
+//! order of their paths. If all of them lie in subfolders, the names of these are classes, and
+//! labels count the classes in their order. Hidden files are passed over; any other file must be
+//! an image.
+//!
+//! Every file is untrusted: decoders are limited, and only one image is decoded at a time.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+
+use super::pixels::{self, Pixels};
+use crate::data::{DataError, Listener, Order, Prepare, Progress};
+use crate::files::regular;
+
+/// Folders within folders; a link that leads back to where it lies would never end.
+const DEEPEST: usize = 16;
+/// Pixels along a side of an image before it is resized.
+const LARGEST_SIDE: u32 = 1 << 15;
+/// Bytes that decoding an image may take.
+const MOST_BYTES: u64 = 512 << 20;
+/// What file managers leave in folders.
+const DEBRIS: [&str; 2] = ["thumbs.db", "desktop.ini"];
+
+/// What is in a folder.
+pub struct Found {
+    pub parts: Parts,
+    /// The names of the classes, label 0 first; none where there are no labels.
+    pub classes: Vec<String>,
+}
+
+/// The images of a folder, as they are found.
+pub enum Parts {
+    /// In subfolders `train` and `test`.
+    Two([Pixels; 2]),
+    /// All in one.
+    One(Pixels),
+}
+
+/// Reads and prepares the images of a folder; they have no test fraction taken yet.
+pub fn read(
+    folder: &Path,
+    prepare: &Prepare,
+    listener: &mut Listener<'_>,
+) -> Result<Found, DataError> {
+    let parts = ["train", "test"].map(|name| folder.join(name));
+    let is_split = parts.iter().all(|part| part.is_dir());
+    let roots = if is_split {
+        &parts[..]
+    } else {
+        &[folder.to_owned()]
+    };
+    let lists = roots.iter().map(|root| list(root, prepare.order));
+    let lists = lists.collect::<Result<Vec<Vec<PathBuf>>, _>>()?;
+    for (root, list) in roots.iter().zip(&lists) {
+        if list.is_empty() {
+            let folder = root.clone();
+            return Err(DataError::NoImages { folder });
+        }
+    }
+    let classes = classes(&lists, prepare.order);
+    let beside = classes.as_ref().err().copied().flatten();
+    let of = lists.iter().map(Vec::len).sum();
+    let mut stack = Stack::new(*prepare);
+    for (done, (root, name)) in (roots.iter().zip(&lists))
+        .flat_map(|(root, list)| list.iter().map(move |name| (root, name)))
+        .enumerate()
+    {
+        listener(Progress::Decode { done, of });
+        stack.push(&root.join(name))?;
+    }
+    listener(Progress::Decode { done: of, of });
+    if let Some(beside) = beside {
+        listener(Progress::Note(&format!(
+            "no image gets a label: some lie in folders of classes, and others, as {}, beside them",
+            beside.display()
+        )));
+    }
+    let classes = classes.unwrap_or_default();
+    let place: HashMap<&OsStr, u32> = classes.iter().map(OsString::as_os_str).zip(0..).collect();
+    let label = |name: &PathBuf| class(name).and_then(|class| place.get(class).copied());
+    // All images have one, or none has.
+    let labels = lists.iter().flatten().map(label).collect();
+    let all = stack.into_pixels(labels);
+    Ok(Found {
+        parts: if is_split {
+            Parts::Two(all.split_at(lists[0].len()))
+        } else {
+            Parts::One(all)
+        },
+        classes: (classes.iter())
+            .map(|class| class.to_string_lossy().into_owned())
+            .collect(),
+    })
+}
+
+/// The files in and below a folder, from there, in order.
+fn list(root: &Path, order: Order) -> Result<Vec<PathBuf>, DataError> {
+    let mut files = Vec::new();
+    let mut folders = vec![PathBuf::new()];
+    while let Some(folder) = folders.pop() {
+        let here = root.join(&folder);
+        let failed = |reason| DataError::Io {
+            path: here.clone(),
+            reason,
+        };
+        if folder.components().count() > DEEPEST {
+            return Err(DataError::TooDeep { folder: here });
+        }
+        for entry in fs::read_dir(&here).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            let text = name.to_string_lossy().to_lowercase();
+            if text.starts_with('.') || DEBRIS.contains(&text.as_str()) {
+                continue;
+            }
+            let name = folder.join(name);
+            if root.join(&name).is_dir() {
+                folders.push(name);
+            } else {
+                files.push(name);
+            }
+        }
+    }
+    order.sort(&mut files);
+    Ok(files)
+}
+
+/// The folder next to the root that a file lies in.
+fn class(name: &Path) -> Option<&OsStr> {
+    let mut parts = name.components();
+    let first = parts.next()?.as_os_str();
+    parts.next().map(|_| first)
+}
+
+/// The classes, if every file lies in a subfolder; else a file that lies beside such folders, if
+/// there are any.
+fn classes(lists: &[Vec<PathBuf>], order: Order) -> Result<Vec<OsString>, Option<&PathBuf>> {
+    let files = || lists.iter().flatten();
+    let classes: BTreeSet<&OsStr> = files().filter_map(|name| class(name)).collect();
+    match files().find(|name| class(name).is_none()) {
+        Some(beside) => Err((!classes.is_empty()).then_some(beside)),
+        None => {
+            let mut classes: Vec<OsString> = classes.into_iter().map(OsStr::to_owned).collect();
+            order.sort(&mut classes);
+            Ok(classes)
+        }
+    }
+}
+
+/// Images one upon the other: grey until one of them shows a colour, unless told what to be.
+struct Stack {
+    prepare: Prepare,
+    /// The first image and its height and width, which the others must share.
+    first: Option<(PathBuf, [usize; 2])>,
+    channels: usize,
+    values: Vec<u8>,
+}
+
+impl Stack {
+    fn new(prepare: Prepare) -> Self {
+        Stack {
+            prepare,
+            first: None,
+            channels: prepare.channels.unwrap_or(1),
+            values: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, path: &Path) -> Result<(), DataError> {
+        let image = decode(path)?;
+        let found = [image.height() as usize, image.width() as usize];
+        let size = self.prepare.size.map_or(found, |n| [n, n]);
+        let (first, wanted) = self.first.get_or_insert_with(|| (path.into(), size));
+        if size != *wanted {
+            return Err(DataError::MixedSizes {
+                path: path.into(),
+                size: shown(size),
+                first_path: first.clone(),
+                first: shown(*wanted),
+            });
+        }
+        let colours = on_black(image);
+        let is_grey = colours
+            .as_chunks()
+            .0
+            .iter()
+            .all(|[r, g, b]| r == g && g == b);
+        if self.prepare.channels.is_none() && self.channels == 1 && !is_grey {
+            self.values = pixels::repeated(&self.values, 3).collect();
+            self.channels = 3;
+        }
+        if self.channels == 1 {
+            let grey = pixels::grey(&colours).collect();
+            self.values.extend(pixels::resized_grey(grey, found, size));
+        } else {
+            self.values
+                .extend(pixels::resized_colour(colours, found, size));
+        }
+        Ok(())
+    }
+
+    fn into_pixels(self, labels: Option<Vec<u32>>) -> Pixels {
+        let [height, width] = self.first.map_or([1, 1], |(_, size)| size);
+        Pixels {
+            shape: [height, width, self.channels],
+            values: self.values,
+            labels,
+        }
+    }
+}
+
+fn shown([height, width]: [usize; 2]) -> String {
+    format!("{height}×{width}")
+}
+
+/// An image as it is meant to be looked at; the first one where there are several.
+fn decode(path: &Path) -> Result<DynamicImage, DataError> {
+    let io = |reason| DataError::Io {
+        path: path.into(),
+        reason,
+    };
+    let broken = |reason: String| DataError::BrokenImage {
+        path: path.into(),
+        reason,
+    };
+    let file = regular::open(path).map_err(io)?;
+    let mut reader = ImageReader::new(BufReader::new(file));
+    // Some kinds are told by their extension alone.
+    if let Ok(format) = ImageFormat::from_path(path) {
+        reader.set_format(format);
+    }
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(LARGEST_SIDE);
+    limits.max_image_height = Some(LARGEST_SIDE);
+    limits.max_alloc = Some(MOST_BYTES);
+    reader.limits(limits);
+    let reader = reader.with_guessed_format().map_err(io)?;
+    if reader.format().is_none() {
+        return Err(DataError::NotAnImage { path: path.into() });
+    }
+    let mut decoder = reader.into_decoder().map_err(|e| broken(e.to_string()))?;
+    let (width, height) = decoder.dimensions();
+    if decoder.total_bytes() > MOST_BYTES {
+        return Err(broken(format!("{height}×{width} pixels are too many")));
+    }
+    if width == 0 || height == 0 {
+        return Err(broken("it has no pixels".into()));
+    }
+    // What cannot be told is taken as it lies.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|e| broken(e.to_string()))?;
+    image.apply_orientation(orientation);
+    Ok(image)
+}
+
+/// The colours, a byte each; what is transparent shows black, as there is no ink.
+fn on_black(image: DynamicImage) -> Vec<u8> {
+    if !image.color().has_alpha() {
+        return image.into_rgb8().into_raw();
+    }
+    let image = image.into_rgba8();
+    let seen = |v: u8, alpha: u8| ((u32::from(v) * u32::from(alpha) + 127) / 255) as u8;
+    let pixels = image.pixels().map(|pixel| pixel.0);
+    pixels
+        .flat_map(|[r, g, b, a]| [r, g, b].map(|v| seen(v, a)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Images as they were read, a byte a value, on their way to being packed.
+
+use std::path::Path;
+
+use image::imageops::{self, FilterType};
+use image::{GrayImage, RgbImage};
+
+use crate::data::{Binarize, DataError, PackedImages, Prepare, Split};
+
+/// Bicubic, the common choice for photographs: sharp, with little ringing, and without aliases
+/// where images become smaller.
+pub const FILTER: FilterType = FilterType::CatmullRom;
+
+/// Images of one shape, with a label each or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pixels {
+    /// Height, width and channels.
+    pub shape: [usize; 3],
+    /// Row-major HWC, image after image.
+    pub values: Vec<u8>,
+    pub labels: Option<Vec<u32>>,
+}
+
+impl Pixels {
+    /// The bytes of images that are packed, bits as black and white.
+    pub fn unpack(split: Split) -> Pixels {
+        let Split { images, labels } = split;
+        let level = |value: f32| (255.0 * value).round() as u8;
+        let image = |i| images.values(i).into_iter().map(level);
+        Pixels {
+            shape: images.shape(),
+            values: (0..images.count()).flat_map(image).collect(),
+            labels,
+        }
+    }
+
+    fn image_bytes(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    fn count(&self) -> usize {
+        self.values.len() / self.image_bytes()
+    }
+
+    /// The images at the size and with the channels that are asked for. Those that have 1 or 3
+    /// channels can be prepared.
+    pub fn prepared(self, prepare: &Prepare) -> Pixels {
+        let [height, width, channels] = self.shape;
+        let size = prepare.size.map_or([height, width], |n| [n, n]);
+        let wanted = prepare.channels.unwrap_or(channels);
+        if [size[0], size[1], wanted] == self.shape {
+            return self;
+        }
+        let mut values = Vec::new();
+        for image in self.values.chunks_exact(self.image_bytes()) {
+            let (from, image) = ([height, width], image.to_vec());
+            if channels == 1 {
+                let image = resized_grey(image, from, size);
+                values.extend(repeated(&image, wanted));
+            } else {
+                let image = resized_colour(image, from, size);
+                match wanted {
+                    1 => values.extend(grey(&image)),
+                    _ => values.extend(image),
+                }
+            }
+        }
+        Pixels {
+            shape: [size[0], size[1], wanted],
+            values,
+            labels: self.labels,
+        }
+    }
+
+    /// Parts the images into training and test images: of every 1/`fraction` consecutive ones,
+    /// one is for the test, so that both parts have some of each class where images are sorted.
+    /// `None` where there are not enough of them for two parts.
+    pub fn cut(self, fraction: f64) -> Option<[Pixels; 2]> {
+        let count = self.count();
+        let tests = ((count as f64 * fraction).round() as usize).max(1);
+        if tests >= count {
+            return None;
+        }
+        // The running share of test images goes up by one where an image is for the test.
+        let share = |i: usize| (i as u128 * tests as u128 / count as u128) as usize;
+        let is_test = |i: &usize| share(i + 1) > share(*i);
+        let part = |wanted: bool| {
+            let chosen = || (0..count).filter(|i| is_test(i) == wanted);
+            let size = self.image_bytes();
+            let mut values = Vec::with_capacity(chosen().count() * size);
+            chosen().for_each(|i| values.extend(&self.values[i * size..][..size]));
+            let labels = self.labels.as_ref();
+            Pixels {
+                shape: self.shape,
+                values,
+                labels: labels.map(|labels| chosen().map(|i| labels[i]).collect()),
+            }
+        };
+        Some([part(false), part(true)])
+    }
+
+    /// The first `count` images, of which there are as many, and the others.
+    pub fn split_at(mut self, count: usize) -> [Pixels; 2] {
+        let rest = Pixels {
+            shape: self.shape,
+            values: self.values.split_off(count * self.image_bytes()),
+            labels: self.labels.as_mut().map(|labels| labels.split_off(count)),
+        };
+        [self, rest]
+    }
+
+    pub fn pack(self, binarize: Binarize) -> Split {
+        Split {
+            images: PackedImages::from_bytes(self.shape, &self.values, binarize),
+            labels: self.labels,
+        }
+    }
+}
+
+/// A grey image of `[H, W]` at another size.
+pub fn resized_grey(image: Vec<u8>, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
+    if from == to {
+        return image;
+    }
+    let [from, to] = [from, to].map(|size| size.map(|n| n as u32));
+    // The buffer has the size that is said.
+    let image = GrayImage::from_raw(from[1], from[0], image).unwrap_or_default();
+    imageops::resize(&image, to[1], to[0], FILTER).into_raw()
+}
+
+/// The same of three channels.
+pub fn resized_colour(image: Vec<u8>, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
+    if from == to {
+        return image;
+    }
+    let [from, to] = [from, to].map(|size| size.map(|n| n as u32));
+    let image = RgbImage::from_raw(from[1], from[0], image).unwrap_or_default();
+    imageops::resize(&image, to[1], to[0], FILTER).into_raw()
+}
+
+/// Each value so many times: grey as colour.
+pub fn repeated(grey: &[u8], times: usize) -> impl Iterator<Item = u8> {
+    grey.iter()
+        .flat_map(move |v| std::iter::repeat_n(*v, times))
+}
+
+/// The luminance of colours, by the weights of Rec. 709; of a grey colour it is its level.
+pub fn grey(colours: &[u8]) -> impl Iterator<Item = u8> {
+    colours.as_chunks::<3>().0.iter().map(|pixel| {
+        let [r, g, b] = pixel.map(u32::from);
+        ((2126 * r + 7152 * g + 722 * b + 5000) / 10_000) as u8
+    })
+}
+
+/// Refuses images, of the set at `path`, that are neither grey nor in colour.
+pub fn check_channels(path: &Path, shape: [usize; 3]) -> Result<(), DataError> {
+    match shape[2] {
+        1 | 3 => Ok(()),
+        channels => Err(DataError::Channels {
+            path: path.into(),
+            channels,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ramp(count: u8) -> Pixels {
+        Pixels {
+            shape: [1, 1, 1],
+            values: (0..count).collect(),
+            labels: Some((0..count).map(|i| u32::from(i / 10)).collect()),
+        }
+    }
+
+    #[test]
+    fn one_in_every_so_many_is_held_out_whatever_the_class() {
+        let [train, test] = ramp(30).cut(0.1).unwrap();
+        assert_eq!(test.values, [9, 19, 29]);
+        assert_eq!(test.labels, Some(vec![0, 1, 2]));
+        let rest: Vec<u8> = (0..30).filter(|i| i % 10 != 9).collect();
+        assert_eq!(train.values, rest);
+        assert_eq!(
+            train.labels,
+            Some(rest.iter().map(|i| u32::from(i / 10)).collect())
+        );
+    }
+
+    #[test]
+    fn parts_have_the_sizes_that_were_asked_for_and_at_least_one_image() {
+        for (count, fraction, tests) in [(40, 0.1, 4), (7, 0.5, 4), (5, 0.01, 1), (10, 0.9, 9)] {
+            let [train, test] = ramp(count).cut(fraction).unwrap();
+            let sizes = (train.values.len(), test.values.len());
+            assert_eq!(sizes, (usize::from(count) - tests, tests));
+        }
+        assert_eq!(ramp(1).cut(0.1), None);
+        assert_eq!(ramp(4).cut(0.99), None);
+    }
+
+    #[test]
+    fn grey_becomes_colour_and_colour_its_luminance() {
+        let colour = Pixels {
+            shape: [1, 2, 3],
+            values: vec![255, 0, 0, 77, 77, 77],
+            labels: None,
+        };
+        let prepare = |channels| Prepare {
+            channels,
+            ..Prepare::default()
+        };
+        let grey = colour.clone().prepared(&prepare(Some(1)));
+        assert_eq!((grey.shape, &grey.values[..]), ([1, 2, 1], &[54, 77][..]));
+        let back = grey.prepared(&prepare(Some(3)));
+        assert_eq!(back.values, [54, 54, 54, 77, 77, 77]);
+        assert_eq!(colour.clone().prepared(&Prepare::default()), colour);
+    }
+
+    #[test]
+    fn resizing_keeps_what_the_picture_shows_and_which_way_up_it_is() {
+        // Four quarters, of which the second of the upper row is white.
+        for channels in [1, 3] {
+            let at = |i: usize| (i / channels / 16, i / channels % 16);
+            let value = |i| if at(i).0 < 6 && at(i).1 >= 8 { 255 } else { 0 };
+            let wide = Pixels {
+                shape: [12, 16, channels],
+                values: (0..12 * 16 * channels).map(value).collect(),
+                labels: None,
+            };
+            let size = Some(8);
+            let small = wide.prepared(&Prepare {
+                size,
+                ..Prepare::default()
+            });
+            assert_eq!(small.shape, [8, 8, channels]);
+            let pixel = |y: usize, x: usize| small.values[(8 * y + x) * channels];
+            assert_eq!([pixel(0, 0), pixel(7, 0), pixel(7, 7)], [0; 3]);
+            assert_eq!([pixel(0, 7), pixel(1, 6)], [255; 2]);
+        }
+    }
+
+    #[test]
+    fn packed_images_become_bytes_and_are_packed_as_they_were() {
+        for binarize in [Binarize::Threshold, Binarize::None] {
+            let values = [0, 128, 200, 255, 7, 1].to_vec();
+            let (shape, labels) = ([1, 3, 1], Some(vec![4, 2]));
+            let split = Pixels {
+                shape,
+                values,
+                labels,
+            }
+            .pack(binarize);
+            assert_eq!(Pixels::unpack(split.clone()).pack(binarize), split);
+        }
+    }
+}

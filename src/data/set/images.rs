@@ -1,0 +1,389 @@
+//! Packed images: the one form in which images are kept, stored and uploaded.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::rng::{self, Stream};
+
+/// How much storage one value of an image takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Depth {
+    /// One bit: the image is binarized, and a value is 0 or 1.
+    Bit,
+    /// One byte: a value is the byte divided by 255.
+    Byte,
+}
+
+impl Depth {
+    /// Bits of storage a value.
+    pub fn bits(self) -> u32 {
+        match self {
+            Depth::Bit => 1,
+            Depth::Byte => 8,
+        }
+    }
+
+    /// Bytes that an image of `values` values takes. It divides where multiplying by
+    /// [`Depth::bits`] could overflow on a hostile shape.
+    pub(crate) fn image_bytes(self, values: usize) -> usize {
+        match self {
+            Depth::Bit => values.div_ceil(8),
+            Depth::Byte => values,
+        }
+    }
+}
+
+/// Whether and how bytes become 0 or 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Binarize {
+    /// A value becomes 1 exactly when its byte is 128 or more (byte / 255 > 0.5).
+    Threshold,
+    /// A value is drawn, and becomes 1 with a probability of byte / 255: anew in each epoch of
+    /// training, and once where images are evaluated.
+    Stochastic,
+    /// Values are kept as they are.
+    None,
+}
+
+impl Binarize {
+    /// What images of that shape (height, width, channels) get unless told otherwise. Colours of
+    /// which each is all or nothing are nobody's wish.
+    pub fn usual([_, _, channels]: [usize; 3]) -> Binarize {
+        match channels {
+            1 => Binarize::Threshold,
+            _ => Binarize::None,
+        }
+    }
+
+    /// As options and files spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Binarize::Threshold => "threshold",
+            Binarize::Stochastic => "stochastic",
+            Binarize::None => "none",
+        }
+    }
+}
+
+/// The smallest byte that [`Binarize::Threshold`] turns into 1.
+const THRESHOLD: u8 = 128;
+
+/// Images of one shape, packed one after another.
+///
+/// Image `i` occupies `image_bytes` bytes from `i * image_bytes`, where `image_bytes` is
+/// the number of bytes that hold its `H * W * C` values. Values are in row-major HWC
+/// order. At [`Depth::Bit`], value `j` is bit `j % 8`, least significant first, of byte
+/// `j / 8`, and the bits left over in the last byte are 0.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PackedImages {
+    shape: [usize; 3],
+    depth: Depth,
+    count: usize,
+    bytes: Vec<u8>,
+}
+
+impl PackedImages {
+    /// Packs `pixels`, whole images of `shape` (height, width, channels), a byte a value: as bits
+    /// for [`Binarize::Threshold`], else as bytes.
+    ///
+    /// # Panics
+    ///
+    /// If `shape` holds a zero or `pixels` is not a whole number of such images: both are
+    /// for the caller to check, who knows which file the bytes came from.
+    pub fn from_bytes(shape: [usize; 3], pixels: &[u8], binarize: Binarize) -> PackedImages {
+        let values: usize = shape.iter().product();
+        assert!(values > 0, "an image of shape {shape:?} has no values");
+        assert!(
+            pixels.len().is_multiple_of(values),
+            "{} bytes are not a whole number of images of shape {shape:?}",
+            pixels.len()
+        );
+        let (depth, bytes) = match binarize {
+            Binarize::None | Binarize::Stochastic => (Depth::Byte, pixels.to_vec()),
+            Binarize::Threshold => {
+                let mut bytes = Vec::with_capacity(pixels.len() / values * values.div_ceil(8));
+                for image in pixels.chunks_exact(values) {
+                    bytes.extend(image.chunks(8).map(pack_byte));
+                }
+                (Depth::Bit, bytes)
+            }
+        };
+        PackedImages {
+            shape,
+            depth,
+            count: pixels.len() / values,
+            bytes,
+        }
+    }
+
+    /// Takes bytes that are packed already, or says what is wrong with them.
+    pub(crate) fn from_packed(
+        shape: [usize; 3],
+        depth: Depth,
+        count: usize,
+        bytes: Vec<u8>,
+    ) -> Result<PackedImages, String> {
+        let values = shape
+            .iter()
+            .try_fold(1usize, |product, &side| product.checked_mul(side))
+            .filter(|&values| values > 0)
+            .ok_or_else(|| format!("an image cannot have the shape {shape:?}"))?;
+        let image_bytes = depth.image_bytes(values);
+        if count.checked_mul(image_bytes) != Some(bytes.len()) {
+            return Err(format!(
+                "{} bytes are not {count} images of {image_bytes} bytes",
+                bytes.len()
+            ));
+        }
+        let used = values % 8;
+        if depth == Depth::Bit && used != 0 {
+            // One content has one packed form only if the bits left over are fixed.
+            for (index, image) in bytes.chunks_exact(image_bytes).enumerate() {
+                if image[image_bytes - 1] >> used != 0 {
+                    return Err(format!(
+                        "the unused bits at the end of image {index} are not 0"
+                    ));
+                }
+            }
+        }
+        Ok(PackedImages {
+            shape,
+            depth,
+            count,
+            bytes,
+        })
+    }
+
+    /// How many images there are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Height, width and channels of every image.
+    pub fn shape(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// The storage a value takes.
+    pub fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    /// The packed bytes of all images.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many values an image has: height times width times channels.
+    pub fn values_per_image(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// How many bytes an image takes in [`PackedImages::bytes`].
+    pub fn image_bytes(&self) -> usize {
+        self.depth.image_bytes(self.values_per_image())
+    }
+
+    /// How many 32-bit words an image takes in [`PackedImages::device_words`].
+    pub fn words_per_image(&self) -> usize {
+        self.image_bytes().div_ceil(4)
+    }
+
+    /// What is uploaded to the GPU: each image padded with zeros to whole little-endian
+    /// 32-bit words, so that every image begins at a word and bit `j` of an image is bit
+    /// `j % 32` of its word `j / 32`.
+    pub fn device_words(&self) -> Vec<u32> {
+        let mut words = Vec::with_capacity(self.count * self.words_per_image());
+        for image in self.bytes.chunks_exact(self.image_bytes()) {
+            words.extend(image.chunks(4).map(|chunk| {
+                let mut word = [0; 4];
+                word[..chunk.len()].copy_from_slice(chunk);
+                u32::from_le_bytes(word)
+            }));
+        }
+        words
+    }
+
+    /// The values of one image, unpacked, in 0..=1.
+    ///
+    /// # Panics
+    ///
+    /// If there is no image of that index.
+    pub fn values(&self, image: usize) -> Vec<f32> {
+        assert!(
+            image < self.count,
+            "there is no image {image} among {}",
+            self.count
+        );
+        let size = self.image_bytes();
+        let bytes = &self.bytes[image * size..][..size];
+        match self.depth {
+            Depth::Bit => (0..self.values_per_image())
+                .map(|j| f32::from(bytes[j / 8] >> (j % 8) & 1))
+                .collect(),
+            Depth::Byte => bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect(),
+        }
+    }
+
+    /// The first `count` images; all of them where there are fewer.
+    pub fn first(mut self, count: usize) -> PackedImages {
+        self.count = self.count.min(count);
+        self.bytes.truncate(self.count * self.image_bytes());
+        self
+    }
+
+    /// The images at these indices, in this order; `None` where there is no such image.
+    pub fn select(&self, indices: &[usize]) -> Option<PackedImages> {
+        let size = self.image_bytes();
+        let image = |i: &usize| self.bytes.chunks_exact(size).nth(*i);
+        let chosen: Option<Vec<&[u8]>> = indices.iter().map(image).collect();
+        Some(PackedImages {
+            count: indices.len(),
+            bytes: chosen?.concat(),
+            ..*self
+        })
+    }
+
+    /// The same images at [`Depth::Bit`], by [`Binarize::Threshold`].
+    pub fn binarized(self) -> PackedImages {
+        match self.depth {
+            Depth::Bit => self,
+            Depth::Byte => PackedImages::from_bytes(self.shape, &self.bytes, Binarize::Threshold),
+        }
+    }
+
+    /// The same images at [`Depth::Bit`], by one draw of [`Binarize::Stochastic`]. It depends on the
+    /// place of an image among the others and on nothing else, no seed either, so that whatever is
+    /// evaluated on the same images is evaluated on the same bits.
+    pub fn drawn(self) -> PackedImages {
+        if self.depth == Depth::Bit {
+            return self;
+        }
+        let mut pixels = Vec::with_capacity(self.bytes.len());
+        for (image, bytes) in self.bytes.chunks_exact(self.image_bytes()).enumerate() {
+            for (block, bytes) in bytes.chunks(4).enumerate() {
+                let mut four = [0; 4];
+                four[..bytes.len()].copy_from_slice(bytes);
+                let counter = [block as u32, image as u32, 0, Stream::FixedPixels as u32];
+                let drawn = rng::bernoulli(four, counter, rng::key(0));
+                pixels.extend(drawn[..bytes.len()].iter().map(|one| 255 * u8::from(*one)));
+            }
+        }
+        PackedImages::from_bytes(self.shape, &pixels, Binarize::Threshold)
+    }
+}
+
+/// Packs up to eight values into a byte, the first into the least significant bit.
+fn pack_byte(values: &[u8]) -> u8 {
+    values
+        .iter()
+        .rev()
+        .fold(0, |byte, &value| byte << 1 | u8::from(value >= THRESHOLD))
+}
+
+impl fmt::Debug for PackedImages {
+    /// Leaves the bytes out: there may be millions.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackedImages")
+            .field("shape", &self.shape)
+            .field("depth", &self.depth)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_threshold_is_128_and_bits_go_least_significant_first() {
+        let pixels = [127, 128, 0, 255, 0, 0, 0, 0, 0, 200];
+        let images = PackedImages::from_bytes([2, 5, 1], &pixels, Binarize::Threshold);
+        assert_eq!(images.depth(), Depth::Bit);
+        assert_eq!(images.bytes(), [0b0000_1010, 0b0000_0010]);
+        let ones = [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+        assert_eq!(images.values(0), ones);
+    }
+
+    #[test]
+    fn every_image_begins_at_a_byte_and_on_the_device_at_a_word() {
+        // 35 values take 5 bytes and so 2 words.
+        let mut pixels = vec![0; 70];
+        pixels[34] = 255;
+        pixels[35] = 255;
+        let images = PackedImages::from_bytes([5, 7, 1], &pixels, Binarize::Threshold);
+        assert_eq!((images.image_bytes(), images.words_per_image()), (5, 2));
+        assert_eq!(images.bytes(), [0, 0, 0, 0, 0b100, 1, 0, 0, 0, 0]);
+        assert_eq!(images.device_words(), [0, 0b100, 1, 0]);
+    }
+
+    #[test]
+    fn images_are_selected_by_index_and_from_the_start() {
+        let images = PackedImages::from_bytes([1, 1, 1], &[5, 6, 7], Binarize::None);
+        let chosen = images.select(&[2, 0, 2]).unwrap();
+        assert_eq!((chosen.count(), chosen.bytes()), (3, &[7, 5, 7][..]));
+        assert_eq!(images.select(&[0, 3]), None);
+        assert_eq!(images.first(2).bytes(), [5, 6]);
+    }
+
+    #[test]
+    fn bytes_are_kept_and_read_as_fractions_of_255() {
+        let images = PackedImages::from_bytes([1, 1, 3], &[0, 51, 255, 1, 2, 3], Binarize::None);
+        assert_eq!((images.count(), images.depth().bits()), (2, 8));
+        assert_eq!(images.values(0), [0.0, 0.2, 1.0]);
+        assert_eq!(images.device_words(), [0x00ff_3300, 0x0003_0201]);
+    }
+
+    #[test]
+    fn binarizing_later_equals_binarizing_at_once() {
+        let pixels: Vec<u8> = (0..=255).collect();
+        let once = PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::Threshold);
+        let later = PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::None).binarized();
+        assert_eq!(once, later);
+        assert_eq!(later.clone().binarized(), later);
+    }
+
+    // 8 grey images of 35 values each, so that words are left over; the share of ones lies within
+    // four standard deviations of the mean grey.
+    #[test]
+    fn images_are_drawn_once_and_for_all_by_their_grey_levels() {
+        let pixels: Vec<u8> = (0..8 * 35).map(|i| (i * 37 % 256) as u8).collect();
+        let grey = PackedImages::from_bytes([5, 7, 1], &pixels, Binarize::Stochastic);
+        assert_eq!(grey.depth(), Depth::Byte);
+        let drawn = grey.clone().drawn();
+        assert_eq!(drawn.depth(), Depth::Bit);
+        assert_eq!(drawn, drawn.clone().drawn());
+        assert_ne!(drawn, grey.clone().binarized());
+        assert_eq!(grey.clone().first(3).drawn(), drawn.clone().first(3));
+        let values: Vec<f32> = (0..8).flat_map(|i| drawn.values(i)).collect();
+        let (mut off, mut variance) = (0.0, 0.0);
+        for (value, byte) in values.into_iter().zip(pixels) {
+            let p = f64::from(byte) / 255.0;
+            off += f64::from(value) - p;
+            variance += p * (1.0 - p);
+            if byte == 0 || byte == 255 {
+                assert_eq!(f64::from(value), p);
+            }
+        }
+        assert!(off.abs() < 4.0 * variance.sqrt(), "{off} ones too many");
+    }
+
+    #[test]
+    fn packed_bytes_of_the_wrong_length_or_with_stray_bits_are_refused() {
+        let ok = PackedImages::from_packed([1, 3, 1], Depth::Bit, 2, vec![0b111, 0]);
+        assert_eq!(ok.unwrap().values(0), [1.0, 1.0, 1.0]);
+        for (shape, count, bytes) in [
+            ([1, 3, 1], 2, vec![0b1000, 0]),
+            ([1, 3, 1], 2, vec![0]),
+            ([1, 0, 1], 0, vec![]),
+            ([usize::MAX, 2, 1], 1, vec![0]),
+            ([usize::MAX, 1, 1], usize::MAX, vec![0]),
+        ] {
+            let result = PackedImages::from_packed(shape, Depth::Bit, count, bytes);
+            assert!(result.is_err(), "{shape:?} {count}");
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! What a trained model is asked: codes of images, images of codes, samples, the terms of the
+//! ELBO, and the importance-weighted bound. Everything is computed on the device, in batches and
+//! in file order; the batch size changes no result beyond rounding.
+//!
+//! This knows neither files nor terminal; a listener hears how far the work is.
+
+mod bound;
+pub mod plans;
+
+use std::ops::Range;
+
+use crate::data::PackedImages;
+use crate::gpu::{Gpu, GpuError, Memory, Replay};
+use crate::model;
+use crate::ops::elbo::TERMS;
+use crate::ops::fetch::Packed;
+use crate::ops::state::StepState;
+use crate::plan::{Plan, SlotId};
+use crate::rng::Stream;
+use crate::saved::Trained;
+use crate::train::eval::{self, Terms};
+
+/// Why a model gave no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExploreError {
+    /// The GPU or its driver failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The images are not of the size that the model takes.
+    #[error(
+        "the images are {}, but the model takes {}: give --data of that size (--size and --channels \
+         change it), or a model of those images",
+        shown(.found), shown(.wanted)
+    )]
+    Images {
+        /// `[H, W, C]` of the images.
+        found: [usize; 3],
+        /// `[H, W, C]` of the model.
+        wanted: [usize; 3],
+    },
+    /// The codes are not of the model's latent size.
+    #[error("{found} values are not whole codes of {latent} latent dimensions")]
+    Codes {
+        /// Values given.
+        found: usize,
+        /// Latent dimensions of the model.
+        latent: usize,
+    },
+    /// The device gave something that is not a number.
+    #[error(
+        "{what} {index} is {value}: the weights are too large for single precision, or the \
+         adapter is faulty (`cvae-gpu check` tells)"
+    )]
+    NotFinite {
+        /// What the value is, such as `the ELBO of image`.
+        what: &'static str,
+        /// Which of them, from 0.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
+}
+
+fn shown([height, width, channels]: &[usize; 3]) -> String {
+    format!("{height}×{width}×{channels}")
+}
+
+/// Hears how many items of how many are done.
+pub type Tell<'a> = dyn FnMut(usize, usize) + 'a;
+
+/// A trained model and the device that it is asked on.
+pub struct Explorer<'a> {
+    gpu: &'a Gpu,
+    trained: &'a Trained,
+    batch: usize,
+}
+
+impl<'a> Explorer<'a> {
+    /// Asks `trained` on `gpu`, `batch` images at a time.
+    pub fn new(gpu: &'a Gpu, trained: &'a Trained, batch: usize) -> Self {
+        let batch = batch.max(1);
+        Explorer {
+            gpu,
+            trained,
+            batch,
+        }
+    }
+
+    /// Mean and log-variance of q(z|x) of each image: `[N, 2L]`, means first.
+    ///
+    /// # Errors
+    ///
+    /// [`ExploreError`] where the images do not fit, the device fails, or a code is not finite.
+    pub async fn encode(
+        &self,
+        images: &PackedImages,
+        tell: &mut Tell<'_>,
+    ) -> Result<Vec<f32>, ExploreError> {
+        let packed = self.packed(images)?;
+        let build = |batch| plans::encode(&self.trained.model, packed, batch, self.gpu.caps());
+        let passes = self.passes(images.count(), build)?;
+        let Passes { memory, full, .. } = &passes;
+        memory.write_words(self.gpu, &full.plan, plans::IMAGES, &images.device_words())?;
+        self.start(memory, &full.plan, 0, Stream::Evaluate)?;
+        let codes = passes.collect(self.gpu, |_, _| Ok(()), tell).await?;
+        let width = 2 * self.trained.model.latent_dim;
+        finite("the code of image", &codes, width)?;
+        Ok(codes)
+    }
+
+    /// The images `[N, H, W, C]`, as probabilities, of the codes `z [N, L]`.
+    ///
+    /// # Errors
+    ///
+    /// [`ExploreError`] where `z` is no whole number of codes, the device fails, or an image is
+    /// not finite.
+    pub async fn decode(&self, z: &[f32], tell: &mut Tell<'_>) -> Result<Vec<f32>, ExploreError> {
+        let latent = self.trained.model.latent_dim;
+        let found = z.len();
+        if found == 0 || !found.is_multiple_of(latent) {
+            return Err(ExploreError::Codes { found, latent });
+        }
+        let build = |batch| model::decode(&self.trained.model, batch, self.gpu.caps());
+        let passes = self.passes(found / latent, build)?;
+        let fill = |range: Range<usize>, pass: &Pass| {
+            let codes = &z[latent * range.start..latent * range.end];
+            passes.memory.write(self.gpu, &pass.plan, "codes", codes)
+        };
+        let images = passes.collect(self.gpu, fill, tell).await?;
+        self.finite_images(images)
+    }
+
+    /// `count` images `[N, H, W, C]`, as probabilities, of codes drawn from the prior. Image i of
+    /// a seed is the same whatever the count.
+    ///
+    /// # Errors
+    ///
+    /// [`ExploreError`] where the device fails or an image is not finite.
+    pub async fn sample(
+        &self,
+        count: usize,
+        seed: u64,
+        tell: &mut Tell<'_>,
+    ) -> Result<Vec<f32>, ExploreError> {
+        let build = |batch| plans::sample(&self.trained.model, count, batch, self.gpu.caps());
+        let passes = self.passes(count, build)?;
+        self.start(&passes.memory, &passes.full.plan, seed, Stream::Picture)?;
+        let images = passes.collect(self.gpu, |_, _| Ok(()), tell).await?;
+        self.finite_images(images)
+    }
+
+    /// The terms of the ELBO of each image, one noise draw each: log p(x|z), log p(z), log q(z|x)
+    /// and the analytic KL, in nats.
+    ///
+    /// # Errors
+    ///
+    /// [`ExploreError`] where the images do not fit, the device fails, or a term is not finite.
+    pub async fn terms(
+        &self,
+        images: &PackedImages,
+        seed: u64,
+        tell: &mut Tell<'_>,
+    ) -> Result<Vec<Terms>, ExploreError> {
+        self.packed(images)?;
+        let (gpu, model) = (self.gpu, &self.trained.model);
+        let plans = eval::Plans::of(model, images, self.batch, gpu.caps());
+        let all: Vec<&Plan> = plans.all().collect();
+        let memory = Memory::allocate(gpu, &all)?;
+        self.upload(&memory, all[0])?;
+        let (name, words) = (eval::IMAGES, images.device_words());
+        memory.write_words(gpu, all[0], name, &words)?;
+        let evaluator = plans.compile(gpu, &memory)?;
+        let mut listen = |done, of| {
+            tell(done, of);
+            true
+        };
+        evaluator
+            .run_and_tell(gpu, &memory, seed, 0, &mut listen)
+            .await?;
+        tell(images.count(), images.count());
+        let table = evaluator.table(gpu, &memory).await?;
+        finite("the ELBO of image", &table, TERMS)?;
+        Ok(table.chunks_exact(TERMS).map(Terms::of).collect())
+    }
+
+    fn packed(&self, images: &PackedImages) -> Result<Packed, ExploreError> {
+        let (found, wanted) = (images.shape(), self.trained.model.image);
+        if found != wanted {
+            return Err(ExploreError::Images { found, wanted });
+        }
+        Ok(Packed::of(images))
+    }
+
+    fn upload(&self, memory: &Memory, plan: &Plan) -> Result<(), GpuError> {
+        let mut weights = self.trained.weights.iter();
+        weights.try_for_each(|(spec, values)| memory.write(self.gpu, plan, &spec.name, values))
+    }
+
+    fn start(
+        &self,
+        memory: &Memory,
+        plan: &Plan,
+        seed: u64,
+        stream: Stream,
+    ) -> Result<(), GpuError> {
+        let words = StepState::start(seed, stream).to_words();
+        memory.write_words(self.gpu, plan, plans::STATE, &words)
+    }
+
+    fn finite_images(&self, images: Vec<f32>) -> Result<Vec<f32>, ExploreError> {
+        let values = self.trained.model.image.iter().product();
+        finite("a value of image", &images, values)?;
+        Ok(images)
+    }
+
+    /// `count` items in batches: plans, memory with the weights, replays.
+    fn passes(
+        &self,
+        count: usize,
+        build: impl Fn(usize) -> (Plan, SlotId),
+    ) -> Result<Passes, GpuError> {
+        let batch = self.batch.min(count);
+        let full = build(batch);
+        let tail = Some(count % batch).filter(|&last| last > 0).map(build);
+        let plans: Vec<&Plan> = [&full].into_iter().chain(&tail).map(|p| &p.0).collect();
+        let memory = Memory::allocate(self.gpu, &plans)?;
+        self.upload(&memory, &full.0)?;
+        let compile = |(plan, output): (Plan, SlotId)| {
+            let replay = Replay::compile(self.gpu, &plan, &memory)?;
+            let output = plan[output].name.clone();
+            Ok::<_, GpuError>(Pass {
+                plan,
+                output,
+                replay,
+            })
+        };
+        Ok(Passes {
+            full: compile(full)?,
+            tail: tail.map(compile).transpose()?,
+            memory,
+            count,
+        })
+    }
+}
+
+/// The means `[N, L]` of codes `[N, 2L]`.
+#[must_use]
+pub fn means(codes: &[f32], latent: usize) -> Vec<f32> {
+    let mean = |code: &[f32]| code[..latent].to_vec();
+    codes.chunks_exact(2 * latent).flat_map(mean).collect()
+}
+
+/// `steps` codes on the straight line from one code to another, both ends included: `[steps, L]`.
+#[must_use]
+pub fn line(from: &[f32], to: &[f32], steps: usize) -> Vec<f32> {
+    let last = steps.saturating_sub(1).max(1) as f32;
+    let step = |i: usize| {
+        let t = i as f32 / last;
+        let between = move |(a, b): (&f32, &f32)| a * (1.0 - t) + b * t;
+        from.iter().zip(to).map(between)
+    };
+    (0..steps).flat_map(step).collect()
+}
+
+/// Refuses values that are not finite; `width` of them belong to one item.
+fn finite(what: &'static str, values: &[f32], width: usize) -> Result<(), ExploreError> {
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(()),
+        Some(at) => Err(ExploreError::NotFinite {
+            what,
+            index: at / width,
+            value: values[at],
+        }),
+    }
+}
+
+/// A plan, compiled, and the slot of its result.
+struct Pass {
+    plan: Plan,
+    output: String,
+    replay: Replay,
+}
+
+/// The same plan for whole batches and for a smaller last one, on one memory.
+struct Passes {
+    memory: Memory,
+    full: Pass,
+    tail: Option<Pass>,
+    count: usize,
+}
+
+impl Passes {
+    /// Runs every batch and gives the results one after another. `fill` writes what a batch needs
+    /// from the host.
+    async fn collect(
+        &self,
+        gpu: &Gpu,
+        fill: impl Fn(Range<usize>, &Pass) -> Result<(), GpuError>,
+        tell: &mut Tell<'_>,
+    ) -> Result<Vec<f32>, GpuError> {
+        let mut results = Vec::new();
+        let mut done = 0;
+        while done < self.count {
+            let left = self.count - done;
+            let full = Some(&self.full).filter(|pass| pass.plan.batch <= left);
+            let Some(pass) = full.or(self.tail.as_ref()) else {
+                break;
+            };
+            let end = done + pass.plan.batch;
+            fill(done..end, pass)?;
+            let output = Some((&self.memory, &pass.plan, pass.output.as_str()));
+            let batch = gpu.submit(&[(&pass.replay, 1)], output)?;
+            results.extend(batch.floats(gpu).await?);
+            done = end;
+            tell(done, self.count);
+        }
+        Ok(results)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_are_the_first_half_of_each_code() {
+        let codes = [1.0, 2.0, -1.0, -2.0, 3.0, 4.0, -3.0, -4.0];
+        assert_eq!(means(&codes, 2), [1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn a_line_has_both_its_ends() {
+        let walk = line(&[0.0, 1.0], &[4.0, -1.0], 5);
+        let expected = [0.0, 1.0, 1.0, 0.5, 2.0, 0.0, 3.0, -0.5, 4.0, -1.0];
+        assert_eq!(walk, expected);
+        assert_eq!(line(&[7.0], &[9.0], 1), [7.0]);
+    }
+
+    #[test]
+    fn the_first_value_that_is_not_finite_is_named_by_its_item() {
+        assert!(finite("image", &[0.0; 8], 4).is_ok());
+        let refused = finite("image", &[0.0, 1.0, 2.0, f32::NAN], 2).unwrap_err();
+        assert!(
+            refused.to_string().starts_with("image 1 is NaN"),
+            "{refused}"
+        );
+    }
+}

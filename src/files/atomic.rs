@@ -1,0 +1,186 @@
+//! Files that are written whole or not at all, whatever happens meanwhile.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::regular;
+
+/// How temporary files begin; one is left behind only by a process that was killed.
+const PREFIX: &str = ".writing-";
+
+/// The new content of a file, whole and on disk beside the old. Dropping it leaves the old.
+#[must_use]
+pub struct Staged {
+    file: NamedTempFile,
+    path: PathBuf,
+}
+
+impl Staged {
+    /// Where the content will be.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts the new content in place of the old.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says; the old file is then untouched and the new one gone.
+    pub fn commit(self) -> io::Result<()> {
+        // An error drops the temporary file, which deletes it.
+        self.file.persist(&self.path).map_err(|e| e.error)?;
+        // The new file is in place now, so it would be wrong to report a failure: some network
+        // file systems cannot flush a folder, and there only a crash of the machine could undo
+        // the rename.
+        if cfg!(unix) {
+            let _ = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
+        }
+        Ok(())
+    }
+}
+
+/// Writes the new content of a file, which [`Staged::commit`] puts in place.
+///
+/// `write` fills a temporary file in the same folder, which is flushed to disk. The file gets the
+/// permissions of any newly created file; where `path` is a symbolic link, the link itself is
+/// replaced. A device, pipe or folder at `path` is refused and stays, also behind a link.
+///
+/// # Errors
+///
+/// What the operating system or `write` says; the old file is then untouched and no temporary
+/// file is left.
+pub fn stage(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<Staged> {
+    if let Ok(about) = fs::metadata(path) {
+        regular::check(&about)?;
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX);
+    // Temporary files are private by default; the umask still applies to these permissions.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(folder_of(path))?;
+    // The lock tells `sweep_dead` that the file is in use. Some file systems have none.
+    let _ = file.as_file().try_lock();
+    write(&mut file)?;
+    file.as_file().sync_all()?;
+    let path = path.to_owned();
+    Ok(Staged { file, path })
+}
+
+/// Writes a file such that, whatever happens, it has either its old content or all of the new:
+/// what [`stage`] writes is committed at once.
+///
+/// # Errors
+///
+/// Those of [`stage`] and of [`Staged::commit`].
+pub fn write_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    stage(path, write)?.commit()
+}
+
+/// The folder of a file. The parent of a bare file name is empty; joined to `.` it can be opened.
+fn folder_of(path: &Path) -> PathBuf {
+    Path::new(".").join(path.parent().unwrap_or(Path::new("")))
+}
+
+/// Removes the temporary files that killed processes left in `folder`, where no other process
+/// may be writing.
+pub fn sweep(folder: &Path) -> io::Result<()> {
+    for path in temporary(folder)? {
+        fs::remove_file(path?)?;
+    }
+    Ok(())
+}
+
+/// Removes the temporary files that killed processes left in `folder`, where others may be writing:
+/// the files of these are locked.
+pub fn sweep_dead(folder: &Path) -> io::Result<()> {
+    for path in temporary(folder)? {
+        let path = path?;
+        // Another process may have put the file in its place just now.
+        if regular::open(&path).is_ok_and(|file| file.get_ref().try_lock().is_ok()) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+/// The temporary files in `folder`.
+fn temporary(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<PathBuf>>> {
+    let is_ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
+    let entries = fs::read_dir(folder)?;
+    Ok(entries.filter_map(move |entry| match entry {
+        Ok(entry) => is_ours(&entry).then(|| Ok(entry.path())),
+        Err(e) => Some(Err(e)),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_halfway_leaves_the_old_file_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        write_with(&path, |file| file.write_all(b"old")).unwrap();
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let error = write_with(&path, |file| {
+            file.write_all(b"ne")?;
+            Err(full())
+        });
+        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_others_are_writing_is_not_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(folder.path().join(".writing-x1"), b"").unwrap();
+        let staged = stage(&path, |file| file.write_all(b"new")).unwrap();
+        sweep_dead(folder.path()).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        staged.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_a_file_is_replaced() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+
+        let folder = tempfile::tempdir().unwrap();
+        let [pipe, link] = ["pipe", "link"].map(|name| folder.path().join(name));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        symlink(&pipe, &link).unwrap();
+        for path in [&pipe, &link, &folder.path().to_owned()] {
+            let error = write_with(path, |file| file.write_all(b"new")).unwrap_err();
+            assert!(error.to_string().contains("not a regular file"), "{error}");
+        }
+        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        assert_eq!(fs::read_link(&link).unwrap(), pipe);
+    }
+
+    #[test]
+    fn only_what_killed_processes_left_is_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [".writing-x1", "model.safetensors", ".lock"];
+        for name in names {
+            fs::write(folder.path().join(name), b"").unwrap();
+        }
+        sweep(folder.path()).unwrap();
+        let left = names.map(|name| folder.path().join(name).exists());
+        assert_eq!(left, [false, true, true]);
+    }
+}

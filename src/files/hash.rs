@@ -1,0 +1,9 @@
+//! SHA-256 in lower-case hexadecimal.
+
+use sha2::{Digest, Sha256};
+
+/// The digest of what the hasher was given.
+pub fn hex(hasher: Sha256) -> String {
+    let digest = hasher.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,438 @@
+//! Named tensors on disk: the base of models, checkpoints and recorded cases.
+//!
+//! The format is [safetensors](https://huggingface.co/docs/safetensors), which Python reads too.
+//! The same content always gives the same bytes, and a file is either written whole or not at all.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
+use serde_json::json;
+
+use super::{atomic, regular};
+
+/// The longest header in bytes; the safetensors libraries refuse longer ones.
+const MAX_HEADER: u64 = 100_000_000;
+
+/// Why tensors could not be read, written or used.
+///
+/// Every message is complete in itself, so no error has a source.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TensorFileError {
+    /// The bytes are in another format or contradict themselves, in the way described.
+    #[error("this is no valid safetensors file ({0}): give one written by this program or Python")]
+    NotSafetensors(String),
+    /// The file should have at least the first number of bytes, but ends after the second.
+    #[error("the file ends after {1} of at least {0} bytes: copy or make it again")]
+    Truncated(u64, u64),
+    /// The tensor of this name is stored with this dtype, which cannot be read.
+    #[error("tensor `{0}` has the dtype {1}: convert it to F32, F64 or U32")]
+    UnsupportedDtype(String, String),
+    /// There is no tensor of this name; the second text lists those there are.
+    #[error("there is no tensor `{0}` among [{1}]: check that this is the right file")]
+    MissingTensor(String, String),
+    /// The tensor of this name was expected in the first shape, but has the second.
+    #[error("tensor `{0}` has shape {2:?}, but {1:?} was expected: use a file made for this model")]
+    WrongShape(String, Vec<usize>, Vec<usize>),
+    /// The tensor of this name holds integers where floats were asked for.
+    #[error("tensor `{0}` holds U32 values, but F32 was expected: check that the file is right")]
+    WrongDtype(String),
+    /// The note of this name in the metadata is missing or wrong, in the way described.
+    #[error(
+        "the note `{0}` in the metadata cannot be used: {1}; check that this is the right file"
+    )]
+    WrongNote(String, String),
+    /// The tensors and metadata do not fit the format, in the way described.
+    #[error("the tensors cannot be written as safetensors: {0}")]
+    Unwritable(String),
+    /// The operating system refused to read or write (the first text) this file.
+    #[error("cannot {0} {1}: {2}; check the path, its permissions and the free space")]
+    Io(&'static str, PathBuf, io::Error),
+    /// The content of this file is at fault.
+    #[error("cannot use {0}: {1}")]
+    Content(PathBuf, Box<TensorFileError>),
+}
+
+/// The values of a tensor, in row-major order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TensorData {
+    /// 32-bit floating-point numbers.
+    F32(Vec<f32>),
+    /// Unsigned 32-bit integers.
+    U32(Vec<u32>),
+}
+
+/// An array of numbers with a shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tensor {
+    /// The size along each axis, the slowest first; empty for a scalar.
+    pub shape: Vec<usize>,
+    /// The values, as many as the product of the shape.
+    pub data: TensorData,
+}
+
+impl Tensor {
+    /// A tensor of floats; [`TensorFile::to_bytes`] checks that `data` fills `shape`.
+    pub fn f32(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Self {
+        let (shape, data) = (shape.into(), TensorData::F32(data));
+        Self { shape, data }
+    }
+
+    /// The values, where they are floats.
+    #[must_use]
+    pub fn as_f32(&self) -> Option<&[f32]> {
+        match &self.data {
+            TensorData::F32(values) => Some(values),
+            TensorData::U32(_) => None,
+        }
+    }
+
+    /// Reads the values of `bytes`, whose length the header has been checked against.
+    fn decode(name: &str, info: &TensorInfo, bytes: &[u8]) -> Result<Self, TensorFileError> {
+        let data = match info.dtype {
+            Dtype::F32 => TensorData::F32(numbers(bytes, f32::from_le_bytes)),
+            Dtype::F64 => TensorData::F32(numbers(bytes, |b| f64::from_le_bytes(b) as f32)),
+            Dtype::U32 => TensorData::U32(numbers(bytes, u32::from_le_bytes)),
+            dtype => {
+                let (name, dtype) = (name.to_owned(), dtype.to_string());
+                return Err(TensorFileError::UnsupportedDtype(name, dtype));
+            }
+        };
+        let shape = info.shape.clone();
+        Ok(Self { shape, data })
+    }
+}
+
+/// Named tensors with named notes about them, as one file holds them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TensorFile {
+    /// The tensors by name. The name `__metadata__` is reserved.
+    pub tensors: BTreeMap<String, Tensor>,
+    /// Free text by name.
+    pub metadata: BTreeMap<String, String>,
+}
+
+impl TensorFile {
+    /// Reads the bytes of a safetensors file, of any alignment.
+    ///
+    /// F32 and U32 tensors are kept as they are; F64 tensors are rounded to F32.
+    ///
+    /// # Errors
+    ///
+    /// [`TensorFileError::NotSafetensors`], [`TensorFileError::Truncated`] and
+    /// [`TensorFileError::UnsupportedDtype`]. No bytes make this function panic.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, TensorFileError> {
+        // The crate's own `SafeTensors::deserialize` calls a file which was cut short invalid, and
+        // adds up sizes unchecked; only its header type, which checks the offsets, is used here.
+        let truncated = |size| TensorFileError::Truncated(size, bytes.len() as u64);
+        let invalid = |reason: &str| TensorFileError::NotSafetensors(reason.to_owned());
+        let (length, rest) = bytes.split_first_chunk().ok_or_else(|| truncated(8))?;
+        let length = u64::from_le_bytes(*length);
+        if length > MAX_HEADER || !matches!(rest.first(), None | Some(b'{')) {
+            return Err(invalid("it does not start with a header"));
+        }
+        // The limit above makes the cast exact.
+        let Some((header, data)) = rest.split_at_checked(length as usize) else {
+            return Err(truncated(8 + length));
+        };
+        let header: Metadata =
+            serde_json::from_slice(header).map_err(|e| invalid(&e.to_string()))?;
+        let size = header.data_len();
+        if size > data.len() {
+            return Err(truncated((size as u64).saturating_add(8 + length)));
+        }
+        if size < data.len() {
+            return Err(invalid("bytes follow the last tensor"));
+        }
+        let decode = |(name, info): (String, &TensorInfo)| {
+            let (start, end) = info.data_offsets;
+            // The offsets are in order and cover exactly the data, so the range is inside it.
+            Tensor::decode(&name, info, &data[start..end]).map(|tensor| (name, tensor))
+        };
+        let tensors = header.tensors().into_iter().map(decode);
+        Ok(Self {
+            tensors: tensors.collect::<Result<_, _>>()?,
+            metadata: header.metadata().clone().into_iter().flatten().collect(),
+        })
+    }
+
+    /// The bytes of a safetensors file; the same content always gives the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`TensorFileError::Unwritable`] where values do not fill their shape, a tensor has the
+    /// reserved name `__metadata__`, or the names and metadata exceed 100 MB.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, TensorFileError> {
+        let refuse = |reason: &str| TensorFileError::Unwritable(reason.to_owned());
+        if self.tensors.contains_key("__metadata__") {
+            return Err(refuse("the name `__metadata__` is reserved"));
+        }
+        // The safetensors crate would write the metadata in the random order of a `HashMap`.
+        let (mut header, mut end) = (serde_json::Map::new(), 0);
+        if !self.metadata.is_empty() {
+            header.insert("__metadata__".to_owned(), json!(self.metadata));
+        }
+        for (name, tensor) in &self.tensors {
+            let (shape, start) = (&tensor.shape, end);
+            let (dtype, values) = match &tensor.data {
+                TensorData::F32(values) => ("F32", values.len()),
+                TensorData::U32(values) => ("U32", values.len()),
+            };
+            let mut axes = shape.iter().copied();
+            if axes.try_fold(1, usize::checked_mul) != Some(values) {
+                let reason = format!("`{name}` has {values} values for the shape {shape:?}");
+                return Err(refuse(&reason));
+            }
+            end += 4 * values;
+            let info = json!({"dtype": dtype, "shape": shape, "data_offsets": [start, end]});
+            header.insert(name.clone(), info);
+        }
+        let mut header = json!(header).to_string().into_bytes();
+        // The format wants the data to start at a multiple of 8 bytes.
+        header.resize(header.len().next_multiple_of(8), b' ');
+        let length = header.len() as u64;
+        if length > MAX_HEADER {
+            return Err(refuse("the names and metadata exceed 100 MB"));
+        }
+        let mut bytes = Vec::with_capacity(8 + header.len() + end);
+        bytes.extend(length.to_le_bytes());
+        bytes.extend(header);
+        for tensor in self.tensors.values() {
+            match &tensor.data {
+                TensorData::F32(v) => bytes.extend(v.iter().flat_map(|x| x.to_le_bytes())),
+                TensorData::U32(v) => bytes.extend(v.iter().flat_map(|x| x.to_le_bytes())),
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Reads a file as [`TensorFile::from_bytes`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`TensorFileError::Io`], and [`TensorFileError::Content`] for wrong bytes.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, TensorFileError> {
+        let path = path.as_ref();
+        let bytes = regular::read(path).map_err(|e| TensorFileError::Io("read", path.into(), e))?;
+        Self::from_bytes(&bytes).map_err(|e| TensorFileError::Content(path.into(), e.into()))
+    }
+
+    /// Writes the bytes of [`TensorFile::to_bytes`] with [`write_atomically`].
+    ///
+    /// # Errors
+    ///
+    /// [`TensorFileError::Unwritable`] and [`TensorFileError::Io`]; the old file stays.
+    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), TensorFileError> {
+        write_atomically(path, &self.to_bytes()?)
+    }
+
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    ///
+    /// [`TensorFileError::MissingTensor`], which lists the names there are.
+    pub fn get(&self, name: &str) -> Result<&Tensor, TensorFileError> {
+        self.tensors.get(name).ok_or_else(|| {
+            let names: Vec<&str> = self.tensors.keys().map(String::as_str).collect();
+            TensorFileError::MissingTensor(name.to_owned(), names.join(", "))
+        })
+    }
+
+    /// The values of the float tensor of this name and shape.
+    ///
+    /// # Errors
+    ///
+    /// [`TensorFileError::MissingTensor`], [`TensorFileError::WrongDtype`] and
+    /// [`TensorFileError::WrongShape`].
+    pub fn get_f32(&self, name: &str, shape: &[usize]) -> Result<&[f32], TensorFileError> {
+        let tensor = self.get(name)?;
+        let wrong_dtype = || TensorFileError::WrongDtype(name.to_owned());
+        let values = tensor.as_f32().ok_or_else(wrong_dtype)?;
+        if tensor.shape != shape {
+            let (name, found) = (name.to_owned(), tensor.shape.clone());
+            return Err(TensorFileError::WrongShape(name, shape.to_vec(), found));
+        }
+        Ok(values)
+    }
+}
+
+/// Writes a file such that, whatever happens, it has either its old content or all of the new,
+/// as [`atomic::write_with`] does.
+///
+/// # Errors
+///
+/// [`TensorFileError::Io`]; the old file is then untouched and no temporary file is left.
+pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), TensorFileError> {
+    let path = path.as_ref();
+    let written = atomic::write_with(path, |file| file.write_all(bytes));
+    written.map_err(|e| TensorFileError::Io("write", path.into(), e))
+}
+
+/// The numbers in `bytes`, each of `N` bytes. They are copied, so `bytes` need no alignment.
+fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks().0.iter().map(|b| number(*b)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn example() -> TensorFile {
+        let (shape, data) = (vec![2], TensorData::U32(vec![7, u32::MAX]));
+        let tensors = [
+            ("weight", Tensor::f32([2, 2], vec![0.1, -1.5, 3e38, 1e-40])),
+            ("labels", Tensor { shape, data }),
+            ("scalar \"\u{fc}\"", Tensor::f32([], vec![0.25])),
+            ("empty", Tensor::f32([0, 4], vec![])),
+        ];
+        let notes = (0..20).map(|i| (format!("note {i}"), format!("\"{i}\"\n")));
+        TensorFile {
+            tensors: tensors.map(|(name, t)| (name.to_owned(), t)).into(),
+            metadata: notes.collect(),
+        }
+    }
+
+    /// A file with these tensors in its header, and this data.
+    fn raw(tensors: &str, data: &[u8]) -> Vec<u8> {
+        let header = format!("{{{tensors}}}");
+        let length = (header.len() as u64).to_le_bytes();
+        [&length, header.as_bytes(), data].concat()
+    }
+
+    /// What the header says about one tensor.
+    fn entry(name: &str, dtype: &str, size: u64, start: u64, end: u64) -> String {
+        format!(r#""{name}":{{"dtype":"{dtype}","shape":[{size}],"data_offsets":[{start},{end}]}}"#)
+    }
+
+    #[test]
+    fn content_survives_and_always_has_the_same_bytes() {
+        for file in [example(), TensorFile::default()] {
+            let bytes = file.to_bytes().unwrap();
+            // Reading needs no alignment, so it starts at any offset here.
+            for offset in 0..8 {
+                let shifted = [&vec![0; offset][..], &bytes].concat();
+                let read = TensorFile::from_bytes(&shifted[offset..]).unwrap();
+                assert_eq!(read, file);
+                assert_eq!(read.to_bytes().unwrap(), bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn the_safetensors_crate_reads_the_bytes() {
+        let bytes = example().to_bytes().unwrap();
+        let theirs = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let labels = theirs.tensor("labels").unwrap();
+        assert_eq!(labels.data(), [7, 0, 0, 0, 255, 255, 255, 255]);
+    }
+
+    #[test]
+    fn doubles_become_f32_and_other_dtypes_are_named() {
+        let read = |dtype, data: &[u8]| {
+            let tensors = entry("t", dtype, 2, 0, data.len() as u64);
+            let file = TensorFile::from_bytes(&raw(&tensors, data))?;
+            file.get_f32("t", &[2]).map(<[f32]>::to_vec)
+        };
+        let doubles = [0.1f64, -3.0].map(f64::to_le_bytes).concat();
+        assert_eq!(read("F64", &doubles).unwrap(), [0.1, -3.0]);
+        let error = read("F16", &[0; 4]).unwrap_err().to_string();
+        assert!(error.contains("`t` has the dtype F16"), "{error}");
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_truncated() {
+        let bytes = example().to_bytes().unwrap();
+        for end in 0..bytes.len() {
+            let error = TensorFile::from_bytes(&bytes[..end]).unwrap_err();
+            let found = end as u64;
+            assert!(matches!(error, TensorFileError::Truncated(e, f) if e > f && f == found));
+        }
+    }
+
+    #[test]
+    fn hostile_bytes_never_panic() {
+        let bytes = example().to_bytes().unwrap();
+        let mut random = 1u32;
+        for _ in 0..4000 {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let mut hostile = bytes.clone();
+            hostile[(random >> 8) as usize % bytes.len()] ^= (random >> 24) as u8;
+            let _ = TensorFile::from_bytes(&hostile);
+        }
+        // These eight tensors add up to almost 2^64 bytes.
+        const SIZE: u64 = (1 << 61) - 1;
+        let huge = |i: u64| entry(&i.to_string(), "U8", SIZE, i * SIZE, (i + 1) * SIZE);
+        for hostile in [
+            raw(&[0, 1, 2, 3, 4, 5, 6, 7].map(huge).join(","), &[]),
+            raw(&entry("t", "F32", 2, 0, 4), &[0; 4]),
+            raw("", &[0; 9]),
+            raw(&"\"a\":{".repeat(10_000), &[]),
+            vec![255; 64],
+            b"\x89PNG\r\n\x1a\n and more".to_vec(),
+        ] {
+            TensorFile::from_bytes(&hostile).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn a_wrong_tensor_says_what_was_expected_and_found() {
+        let file = example();
+        assert_eq!(file.get_f32("weight", &[2, 2]).unwrap()[1], -1.5);
+        for (name, message) in [
+            ("weight", "has shape [2, 2], but [4] was expected"),
+            ("labels", "`labels` holds U32 values"),
+            ("bias", "`bias` among [empty, labels, scalar"),
+        ] {
+            let error = file.get_f32(name, &[4]).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn tensors_which_cannot_be_read_back_are_not_written() {
+        for (name, message) in [("short", "has 3 values"), ("__metadata__", "is reserved")] {
+            let mut file = example();
+            let tensor = Tensor::f32([2, 2], vec![0.0; 3]);
+            file.tensors.insert(name.to_owned(), tensor);
+            let error = file.to_bytes().unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_a_failure_leaves_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.safetensors");
+        write_atomically(&path, b"old").unwrap();
+        let error = TensorFile::read(&path).unwrap_err().to_string();
+        assert!(error.contains("a.safetensors"), "{error}");
+        let mut broken = example();
+        broken.tensors.insert("b".into(), Tensor::f32([1], vec![]));
+        broken.write(&path).unwrap_err();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        example().write(&path).unwrap();
+        assert_eq!(TensorFile::read(&path).unwrap(), example());
+        // A file can neither replace a folder nor lie inside a file.
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        for target in [inner, path.join("x")] {
+            write_atomically(target, b"new").unwrap_err();
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_has_the_permissions_of_any_new_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let [plain, atomic] = ["plain", "atomic"].map(|name| folder.path().join(name));
+        fs::write(&plain, b"").unwrap();
+        write_atomically(&atomic, b"").unwrap();
+        let permissions = |path| fs::metadata(path).unwrap().permissions();
+        assert_eq!(permissions(atomic), permissions(plain));
+    }
+}

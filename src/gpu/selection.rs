@@ -1,0 +1,119 @@
+//! Which adapter a user means, and what of it to leave unused.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Tuning;
+
+/// Graphics interfaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Backend {
+    /// Vulkan: Linux, Windows, Android.
+    Vulkan,
+    /// Metal: Apple.
+    Metal,
+    /// Direct3D 12: Windows.
+    Dx12,
+    /// OpenGL ES.
+    Gl,
+}
+
+impl Backend {
+    /// Every backend, the preferred first.
+    pub const ALL: [Backend; 4] = [Backend::Vulkan, Backend::Metal, Backend::Dx12, Backend::Gl];
+
+    /// Name as the command line spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Backend::Vulkan => "vulkan",
+            Backend::Metal => "metal",
+            Backend::Dx12 => "dx12",
+            Backend::Gl => "gl",
+        }
+    }
+
+    pub(super) fn of(backend: wgpu::Backend) -> Option<Self> {
+        match backend {
+            wgpu::Backend::Vulkan => Some(Backend::Vulkan),
+            wgpu::Backend::Metal => Some(Backend::Metal),
+            wgpu::Backend::Dx12 => Some(Backend::Dx12),
+            wgpu::Backend::Gl => Some(Backend::Gl),
+            _ => None,
+        }
+    }
+
+    pub(super) fn flags(self) -> wgpu::Backends {
+        match self {
+            Backend::Vulkan => wgpu::Backends::VULKAN,
+            Backend::Metal => wgpu::Backends::METAL,
+            Backend::Dx12 => wgpu::Backends::DX12,
+            Backend::Gl => wgpu::Backends::GL,
+        }
+    }
+}
+
+impl std::str::FromStr for Backend {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Backend::ALL
+            .into_iter()
+            .find(|b| b.name() == text)
+            .ok_or_else(|| format!("unknown backend `{text}`: use vulkan, metal, dx12 or gl"))
+    }
+}
+
+/// What an adapter may have and a user may switch off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Feature {
+    /// Subgroup operations.
+    Subgroups,
+    /// Images read from textures.
+    Texels,
+    /// GPU timestamps.
+    Timestamps,
+    /// Dispatches that do the work of several steps.
+    Fusion,
+    /// A processor for each thread of a software driver.
+    Pinning,
+    /// Textures that share the memory of buffers.
+    Aliasing,
+}
+
+impl std::str::FromStr for Feature {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "subgroups" => Ok(Feature::Subgroups),
+            "texels" => Ok(Feature::Texels),
+            "timestamps" => Ok(Feature::Timestamps),
+            "fusion" => Ok(Feature::Fusion),
+            "pinning" => Ok(Feature::Pinning),
+            "aliasing" => Ok(Feature::Aliasing),
+            _ => Err(format!(
+                "unknown feature `{text}`: use subgroups, texels, timestamps, fusion, pinning or aliasing"
+            )),
+        }
+    }
+}
+
+/// Which adapter to take, and what of it to leave unused.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Selection {
+    /// Index in the list of adapters, or part of a name; the best adapter if none.
+    pub adapter: Option<String>,
+    /// Only adapters of this backend.
+    pub backend: Option<Backend>,
+    /// What to leave unused although the adapter has it, so that any fallback can be tried.
+    pub disable: Vec<Feature>,
+    /// Keep wgpu's bounds checks and loop bounds in the shaders.
+    pub checked: bool,
+    /// And report which access they caught. Drivers take several times as long to compile that.
+    pub named: bool,
+    /// What is chosen among kernels.
+    #[serde(flatten)]
+    pub tuning: Tuning,
+}

@@ -1,0 +1,216 @@
+//! Geometry of a convolution, and its three sums in plain loops: the arithmetic of the twins.
+
+/// Zero padding around the big image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// None: outputs exist only where the kernel lies inside.
+    Valid,
+    /// `ceil(size / stride)` outputs; of the total padding the smaller half lies before.
+    Same,
+}
+
+/// One of the two images of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The one with more pixels.
+    Big,
+    /// The other.
+    Small,
+}
+
+/// Geometry of a convolution between a big and a small image, both `[height, width, channels]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Conv {
+    /// The side with more pixels: a convolution's input, a transposed convolution's output.
+    pub big: [usize; 3],
+    /// The other side.
+    pub small: [usize; 3],
+    /// Height and width of the kernel.
+    pub kernel: usize,
+    /// Distance of neighbouring kernel positions in the big image.
+    pub stride: usize,
+    /// Zero rows above and zero columns left of the big image.
+    pub pad: [usize; 2],
+}
+
+impl Conv {
+    /// Geometry whose big image and small channel count are given; sizes by TensorFlow's rules.
+    pub fn new(
+        big: [usize; 3],
+        channels: usize,
+        kernel: usize,
+        stride: usize,
+        padding: Padding,
+    ) -> Self {
+        let axis = |size: usize| match padding {
+            Padding::Valid => ((size + stride).saturating_sub(kernel) / stride, 0),
+            Padding::Same => {
+                let count = size.div_ceil(stride);
+                let total = ((count - 1) * stride + kernel).saturating_sub(size);
+                (count, total / 2)
+            }
+        };
+        let ((height, pad_y), (width, pad_x)) = (axis(big[0]), axis(big[1]));
+        Conv {
+            big,
+            small: [height, width, channels],
+            kernel,
+            stride,
+            pad: [pad_y, pad_x],
+        }
+    }
+
+    /// Shape of the weights: HWIO for a convolution, HWOI for a transposed one.
+    pub fn weight_shape(&self) -> [usize; 4] {
+        [self.kernel, self.kernel, self.big[2], self.small[2]]
+    }
+
+    /// Number of weights.
+    pub fn weights(&self) -> usize {
+        self.weight_shape().iter().product()
+    }
+
+    /// Pixels of the small image.
+    pub fn small_pixels(&self) -> usize {
+        self.small[0] * self.small[1]
+    }
+
+    /// Positions of one split of the weight gradient; the last may have fewer.
+    pub fn split_size(&self, batch: usize, splits: usize) -> usize {
+        (batch * self.small_pixels()).div_ceil(splits)
+    }
+
+    /// Pixels of one phase of the big image (see `shaders/common/conv.wgsl`).
+    pub fn phase_pixels(&self) -> usize {
+        self.big[0].div_ceil(self.stride) * self.big[1].div_ceil(self.stride)
+    }
+
+    /// Operations of any of the three kernels for one image, border clipping counted.
+    pub(super) fn flops(&self) -> u64 {
+        let taps = |axis: usize| -> usize {
+            (0..self.small[axis])
+                .flat_map(|i| (0..self.kernel).map(move |a| (i, a)))
+                .filter(|(i, a)| {
+                    let at = self.stride * i + a;
+                    at >= self.pad[axis] && at - self.pad[axis] < self.big[axis]
+                })
+                .count()
+        };
+        2 * (taps(0) * taps(1) * self.big[2] * self.small[2]) as u64
+    }
+
+    /// Calls `visit(big pixel, small pixel, tap)` for each pair of pixels that meet.
+    fn meetings(&self, batch: usize, mut visit: impl FnMut(usize, usize, usize)) {
+        let inside = |at: usize, axis: usize| {
+            at.checked_sub(self.pad[axis])
+                .filter(|&p| p < self.big[axis])
+        };
+        for n in 0..batch {
+            for i in 0..self.small[0] {
+                for j in 0..self.small[1] {
+                    let small = (n * self.small[0] + i) * self.small[1] + j;
+                    for tap in 0..self.kernel * self.kernel {
+                        let y = inside(self.stride * i + tap / self.kernel, 0);
+                        let x = inside(self.stride * j + tap % self.kernel, 1);
+                        if let (Some(y), Some(x)) = (y, x) {
+                            let big = (n * self.big[0] + y) * self.big[1] + x;
+                            visit(big, small, tap);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// small += correlate(big, weights).
+    pub fn correlate(&self, batch: usize, big: &[f64], weights: &[f64], small: &mut [f64]) {
+        let (bc, sc) = (self.big[2], self.small[2]);
+        self.meetings(batch, |b, s, tap| {
+            let out = &mut small[s * sc..][..sc];
+            for (c, &value) in big[b * bc..][..bc].iter().enumerate() {
+                let row = &weights[(tap * bc + c) * sc..][..sc];
+                out.iter_mut().zip(row).for_each(|(o, w)| *o += value * w);
+            }
+        });
+    }
+
+    /// big += the transpose of `correlate`, applied to small.
+    pub fn adjoint(&self, batch: usize, small: &[f64], weights: &[f64], big: &mut [f64]) {
+        let (bc, sc) = (self.big[2], self.small[2]);
+        self.meetings(batch, |b, s, tap| {
+            let from = &small[s * sc..][..sc];
+            for (c, out) in big[b * bc..][..bc].iter_mut().enumerate() {
+                let row = &weights[(tap * bc + c) * sc..][..sc];
+                *out += from.iter().zip(row).map(|(y, w)| y * w).sum::<f64>();
+            }
+        });
+    }
+
+    /// Partial sums of the weight gradient over ranges of small pixels, like the kernel's.
+    pub fn weight_grad(
+        &self,
+        batch: usize,
+        splits: usize,
+        big: &[f64],
+        small: &[f64],
+        partials: &mut [f64],
+    ) {
+        let (bc, sc) = (self.big[2], self.small[2]);
+        let size = self.split_size(batch, splits);
+        self.meetings(batch, |b, s, tap| {
+            let split = &mut partials[s / size * self.weights()..][..self.weights()];
+            for (c, &value) in big[b * bc..][..bc].iter().enumerate() {
+                let row = &mut split[(tap * bc + c) * sc..][..sc];
+                let from = &small[s * sc..][..sc];
+                row.iter_mut().zip(from).for_each(|(w, y)| *w += value * y);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_follow_tensorflow() {
+        let valid = |n| Conv::new([n, n, 1], 8, 3, 2, Padding::Valid).small[0];
+        assert_eq!([28, 13, 32, 15].map(valid), [13, 6, 15, 7]);
+        let same = Conv::new([28, 28, 32], 64, 3, 2, Padding::Same);
+        assert_eq!((same.small, same.pad), ([14, 14, 64], [0, 0]));
+        let unit = Conv::new([28, 28, 1], 32, 3, 1, Padding::Same);
+        assert_eq!((unit.small, unit.pad), ([28, 28, 32], [1, 1]));
+    }
+
+    #[test]
+    fn correlate_and_adjoint_are_transposes() {
+        for (size, kernel, stride) in [(7, 3, 2), (8, 5, 1), (5, 3, 1), (9, 5, 2)] {
+            for padding in [Padding::Valid, Padding::Same] {
+                let spec = Conv::new([size, size + 1, 2], 3, kernel, stride, padding);
+                let wave =
+                    |n: usize, f: f64| (0..n).map(|i| (f * i as f64).sin()).collect::<Vec<_>>();
+                let big = wave(2 * spec.big.iter().product::<usize>(), 0.37);
+                let small = wave(2 * spec.small.iter().product::<usize>(), 0.73);
+                let weights = wave(spec.weights(), 1.91);
+                let (mut forth, mut back) = (vec![0.0; small.len()], vec![0.0; big.len()]);
+                spec.correlate(2, &big, &weights, &mut forth);
+                spec.adjoint(2, &small, &weights, &mut back);
+                let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
+                let (left, right) = (dot(&forth, &small), dot(&big, &back));
+                assert!(
+                    (left - right).abs() < 1e-10 * left.abs().max(1.0),
+                    "{spec:?}: {left} {right}"
+                );
+                let mut partials = vec![0.0; 3 * weights.len()];
+                spec.weight_grad(2, 3, &big, &small, &mut partials);
+                let along: f64 = (0..3)
+                    .map(|s| dot(&partials[s * weights.len()..][..weights.len()], &weights))
+                    .sum();
+                assert!(
+                    (left - along).abs() < 1e-10 * left.abs().max(1.0),
+                    "{spec:?}"
+                );
+            }
+        }
+    }
+}

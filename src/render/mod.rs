@@ -1,0 +1,389 @@
+//! Pictures from float images: grids, the latent manifold, PNG bytes and animated GIFs.
+//!
+//! Images are slices of `f32` in NHWC order: `[count, height, width, channels]` flattened, with
+//! one channel (grey) or three (red, green, blue), black at 0 and white at 1. Nothing here touches
+//! the file system, so every function can be tested on its bytes.
+
+mod plot;
+
+use std::io::Write;
+
+use gif::{Encoder, Frame, Repeat};
+use image::codecs::png::PngEncoder;
+use image::{Rgb, RgbImage};
+
+pub use plot::{Curve, Points, curves, scatter};
+
+/// The largest width and height of a picture in pixels, which is also the largest a GIF can hold.
+const MAX_SIDE: usize = u16::MAX as usize;
+
+/// Why a picture could not be made.
+///
+/// Every message is complete in itself, so no error has a source.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenderError {
+    /// Images have this number of channels, which is neither one nor three.
+    #[error("images with {0} channels cannot be drawn: give 1 (grey) or 3 (RGB)")]
+    Channels(usize),
+    /// This number of values is not one or more whole images of this shape `[H, W, C]`.
+    #[error("{0} values are not one or more whole images of shape {1:?} [H, W, C]")]
+    Values(usize, [usize; 3]),
+    /// A manifold of this many cells along each side was given another number of images.
+    #[error("a manifold of {0} x {0} cells cannot be drawn from {1} images")]
+    Manifold(usize, usize),
+    /// A picture of this width and height would have no pixels or too many.
+    #[error("a picture of {0} x {1} pixels cannot be made: each side may have 1 to {MAX_SIDE}")]
+    Size(usize, usize),
+    /// A GIF was asked for without any frame.
+    #[error("an animation needs at least one frame")]
+    NoFrames,
+    /// The frame of this index, from 0, has a size (width, height) other than the first frame's.
+    #[error("frame {0} has {1:?} pixels, but frame 0 has {2:?}: draw all frames in one size")]
+    FrameSize(usize, (u32, u32), (u32, u32)),
+    /// The PNG encoder failed.
+    #[error("the PNG could not be encoded: {0}")]
+    Png(image::ImageError),
+    /// The GIF encoder failed, or its output could not be written.
+    #[error("the GIF could not be written: {0}")]
+    Gif(gif::EncodingError),
+}
+
+/// How [`grid`] lays out its cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GridStyle {
+    /// The side of each square cell in pixels. A cell grows beyond it, in width or height, only
+    /// where an image at its own size would not fit.
+    pub cell: usize,
+    /// The least number of white pixels between two images.
+    pub gap: usize,
+    /// Whether each image is stretched from its own minimum (black) to its own maximum (white),
+    /// over all channels together, as matplotlib's `imshow` does for grey images. Otherwise 0 is
+    /// black, 1 is white and values beyond are clipped, as `imshow` does for colour images.
+    pub stretch: bool,
+}
+
+impl Default for GridStyle {
+    /// Cells of 100 pixels, so that a 4 x 4 grid makes a picture of 400 x 400 pixels.
+    fn default() -> Self {
+        Self {
+            cell: 100,
+            gap: 4,
+            stretch: true,
+        }
+    }
+}
+
+/// Images edge to edge at their own size.
+const SEAMLESS: GridStyle = GridStyle {
+    cell: 0,
+    gap: 0,
+    stretch: true,
+};
+
+/// Draws images row by row on a white background, `columns` in each row.
+///
+/// `images` is `[count, H, W, C]` and `shape` is `[H, W, C]`; a last row which is not full stays
+/// white at its end. Images are enlarged by the largest whole factor at which they fit their cell,
+/// and centred in it.
+///
+/// # Errors
+///
+/// [`RenderError::Channels`] and [`RenderError::Values`] where the images do not fit their shape,
+/// [`RenderError::Size`] for a picture without pixels (no columns) or one which is too large.
+pub fn grid(
+    images: &[f32],
+    shape: [usize; 3],
+    columns: usize,
+    style: GridStyle,
+) -> Result<RgbImage, RenderError> {
+    let count = count_images(images, shape)?;
+    let [height, width, channels] = shape;
+    let cell_width = style.cell.max(width.saturating_add(style.gap));
+    let cell_height = style.cell.max(height.saturating_add(style.gap));
+    let picture_width = cell_width.saturating_mul(columns);
+    let picture_height = cell_height.saturating_mul(count.div_ceil(columns.max(1)));
+    if columns == 0 || picture_width.max(picture_height) > MAX_SIDE {
+        return Err(RenderError::Size(picture_width, picture_height));
+    }
+    let white = Rgb([u8::MAX; 3]);
+    let mut picture = RgbImage::from_pixel(picture_width as u32, picture_height as u32, white);
+    let factor = ((cell_width - style.gap) / width).min((cell_height - style.gap) / height);
+    for (index, image) in images.chunks_exact(height * width * channels).enumerate() {
+        let left = index % columns * cell_width + (cell_width - factor * width) / 2;
+        let top = index / columns * cell_height + (cell_height - factor * height) / 2;
+        let levels = levels(image, style.stretch);
+        for y in 0..factor * height {
+            for x in 0..factor * width {
+                let pixel = (y / factor * width + x / factor) * channels;
+                let colour = [0, 1, 2].map(|c| levels[pixel + c % channels]);
+                picture.put_pixel((left + x) as u32, (top + y) as u32, Rgb(colour));
+            }
+        }
+    }
+    Ok(picture)
+}
+
+/// Draws `n * n` images edge to edge at their own size, on one scale from 0 (black) to 1 (white).
+///
+/// `images` is `[n * n, H, W, C]` in the order of [`latent_grid`], row by row from the top left,
+/// and `shape` is `[H, W, C]`. The picture has `n * W` by `n * H` pixels.
+///
+/// # Errors
+///
+/// As [`grid`], and [`RenderError::Manifold`] where there are not `n * n` images.
+pub fn manifold(images: &[f32], shape: [usize; 3], n: usize) -> Result<RgbImage, RenderError> {
+    let count = count_images(images, shape)?;
+    if n.checked_mul(n) != Some(count) {
+        return Err(RenderError::Manifold(n, count));
+    }
+    let mut style = SEAMLESS;
+    style.stretch = false;
+    grid(images, shape, n, style)
+}
+
+/// Encodes a picture as an 8-bit RGB PNG.
+///
+/// # Errors
+///
+/// [`RenderError::Png`] where the encoder refuses the picture, for instance one without pixels.
+pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>, RenderError> {
+    let mut bytes = Vec::new();
+    let written = picture.write_with_encoder(PngEncoder::new(&mut bytes));
+    written.map_err(RenderError::Png)?;
+    Ok(bytes)
+}
+
+/// How long an animation shows its frames, in units of 10 ms, which the format counts in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Each frame but the last.
+    pub each: u16,
+    /// The last frame.
+    pub last: u16,
+}
+
+/// Writes frames as [`animate`] does, each for half a second; with `hold_last` the last stays for
+/// three seconds.
+///
+/// # Errors
+///
+/// As [`animate`].
+pub fn write_gif(
+    frames: impl Iterator<Item = RgbImage>,
+    hold_last: bool,
+    out: impl Write,
+) -> Result<(), RenderError> {
+    let last = if hold_last { 300 } else { 50 };
+    animate(frames, Timing { each: 50, last }, out)
+}
+
+/// Writes frames as an animated GIF which loops forever.
+///
+/// Grey frames are stored exactly, and so are frames of at most 256 colours; other frames are
+/// reduced to the 256 colours which fit best. The same frames always give the same bytes.
+///
+/// # Errors
+///
+/// [`RenderError::NoFrames`], [`RenderError::Size`] for frames which are empty or too large,
+/// [`RenderError::FrameSize`] where the sizes differ, and [`RenderError::Gif`] where `out` fails.
+/// What was written to `out` before an error is not a whole GIF.
+pub fn animate(
+    frames: impl Iterator<Item = RgbImage>,
+    timing: Timing,
+    out: impl Write,
+) -> Result<(), RenderError> {
+    let mut frames = frames.enumerate().peekable();
+    let Some((_, first)) = frames.peek() else {
+        return Err(RenderError::NoFrames);
+    };
+    let size = first.dimensions();
+    let (width, height) = match (size.0.try_into(), size.1.try_into()) {
+        (Ok(width @ 1..), Ok(height @ 1..)) => (width, height),
+        _ => return Err(RenderError::Size(size.0 as usize, size.1 as usize)),
+    };
+    let greys: Vec<u8> = (0..=u8::MAX).flat_map(|grey| [grey; 3]).collect();
+    let failed = RenderError::Gif;
+    let mut encoder = Encoder::new(out, width, height, &greys).map_err(failed)?;
+    encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
+    while let Some((index, picture)) = frames.next() {
+        if picture.dimensions() != size {
+            return Err(RenderError::FrameSize(index, picture.dimensions(), size));
+        }
+        let (pixels, _) = picture.as_raw().as_chunks::<3>();
+        let mut frame = if pixels.iter().all(|[r, g, b]| r == g && g == b) {
+            // Entry i of the shared palette is the grey i, so a grey pixel is its own index.
+            let indices: Vec<u8> = pixels.iter().map(|pixel| pixel[0]).collect();
+            Frame::from_indexed_pixels(width, height, indices, None)
+        } else {
+            Frame::from_rgb_speed(width, height, picture.as_raw(), 10)
+        };
+        let ends = frames.peek().is_none();
+        frame.delay = if ends { timing.last } else { timing.each };
+        encoder.write_frame(&frame).map_err(failed)?;
+    }
+    let mut out = encoder.into_inner().map_err(failed)?;
+    out.flush().map_err(|error| failed(error.into()))
+}
+
+/// The number of images, at least 1, of the shape `[H, W, C]` in `values`.
+fn count_images(values: &[f32], shape: [usize; 3]) -> Result<usize, RenderError> {
+    let [h, w, c] = shape;
+    if !matches!(c, 1 | 3) {
+        return Err(RenderError::Channels(c));
+    }
+    // A size of 0 stands for one which overflows too, since nothing but 0 is a multiple of it.
+    let size = h.checked_mul(w).and_then(|n| n.checked_mul(c)).unwrap_or(0);
+    if values.is_empty() || !values.len().is_multiple_of(size) {
+        return Err(RenderError::Values(values.len(), shape));
+    }
+    Ok(values.len() / size)
+}
+
+/// The values of an image from 0 (black) to 255 (white); a NaN is black.
+fn levels(image: &[f32], stretch: bool) -> Vec<u8> {
+    let finite = image.iter().filter(|value| value.is_finite());
+    // In `f64` the difference of the extremes cannot overflow.
+    let (black, white) = if stretch {
+        finite.fold((f64::MAX, f64::MIN), |(low, high), &value| {
+            (low.min(value.into()), high.max(value.into()))
+        })
+    } else {
+        (0.0, 1.0)
+    };
+    // An image without any contrast has no scale, and is drawn black as matplotlib does.
+    let range = white - black;
+    let scale = if range > 0.0 { 255.0 / range } else { 0.0 };
+    // The cast clips to 0..=255 and turns a NaN into 0.
+    let level = |&value: &f32| ((f64::from(value) - black) * scale).round() as u8;
+    image.iter().map(level).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The red levels of a picture, which are all there is to a grey one.
+    fn reds(picture: &RgbImage) -> Vec<u8> {
+        picture.pixels().map(|pixel| pixel.0[0]).collect()
+    }
+
+    #[test]
+    fn sixteen_digits_fill_four_hundred_pixels() {
+        let images: Vec<f32> = (0..16 * 784).map(|i| (i % 784) as f32).collect();
+        let picture = grid(&images, [28, 28, 1], 4, GridStyle::default()).unwrap();
+        assert_eq!(picture.dimensions(), (400, 400));
+        // Each image is 84 pixels wide, with 8 white ones on each side.
+        let row = [7, 8, 10, 91, 92, 108].map(|x| picture.get_pixel(x, 8).0[0]);
+        assert_eq!(row, [255, 0, 0, 9, 255, 0]);
+        let column = [7, 8, 10, 91, 92, 108].map(|y| picture.get_pixel(8, y).0[0]);
+        assert_eq!(column, [255, 0, 0, 246, 255, 0]);
+    }
+
+    #[test]
+    fn each_cell_is_stretched_by_itself() {
+        let images = [0.25, 0.5, 0.75, 0.25, 0.0, 0.25, 1.0, 0.5];
+        let picture = grid(&images, [2, 2, 1], 2, SEAMLESS).unwrap();
+        assert_eq!(reds(&picture), [0, 128, 0, 64, 255, 0, 255, 128]);
+    }
+
+    #[test]
+    fn a_constant_image_stays_black() {
+        for value in [0.0, 0.5, 1.0, f32::NAN, f32::INFINITY] {
+            let picture = grid(&[value; 6], [2, 3, 1], 1, SEAMLESS).unwrap();
+            assert_eq!(reds(&picture), [0; 6], "{value}");
+        }
+    }
+
+    #[test]
+    fn colour_images_keep_their_channels_and_missing_cells_stay_white() {
+        let images = [1.0, 0.0, 0.5, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        let picture = grid(&images, [1, 1, 3], 2, SEAMLESS).unwrap();
+        let expected = [255, 0, 128, 0, 255, 0, 0, 0, 255, 255, 255, 255];
+        assert_eq!(picture.into_raw(), expected);
+    }
+
+    #[test]
+    fn an_image_larger_than_its_cell_widens_the_cell() {
+        let picture = grid(&[0.0; 600], [3, 200, 1], 1, GridStyle::default()).unwrap();
+        assert_eq!(picture.dimensions(), (204, 100));
+        let levels = [1, 2, 201, 202].map(|x| picture.get_pixel(x, 48).0[0]);
+        assert_eq!(levels, [255, 0, 0, 255]);
+    }
+
+    #[test]
+    fn images_which_do_not_fit_their_shape_are_refused() {
+        for (values, shape, columns, message) in [
+            (8, [2, 2, 2], 1, "2 channels"),
+            (7, [2, 2, 1], 1, "not one or more whole images"),
+            (0, [2, 2, 1], 1, "not one or more whole images"),
+            (4, [0, 2, 1], 1, "not one or more whole images"),
+            (4, [usize::MAX, 2, 3], 1, "not one or more whole images"),
+            (4, [2, 2, 1], 0, "0 x 2 pixels"),
+            (4, [2, 2, 1], usize::MAX, "cannot be made"),
+        ] {
+            let error = grid(&vec![0.0; values], shape, columns, SEAMLESS).unwrap_err();
+            assert!(error.to_string().contains(message), "{error}");
+        }
+        let error = manifold(&[0.0; 12], [2, 2, 1], 2).unwrap_err();
+        assert!(matches!(error, RenderError::Manifold(2, 3)));
+    }
+
+    #[test]
+    fn a_manifold_has_no_gaps_and_one_scale() {
+        let images: Vec<f32> = (0..400 * 784).map(|i| (i / 784) as f32 / 399.0).collect();
+        let picture = manifold(&images, [28, 28, 1], 20).unwrap();
+        assert_eq!(picture.dimensions(), (560, 560));
+        for (x, y, pixel) in picture.enumerate_pixels() {
+            let value = (y / 28 * 20 + x / 28) as f32 / 399.0;
+            assert_eq!(pixel.0, [(value * 255.0).round() as u8; 3]);
+        }
+        let clipped = manifold(&[-1.0, 2.0, f32::NAN, 0.5], [1, 1, 1], 2).unwrap();
+        assert_eq!(reds(&clipped), [0, 255, 0, 128]);
+    }
+
+    #[test]
+    fn a_png_decodes_to_the_same_picture() {
+        let picture = RgbImage::from_fn(7, 5, |x, y| Rgb([x as u8, y as u8, 200]));
+        let decoded = image::load_from_memory(&png_bytes(&picture).unwrap()).unwrap();
+        assert_eq!(decoded.into_rgb8(), picture);
+    }
+
+    #[test]
+    fn a_gif_keeps_greys_and_few_colours_exactly() {
+        let greys = RgbImage::from_fn(16, 16, |x, y| Rgb([(y * 16 + x) as u8; 3]));
+        let colours = RgbImage::from_fn(16, 16, |x, y| Rgb([x as u8, y as u8, 9]));
+        let frames = [greys.clone(), colours, greys];
+        for (hold_last, last_delay) in [(true, 300), (false, 50)] {
+            let [mut file, mut again] = [Vec::new(), Vec::new()];
+            write_gif(frames.iter().cloned(), hold_last, &mut file).unwrap();
+            write_gif(frames.iter().cloned(), hold_last, &mut again).unwrap();
+            assert_eq!(file, again);
+            let mut options = gif::DecodeOptions::new();
+            options.set_color_output(gif::ColorOutput::RGBA);
+            let mut decoder = options.read_info(&file[..]).unwrap();
+            for (picture, delay) in frames.iter().zip([50, 50, last_delay]) {
+                let frame = decoder.read_next_frame().unwrap().unwrap();
+                let expected = image::DynamicImage::from(picture.clone()).into_rgba8();
+                assert_eq!(frame.delay, delay);
+                assert_eq!(frame.buffer[..], expected.as_raw()[..]);
+            }
+            assert!(decoder.read_next_frame().unwrap().is_none());
+            assert_eq!(decoder.repeat(), Repeat::Infinite);
+        }
+    }
+
+    #[test]
+    fn a_gif_refuses_no_frames_and_unequal_frames() {
+        for (sizes, message) in [
+            (&[][..], "at least one frame"),
+            (&[(2, 2), (2, 3)], "frame 1 has (2, 3) pixels"),
+            (&[(0, 2)], "0 x 2 pixels"),
+            (&[(70_000, 1)], "70000 x 1 pixels"),
+        ] {
+            let frames = sizes.iter().map(|&(w, h)| RgbImage::new(w, h));
+            let error = write_gif(frames, false, std::io::sink()).unwrap_err();
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Curves and scatter plots, with axes and labels.
+
+mod axes;
+mod curve;
+mod font;
+mod scatter;
+
+pub use curve::{Curve, curves};
+pub use scatter::{Points, scatter};

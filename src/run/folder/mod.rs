@@ -1,0 +1,377 @@
+//! The run folder: configuration, metrics, events, pictures, model and checkpoint.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use image::RgbImage;
+
+use super::lock;
+use super::metrics::Metrics;
+use super::tensorboard::{self, Events};
+use crate::files::atomic;
+use crate::files::regular;
+use crate::files::tensors::{self, TensorFile, TensorFileError};
+use crate::render::{self, Curve, GridStyle, RenderError};
+use crate::run::config::{ConfigError, RunConfig};
+use crate::run::faults::Faults;
+use crate::saved::checkpoint::{self, Checkpoint, Platform};
+use crate::train::event::{EpochReport, Event};
+
+const CONFIG: &str = "config.json";
+const METRICS: &str = "metrics.jsonl";
+const CHECKPOINT: &str = "checkpoint.safetensors";
+const MODEL: &str = "model.safetensors";
+
+/// Why a run could not be recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The folder holds a run already.
+    #[error(
+        "{0} already holds a run: go on with it (`cvae-gpu train --resume {0}`), choose another \
+         --out, or remove it first"
+    )]
+    Occupied(PathBuf),
+    /// Another process trains into the folder.
+    #[error("another process is training into {0}: wait for its end, or choose another --out")]
+    Locked(PathBuf),
+    /// The folder holds no run.
+    #[error("{0} holds no run (there is no config.json): give the folder that `train` wrote")]
+    NoRun(PathBuf),
+    /// The configuration cannot be read.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The operating system refused.
+    #[error("cannot write {path}: {reason}; check the path, its permissions and the free space")]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// A tensor file could not be written.
+    #[error(transparent)]
+    Tensors(#[from] TensorFileError),
+    /// The checkpoint cannot be used.
+    #[error("{0}. Without that file, --resume starts the run over with its saved options")]
+    Checkpoint(TensorFileError),
+    /// A picture could not be drawn.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// Something could not be put into JSON.
+    #[error("cannot encode as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Writes a run's files as its events come. It holds the lock of the folder.
+pub struct RunFolder {
+    path: PathBuf,
+    run: RunConfig,
+    platform: Platform,
+    journals: Option<(Metrics, Events)>,
+    checkpoints: u64,
+    faults: Faults,
+    _lock: File,
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ReportError + use<> {
+    let path = path.to_owned();
+    move |reason| ReportError::Io { path, reason }
+}
+
+impl RunFolder {
+    /// Makes the folder and writes `config.json`; refuses a folder that holds a run.
+    pub fn create(path: &Path, mut run: RunConfig) -> Result<Self, ReportError> {
+        let refuse = || {
+            let taken = [CONFIG, METRICS, tensorboard::NAME, CHECKPOINT, MODEL];
+            let occupied = taken.iter().any(|name| path.join(name).exists());
+            let error = || ReportError::Occupied(path.to_owned());
+            (!occupied).then_some(()).ok_or_else(error)
+        };
+        fs::create_dir_all(path).map_err(io_error(path))?;
+        // Once before the lock leaves its file, and once when nobody else can begin a run.
+        refuse()?;
+        let source = run.data.clone();
+        run.locate(&source, path);
+        let mut folder = Self::locked(path, run)?;
+        refuse()?;
+        let written = folder.write_config();
+        if written.is_err() {
+            folder.abandon();
+        }
+        written.map(|()| folder)
+    }
+
+    /// Makes the first folder that is not there yet: `<parent>/<name>-1`, `-2`, …
+    ///
+    /// Of processes that do so at the same time each gets a folder of its own.
+    pub fn create_fresh(parent: &Path, name: &str, run: RunConfig) -> Result<Self, ReportError> {
+        fs::create_dir_all(parent).map_err(io_error(parent))?;
+        let name = folder_name(name);
+        let mut number = 1_u64;
+        let path = loop {
+            let path = parent.join(format!("{name}-{number}"));
+            // Unlike a look whether the path exists, making the folder can succeed only once.
+            match fs::create_dir(&path) {
+                Ok(()) => break path,
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
+                Err(e) => return Err(io_error(&path)(e)),
+            }
+        };
+        Self::create(&path, run).inspect_err(|_| {
+            // Fails, as it should, where something is in the folder.
+            let _ = fs::remove_dir(&path);
+        })
+    }
+
+    /// Opens the folder of a run.
+    pub fn open(path: &Path) -> Result<Self, ReportError> {
+        let config = path.join(CONFIG);
+        if !config.exists() {
+            return Err(ReportError::NoRun(path.to_owned()));
+        }
+        // Before anything is read or changed for a run that could not be recorded.
+        for file in [METRICS, tensorboard::NAME].map(|name| path.join(name)) {
+            regular::check_own(&file).map_err(io_error(&file))?;
+        }
+        Self::locked(path, RunConfig::read(&config)?)
+    }
+
+    fn locked(path: &Path, run: RunConfig) -> Result<Self, ReportError> {
+        let lock = lock::take(path).map_err(io_error(&path.join(lock::NAME)))?;
+        Ok(RunFolder {
+            path: path.to_owned(),
+            run,
+            platform: Platform::default(),
+            journals: None,
+            checkpoints: 0,
+            faults: Faults::default(),
+            _lock: lock.ok_or_else(|| ReportError::Locked(path.to_owned()))?,
+        })
+    }
+
+    /// Lets the faults happen.
+    #[must_use]
+    pub fn with_faults(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The options of the run.
+    pub fn run(&self) -> &RunConfig {
+        &self.run
+    }
+
+    /// Changes the options of the run and writes `config.json` anew.
+    pub fn set_run(&mut self, run: RunConfig) -> Result<(), ReportError> {
+        self.run = run;
+        self.write_config()
+    }
+
+    fn write_config(&self) -> Result<(), ReportError> {
+        let text = serde_json::to_string_pretty(&self.run)? + "\n";
+        self.write(CONFIG, text.as_bytes())
+    }
+
+    /// The last checkpoint, if there is one.
+    pub fn checkpoint(&self) -> Result<Option<Checkpoint>, ReportError> {
+        let path = self.path.join(CHECKPOINT);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let read = checkpoint::read_checkpoint(&path, &self.run.model_config());
+        read.map(Some).map_err(ReportError::Checkpoint)
+    }
+
+    /// True if `model.safetensors`, the last file of a run, has the weights of the checkpoint.
+    pub fn is_complete(&self, checkpoint: &Checkpoint) -> bool {
+        let model = TensorFile::read(self.path.join(MODEL));
+        model.is_ok_and(|model| checkpoint::is_model_of(&model, &checkpoint.snapshot))
+    }
+
+    /// Opens the metrics with their first `lines` lines and the events that belong to them, and
+    /// removes what a killed process left half written. Gives the number of lines found, which is
+    /// smaller where someone has taken lines away.
+    pub fn begin(&mut self, lines: usize) -> Result<usize, ReportError> {
+        atomic::sweep(&self.path).map_err(io_error(&self.path))?;
+        let path = self.path.join(METRICS);
+        let (metrics, dropped) = Metrics::open(path.clone(), lines).map_err(io_error(&path))?;
+        // An epoch that was cut short has a picture, and may not get another.
+        for report in dropped {
+            let path = self.path.join(picture_name(report.epoch));
+            match fs::remove_file(&path) {
+                Err(e) if e.kind() != ErrorKind::NotFound => return Err(io_error(&path)(e)),
+                _ => {}
+            }
+        }
+        let path = self.path.join(tensorboard::NAME);
+        let events = Events::open(path.clone(), lines).map_err(io_error(&path))?;
+        let found = metrics.lines();
+        self.journals = Some((metrics, events));
+        Ok(found)
+    }
+
+    /// Takes back what [`RunFolder::create`] made, for a run that did not begin.
+    pub fn abandon(&mut self) {
+        for name in [CONFIG, lock::NAME] {
+            // What cannot be removed stays, and is named by the next attempt.
+            let _ = fs::remove_file(self.path.join(name));
+        }
+        // Fails, as it should, where the folder was there before and holds something else.
+        let _ = fs::remove_dir(&self.path);
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), ReportError> {
+        Ok(tensors::write_atomically(self.path.join(name), bytes)?)
+    }
+
+    /// Records an event.
+    pub fn on(&mut self, event: &Event) -> Result<(), ReportError> {
+        let shape = self.run.model.image;
+        match event {
+            Event::Started {
+                adapter,
+                driver,
+                variant,
+                ..
+            } => {
+                self.platform = Platform::of(adapter, driver, variant.clone());
+            }
+            Event::Epoch(report) => {
+                if let Some((metrics, events)) = &mut self.journals {
+                    let written = metrics.append(report);
+                    written.map_err(io_error(metrics.path()))?;
+                    let written = events.report(report);
+                    written.map_err(io_error(events.path()))?;
+                }
+                if self.run.images {
+                    let picture = render::curves(&curves(self.reports()), "nats per image");
+                    self.write("elbo.png", &render::png_bytes(&picture)?)?;
+                }
+            }
+            Event::Pictures { epoch, images } => {
+                let picture = render::grid(images, shape, 4, GridStyle::default())?;
+                let png = render::png_bytes(&picture)?;
+                self.write(&picture_name(*epoch), &png)?;
+                let step = self.reports().last().map_or(0, |report| report.step);
+                if let Some((_, events)) = &mut self.journals {
+                    let written = events.picture(step, picture.dimensions().into(), &png);
+                    written.map_err(io_error(events.path()))?;
+                }
+            }
+            Event::Manifold { n, images } => {
+                let picture = render::manifold(images, shape, *n)?;
+                self.write("manifold.png", &render::png_bytes(&picture)?)?;
+            }
+            Event::Checkpoint(snapshot) => {
+                if let Some((metrics, events)) = &self.journals {
+                    metrics.flush().map_err(io_error(metrics.path()))?;
+                    events.flush().map_err(io_error(events.path()))?;
+                }
+                let config = self.run.model_config();
+                let bytes =
+                    checkpoint::checkpoint_bytes(snapshot, &config, &self.run, &self.platform)?;
+                let path = self.path.join(CHECKPOINT);
+                let (faults, number) = (self.faults, self.checkpoints);
+                atomic::write_with(&path, |file| faults.write(number, &bytes, file))
+                    .map_err(io_error(&path))?;
+                self.checkpoints += 1;
+            }
+            Event::Done { snapshot, .. } => {
+                if self.run.images {
+                    self.animate()?;
+                }
+                // The last file: whoever finds it finds all others.
+                let path = self.path.join(MODEL);
+                checkpoint::write_model(&path, snapshot, &self.run.model_config())?;
+            }
+            Event::FirstStep { .. }
+            | Event::Progress { .. }
+            | Event::Warning { .. }
+            | Event::Interrupted { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// What the lines of the metrics say.
+    fn reports(&self) -> &[EpochReport] {
+        let journals = self.journals.as_ref();
+        journals.map_or(&[], |(metrics, _)| metrics.reports())
+    }
+
+    /// Makes the animation of the pictures in the folder, one for each line of the metrics.
+    fn animate(&self) -> Result<(), ReportError> {
+        let mut failure = None;
+        // One at a time, since runs may be of many epochs.
+        let frames = (self.reports().iter()).map_while(|report| match self.picture(report.epoch) {
+            Ok(picture) => Some(picture),
+            Err(e) => {
+                failure = Some(e);
+                None
+            }
+        });
+        let mut gif = Vec::new();
+        let drawn = render::write_gif(frames.flatten(), true, &mut gif);
+        match (failure, drawn) {
+            (Some(e), _) => Err(e),
+            (None, Err(RenderError::NoFrames)) => Ok(()),
+            (None, Err(e)) => Err(e.into()),
+            (None, Ok(())) => self.write("cvae.gif", &gif),
+        }
+    }
+
+    /// The picture of an epoch; nothing where someone has taken it away.
+    fn picture(&self, epoch: usize) -> Result<Option<RgbImage>, ReportError> {
+        let path = self.path.join(picture_name(epoch));
+        let bytes = match regular::read(&path) {
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            read => read.map_err(io_error(&path))?,
+        };
+        let picture = image::load_from_memory(&bytes);
+        let picture = picture.map_err(|e| io_error(&path)(io::Error::other(e)))?;
+        Ok(Some(picture.into_rgb8()))
+    }
+}
+
+/// The name of a set as part of a folder name: letters, digits, `-` and `_`. A set's file says what
+/// it is called, so the name may hold separators, dots, control characters and anything else.
+fn folder_name(name: &str) -> String {
+    /// Characters of at most four bytes each; a file name may have 255 bytes.
+    const LONGEST: usize = 48;
+    let is_safe = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+    let parts = name.split(|c| !is_safe(c)).filter(|part| !part.is_empty());
+    let safe: String = parts.collect::<Vec<_>>().join("-");
+    match safe.chars().take(LONGEST).collect::<String>() {
+        safe if safe.is_empty() => "run".to_owned(),
+        safe => safe,
+    }
+}
+
+fn picture_name(epoch: usize) -> String {
+    format!("image_at_epoch_{epoch:04}.png")
+}
+
+/// How the bound has risen on the test images, and on the training images while training went on.
+fn curves(reports: &[EpochReport]) -> [Curve; 2] {
+    let test = |report: &EpochReport| Some([report.epoch as f64, report.test_elbo]);
+    let train = |report: &EpochReport| Some([report.epoch as f64, -report.train_loss?]);
+    let curve = |name: &str, points: Vec<[f64; 2]>| Curve {
+        name: match points.last() {
+            Some([_, last]) => format!("{name} {last:.2}"),
+            None => name.into(),
+        },
+        points,
+    };
+    [
+        curve("test ELBO", reports.iter().filter_map(test).collect()),
+        curve("- train loss", reports.iter().filter_map(train).collect()),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

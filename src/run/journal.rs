@@ -1,0 +1,92 @@
+//! Files that only grow, entry by entry, and are cut back to what counts when a run goes on.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use crate::files::regular;
+
+/// The file, open at its end.
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+}
+
+impl Journal {
+    /// Opens the file, which need not be there. Given its content, `keep` says how many bytes of
+    /// it count; those behind are cut off.
+    pub(super) fn open(path: PathBuf, keep: impl FnOnce(&[u8]) -> usize) -> io::Result<Self> {
+        // Not for appending: Windows does not let such a handle shorten the file.
+        let mut file = regular::open_own(&path)?;
+        let size = file.metadata()?.len();
+        let mut content = Vec::new();
+        (&mut file).take(size).read_to_end(&mut content)?;
+        let kept = keep(&content).min(content.len()) as u64;
+        if kept < size {
+            file.set_len(kept)?;
+        }
+        file.seek(SeekFrom::Start(kept))?;
+        Ok(Journal { path, file })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends an entry in one write.
+    pub(super) fn append(&mut self, entry: &[u8]) -> io::Result<()> {
+        self.file.write_all(entry)
+    }
+
+    /// Waits until all entries are on the disk, so that a checkpoint may count them.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn entries_follow_what_was_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        fs::write(&path, "one two").unwrap();
+        let mut journal = Journal::open(path.clone(), |_| 4).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one ");
+        journal.append(b"three ").unwrap();
+        journal.append(b"four").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one three four");
+    }
+
+    /// Windows refuses to shorten a file through a handle that only appends; other systems do not,
+    /// so this looks at the handle itself.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_handle_is_not_append_only() {
+        use std::os::fd::AsRawFd;
+
+        let folder = tempfile::tempdir().unwrap();
+        let journal = Journal::open(folder.path().join("journal"), |_| 0).unwrap();
+        let path = format!("/proc/self/fdinfo/{}", journal.file.as_raw_fd());
+        let about = fs::read_to_string(path).unwrap();
+        let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
+        let flags = i32::from_str_radix(flags.unwrap().trim(), 8).unwrap();
+        assert_eq!(flags & libc::O_ACCMODE, libc::O_RDWR);
+        assert_eq!(flags & libc::O_APPEND, 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_refused_and_its_target_untouched() {
+        let folder = tempfile::tempdir().unwrap();
+        let [target, path] = ["target", "journal"].map(|name| folder.path().join(name));
+        fs::write(&target, "kept").unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        assert!(Journal::open(path, |_| 0).is_err());
+        assert_eq!(fs::read(&target).unwrap(), b"kept");
+    }
+}

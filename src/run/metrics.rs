@@ -1,0 +1,118 @@
+//! `metrics.jsonl`: a line per evaluated epoch, of which a run that goes on keeps those that count.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::journal::Journal;
+use crate::train::event::EpochReport;
+
+/// The file, and what its lines say.
+pub(super) struct Metrics {
+    journal: Journal,
+    lines: usize,
+    reports: Vec<EpochReport>,
+}
+
+impl Metrics {
+    /// Opens the file with its first `lines` lines; what lies behind them is cut off, and its
+    /// reports are handed back. A file that has fewer keeps those.
+    pub(super) fn open(path: PathBuf, lines: usize) -> io::Result<(Self, Vec<EpochReport>)> {
+        let (mut found, mut reports, mut dropped) = (0, Vec::new(), Vec::new());
+        let journal = Journal::open(path, |content| {
+            let mut kept = 0;
+            for line in content.split_inclusive(|byte| *byte == b'\n') {
+                let counts = found < lines && line.ends_with(b"\n");
+                if counts {
+                    (found, kept) = (found + 1, kept + line.len());
+                }
+                // A line that someone has edited counts, though nothing can be drawn of it.
+                if let Ok(report) = serde_json::from_slice(line) {
+                    let list = if counts { &mut reports } else { &mut dropped };
+                    list.push(report);
+                }
+            }
+            kept
+        })?;
+        let metrics = Metrics {
+            journal,
+            lines: found,
+            reports,
+        };
+        Ok((metrics, dropped))
+    }
+
+    /// Lines there are.
+    pub(super) fn lines(&self) -> usize {
+        self.lines
+    }
+
+    /// What they say.
+    pub(super) fn reports(&self) -> &[EpochReport] {
+        &self.reports
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.journal.path()
+    }
+
+    /// Appends a line.
+    pub(super) fn append(&mut self, report: &EpochReport) -> io::Result<()> {
+        let line = serde_json::to_string(report)? + "\n";
+        self.journal.append(line.as_bytes())?;
+        self.lines += 1;
+        self.reports.push(report.clone());
+        Ok(())
+    }
+
+    /// Waits until all lines are on the disk, so that a checkpoint may count them.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        self.journal.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn lines_that_do_not_count_and_torn_lines_are_cut_off() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        for (content, lines, kept) in [
+            ("", 0, ""),
+            ("", 2, ""),
+            ("a\nb\n", 2, "a\nb\n"),
+            ("a\nb\nc\n", 2, "a\nb\n"),
+            ("a\nb\nto", 2, "a\nb\n"),
+            ("a\nto", 2, "a\n"),
+            ("a\nb\n", 0, ""),
+        ] {
+            fs::write(&path, content).unwrap();
+            let (mut metrics, _) = Metrics::open(path.clone(), lines).unwrap();
+            assert_eq!(metrics.lines(), kept.lines().count());
+            metrics.journal.append(b"next\n").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), format!("{kept}next\n"));
+        }
+    }
+
+    #[test]
+    fn reports_are_read_back_exactly() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("metrics.jsonl");
+        let reports = [0, 2, 4].map(|epoch| EpochReport {
+            epoch,
+            test_elbo: -1.0 / (3 + epoch) as f64,
+            train_loss: (epoch > 0).then_some(0.1 + 0.2),
+            ..EpochReport::default()
+        });
+        let (mut metrics, _) = Metrics::open(path.clone(), 0).unwrap();
+        for report in &reports {
+            metrics.append(report).unwrap();
+        }
+        let (again, dropped) = Metrics::open(path, 2).unwrap();
+        assert_eq!(again.reports(), &reports[..2]);
+        assert_eq!(dropped, &reports[2..]);
+    }
+}

@@ -1,0 +1,11 @@
+//! The run folder, and what listens to training to fill it.
+
+pub mod config;
+pub mod faults;
+mod folder;
+mod journal;
+mod lock;
+mod metrics;
+pub mod tensorboard;
+
+pub use folder::{ReportError, RunFolder};

@@ -1,0 +1,377 @@
+//! TensorBoard's event file: the figures of each evaluated epoch, by optimizer step, and its
+//! picture.
+//!
+//! The file is a TFRecord file: records of a length (u64), the masked CRC32C of those eight bytes,
+//! the data, and the masked CRC32C of the data, all little-endian
+//! (<https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details>). Each record
+//! holds a protocol buffer `tensorflow.Event`, of which the messages below are the part in use;
+//! the numbers of their fields are those of TensorFlow's `event.proto` and `summary.proto`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crc::{CRC_32_ISCSI, Crc};
+use prost::{Message, Oneof};
+
+use super::journal::Journal;
+use crate::train::event::EpochReport;
+
+/// Name of the file. TensorFlow puts time and host into it; one name for all runs lets a run that
+/// goes on find its file.
+pub const NAME: &str = "events.out.tfevents.0.cvae-gpu";
+
+/// What the first record of each event file says.
+const VERSION: &str = "brain.Event:2";
+
+/// An entry of the file.
+#[derive(Clone, PartialEq, Message)]
+pub struct Entry {
+    /// Seconds since 1970.
+    #[prost(double, tag = "1")]
+    pub wall_time: f64,
+    /// Optimizer steps since the start of the run.
+    #[prost(int64, tag = "2")]
+    pub step: i64,
+    /// What it holds.
+    #[prost(oneof = "What", tags = "3, 5")]
+    pub what: Option<What>,
+}
+
+/// What an entry holds.
+#[derive(Clone, PartialEq, Oneof)]
+pub enum What {
+    /// The version of the format: the first entry.
+    #[prost(string, tag = "3")]
+    FileVersion(String),
+    /// Values.
+    #[prost(message, tag = "5")]
+    Summary(Summary),
+}
+
+/// Values of one step.
+#[derive(Clone, PartialEq, Message)]
+pub struct Summary {
+    /// The values.
+    #[prost(message, repeated, tag = "1")]
+    pub values: Vec<Value>,
+}
+
+/// A value under its name.
+#[derive(Clone, PartialEq, Message)]
+pub struct Value {
+    /// The name; what stands before a slash is the section of the page.
+    #[prost(string, tag = "1")]
+    pub tag: String,
+    /// The value.
+    #[prost(oneof = "Datum", tags = "2, 4")]
+    pub datum: Option<Datum>,
+}
+
+/// A number or a picture.
+#[derive(Clone, PartialEq, Oneof)]
+pub enum Datum {
+    /// A number.
+    #[prost(float, tag = "2")]
+    Number(f32),
+    /// A picture.
+    #[prost(message, tag = "4")]
+    Picture(Picture),
+}
+
+/// An encoded picture.
+#[derive(Clone, PartialEq, Message)]
+pub struct Picture {
+    /// Pixels from top to bottom.
+    #[prost(int32, tag = "1")]
+    pub height: i32,
+    /// Pixels from left to right.
+    #[prost(int32, tag = "2")]
+    pub width: i32,
+    /// Channels: 3 for red, green, blue.
+    #[prost(int32, tag = "3")]
+    pub colorspace: i32,
+    /// The bytes of the PNG.
+    #[prost(bytes = "vec", tag = "4")]
+    pub encoded: Vec<u8>,
+}
+
+impl Entry {
+    fn now(step: u64, what: What) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        Entry {
+            // A clock before 1970 is no reason not to train.
+            wall_time: since.map_or(0.0, |time| time.as_secs_f64()),
+            step: step as i64,
+            what: Some(what),
+        }
+    }
+
+    /// True for the entry that stands for a line of `metrics.jsonl`.
+    fn is_report(&self) -> bool {
+        let Some(What::Summary(summary)) = &self.what else {
+            return false;
+        };
+        let is_number = |value: &Value| matches!(value.datum, Some(Datum::Number(_)));
+        summary.values.iter().any(is_number)
+    }
+
+    /// The entry as a record of the file.
+    fn record(&self) -> Vec<u8> {
+        let data = self.encode_to_vec();
+        let length = (data.len() as u64).to_le_bytes();
+        let check = |bytes: &[u8]| masked_crc(bytes).to_le_bytes();
+        [&length[..], &check(&length), &data, &check(&data)].concat()
+    }
+}
+
+/// The CRC32C of `bytes`, rotated and offset, since a CRC of what holds CRCs is a weak one.
+fn masked_crc(bytes: &[u8]) -> u32 {
+    const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
+    CRC32C
+        .checksum(bytes)
+        .rotate_right(15)
+        .wrapping_add(0xa282_ead8)
+}
+
+/// The entries of an event file, each with the offset behind its record. They end where the file
+/// does, or at the first record that is torn or damaged.
+pub fn entries(content: &[u8]) -> impl Iterator<Item = (Entry, usize)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let (data, rest) = record(content.get(at..)?)?;
+        at = content.len() - rest.len();
+        Some((Entry::decode(data).ok()?, at))
+    })
+}
+
+/// The data of the first record in `bytes`, and what follows the record.
+fn record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = checked(bytes, 8)?;
+    let length = u64::from_le_bytes(length.try_into().ok()?);
+    checked(rest, usize::try_from(length).ok()?)
+}
+
+/// The first `count` bytes, whose checksum follows them, and what follows that.
+fn checked(bytes: &[u8], count: usize) -> Option<(&[u8], &[u8])> {
+    let (data, rest) = bytes.split_at_checked(count)?;
+    let (crc, rest) = rest.split_first_chunk()?;
+    (u32::from_le_bytes(*crc) == masked_crc(data)).then_some((data, rest))
+}
+
+/// How much of an event file counts for a run that goes on after `lines` lines of its metrics:
+/// what comes before the report that would be the next. Nothing of a file that has no beginning.
+fn kept(content: &[u8], lines: usize) -> usize {
+    let (mut reports, mut end) = (0, 0);
+    for (i, (entry, behind)) in entries(content).enumerate() {
+        let is_version = matches!(&entry.what, Some(What::FileVersion(v)) if v == VERSION);
+        reports += usize::from(entry.is_report());
+        if (i == 0) != is_version || reports > lines {
+            break;
+        }
+        end = behind;
+    }
+    end
+}
+
+/// The file, open at its end.
+pub(super) struct Events(Journal);
+
+impl Events {
+    /// Opens the file with what belongs to the first `lines` lines of the metrics; what lies
+    /// behind is cut off.
+    pub(super) fn open(path: PathBuf, lines: usize) -> io::Result<Self> {
+        let mut is_new = false;
+        let mut journal = Journal::open(path, |content| {
+            let kept = kept(content, lines);
+            is_new = kept == 0;
+            kept
+        })?;
+        if is_new {
+            let version = Entry::now(0, What::FileVersion(VERSION.into()));
+            journal.append(&version.record())?;
+        }
+        Ok(Events(journal))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn append(&mut self, step: u64, values: Vec<Value>) -> io::Result<()> {
+        let entry = Entry::now(step, What::Summary(Summary { values }));
+        self.0.append(&entry.record())
+    }
+
+    /// Appends the figures of an epoch.
+    pub(super) fn report(&mut self, report: &EpochReport) -> io::Result<()> {
+        let figures = [
+            ("test/elbo", Some(report.test_elbo)),
+            ("test/reconstruction", Some(report.reconstruction)),
+            ("test/kl", Some(report.kl)),
+            ("train/loss", report.train_loss),
+            ("train/images_per_second", report.images_per_second),
+        ];
+        let number = |(tag, figure): (&str, Option<f64>)| Value {
+            tag: tag.into(),
+            datum: figure.map(|figure| Datum::Number(figure as f32)),
+        };
+        let there = figures.into_iter().filter(|(_, figure)| figure.is_some());
+        self.append(report.step, there.map(number).collect())
+    }
+
+    /// Appends the picture of an epoch, as the bytes of a PNG.
+    pub(super) fn picture(&mut self, step: u64, size: [u32; 2], png: &[u8]) -> io::Result<()> {
+        let [width, height] = size.map(|side| side as i32);
+        let picture = Picture {
+            height,
+            width,
+            colorspace: 3,
+            encoded: png.to_vec(),
+        };
+        let value = Value {
+            tag: "reconstructions".into(),
+            datum: Some(Datum::Picture(picture)),
+        };
+        self.append(step, vec![value])
+    }
+
+    /// Waits until all entries are on the disk, so that a checkpoint may count them.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn records_are_those_that_tensorflow_writes() {
+        let version = Entry {
+            wall_time: 1.5,
+            step: 0,
+            what: Some(What::FileVersion(VERSION.into())),
+        };
+        let record = version.record();
+        // Every event file of TensorFlow begins with these twelve bytes: a length of 24.
+        assert_eq!(
+            record[..12],
+            [24, 0, 0, 0, 0, 0, 0, 0, 0xa3, 0x7f, 0x4b, 0x22]
+        );
+        // Field 1 is a double, and field 3 a text of 13 bytes.
+        let fields = [
+            &[0x09][..],
+            &1.5f64.to_le_bytes(),
+            b"\x1a\x0d",
+            b"brain.Event:2",
+        ];
+        assert_eq!(record[12..36], fields.concat());
+        // The check value of CRC32C, from RFC 3720's polynomial, is 0xe3069283.
+        let rotated = 0xe306_9283u32.rotate_right(15);
+        assert_eq!(masked_crc(b"123456789"), rotated.wrapping_add(0xa282_ead8));
+    }
+
+    fn report(epoch: usize) -> EpochReport {
+        EpochReport {
+            epoch,
+            step: 10 * epoch as u64,
+            test_elbo: -150.5,
+            reconstruction: -145.25,
+            kl: 5.25,
+            train_loss: (epoch > 0).then_some(151.0),
+            ..EpochReport::default()
+        }
+    }
+
+    /// A file of three epochs with pictures.
+    fn three(path: &Path) -> Vec<u8> {
+        let mut events = Events::open(path.into(), 0).unwrap();
+        for epoch in 0..3 {
+            events.report(&report(epoch)).unwrap();
+            events
+                .picture(10 * epoch as u64, [400, 300], b"png")
+                .unwrap();
+        }
+        fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn entries_are_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let content = three(&folder.path().join(NAME));
+        let all: Vec<(Entry, usize)> = entries(&content).collect();
+        assert_eq!(all.last().map(|(_, end)| *end), Some(content.len()));
+        let steps: Vec<i64> = all.iter().map(|(entry, _)| entry.step).collect();
+        assert_eq!(steps, [0, 0, 0, 10, 10, 20, 20]);
+        assert!(all.iter().all(|(entry, _)| entry.wall_time > 1.7e9));
+        let values = |i: usize| match &all[i].0.what {
+            Some(What::Summary(summary)) => summary.values.clone(),
+            other => panic!("{other:?}"),
+        };
+        let number = |tag: &str, number| Value {
+            tag: tag.into(),
+            datum: Some(Datum::Number(number)),
+        };
+        let test = [
+            number("test/elbo", -150.5),
+            number("test/reconstruction", -145.25),
+            number("test/kl", 5.25),
+        ];
+        assert_eq!(values(1), test);
+        assert_eq!(
+            values(3),
+            [&test[..], &[number("train/loss", 151.0)]].concat()
+        );
+        let picture = Picture {
+            height: 300,
+            width: 400,
+            colorspace: 3,
+            encoded: b"png".into(),
+        };
+        assert_eq!(values(4)[0].datum, Some(Datum::Picture(picture)));
+    }
+
+    #[test]
+    fn a_run_that_goes_on_keeps_what_its_metrics_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(NAME);
+        let whole = three(&path);
+        let ends: Vec<usize> = entries(&whole).map(|(_, end)| end).collect();
+        for (lines, entries) in [(0, 1), (1, 3), (2, 5), (3, 7), (4, 7)] {
+            fs::write(&path, &whole).unwrap();
+            Events::open(path.clone(), lines).unwrap();
+            let content = fs::read(&path).unwrap();
+            assert!(content == whole[..ends[entries - 1]], "after {lines} lines");
+        }
+        // A torn record, and a damaged one in the middle.
+        fs::write(&path, &whole[..whole.len() - 1]).unwrap();
+        Events::open(path.clone(), 3).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole[..ends[5]]);
+        let mut damaged = whole.clone();
+        damaged[ends[2] + 20] ^= 1;
+        fs::write(&path, &damaged).unwrap();
+        Events::open(path.clone(), 3).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole[..ends[2]]);
+        // No event file at all: a new one.
+        for content in [&b""[..], b"nonsense", &whole[ends[0]..]] {
+            fs::write(&path, content).unwrap();
+            Events::open(path.clone(), 3).unwrap();
+            let content = fs::read(&path).unwrap();
+            let found: Vec<Entry> = entries(&content).map(|(entry, _)| entry).collect();
+            assert_eq!(found.len(), 1);
+            assert_eq!(found[0].what, Some(What::FileVersion(VERSION.into())));
+        }
+    }
+
+    #[test]
+    fn no_length_is_believed() {
+        for length in [0, 1, 1 << 40, u64::MAX] {
+            let length = u64::to_le_bytes(length);
+            let bytes = [&length[..], &masked_crc(&length).to_le_bytes()].concat();
+            assert_eq!(entries(&bytes).count(), 0);
+        }
+    }
+}

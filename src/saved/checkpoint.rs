@@ -1,0 +1,223 @@
+//! Model and checkpoint files: safetensors with Keras names and layouts, and a configuration.
+
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::data::Binarize;
+use crate::files::tensors::{Tensor, TensorData, TensorFile, TensorFileError};
+use crate::gpu::Selection;
+use crate::model::Model;
+use crate::model::params::{ParamSpec, moment_names};
+use crate::ops::state::StepState;
+use crate::train::event::Snapshot;
+
+/// What determines a model, and nothing else: no path, time or adapter, so that equal weights
+/// give equal files.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ModelConfig {
+    /// The architecture and objective.
+    #[serde(flatten)]
+    pub model: Model,
+    /// Name of the data set, where it is one known by name.
+    pub data: Option<String>,
+    /// How values became 0 or 1.
+    pub binarize: Binarize,
+}
+
+fn metadata(config: &impl Serialize) -> String {
+    // Serializing plain data to a string cannot fail.
+    serde_json::to_string(config).unwrap_or_default()
+}
+
+fn weights(snapshot: &Snapshot) -> TensorFile {
+    let mut file = TensorFile::default();
+    for (spec, [values, ..]) in &snapshot.params {
+        let tensor = Tensor::f32(spec.shape.clone(), values.clone());
+        file.tensors.insert(spec.name.clone(), tensor);
+    }
+    file
+}
+
+/// Writes the weights: `model.safetensors`.
+pub fn write_model(
+    path: &Path,
+    snapshot: &Snapshot,
+    config: &ModelConfig,
+) -> Result<(), TensorFileError> {
+    let mut file = weights(snapshot);
+    file.metadata.insert("config".into(), metadata(config));
+    file.write(path)
+}
+
+/// What the bits of a run depend on besides its options.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Platform {
+    /// Version of the program.
+    pub version: String,
+    /// Adapter name.
+    pub adapter: String,
+    /// Driver and version.
+    pub driver: String,
+    /// Convolution kernels in use.
+    pub variant: String,
+}
+
+impl Platform {
+    /// This program with those kernels on that adapter.
+    pub fn of(adapter: &str, driver: &str, variant: String) -> Self {
+        Platform {
+            version: env!("CARGO_PKG_VERSION").into(),
+            adapter: adapter.into(),
+            driver: driver.into(),
+            variant,
+        }
+    }
+
+    /// In what this platform differs from another, in words; nothing where results are the same
+    /// bit for bit.
+    pub fn differences(&self, other: &Platform) -> Vec<String> {
+        let pairs = [
+            ("program", &self.version, &other.version),
+            ("adapter", &self.adapter, &other.adapter),
+            ("driver", &self.driver, &other.driver),
+            ("kernels", &self.variant, &other.variant),
+        ];
+        let differing = pairs.into_iter().filter(|(_, a, b)| a != b);
+        differing
+            .map(|(what, a, b)| format!("{what} {a} instead of {b}"))
+            .collect()
+    }
+}
+
+/// A checkpoint: everything that determines the rest of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Checkpoint {
+    /// Weights, both moments, and all counters.
+    pub snapshot: Snapshot,
+    /// Where it was made.
+    pub platform: Platform,
+    /// The adapter and the kernels that its run asked for.
+    pub device: Selection,
+}
+
+/// What is read of a run's options.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Run {
+    device: Selection,
+}
+
+/// The bytes of `checkpoint.safetensors`: weights, both moments, the step state (seed, step,
+/// epoch, position in the epoch's permutation) and the host's record. It serves as a model too.
+///
+/// # Errors
+///
+/// [`TensorFileError::Unwritable`]
+pub fn checkpoint_bytes(
+    snapshot: &Snapshot,
+    config: &ModelConfig,
+    run: &impl Serialize,
+    platform: &Platform,
+) -> Result<Vec<u8>, TensorFileError> {
+    let mut file = weights(snapshot);
+    for (spec, [_, m, v]) in &snapshot.params {
+        for (name, values) in moment_names(&spec.name).into_iter().zip([m, v]) {
+            file.tensors
+                .insert(name, Tensor::f32(spec.shape.clone(), values.clone()));
+        }
+    }
+    let state = Tensor {
+        shape: vec![snapshot.state.len()],
+        data: TensorData::U32(snapshot.state.clone()),
+    };
+    file.tensors.insert("state".into(), state);
+    file.metadata.insert("config".into(), metadata(config));
+    file.metadata.insert("run".into(), metadata(run));
+    file.metadata
+        .insert("record".into(), metadata(&snapshot.record));
+    file.metadata.insert("platform".into(), metadata(platform));
+    file.to_bytes()
+}
+
+/// Reads a checkpoint of that model.
+///
+/// # Errors
+///
+/// [`TensorFileError`], which names the file; no content makes this function panic.
+pub fn read_checkpoint(path: &Path, config: &ModelConfig) -> Result<Checkpoint, TensorFileError> {
+    let in_file = |e: TensorFileError| TensorFileError::Content(path.into(), e.into());
+    checkpoint_from(TensorFile::read(path)?, config).map_err(in_file)
+}
+
+/// The checkpoint in a file's content.
+///
+/// # Errors
+///
+/// [`TensorFileError`]; no content makes this function panic.
+pub fn checkpoint_from(
+    file: TensorFile,
+    config: &ModelConfig,
+) -> Result<Checkpoint, TensorFileError> {
+    if note::<serde_json::Value>(&file, "config")? != json!(config) {
+        let reason = "it is of a model other than config.json describes";
+        return Err(TensorFileError::WrongNote("config".into(), reason.into()));
+    }
+    let take = |spec: ParamSpec| {
+        let [m, v] = moment_names(&spec.name);
+        let mut values = [Vec::new(), Vec::new(), Vec::new()];
+        for (name, values) in [&spec.name, &m, &v].into_iter().zip(&mut values) {
+            *values = file.get_f32(name, &spec.shape)?.to_vec();
+        }
+        Ok((spec, values))
+    };
+    let params = config.model.params().into_iter().map(take);
+    let params = params.collect::<Result<_, TensorFileError>>()?;
+    let state = match &file.get("state")?.data {
+        TensorData::U32(words) => words.clone(),
+        TensorData::F32(_) => return Err(TensorFileError::WrongDtype("state".into())),
+    };
+    let record = note(&file, "record")?;
+    Ok(Checkpoint {
+        snapshot: Snapshot {
+            params,
+            state,
+            record,
+        },
+        platform: note(&file, "platform")?,
+        device: note::<Run>(&file, "run").unwrap_or_default().device,
+    })
+}
+
+/// True if a model file holds exactly the weights of the snapshot.
+pub fn is_model_of(model: &TensorFile, snapshot: &Snapshot) -> bool {
+    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    snapshot.params.iter().all(|(spec, [weights, ..])| {
+        let theirs = model.get_f32(&spec.name, &spec.shape);
+        theirs.is_ok_and(|theirs| bits(theirs) == bits(weights))
+    })
+}
+
+/// True if `file` holds every tensor of `model`: a checkpoint with the weights of a model.
+pub fn has_weights_of(file: &TensorFile, model: &TensorFile) -> bool {
+    let same = |(name, tensor): (&String, &Tensor)| file.tensors.get(name) == Some(tensor);
+    model.tensors.iter().all(same)
+}
+
+/// Optimizer steps behind a checkpoint; nothing where the file is none.
+pub fn step_of(file: &TensorFile) -> Option<u64> {
+    match &file.get("state").ok()?.data {
+        TensorData::U32(words) => Some(u64::from(StepState::from_words(words)?.step)),
+        TensorData::F32(_) => None,
+    }
+}
+
+/// A note in the metadata, which is JSON.
+fn note<T: DeserializeOwned>(file: &TensorFile, key: &str) -> Result<T, TensorFileError> {
+    let wrong = |reason: String| TensorFileError::WrongNote(key.to_owned(), reason);
+    let text = file.metadata.get(key);
+    let text = text.ok_or_else(|| wrong("it is missing".into()))?;
+    serde_json::from_str(text).map_err(|e| wrong(e.to_string()))
+}

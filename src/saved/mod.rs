@@ -1,0 +1,8 @@
+//! Trained models as files: models read back, checkpoints, PyTorch's layout, ONNX graphs.
+
+pub mod checkpoint;
+pub mod onnx;
+pub mod pytorch;
+mod trained;
+
+pub use trained::{ModelFileError, Stored, Trained};

@@ -1,0 +1,206 @@
+//! The test ELBO: one pass over a split, one noise draw per image, summed on the device.
+
+use crate::data::{ImageSet, PackedImages};
+use crate::gpu::{Gpu, GpuError, Memory, Replay};
+use crate::model::{self, Feed, Loss, Model};
+use crate::ops::elbo::TERMS;
+use crate::ops::fetch::Packed;
+use crate::ops::rng::Order;
+use crate::ops::state::StepState;
+use crate::plan::{Caps, Plan};
+use crate::rng::Stream;
+use crate::train::pace::Pace;
+
+/// Slot of the images.
+pub const IMAGES: &str = "test.images";
+
+/// The terms of an image, or their means over a split, in nats per image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Terms {
+    /// log p(x|z)
+    pub logpx_z: f64,
+    /// log p(z)
+    pub logpz: f64,
+    /// log q(z|x)
+    pub logqz_x: f64,
+    /// Analytic divergence of q(z|x) from p(z).
+    pub kl: f64,
+}
+
+impl Terms {
+    /// From a row of the device's table; what is missing of it is NaN.
+    pub fn of(row: &[f32]) -> Self {
+        const { assert!(TERMS == 4) };
+        let term = |i: usize| row.get(i).map_or(f64::NAN, |v| f64::from(*v));
+        Terms {
+            logpx_z: term(0),
+            logpz: term(1),
+            logqz_x: term(2),
+            kl: term(3),
+        }
+    }
+
+    /// The means of some; NaN where there are none.
+    pub fn mean(all: &[Terms]) -> Self {
+        let mean = |of: fn(&Terms) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
+        Terms {
+            logpx_z: mean(|t| t.logpx_z),
+            logpz: mean(|t| t.logpz),
+            logqz_x: mean(|t| t.logqz_x),
+            kl: mean(|t| t.kl),
+        }
+    }
+
+    /// The ELBO: log p(x|z) less the divergence term of a model's objective.
+    pub fn elbo(&self, loss: Loss) -> f64 {
+        self.logpx_z - self.divergence(loss)
+    }
+
+    /// The divergence term of a model's objective.
+    pub fn divergence(&self, loss: Loss) -> f64 {
+        match loss {
+            Loss::Mc => self.logqz_x - self.logpz,
+            Loss::AnalyticKl => self.kl,
+        }
+    }
+}
+
+/// Plans of an evaluation.
+pub struct Plans {
+    images: usize,
+    full: Plan,
+    tail: Option<Plan>,
+    sum: Plan,
+}
+
+impl Plans {
+    /// Evaluates the test split of `data` in batches of `batch`; the last may be smaller.
+    pub fn new(model: &Model, data: &ImageSet, batch: usize, caps: &Caps) -> Self {
+        Self::of(model, &data.test.images, batch, caps)
+    }
+
+    /// Evaluates any images, likewise.
+    pub fn of(model: &Model, images: &PackedImages, batch: usize, caps: &Caps) -> Self {
+        let (feed, images) = feed(images);
+        let batch = batch.min(images);
+        let plan = |batch| model::evaluate(model, feed, batch, caps);
+        let last = images % batch;
+        Plans {
+            images,
+            full: plan(batch),
+            tail: (last > 0).then(|| plan(last)),
+            sum: model::sum_terms(images, caps),
+        }
+    }
+
+    /// All plans, for [`Memory::allocate`].
+    pub fn all(&self) -> impl Iterator<Item = &Plan> {
+        [&self.full, &self.sum].into_iter().chain(&self.tail)
+    }
+
+    /// Compiles the plans.
+    pub fn compile(self, gpu: &Gpu, memory: &Memory) -> Result<Evaluator, GpuError> {
+        let compile = |plan: &Plan| Replay::compile(gpu, plan, memory);
+        Ok(Evaluator {
+            full: compile(&self.full)?,
+            tail: self.tail.as_ref().map(compile).transpose()?,
+            sum: compile(&self.sum)?,
+            plans: self,
+        })
+    }
+}
+
+/// The test split as a plan's feed, and its size.
+pub fn test_feed(data: &ImageSet) -> (Feed, usize) {
+    feed(&data.test.images)
+}
+
+fn feed(images: &PackedImages) -> (Feed, usize) {
+    let packed = Packed::of(images);
+    (Feed::Resident(IMAGES, packed, Order::File), images.count())
+}
+
+/// A compiled evaluation.
+pub struct Evaluator {
+    plans: Plans,
+    full: Replay,
+    tail: Option<Replay>,
+    sum: Replay,
+}
+
+impl Evaluator {
+    /// Evaluates the weights in `memory`. Equal (seed, epoch) draw equal noise, whatever the
+    /// batch size.
+    pub async fn run(
+        &self,
+        gpu: &Gpu,
+        memory: &Memory,
+        seed: u64,
+        epoch: usize,
+    ) -> Result<Terms, GpuError> {
+        let terms = self.run_while(gpu, memory, seed, epoch, &|| true).await?;
+        Ok(terms.expect("nothing stops this evaluation"))
+    }
+
+    /// The same as long as `go_on`; nothing where that turned false before the end.
+    pub async fn run_while(
+        &self,
+        gpu: &Gpu,
+        memory: &Memory,
+        seed: u64,
+        epoch: usize,
+        go_on: &dyn Fn() -> bool,
+    ) -> Result<Option<Terms>, GpuError> {
+        self.run_and_tell(gpu, memory, seed, epoch, &mut |_, _| go_on())
+            .await
+    }
+
+    /// The same; `go_on` hears before each submission how many images of how many are done.
+    pub async fn run_and_tell(
+        &self,
+        gpu: &Gpu,
+        memory: &Memory,
+        seed: u64,
+        epoch: usize,
+        go_on: &mut (dyn FnMut(usize, usize) -> bool + '_),
+    ) -> Result<Option<Terms>, GpuError> {
+        let mut state = StepState::start(seed, Stream::Evaluate);
+        state.step = epoch as u32;
+        memory.write_words(gpu, &self.plans.full, "evaluate.state", &state.to_words())?;
+        let whole = self.plans.images / self.plans.full.batch;
+        let mut left = whole;
+        let mut pace = Pace::new(gpu.caps());
+        while left > 0 {
+            let done = (whole - left) * self.plans.full.batch;
+            if !go_on(done, self.plans.images) {
+                return Ok(None);
+            }
+            let now = left.min(pace.steps());
+            pace.restart();
+            gpu.submit(&[(&self.full, now)], None)?.words(gpu).await?;
+            pace.finished(now);
+            left -= now;
+        }
+        let rest: Vec<_> = self
+            .tail
+            .iter()
+            .chain([&self.sum])
+            .map(|r| (r, 1))
+            .collect();
+        let readback = gpu.submit(&rest, Some((memory, &self.plans.sum, "terms.sum")))?;
+        let sums = readback.floats(gpu).await?;
+        let count = self.plans.images as f64;
+        let sum = Terms::of(&sums);
+        Ok(Some(Terms {
+            logpx_z: sum.logpx_z / count,
+            logpz: sum.logpz / count,
+            logqz_x: sum.logqz_x / count,
+            kl: sum.kl / count,
+        }))
+    }
+
+    /// The terms of each image that the last run evaluated: rows of [`TERMS`] values.
+    pub async fn table(&self, gpu: &Gpu, memory: &Memory) -> Result<Vec<f32>, GpuError> {
+        memory.read(gpu, &self.plans.sum, "terms").await
+    }
+}

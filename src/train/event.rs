@@ -1,0 +1,194 @@
+//! What training tells the world. Listeners ([`crate::run`]) turn events into a progress
+//! bar, files and pictures; training itself knows none of them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::params::{ParamSpec, moment_names};
+use crate::ops::state::StepState;
+
+/// Something that happened while training.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Everything is compiled and on the device; training is about to start.
+    Started {
+        /// Adapter name.
+        adapter: String,
+        /// Driver and version.
+        driver: String,
+        /// Convolution kernels in use.
+        variant: String,
+        /// Trainable values.
+        parameters: usize,
+        /// Bytes allocated on the device, all at once.
+        device_bytes: u64,
+        /// Images of the training split.
+        train_images: usize,
+        /// Images of the test split.
+        test_images: usize,
+        /// Optimizer steps of a whole epoch.
+        steps_per_epoch: usize,
+        /// Images of the last step of an epoch.
+        last_batch: usize,
+        /// Optimizer steps done before, where a run goes on.
+        step: u64,
+    },
+    /// The first optimizer step is done: shaders are compiled.
+    FirstStep {
+        /// Since training was set up, evaluation of the untrained model excluded.
+        seconds: f64,
+    },
+    /// Some optimizer steps are done.
+    Progress {
+        /// Epoch under way, from 1.
+        epoch: usize,
+        /// Steps done in this epoch.
+        done: usize,
+        /// Steps of this epoch.
+        of: usize,
+        /// Mean loss of the steps since the last report, in nats per image.
+        loss: f64,
+        /// Optimizer steps since the start of the run.
+        step: u64,
+        /// Loss of each of the steps since the last report.
+        #[serde(skip)]
+        losses: Vec<f32>,
+    },
+    /// An epoch is trained and evaluated. Epoch 0 is the untrained model.
+    Epoch(EpochReport),
+    /// The same test images, reconstructed.
+    Pictures {
+        /// Epoch they show.
+        epoch: usize,
+        /// Probabilities `[images, height, width, channels]`.
+        #[serde(skip)]
+        images: Vec<f32>,
+    },
+    /// The plane of a two-dimensional latent space, decoded.
+    Manifold {
+        /// Cells along each side.
+        n: usize,
+        /// Probabilities `[n·n, height, width, channels]`.
+        #[serde(skip)]
+        images: Vec<f32>,
+    },
+    /// Everything that determines the rest of the run.
+    Checkpoint(#[serde(skip)] Box<Snapshot>),
+    /// Something a person should know, which does not stop training.
+    Warning {
+        /// What it is.
+        message: String,
+    },
+    /// Training was asked to stop, and the checkpoint before this event holds all of it.
+    Interrupted {
+        /// Optimizer steps since the start of the run.
+        step: u64,
+    },
+    /// Training has ended.
+    Done {
+        /// Optimizer steps since the start of the run.
+        step: u64,
+        /// Final weights.
+        #[serde(skip)]
+        snapshot: Box<Snapshot>,
+        /// How often host and device talked.
+        traffic: Traffic,
+    },
+}
+
+/// Figures of an epoch: a line of `metrics.jsonl`. Terms are in nats per image.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EpochReport {
+    /// 0 is the untrained model.
+    pub epoch: usize,
+    /// Optimizer steps since the start of the run.
+    pub step: u64,
+    /// Mean over all test images, one noise draw each: `reconstruction − kl`.
+    pub test_elbo: f64,
+    /// Mean log p(x|z).
+    pub reconstruction: f64,
+    /// Mean of log q(z|x) − log p(z), or of the analytic divergence where the run uses it.
+    pub kl: f64,
+    /// Mean loss over the epoch's training images, with the weight of its divergence; none for
+    /// epoch 0.
+    pub train_loss: Option<f64>,
+    /// Seconds of the training loop alone.
+    pub train_seconds: f64,
+    /// Training images per second.
+    pub images_per_second: Option<f64>,
+    /// Seconds of the evaluation.
+    pub eval_seconds: f64,
+    /// Adapter name.
+    pub adapter: String,
+    /// Driver and version.
+    pub driver: String,
+    /// Convolution kernels in use.
+    pub variant: String,
+}
+
+/// Everything that determines the rest of a run: what a checkpoint holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// Per parameter: its specification, weights, and first and second moments.
+    pub params: Vec<(ParamSpec, [Vec<f32>; 3])>,
+    /// The step state on the device.
+    pub state: Vec<u32>,
+    /// What the host keeps.
+    pub record: Record,
+}
+
+impl Snapshot {
+    /// Optimizer steps since the start of the run.
+    pub fn step(&self) -> u64 {
+        StepState::from_words(&self.state).map_or(0, |state| u64::from(state.step))
+    }
+
+    /// The name of the first tensor that holds a value which is not finite.
+    pub fn first_not_finite(&self) -> Option<String> {
+        let bad = |values: &Vec<f32>| values.iter().any(|v| !v.is_finite());
+        self.params.iter().find_map(|(spec, values)| {
+            let [m, v] = moment_names(&spec.name);
+            let names = [spec.name.clone(), m, v];
+            let found = names.into_iter().zip(values).find(|(_, v)| bad(v));
+            found.map(|(name, _)| name)
+        })
+    }
+}
+
+/// What the host knows of a run and the device does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Epochs that are done for good, the untrained model counted.
+    pub epochs: usize,
+    /// Those of them that were evaluated: lines of `metrics.jsonl`.
+    pub lines: usize,
+    /// The collapse of the posterior has been warned of.
+    pub collapsed: bool,
+    /// Test ELBO of the untrained model; older checkpoints do not say.
+    #[serde(default)]
+    pub start_elbo: Option<f64>,
+    /// Sums over the steps of the epoch under way.
+    pub sums: Sums,
+}
+
+/// Sums over the steps of an epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sums {
+    /// Training images seen.
+    pub images: u64,
+    /// Their losses in nats, added up in the order of the steps.
+    pub loss: f64,
+    /// Seconds that the training loop took.
+    pub seconds: f64,
+}
+
+/// How often host and device talked during training.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Traffic {
+    /// Submissions which carried optimizer steps.
+    pub submissions: u64,
+    /// Most optimizer steps that one submission carried.
+    pub most_steps: u64,
+    /// Buffers the host wrote while optimizer steps were under way.
+    pub host_writes: u64,
+}

@@ -1,0 +1,380 @@
+//! The training loop: replays the train step, evaluates after epochs, and emits events.
+//!
+//! The device keeps every counter, so the loop only decides how many steps go into the next
+//! submission and reads the metrics ring behind it. Now and then it pauses with nothing in flight
+//! and emits a [`Snapshot`], from which the run goes on bit for bit. It knows no files and no
+//! terminal.
+
+mod advance;
+mod collapse;
+mod device;
+mod error;
+pub mod eval;
+pub mod event;
+mod log_every;
+mod options;
+mod origin;
+pub mod pace;
+mod schedule;
+
+use std::error::Error;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::data::ImageSet;
+use crate::gpu::Gpu;
+use crate::model::prior::latent_grid;
+use crate::ops::state::StepState;
+use crate::rng::Stream;
+use crate::train::event::{EpochReport, Event, Record, Snapshot, Sums, Traffic};
+use crate::train::pace::Pace;
+use device::{Device, MANIFOLD};
+pub use error::{Origin, TrainError};
+pub use log_every::LogEvery;
+pub use options::Options;
+pub use schedule::Every;
+use schedule::Schedule;
+
+/// Takes events; its error stops training.
+pub type Listener<'a> = dyn FnMut(Event) -> Result<(), Box<dyn Error + Send + Sync>> + 'a;
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// All epochs or steps are done.
+    Done,
+    /// It was asked to stop, and can go on from its last checkpoint.
+    Interrupted,
+}
+
+/// A training run, set up on a device.
+pub struct Trainer<'a> {
+    gpu: &'a Gpu,
+    options: &'a Options,
+    device: Device,
+    step: u64,
+    record: Record,
+    /// What the last checkpoint held.
+    good: Option<Snapshot>,
+    schedule: Schedule,
+    /// Epochs from one evaluation to the next.
+    evaluate_every: usize,
+    stop: Option<&'a AtomicBool>,
+    pace: Pace,
+    traffic: Traffic,
+    /// How long setting up took, until the first step is reported.
+    set_up: Option<Duration>,
+}
+
+impl<'a> Trainer<'a> {
+    /// Compiles the plans and puts data and initial weights on the device.
+    pub fn new(gpu: &'a Gpu, options: &'a Options, data: &ImageSet) -> Result<Self, TrainError> {
+        let start = Instant::now();
+        Ok(Trainer {
+            device: Device::new(gpu, options, data)?,
+            gpu,
+            options,
+            step: 0,
+            record: Record::default(),
+            good: None,
+            schedule: Schedule::new(Every::default()),
+            evaluate_every: 1,
+            stop: None,
+            pace: Pace::new(gpu.caps()),
+            traffic: Traffic::default(),
+            set_up: Some(start.elapsed()),
+        })
+    }
+
+    /// Sets how often a checkpoint is emitted between the ends of epochs.
+    #[must_use]
+    pub fn checkpoint_every(mut self, every: Every) -> Self {
+        self.schedule = Schedule::new(every);
+        self
+    }
+
+    /// Evaluates after every epoch that is a multiple of `epochs`, and after the last.
+    #[must_use]
+    pub fn evaluate_every(mut self, epochs: usize) -> Self {
+        self.evaluate_every = epochs.max(1);
+        self
+    }
+
+    /// Training stops after the submissions in flight, with a checkpoint, once `stop` is true.
+    #[must_use]
+    pub fn stop_on(mut self, stop: &'a AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// Goes on where `snapshot` was taken.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::Foreign`] where the snapshot is of another model, seed, batch or data set.
+    pub fn resume(mut self, snapshot: Snapshot) -> Result<Self, TrainError> {
+        self.check(&snapshot).map_err(TrainError::Foreign)?;
+        self.device.restore(self.gpu, &snapshot)?;
+        self.step = snapshot.step();
+        self.record = snapshot.record;
+        self.good = Some(snapshot);
+        Ok(self)
+    }
+
+    /// Holds a snapshot against the run: every counter follows from the step.
+    fn check(&self, snapshot: &Snapshot) -> Result<(), String> {
+        let specs = self.options.model.params();
+        let fits = specs.len() == snapshot.params.len()
+            && (specs.iter().zip(&snapshot.params)).all(|(spec, (theirs, values))| {
+                spec == theirs && values.iter().all(|v| v.len() == spec.len())
+            });
+        if !fits {
+            return Err("its tensors are those of another model".into());
+        }
+        let state = StepState::from_words(&snapshot.state).ok_or("its state is incomplete")?;
+        if state.seed != self.options.seed || state.stream != Stream::Train as u32 {
+            return Err(format!("its seed is {}", state.seed));
+        }
+        let per_epoch = self.device.steps_per_epoch();
+        let (step, batch) = (state.step as usize, self.options.batch);
+        let (epoch, position) = (step / per_epoch, step % per_epoch * batch);
+        if (state.epoch as usize, state.position as usize) != (epoch, position) {
+            return Err(format!(
+                "after {step} steps it stands at image {} of epoch {}, where batches of {batch} \
+                 lead to image {position} of epoch {}",
+                state.position,
+                state.epoch + 1,
+                epoch + 1
+            ));
+        }
+        let Record { epochs, sums, .. } = snapshot.record;
+        // The report of an epoch may be still to come when all its steps are done.
+        let images = match (epochs == epoch, position) {
+            (true, 0) if epoch > 0 => self.device.train_images,
+            _ => position,
+        };
+        let known = epochs == epoch + 1 || epochs == epoch && position == 0;
+        if !known || sums.images != images as u64 {
+            return Err(format!(
+                "it counts {epochs} epochs and {} images of the next after {step} steps",
+                sums.images
+            ));
+        }
+        Ok(())
+    }
+
+    /// Optimizer steps of a whole epoch, the last of which may be smaller.
+    pub fn steps_per_epoch(&self) -> usize {
+        self.device.steps_per_epoch()
+    }
+
+    /// Convolution kernels in use.
+    pub fn variant(&self) -> String {
+        self.device.full.plan.variants().join(",")
+    }
+
+    /// The step after which the run ends.
+    fn end(&self) -> u64 {
+        let whole = self.steps_before(self.options.epochs + 1);
+        whole.min(self.options.max_steps.unwrap_or(u64::MAX))
+    }
+
+    /// Optimizer steps before `epoch`, from 1.
+    fn steps_before(&self, epoch: usize) -> u64 {
+        (epoch.saturating_sub(1) as u64).saturating_mul(self.steps_per_epoch() as u64)
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// Trains to the end, or until asked to stop.
+    pub async fn run(&mut self, emit: &mut Listener<'_>) -> Result<Ended, TrainError> {
+        let adapter = &self.gpu.adapter;
+        let started = Event::Started {
+            adapter: adapter.name.clone(),
+            driver: adapter.driver.clone(),
+            variant: self.variant(),
+            parameters: self.options.model.params().iter().map(|p| p.len()).sum(),
+            device_bytes: self.device.memory.bytes(),
+            train_images: self.device.train_images,
+            test_images: self.device.test_images,
+            steps_per_epoch: self.steps_per_epoch(),
+            last_batch: self.device.last_batch(),
+            step: self.step,
+        };
+        send(emit, started)?;
+        if self.good.is_none() {
+            self.good = Some(self.snapshot().await?);
+        }
+        match self.epochs(emit).await? {
+            Ended::Done => self.finish(emit).await?,
+            Ended::Interrupted => {
+                self.save(emit).await?;
+                send(emit, Event::Interrupted { step: self.step })?;
+                return Ok(Ended::Interrupted);
+            }
+        }
+        Ok(Ended::Done)
+    }
+
+    async fn epochs(&mut self, emit: &mut Listener<'_>) -> Result<Ended, TrainError> {
+        if self.record.epochs == 0 {
+            if !self.report(0, emit).await? {
+                return Ok(Ended::Interrupted);
+            }
+            (self.record.epochs, self.record.lines) = (1, 1);
+        }
+        loop {
+            // The untrained model is counted too, so this is the epoch under way, from 1.
+            let epoch = self.record.epochs;
+            let end = self.end();
+            let begun = self.record.sums.images > 0;
+            if epoch > self.options.epochs || self.step >= end && !begun {
+                return Ok(Ended::Done);
+            }
+            let next = self.steps_before(epoch + 1);
+            while self.step < next.min(end) {
+                let pause = next.min(end).min(self.schedule.next_step(self.step));
+                self.advance(epoch, pause, emit).await?;
+                if self.is_stopping() {
+                    return Ok(Ended::Interrupted);
+                }
+                if self.step < next.min(end) {
+                    self.save(emit).await?;
+                }
+            }
+            let is_last = self.step >= end;
+            let is_evaluated = is_last || epoch.is_multiple_of(self.evaluate_every);
+            if is_evaluated && !self.report(epoch, emit).await? {
+                return Ok(Ended::Interrupted);
+            }
+            // An epoch cut short by --max-steps is reported again, whole, should the run go on.
+            if self.step == next {
+                self.record.epochs += 1;
+                self.record.lines += usize::from(is_evaluated);
+                self.record.sums = Sums::default();
+            }
+            self.save(emit).await?;
+            if is_last {
+                return Ok(Ended::Done);
+            }
+        }
+    }
+
+    /// Emits a checkpoint.
+    async fn save(&mut self, emit: &mut Listener<'_>) -> Result<(), TrainError> {
+        let start = Instant::now();
+        let snapshot = self.snapshot().await?;
+        self.good = Some(snapshot.clone());
+        send(emit, Event::Checkpoint(Box::new(snapshot)))?;
+        self.schedule.saved(start.elapsed());
+        // Waiting for files is not the pace of training.
+        self.pace.restart();
+        Ok(())
+    }
+
+    /// The last pictures, and the weights.
+    async fn finish(&mut self, emit: &mut Listener<'_>) -> Result<(), TrainError> {
+        let latent_dim = self.options.model.latent_dim;
+        if self.options.pictures && latent_dim == 2 {
+            let codes = latent_grid(MANIFOLD);
+            let images = self.device.decode(self.gpu, latent_dim, &codes).await?;
+            send(
+                emit,
+                Event::Manifold {
+                    n: MANIFOLD,
+                    images,
+                },
+            )?;
+        }
+        let snapshot = Box::new(self.snapshot().await?);
+        let (step, traffic) = (self.step, self.traffic);
+        send(
+            emit,
+            Event::Done {
+                step,
+                snapshot,
+                traffic,
+            },
+        )
+    }
+
+    /// Evaluates and reports an epoch; false if it was asked to stop meanwhile.
+    async fn report(&mut self, epoch: usize, emit: &mut Listener<'_>) -> Result<bool, TrainError> {
+        let start = Instant::now();
+        let seed = self.options.seed;
+        let memory = &self.device.memory;
+        let go_on = || !self.is_stopping();
+        let evaluation = self
+            .device
+            .evaluator
+            .run_while(self.gpu, memory, seed, epoch, &go_on);
+        let Some(terms) = evaluation.await? else {
+            return Ok(false);
+        };
+        let kl = terms.divergence(self.options.model.loss);
+        let Sums {
+            images,
+            loss,
+            seconds,
+        } = self.record.sums;
+        let mean = |sum: f64| (images > 0).then(|| sum / images as f64);
+        let report = EpochReport {
+            epoch,
+            step: self.step,
+            test_elbo: terms.logpx_z - kl,
+            reconstruction: terms.logpx_z,
+            kl,
+            train_loss: mean(loss),
+            train_seconds: seconds,
+            images_per_second: mean(seconds).map(f64::recip),
+            eval_seconds: start.elapsed().as_secs_f64(),
+            adapter: self.gpu.adapter.name.clone(),
+            driver: self.gpu.adapter.driver.clone(),
+            variant: self.variant(),
+        };
+        if epoch == 0 {
+            self.record.start_elbo = Some(report.test_elbo);
+        }
+        let warning = (!self.record.collapsed)
+            .then(|| collapse::warning(&report, self.record.start_elbo))
+            .flatten();
+        send(emit, Event::Epoch(report))?;
+        if let Some(message) = warning {
+            self.record.collapsed = true;
+            send(emit, Event::Warning { message })?;
+        }
+        if self.options.pictures {
+            let images = self.device.reconstruct(self.gpu, seed, epoch).await?;
+            send(emit, Event::Pictures { epoch, images })?;
+        }
+        self.pace.restart();
+        Ok(true)
+    }
+
+    /// Everything that determines the rest of the run.
+    ///
+    /// # Errors
+    ///
+    /// [`TrainError::WeightsNotFinite`], so that no checkpoint ever holds such weights, and
+    /// [`TrainError::Gpu`].
+    pub async fn snapshot(&self) -> Result<Snapshot, TrainError> {
+        let model = &self.options.model;
+        let snapshot = self.device.snapshot(self.gpu, model, self.record).await?;
+        if let Some(tensor) = snapshot.first_not_finite() {
+            let step = self.step;
+            let origin = self.find_origin(step).await?;
+            return Err(TrainError::WeightsNotFinite {
+                tensor,
+                step,
+                origin,
+            });
+        }
+        Ok(snapshot)
+    }
+}
+
+fn send(emit: &mut Listener<'_>, event: Event) -> Result<(), TrainError> {
+    emit(event).map_err(TrainError::Listener)
+}

@@ -1,0 +1,44 @@
+//! What determines a training run.
+
+use crate::data::Binarize;
+use crate::model::Model;
+use crate::ops::adam::Adam;
+
+/// What determines a training run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// The model.
+    pub model: Model,
+    /// How the images were binarized ([`ImageSet::binarized`](crate::data::ImageSet::binarized)). [`Binarize::Stochastic`] leaves the
+    /// training images to the device.
+    pub binarize: Binarize,
+    /// The optimizer.
+    pub adam: Adam,
+    /// Images of an optimizer step.
+    pub batch: usize,
+    /// Passes over the training images.
+    pub epochs: usize,
+    /// Seed of weights, order and noise.
+    pub seed: u64,
+    /// End after so many optimizer steps.
+    pub max_steps: Option<u64>,
+    /// Make pictures.
+    pub pictures: bool,
+}
+
+impl Options {
+    /// The tutorial's options for a model: 10 epochs in batches of 32, seed 0, with pictures.
+    #[must_use]
+    pub fn of(model: Model) -> Self {
+        Options {
+            binarize: Binarize::usual(model.image),
+            model,
+            adam: Adam::default(),
+            batch: 32,
+            epochs: 10,
+            seed: 0,
+            max_steps: None,
+            pictures: true,
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Damaged files: more than 10 000 of them, of every kind that this program reads, and the corpus of
+//! the fuzzer. Each is refused or understood; none makes it panic, or ask for memory that the file
+//! does not back.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../../fuzz/parsers.rs"]
+mod parsers;
+mod whole;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parsers::Parser;
+use whole::Whole;
+
+/// Damaged files of each kind.
+const OF_EACH: usize = 1500;
+
+/// Notes the largest piece of memory that anything asks for.
+struct Watch;
+
+static LARGEST: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Watch {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
+        // SAFETY: as the caller promised.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promised.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static WATCH: Watch = Watch;
+
+/// Numbers that only look random.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        // Knuth's generator; the high bits are the good ones.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
+        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end.max(1)
+    }
+
+    /// A place, more often than not near the beginning, where headers are.
+    fn place(&mut self, len: usize) -> usize {
+        match self.below(3) {
+            0 => self.below(len),
+            1 => self.below(len.min(1024)),
+            _ => self.below(len.min(32)),
+        }
+    }
+}
+
+/// Numbers at which parsers stumble.
+const NUMBERS: [&str; 10] = [
+    "0",
+    "-1",
+    "4294967295",
+    "4294967296",
+    "9223372036854775807",
+    "18446744073709551615",
+    "18446744073709551616",
+    "1e308",
+    "0.5",
+    "99999999999999999999999999",
+];
+
+/// Damages a file in one to three ways.
+fn damage(bytes: &mut Vec<u8>, dice: &mut Dice) {
+    for _ in 0..=dice.below(3) {
+        let (len, at) = (bytes.len(), dice.place(bytes.len()));
+        if len == 0 {
+            return;
+        }
+        match dice.below(8) {
+            0 => bytes[at] ^= 1 << dice.below(8),
+            1 => bytes[at] = [0, 0x7f, 0x80, 0xff][dice.below(4)],
+            2 => bytes.truncate(at),
+            3 => bytes.extend_from_within(at..),
+            4 => drop(bytes.drain(at..(at + 1 + dice.below(64)).min(len))),
+            5 => {
+                let piece = bytes[at..(at + 1 + dice.below(64)).min(len)].to_vec();
+                let to = dice.place(len);
+                bytes.splice(to..to, piece);
+            }
+            6 => {
+                let number = [u32::MAX, 1 << 31, 1, 0][dice.below(4)];
+                for (byte, new) in bytes[at..].iter_mut().zip(number.to_be_bytes()) {
+                    *byte = new;
+                }
+            }
+            _ => replace_number(bytes, at, NUMBERS[dice.below(NUMBERS.len())]),
+        }
+    }
+}
+
+/// Puts another number in the place of the first one, in digits, from `at` on.
+fn replace_number(bytes: &mut Vec<u8>, at: usize, number: &str) {
+    let digit = |byte: &u8| byte.is_ascii_digit();
+    let Some(start) = bytes[at..].iter().position(digit).map(|start| at + start) else {
+        return;
+    };
+    let len = bytes[start..].iter().take_while(|b| digit(b)).count();
+    bytes.splice(start..start + len, number.bytes());
+}
+
+/// What a parser says of a file, of which it must not make more than memory allows.
+#[track_caller]
+fn guarded(about: &str, parser: Parser, bytes: &[u8], backed: usize) -> Result<(), String> {
+    LARGEST.store(0, Ordering::Relaxed);
+    let outcome = catch_unwind(|| parser(bytes));
+    let largest = LARGEST.load(Ordering::Relaxed);
+    let Ok(outcome) = outcome else {
+        panic!("{about}: a panic");
+    };
+    let allowed = 16 * (backed + bytes.len()) + (1 << 20);
+    assert!(largest <= allowed, "{about}: {largest} bytes at once");
+    if let Err(message) = &outcome {
+        assert!(message.len() > 10, "{about}: {message:?}");
+    }
+    outcome
+}
+
+/// Reads damaged copies of a file, which itself is read.
+fn damaged(whole: &Whole) {
+    let Whole { name, parser, .. } = whole;
+    if let Err(e) = parser(&whole.file(whole.bytes.clone())) {
+        panic!("{name}: the whole file is refused: {e}");
+    }
+    let mut dice = Dice(whole.bytes.len() as u64);
+    let mut refused = 0;
+    for number in 0..OF_EACH {
+        let mut bytes = whole.bytes.clone();
+        damage(&mut bytes, &mut dice);
+        let backed = whole.bytes.len() + bytes.len();
+        let about = format!("{name} {number}");
+        refused += usize::from(guarded(&about, *parser, &whole.file(bytes), backed).is_err());
+    }
+    println!("{name}: {refused} of {OF_EACH} refused");
+    assert!(refused > OF_EACH / 4, "{name}: only {refused} refused");
+}
+
+/// Reads what the fuzzer began with and what it found worth keeping.
+fn corpus(folder: &Path, name: &str, parser: Parser) {
+    let files = fs::read_dir(folder.join(name)).expect(name);
+    let mut read = 0;
+    for file in files {
+        let path = file.expect(name).path();
+        let bytes = fs::read(&path).expect(name);
+        // Compressed files of repetitions are a thousandth of what they hold.
+        let backed = 1024 * bytes.len();
+        let outcome = guarded(&path.display().to_string(), parser, &bytes, backed);
+        read += usize::from(outcome.is_ok());
+    }
+    println!("corpus of {name}: {read} understood");
+    assert!(
+        read > 0,
+        "the corpus of {name} has no file that is understood"
+    );
+}
+
+// One test, since the memory of all threads is watched together.
+#[test]
+fn no_damaged_file_does_harm() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
+    let all = whole::all();
+    if std::env::var_os("CVAE_GPU_CORPUS").is_some() {
+        for whole in &all {
+            let folder = folder.join(whole.parser_name);
+            fs::create_dir_all(&folder).expect("a folder");
+            let path = folder.join(whole.name.replace(' ', "-"));
+            fs::write(path, whole.file(whole.bytes.clone())).expect("a file");
+        }
+    }
+    all.iter().for_each(damaged);
+    for (name, parser) in parsers::ALL {
+        corpus(&folder, name, parser);
+    }
+}

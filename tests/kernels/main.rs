@@ -1,0 +1,26 @@
+//! The shaders, the twins and the kernels, a layer a file; each layer stands on the ones before it.
+//! docs/testing.md says what they prove.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod shaders;
+
+mod hlsl;
+
+mod finite_differences;
+
+mod golden;
+
+mod parity;
+mod parity_conv;
+mod parity_fused;
+mod parity_state;
+
+mod bounds;
+
+mod properties;
+
+mod parity_step;
+
+mod determinism;

@@ -1,0 +1,655 @@
+//! Proof that the suite can fail. Mistakes are planted one at a time, in the text of a shader or
+//! in a plan, and the checks of tests/common/suite must see them.
+//!
+//! Which check sees which mistake is the table of docs/testing.md, and must be exactly that.
+//! Mistakes of convolutions stand in the plain kernels, whose text is the easiest to follow; that
+//! the others are looked at as closely is shown by turning products of every shader into sums.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::fmt::Write;
+use std::num::NonZero;
+use std::panic::{self, AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::thread::{self, ScopedJoinHandle};
+
+use common::convolutions::sizes;
+use common::mutants::{files, products_turned};
+use common::report::Report;
+use common::suite::{convolutions, fused, golden, kernels, state, step};
+use common::{checked_gpu, naming_gpu, say};
+use cvae_gpu::gpu::Gpu;
+use cvae_gpu::model::{self, Feed, Loss, Model};
+use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::plan::shader::Mistake;
+use cvae_gpu::plan::{Caps, Plan, Variant};
+
+/// A panic's message alone: each mistake makes checks panic by the dozen, and to trace a panic
+/// takes longer than to run a check.
+fn without_backtraces() {
+    panic::set_hook(Box::new(|info| eprintln!("{info}")));
+}
+
+/// What `work` makes of each item, on a thread and a device for each core.
+fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        while let Some((i, item)) = items.iter().enumerate().nth(next.fetch_add(1, Relaxed)) {
+            done.push((i, work(item)));
+        }
+        done
+    };
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        let of = |w: ScopedJoinHandle<'_, Vec<_>>| w.join().expect("a worker that ends");
+        workers.into_iter().flat_map(of).collect()
+    });
+    done.sort_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Whether a check sees something wrong.
+fn fails(check: impl FnOnce()) -> bool {
+    let failed = catch_unwind(AssertUnwindSafe(check)).is_err();
+    // A driver's error would stay, and make all that follows fail.
+    checked_gpu().check().expect("a sound device");
+    failed
+}
+
+/// A check of the kernel which a mistake is in.
+type Check = fn(&Gpu);
+
+enum Plant {
+    /// In a shader: file, text, what takes its place; and the checks of the kernel.
+    Shader(&'static str, &'static str, &'static str, Check),
+    /// At an edge of the kernels of a variant: file, text, what takes its place.
+    Edge(&'static str, &'static str, &'static str, Variant),
+    /// In the steps of a plan, not in their twins.
+    Steps(fn(&mut Plan)),
+    /// In the plan and in the twins alike, which therefore agree.
+    Both(fn(&mut Plan)),
+}
+
+fn plain_convolutions(gpu: &Gpu) {
+    convolutions::plain_kernels_agree_with_their_twins(gpu);
+}
+
+fn adam(gpu: &Gpu) {
+    state::updates_of_adam_agree_with_their_twin_from_the_first_step_to_the_millionth(gpu);
+}
+
+fn bce(gpu: &Gpu) {
+    kernels::cross_entropy_agrees_with_its_twin_for_logits_to_80_and_real_targets(gpu);
+}
+
+fn constants(plan: &mut Plan, of: impl Fn(&str) -> bool, name: &str, value: f64) {
+    let steps = plan.steps_mut().iter_mut().filter(|s| of(&s.label));
+    for (_, constant) in steps
+        .flat_map(|s| &mut s.kernel.constants)
+        .filter(|(n, _)| *n == name)
+    {
+        *constant = value;
+    }
+}
+
+/// The train step of a recorded case, built again in another way.
+fn rebuild(plan: &mut Plan, model: &Model, adam: Adam) {
+    *plan = model::train_step(model, Feed::Injected, adam, plan.batch, &plan.caps.clone());
+}
+
+fn mistakes() -> Vec<(&'static str, Plant)> {
+    use Plant::{Both, Shader, Steps};
+    vec![
+        (
+            "Adam's epsilon after the bias correction",
+            Shader(
+                "adam",
+                "rate * m_next / (sqrt(v_next) + EPSILON)",
+                "RATE / correction(LOG_BETA1, t) * m_next
+                    / (sqrt(v_next / correction(LOG_BETA2, t)) + EPSILON)",
+                adam,
+            ),
+        ),
+        (
+            "an epsilon of 1e-8",
+            Shader("adam", "+ EPSILON)", "+ 1e-8)", adam),
+        ),
+        (
+            "an epsilon of 1e-8, in the twin too",
+            Both(|plan| {
+                let adam = Adam {
+                    epsilon: 1e-8,
+                    ..Adam::default()
+                };
+                rebuild(plan, &Model::default(), adam);
+            }),
+        ),
+        (
+            "a ReLU of derivative 1 at 0, before a convolution",
+            Shader(
+                "conv",
+                "gate[at] <= 0.0",
+                "gate[at] < 0.0",
+                plain_convolutions,
+            ),
+        ),
+        (
+            "a ReLU of derivative 1 at 0, before a dense layer",
+            Shader(
+                "dense",
+                "x[at] <= 0.0",
+                "x[at] < 0.0",
+                kernels::dense_layers_agree_with_their_twins,
+            ),
+        ),
+        (
+            "transposed convolutions cropped at the start",
+            Steps(|plan| {
+                for pad in ["PAD_Y", "PAD_X"] {
+                    let halving = |label: &str| {
+                        ["deconv1", "deconv2"]
+                            .iter()
+                            .any(|layer| label.contains(layer))
+                    };
+                    constants(plan, halving, pad, 1.0);
+                }
+            }),
+        ),
+        (
+            "images flattened channel by channel",
+            Shader(
+                "dense",
+                "for (var i = lane; i < IN; i += WIDTH) {
+        sum += x[row * IN + i]",
+                "for (var i = lane; i < IN; i += WIDTH) {
+        let pixels = max(IN / 64u, 1u);
+        sum += x[row * IN + select(i, i % pixels * 64u + i / pixels, IN % 64u == 0u)]",
+                kernels::dense_layers_agree_with_their_twins,
+            ),
+        ),
+        (
+            "the analytic divergence instead of Monte Carlo's",
+            Shader(
+                "common/reparam",
+                "if ANALYTIC {",
+                "if true {",
+                kernels::sampling_and_its_gradient_agree_with_their_twins,
+            ),
+        ),
+        (
+            "the analytic divergence, in the twin too",
+            Both(|plan| {
+                let model = Model {
+                    loss: Loss::AnalyticKl,
+                    ..Model::default()
+                };
+                rebuild(plan, &model, Adam::default());
+            }),
+        ),
+        (
+            "Monte Carlo's divergence instead of the analytic one",
+            Shader(
+                "common/reparam",
+                "if ANALYTIC {",
+                "if false {",
+                kernels::sampling_and_its_gradient_agree_with_their_twins,
+            ),
+        ),
+        (
+            "beta forgotten in the gradient of Monte Carlo's divergence",
+            Shader(
+                "common/reparam",
+                "BETA / f32(BATCH)",
+                "select(1.0, BETA, ANALYTIC) / f32(BATCH)",
+                kernels::sampling_and_its_gradient_agree_with_their_twins,
+            ),
+        ),
+        (
+            "beta forgotten in the gradient of the analytic divergence",
+            Shader(
+                "common/reparam",
+                "BETA / f32(BATCH)",
+                "select(BETA, 1.0, ANALYTIC) / f32(BATCH)",
+                kernels::sampling_and_its_gradient_agree_with_their_twins,
+            ),
+        ),
+        (
+            "beta forgotten in the loss",
+            Shader(
+                "elbo",
+                "BETA * divergence",
+                "divergence",
+                kernels::batch_means_go_to_the_row_of_their_step_and_nowhere_else,
+            ),
+        ),
+        (
+            "values drawn by their place in the batch, not by their image",
+            Shader(
+                "fetch",
+                "vec4(block, image, state.epoch",
+                "vec4(block, row, state.epoch",
+                kernels::images_are_drawn_by_image_and_epoch_as_their_twins_are,
+            ),
+        ),
+        (
+            "the logarithm of a sigmoid",
+            Shader(
+                "bce",
+                "return max(l, 0.0) - l * target_value + log1p(exp(-abs(l)));",
+                "return -target_value * log(sigmoid(l))
+                    - (1.0 - target_value) * log(1.0 - sigmoid(l));",
+                bce,
+            ),
+        ),
+        (
+            "a barrier left out",
+            Shader("bce", "workgroupBarrier();", "", bce),
+        ),
+        (
+            "a tile overwritten while others read it",
+            Shader(
+                "conv_workgroup",
+                "workgroupBarrier();  // all have multiplied what was there",
+                "",
+                convolutions::workgroup_kernels_agree_with_their_twins,
+            ),
+        ),
+        (
+            "a sum read before all have added to it",
+            Shader(
+                "latent",
+                "        workgroupBarrier();\n        if lane < stride {",
+                "        if lane < stride {",
+                fused::the_way_through_the_latent_space_agrees_with_its_steps,
+            ),
+        ),
+        (
+            "the row above a band left out",
+            Shader(
+                "head",
+                "let y = first + i / row_values - PAD_Y;",
+                "let y = select(HEIGHT, first + i / row_values - PAD_Y, i >= row_values);",
+                fused::the_last_layer_with_the_loss_agrees_with_its_steps,
+            ),
+        ),
+        (
+            "the last workgroups left out",
+            Steps(|plan| {
+                for step in plan.steps_mut().iter_mut().filter(|s| s.grid[0] > 1) {
+                    step.grid[0] -= 1;
+                }
+            }),
+        ),
+        (
+            "a stride of 1 instead of 2",
+            Steps(|plan| constants(plan, |label| label.contains("conv"), "STRIDE", 1.0)),
+        ),
+        (
+            "a first moment that is never stored",
+            Shader("adam", "m[i] = m_next;", "", adam),
+        ),
+        (
+            "bias correction one step ahead",
+            Shader("adam", "f32(state.step)", "f32(state.step + 1u)", adam),
+        ),
+        (
+            "a tail batch divided by the size of a full one",
+            Steps(|plan| {
+                if plan.batch == step::TAIL {
+                    let full = step::BATCH as f64;
+                    constants(plan, |label| label.contains("gradient"), "BATCH", full);
+                }
+            }),
+        ),
+        (
+            "two words of the noise's counter swapped",
+            Shader(
+                "rng",
+                "vec4(block, state.position + row, state.step, state.stream)",
+                "vec4(block, state.step, state.position + row, state.stream)",
+                state::normals_are_within_4_ulps_of_their_twins,
+            ),
+        ),
+    ]
+}
+
+/// Mistakes at the edges of each variant: the end of the positions that a weight gradient is cut
+/// into, the last row of a tile and the last quad of channels.
+fn edges() -> Vec<(String, Plant)> {
+    use Variant::{Broadcast, Plain, Thin, Tile, Workgroup};
+    const RANGE: &str = "return min(vec2(split * size, (split + 1u) * size), vec2(positions));";
+    const NO_END: &str = "return vec2(split * size, (split + 1u) * size);";
+    const ROW: &str = "(p < vec4(BATCH * SMALL_H * SMALL_W)) & vec4(s4";
+    const ROW_MORE: &str = "(p <= vec4(BATCH * SMALL_H * SMALL_W)) & vec4(s4";
+    const QUAD: &str = "vec4(s4 < SMALL_QUADS);";
+    const QUAD_MORE: &str = "vec4(s4 <= SMALL_QUADS);";
+    let tiled = [Tile, Broadcast, Workgroup];
+    let in_tiles = |what: &'static str, from, to| {
+        tiled.map(|variant| (what, Plant::Edge("common/conv", from, to, variant)))
+    };
+    let alone = |what, file, from, to, variant| (what, Plant::Edge(file, from, to, variant));
+    const END: &str = "a last range past the last position";
+    const LAST_ROW: &str = "a last row past the last pixel";
+    const LAST_QUAD: &str = "a last quad past the last channel";
+    let all = [
+        in_tiles(END, RANGE, NO_END).into(),
+        in_tiles(LAST_ROW, ROW, ROW_MORE).into(),
+        in_tiles(LAST_QUAD, QUAD, QUAD_MORE).into(),
+        vec![
+            alone(END, "common/conv", RANGE, NO_END, Thin),
+            alone(
+                LAST_ROW,
+                "conv_thin",
+                "(four(x) < vec4(SMALL_W)) & vec4(s.n < BATCH)",
+                "(four(x) <= vec4(SMALL_W)) & vec4(s.n < BATCH)",
+                Thin,
+            ),
+            alone(
+                LAST_QUAD,
+                "conv_thin",
+                "if s4 < SMALL_QUADS {\n            partials[(split",
+                "if s4 <= SMALL_QUADS {\n            partials[(split",
+                Thin,
+            ),
+            alone(
+                "strips past the last image",
+                "conv_thin",
+                "y < BIG_H && s.n < BATCH;",
+                "y < BIG_H;",
+                Thin,
+            ),
+            alone(
+                END,
+                "conv",
+                "p < min((id.y + 1u) * size, positions)",
+                "p < (id.y + 1u) * size",
+                Plain,
+            ),
+            alone(
+                LAST_ROW,
+                "conv",
+                "if at < BATCH * SMALL_H * SMALL_W * SMALL_C {\n        small_out[at] = activate",
+                "if at <= BATCH * SMALL_H * SMALL_W * SMALL_C {\n        small_out[at] = activate",
+                Plain,
+            ),
+            alone(
+                LAST_QUAD,
+                "conv",
+                "if id.x >= weight_count",
+                "if id.x > weight_count",
+                Plain,
+            ),
+        ],
+    ];
+    let named = |(what, plant): (&str, Plant)| {
+        let variant = match plant {
+            Plant::Edge(_, _, _, variant) => variant.name(),
+            _ => "all",
+        };
+        (format!("{what}, in {variant} kernels"), plant)
+    };
+    all.into_iter()
+        .flat_map(|part: Vec<_>| part)
+        .map(named)
+        .collect()
+}
+
+/// The three columns of the table: the kernel alone, whole steps slot by slot, recorded cases.
+type Seen = [Option<bool>; 3];
+
+fn step_fails(gpu: &Gpu, caps: &Caps, edit: fn(&mut Plan)) -> bool {
+    fails(|| step::check(gpu, caps, &step::small_model(), edit))
+}
+
+fn recorded_case_fails(gpu: &Gpu, caps: &Caps, edit: fn(&mut Plan)) -> bool {
+    fails(|| golden::check("p1", |case| golden::on_adapter(gpu, caps, edit, case)))
+}
+
+/// The plain kernels, where a mistake is in their text or makes others of many kernels: drivers
+/// compile them fast, and run them slowly.
+fn plain() -> Caps {
+    step::pinned(checked_gpu(), Variant::Plain, false)
+}
+
+fn planted(right: &Gpu, file: &str, from: &str, to: &str) -> Gpu {
+    let mistake = Mistake {
+        file: file.to_owned(),
+        from: from.to_owned(),
+        to: to.to_owned(),
+    };
+    let planted = right.planted(&[mistake]);
+    planted.expect("a mistake that can be made")
+}
+
+fn seen(plant: &Plant) -> Seen {
+    let unchanged = |_: &mut Plan| ();
+    let right = checked_gpu();
+    match *plant {
+        Plant::Edge(file, from, to, variant) => {
+            let planted = planted(naming_gpu(), file, from, to);
+            let check = || convolutions_of(&planted, &[(variant, false)]);
+            [Some(fails(check)), None, None]
+        }
+        Plant::Shader(file, from, to, check) => {
+            let caps = match file {
+                "conv" | "dense" => plain(),
+                _ => right.caps().clone(),
+            };
+            let planted = planted(right, file, from, to);
+            // Kernels for GPUs, which no step on a CPU runs.
+            if ["conv_workgroup", "head", "latent"].contains(&file) {
+                return [Some(fails(|| check(&planted))), None, None];
+            }
+            [
+                Some(fails(|| check(&planted))),
+                Some(step_fails(&planted, &caps, unchanged)),
+                Some(recorded_case_fails(&planted, &caps, unchanged)),
+            ]
+        }
+        Plant::Steps(edit) => [
+            None,
+            Some(step_fails(right, &plain(), edit)),
+            Some(recorded_case_fails(right, &plain(), edit)),
+        ],
+        Plant::Both(edit) => [
+            None,
+            None,
+            Some(recorded_case_fails(right, right.caps(), edit)),
+        ],
+    }
+}
+
+fn in_crate(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn every_known_mistake_is_seen_by_the_checks_that_the_documentation_names() {
+    without_backtraces();
+    // Without a mistake all is well, or what follows would show nothing. The device that a mistake is
+    // planted in lends the kernels which it has compiled.
+    let right = checked_gpu();
+    for caps in [plain(), right.caps().clone()] {
+        assert!(!step_fails(right, &caps, |_| ()));
+        assert!(!recorded_case_fails(right, &caps, |_| ()));
+    }
+
+    let mistakes = mistakes().into_iter();
+    let named = mistakes.map(|(what, plant)| (what.to_owned(), plant));
+    let mut mistakes: Vec<_> = named.chain(edges()).collect();
+    // A group of 64 may run in step on hardware, where no barrier is missed.
+    if !right.caps().software {
+        say("a missing barrier is not tested: it shows on software adapters");
+        mistakes.retain(|(what, _)| !what.contains("barrier"));
+    }
+    if right.caps().subgroup_min < 8 {
+        say("mistakes in broadcast kernels are not tested: they need subgroups of 8 or more");
+        mistakes.retain(|(what, _)| !what.contains("broadcast"));
+    }
+    let (mut table, mut unseen) = (String::new(), Vec::new());
+    let seen = on_all_cores(&mistakes, |(_, plant)| seen(plant));
+    for ((what, _), seen) in mistakes.iter().zip(seen) {
+        if !seen.contains(&Some(true)) {
+            unseen.push(what.as_str());
+        }
+        let [kernel, step, golden] = seen.map(|seen| match seen {
+            Some(true) => "seen",
+            Some(false) => "",
+            None => "–",
+        });
+        writeln!(table, "| {what} | {kernel} | {step} | {golden} |").expect("a line");
+    }
+    assert!(unseen.is_empty(), "nothing sees {unseen:?}");
+    let documented = in_crate("docs/testing.md");
+    let documented: Vec<&str> = documented.lines().collect();
+    let missing = table.lines().any(|line| !documented.contains(&line));
+    assert!(!missing, "docs/testing.md must hold\n{table}");
+}
+
+/// Runs every convolution check of the variants, the smallest first, until one fails.
+fn convolutions_of(gpu: &Gpu, variants: &[(Variant, bool)]) {
+    for &(variant, texels) in variants {
+        let fits = variant != Variant::Broadcast || gpu.caps().subgroup_min >= 8;
+        for i in (0..convolutions::shapes(variant).len()).filter(|_| fits) {
+            let mut report = Report::default();
+            let sizes = sizes(variant);
+            let tiles = sizes[i % sizes.len()];
+            convolutions::check_case(gpu, &mut report, variant, texels, tiles, i);
+            report.finish(3);
+        }
+    }
+}
+
+/// The checks of the kernels which stand on a shader file.
+fn check_file(gpu: &Gpu, file: &str) {
+    use Variant::{Broadcast, Plain, Thin, Tile, Workgroup};
+    match file {
+        "adam" => {
+            adam(gpu);
+            state::updates_of_adam_are_subtracted_from_the_weights(gpu);
+            fused::updates_of_sums_agree_with_their_steps(gpu);
+        }
+        "bce" => {
+            bce(gpu);
+            kernels::cross_entropy_of_nearly_certain_pixels_is_exact_too(gpu);
+        }
+        "common" => {
+            check_file(gpu, "bce");
+            check_file(gpu, "rng");
+        }
+        "common/buffers" => {
+            let all = [Thin, Tile, Broadcast, Workgroup];
+            convolutions_of(gpu, &all.map(|variant| (variant, false)));
+        }
+        "common/texels" => {
+            convolutions_of(gpu, &[(Thin, true), (Tile, true), (Broadcast, true)]);
+        }
+        "common/philox" | "common/images" => {
+            check_file(gpu, "fetch");
+            check_file(gpu, "rng");
+        }
+        "common/reparam" => check_file(gpu, "reparam"),
+        "common/conv" => {
+            check_file(gpu, "common/buffers");
+            check_file(gpu, "common/texels");
+        }
+        "conv" => convolutions_of(gpu, &[(Plain, false)]),
+        "conv_broadcast" => convolutions_of(gpu, &[(Broadcast, false), (Broadcast, true)]),
+        "conv_thin" => convolutions_of(gpu, &[(Thin, false), (Thin, true)]),
+        "conv_tile" => convolutions_of(gpu, &[(Tile, false), (Tile, true)]),
+        "conv_workgroup" => convolutions_of(gpu, &[(Workgroup, false)]),
+        "dense" => kernels::dense_layers_agree_with_their_twins(gpu),
+        "elbo" => {
+            kernels::batch_means_go_to_the_row_of_their_step_and_nowhere_else(gpu);
+            kernels::terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else(gpu);
+        }
+        "fetch" => {
+            kernels::images_are_fetched_as_they_were_packed(gpu);
+            kernels::images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu);
+        }
+        "front" => fused::the_batch_with_the_first_layer_agrees_with_its_steps(gpu),
+        "head" => fused::the_last_layer_with_the_loss_agrees_with_its_steps(gpu),
+        "importance" => {
+            kernels::bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu);
+        }
+        "latent" => fused::the_way_through_the_latent_space_agrees_with_its_steps(gpu),
+        "lanes" => kernels::invocations_stand_in_the_lanes_that_their_twin_has(gpu),
+        "peak" => kernels::the_kernels_that_measure_peaks_do_all_of_their_work(gpu),
+        "reduce" => kernels::sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu),
+        "reparam" => kernels::sampling_and_its_gradient_agree_with_their_twins(gpu),
+        "rng" => {
+            state::normals_are_within_4_ulps_of_their_twins(gpu);
+            state::shuffles_are_equal_to_their_twins(gpu);
+        }
+        "state" => state::the_state_advances_through_epochs_as_its_twin_does(gpu),
+        _ => panic!("no check is named for shaders/{file}.wgsl"),
+    }
+}
+
+/// What becomes of a product that is turned into a sum.
+#[derive(Clone, Copy, PartialEq)]
+enum Turned {
+    Seen,
+    Unseen,
+    /// No WGSL any more, such as the sum of a matrix and a vector.
+    Refused,
+}
+
+fn turned(file: &str, mistake: &Mistake) -> Turned {
+    match checked_gpu().planted(std::slice::from_ref(mistake)) {
+        Err(_) => Turned::Refused,
+        Ok(planted) if fails(|| check_file(&planted, file)) => Turned::Seen,
+        Ok(_) => Turned::Unseen,
+    }
+}
+
+/// Turns products of these files, one at a time, every `nth` of a file.
+fn every_turned_product_is_seen(files: &[&'static str], nth: usize, least: usize) {
+    without_backtraces();
+    let gpu = checked_gpu();
+    let mut mutants = Vec::new();
+    for &file in files {
+        if file == "conv_broadcast" && gpu.caps().subgroup_min < 8 {
+            say("products of conv_broadcast are not turned: it needs subgroups of 8 or more");
+            continue;
+        }
+        check_file(gpu, file);
+        let every = products_turned(file).into_iter().skip(nth / 2);
+        mutants.extend(every.step_by(nth).map(|mutant| (file, mutant)));
+    }
+    let turned = on_all_cores(&mutants, |(file, (_, mistake))| turned(file, mistake));
+    let count = |what| turned.iter().filter(|t| **t == what).count();
+    let (seen, refused) = (count(Turned::Seen), count(Turned::Refused));
+    say(&format!(
+        "of products turned into sums {seen} were seen by a check and {refused} by the compiler"
+    ));
+    let outcomes = mutants.iter().zip(&turned);
+    let unseen = outcomes.filter(|(_, t)| **t == Turned::Unseen);
+    let unseen: Vec<&str> = unseen.map(|((_, (place, _)), _)| place.as_str()).collect();
+    assert!(
+        unseen.is_empty(),
+        "no check sees a sum in place of the product at\n{}",
+        unseen.join("\n")
+    );
+    assert!(seen >= least, "only {seen} products");
+}
+
+#[test]
+fn products_of_adam_and_of_the_sampling_turned_into_sums_are_seen() {
+    every_turned_product_is_seen(&["adam", "common/reparam"], 1, 29);
+}
+
+// Some of the convolutions' products, or, for `make mutate`, all products of all shaders.
+#[test]
+fn products_of_the_other_shaders_turned_into_sums_are_seen() {
+    if std::env::var("CVAE_GPU_MUTATE").is_ok_and(|v| v == "all") {
+        return every_turned_product_is_seen(&files(), 1, 250);
+    }
+    // Drivers take minutes to compile mutants of the tiled kernels: those are for `make mutate`.
+    every_turned_product_is_seen(&["conv"], 8, 3);
+}
