@@ -43,7 +43,7 @@ pub async fn run(
     progress: &mut dyn FnMut(&str),
 ) -> Result<Report, GpuError> {
     let model = &options.model;
-    let plan = |batch| Rig::plan_for(gpu.caps(), model, images, batch);
+    let plan = |batch| Rig::plan_for(gpu.target(), model, images, batch);
     for batch in std::iter::once(&options.batch).chain(&options.sweep) {
         plan(*batch).check()?;
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::rig::timed;
 use crate::gpu::{Gpu, GpuError, Memory, Replay};
-use crate::ops::peak;
+use crate::ops::{Graph, peak};
 use crate::plan::Plan;
 
 /// Invocations of the arithmetic kernel: enough for the largest GPU.
@@ -38,21 +38,24 @@ impl Peaks {
     ///
     /// [`GpuError`] where the driver fails.
     pub async fn measure(gpu: &Gpu) -> Result<Peaks, GpuError> {
-        let mut arithmetic = Plan::new(1, gpu.caps().clone());
+        let mut arithmetic = Graph::new(1);
         peak::multiply_add(&mut arithmetic, INVOCATIONS, ROUNDS);
+        let arithmetic = arithmetic.lower(gpu.target());
         let ms = best_ms(gpu, &arithmetic, "peak.factors", &[0.999, 0.001]).await?;
         let gflops = arithmetic.flops() as f64 / ms / 1e6;
 
-        let mut copy = Plan::new(1, gpu.caps().clone());
+        let mut copy = Graph::new(1);
         peak::copy(&mut copy, VALUES);
+        let copy = copy.lower(gpu.target());
         let values: Vec<f32> = (0..VALUES).map(|i| i as f32).collect();
         let ms = best_ms(gpu, &copy, "peak.from", &values).await?;
         // Each value is read and written.
         let gbps = 8.0 * VALUES as f64 / ms / 1e6;
 
         // One workgroup without a round, again and again into the same buffer.
-        let mut idle = Plan::new(1, gpu.caps().clone());
+        let mut idle = Graph::new(1);
         peak::multiply_add(&mut idle, 64, 0);
+        let idle = idle.lower(gpu.target());
         let dispatch_us = 1e3 * best_ms(gpu, &idle, "peak.factors", &[1.0, 0.0]).await?;
         Ok(Peaks {
             gflops,

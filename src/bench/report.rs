@@ -143,7 +143,7 @@ pub(super) fn rows(plan: &Plan, bundles: &[Bundle], ms: &[f64], peaks: Peaks) ->
         let gbps = per_ms(steps.iter().map(|step| plan.step_bytes(step)).sum(), ms);
         KernelRow {
             name: named(|step| step.label.clone()),
-            entry: named(|step| format!("{}::{}", step.kernel.module, step.kernel.entry)),
+            entry: named(|step| format!("{}::{}", step.kernel.source.name, step.kernel.entry)),
             ms,
             share: if total > 0.0 { ms / total } else { 0.0 },
             gflops,
@@ -157,11 +157,16 @@ pub(super) fn rows(plan: &Plan, bundles: &[Bundle], ms: &[f64], peaks: Peaks) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Caps;
+    use crate::plan::{Caps, Slots};
 
     fn figures(ms: &[f64]) -> Figures {
         let runs: Vec<Run> = ms.iter().map(|&ms| Run { ms, cpu_ms: 0.0 }).collect();
-        Figures::new(&Plan::new(4, Caps::portable()), 10, &runs, 0.1)
+        Figures::new(
+            &Plan::new(4, Caps::portable(), Slots::default()),
+            10,
+            &runs,
+            0.1,
+        )
     }
 
     #[test]

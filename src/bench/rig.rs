@@ -6,11 +6,12 @@ use crate::data::PackedImages;
 use crate::gpu::{Ahead, Gpu, GpuError, Memory, Replay};
 use crate::model::params;
 use crate::model::{self, Feed, Model};
+use crate::ops::Target;
 use crate::ops::adam::Adam;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
-use crate::plan::{Bundle, Caps, Plan};
+use crate::plan::{Bundle, Plan};
 use crate::rng::Stream;
 use crate::train::pace;
 
@@ -46,10 +47,10 @@ pub struct Rig<'g> {
 
 impl<'g> Rig<'g> {
     /// The plan of a train step on batches of `images`.
-    pub fn plan_for(caps: &Caps, model: &Model, images: &PackedImages, batch: usize) -> Plan {
+    pub fn plan_for(target: &Target, model: &Model, images: &PackedImages, batch: usize) -> Plan {
         let packed = Packed::of(images);
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
-        model::train_step(model, feed, Adam::default(), batch, caps)
+        model::train_step(model, feed, Adam::default(), batch, target)
     }
 
     /// Sets up a train step of `model` on `images`, as [`Rig::plan_for`] plans it.
@@ -145,7 +146,7 @@ impl<'g> Rig<'g> {
 
     /// Steps that fit a submission's time, as training deals them out.
     fn most(&self) -> usize {
-        let time = self.gpu.caps().submission_time().as_secs_f64();
+        let time = self.gpu.target().heuristics.submission_time.as_secs_f64();
         (time / self.seconds_per_step).clamp(1.0, pace::MOST_STEPS as f64) as usize
     }
 

@@ -16,7 +16,9 @@ use crate::check::compare::{Limit, compare};
 use crate::data::PackedImages;
 use crate::gpu::{Feature, Gpu, GpuError};
 use crate::model::params;
-use crate::plan::{Plan, Tiles, Tuning, Variant};
+use crate::ops::conv::Variant;
+use crate::ops::{Tiles, Tuning};
+use crate::plan::Plan;
 
 /// Repeats of a candidate, of which the middle one counts.
 const REPEATS: usize = 3;
@@ -108,7 +110,7 @@ pub async fn tune(
         tuner.measure(Tuning { groups, ..best }).await?;
     }
     // A CPU has nothing to drain between dispatches.
-    if gpu.caps().fuse {
+    if gpu.target().heuristics.fuse {
         let best = tuner.best();
         let fuse = Some(false);
         tuner.measure(Tuning { fuse, ..best }).await?;
@@ -141,8 +143,8 @@ struct Tuner<'a> {
 
 impl<'a> Tuner<'a> {
     fn plan(&self, choice: Tuning, batch: usize) -> Plan {
-        let caps = choice.apply(self.gpu.caps());
-        Rig::plan_for(&caps, &self.options.model, self.images, batch)
+        let target = self.gpu.target().tuned(&choice);
+        Rig::plan_for(&target, &self.options.model, self.images, batch)
     }
 
     fn rig(&self, choice: Tuning, batch: usize) -> Result<Rig<'a>, GpuError> {

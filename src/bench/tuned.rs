@@ -11,8 +11,7 @@ use crate::files::hash::hex;
 use crate::files::{atomic, regular};
 use crate::gpu::AdapterReport;
 use crate::model::{Loss, Model};
-use crate::plan::Tuning;
-use crate::plan::shader::SOURCES;
+use crate::ops::{self, Tuning};
 
 /// What a choice holds for: with any of it different another may be faster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,7 +29,7 @@ impl Setting {
     /// The setting of training `model` in batches of `batch`.
     pub fn new(adapter: &AdapterReport, model: &Model, batch: usize) -> Self {
         let add = |all: Sha256, module: String| all.chain_update(module);
-        let modules = SOURCES.iter().map(|source| source.module());
+        let modules = ops::sources().into_iter().map(|source| source.module());
         Setting {
             adapter: adapter.name.clone(),
             driver: adapter.driver.clone(),

@@ -71,7 +71,7 @@ impl By {
     pub fn new(step: &Step) -> Self {
         By {
             step: step.label.clone(),
-            kernel: format!("{}::{}", step.kernel.module, step.kernel.entry),
+            kernel: format!("{}::{}", step.kernel.source.name, step.kernel.entry),
         }
     }
 }

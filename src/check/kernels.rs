@@ -19,7 +19,7 @@ use crate::ops::fetch::Packed;
 use crate::ops::reparam::{Divergence, KlTerm, Sampled};
 use crate::ops::rng::{self as draw, Order};
 use crate::ops::state::{self, StepState};
-use crate::ops::{bce, elbo};
+use crate::ops::{Graph, bce, elbo};
 use crate::plan::{Plan, Role, Step};
 use crate::rng::{self, Stream};
 
@@ -34,7 +34,7 @@ const KL: Limit = Limit::Each {
 
 /// Rounding of a kernel on its own.
 pub fn limit(step: &Step, slot: &str) -> Limit {
-    match (step.kernel.module, slot) {
+    match (step.kernel.source.name, slot) {
         // A byte of an image is a quotient, for which WGSL grants 2.5 units in the last place; what
         // is drawn by it is 0 or 1.
         ("fetch", _) => Limit::Ulps(3.0),
@@ -122,7 +122,7 @@ impl Workload {
     /// An epoch of a full batch and the tail, an evaluation of both, a decoder, and a bound of two
     /// draws, on one memory as in training.
     async fn run(&self, gpu: &Gpu) -> Result<Section, GpuError> {
-        let (model, caps) = (&self.model, gpu.caps());
+        let (model, target) = (&self.model, gpu.target());
         let images = self.images();
         let packed = Packed::of(&images);
         let train = Packed::training(&images, self.binarize);
@@ -131,15 +131,15 @@ impl Workload {
         for batch in batches.clone() {
             let feed = Feed::Resident("images", train, Order::Shuffled);
             let adam = Adam::default();
-            plans.push(model::train_step(model, feed, adam, batch, caps));
+            plans.push(model::train_step(model, feed, adam, batch, target));
         }
         for batch in batches {
             let feed = Feed::Resident("images", packed, Order::File);
-            plans.push(model::evaluate(model, feed, batch, caps));
+            plans.push(model::evaluate(model, feed, batch, target));
         }
-        plans.push(model::sum_terms(images.count(), caps));
-        plans.push(model::decode(model, self.batch, caps).0);
-        let bound = explore::bound(model, packed, 2, self.batch, caps);
+        plans.push(model::sum_terms(images.count(), target));
+        plans.push(model::decode(model, self.batch, target).0);
+        let bound = explore::bound(model, packed, 2, self.batch, target);
         plans.extend([bound.encode, bound.draw.clone(), bound.draw, bound.record]);
         let mut pair = Pair::new(gpu, &plans.iter().collect::<Vec<_>>())?;
         for plan in &plans {
@@ -197,11 +197,11 @@ async fn far_out(gpu: &Gpu) -> Result<Section, GpuError> {
     const IMAGES: usize = 60_000;
     const VALUES: usize = 784;
     const WEIGHTS: usize = 1000;
-    let mut plan = Plan::new(BATCH, gpu.caps().clone());
-    let state = state::declare(&mut plan, "state");
-    draw::shuffle(&mut plan, state, IMAGES, Order::Shuffled);
-    let eps = draw::normals(&mut plan, state, LATENT);
-    let mut data = |name: &str, shape: &[usize]| plan.slot(name, shape, Role::Data);
+    let mut g = Graph::new(BATCH);
+    let state = state::declare(&mut g, "state");
+    draw::shuffle(&mut g, state, IMAGES, Order::Shuffled);
+    let eps = draw::normals(&mut g, state, LATENT);
+    let mut data = |name: &str, shape: &[usize]| g.slot(name, shape, Role::Data);
     let logits = data("logits", &[BATCH, VALUES]);
     let x = data("x", &[BATCH, VALUES]);
     let latent = Sampled {
@@ -218,15 +218,16 @@ async fn far_out(gpu: &Gpu) -> Result<Section, GpuError> {
         m: data("m", &[WEIGHTS]),
         v: data("v", &[WEIGHTS]),
     };
-    let (logpx_z, _) = bce::loss_and_grad(&mut plan, logits, x);
+    let (logpx_z, _) = bce::loss_and_grad(&mut g, logits, x);
     let kl_term = KlTerm {
         form: Divergence::MonteCarlo,
         beta: 4.0,
     };
-    elbo::batch_means(&mut plan, kl_term, logpx_z, latent, state);
-    state::advance(&mut plan, state, IMAGES, 1);
-    adam::update(&mut plan, state, arenas, Adam::default());
+    elbo::batch_means(&mut g, kl_term, logpx_z, latent, state);
+    state::advance(&mut g, state, IMAGES, 1);
+    adam::update(&mut g, state, arenas, Adam::default());
 
+    let plan = g.lower(gpu.target());
     let mut pair = Pair::new(gpu, &[&plan])?;
     let far = StepState {
         step: 999_999,
@@ -254,7 +255,7 @@ async fn far_out(gpu: &Gpu) -> Result<Section, GpuError> {
     }
     pair.set(&plan, "params", &[0.0; WEIGHTS])?;
     let limit = |step: &Step, slot: &str| {
-        let relative = match (step.kernel.module, slot) {
+        let relative = match (step.kernel.source.name, slot) {
             ("adam", "params") => 5e-6,
             ("adam", _) => 1e-6,
             _ => return limit(step, slot),

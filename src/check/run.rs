@@ -5,18 +5,19 @@ use super::case::Case;
 use super::outcome::Outcome;
 use crate::gpu::{Gpu, GpuError, Memory, Replay};
 use crate::model::{self, Feed};
+use crate::ops::Target;
 use crate::ops::adam::Adam;
-use crate::plan::{Caps, Plan, cpu};
+use crate::plan::{Plan, cpu};
 
 /// The train step of a case: that of training, but for the steps which fetch and draw.
-pub fn plan(case: &Case, caps: &Caps) -> Plan {
+pub fn plan(case: &Case, target: &Target) -> Plan {
     let adam = Adam::default();
-    model::train_step(&case.model, Feed::Injected, adam, case.batch, caps)
+    model::train_step(&case.model, Feed::Injected, adam, case.batch, target)
 }
 
 /// What an adapter computes, one submission per step.
 pub async fn on_adapter(gpu: &Gpu, case: &Case) -> Result<Outcome, GpuError> {
-    replay(gpu, &plan(case, gpu.caps()), case).await
+    replay(gpu, &plan(case, gpu.target()), case).await
 }
 
 /// What an adapter computes with that plan of a case.
@@ -43,7 +44,7 @@ pub async fn replay(gpu: &Gpu, plan: &Plan, case: &Case) -> Result<Outcome, GpuE
 
 /// What the CPU twins compute, in double precision.
 pub fn on_twins(case: &Case) -> Outcome {
-    let plan = plan(case, &Caps::portable());
+    let plan = plan(case, &Target::portable());
     let mut memory = cpu::Memory::default();
     memory.fit(&plan);
     for (name, values) in &case.params {

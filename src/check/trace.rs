@@ -33,7 +33,7 @@ fn limit(step: &Step, slot: &str) -> Limit {
 /// Dispatches every step of a case's plan alone, and compares what it wrote with its twin, which
 /// gets the same inputs; ends at the first tensor beyond its limit.
 pub async fn trace(gpu: &Gpu, case: &Case) -> Result<Trace, GpuError> {
-    let plan = run::plan(case, gpu.caps());
+    let plan = run::plan(case, gpu.target());
     let mut pair = Pair::new(gpu, &[&plan])?;
     for (name, values) in &case.params {
         pair.set(&plan, name, values)?;

@@ -198,7 +198,7 @@ fn refuse_overwriting(folder: &Path, cases: &[PathBuf]) -> anyhow::Result<()> {
 /// The convolution kernels of a train step.
 fn variants(gpu: &Gpu) -> String {
     let adam = Adam::default();
-    let plan = model::train_step(&Model::default(), Feed::Injected, adam, 32, gpu.caps());
+    let plan = model::train_step(&Model::default(), Feed::Injected, adam, 32, gpu.target());
     plan.variants().join(",")
 }
 

@@ -2,7 +2,8 @@
 
 use clap::Args;
 use cvae_gpu::gpu::{Backend, Feature, Selection};
-use cvae_gpu::plan::{Tuning, Variant};
+use cvae_gpu::ops::Tuning;
+use cvae_gpu::ops::conv::Variant;
 
 /// Flags of every command.
 #[derive(Args)]

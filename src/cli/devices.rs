@@ -47,7 +47,7 @@ impl DevicesArgs {
                 Feed::Injected,
                 Adam::default(),
                 32,
-                &adapter.caps,
+                &adapter.target,
             );
             let variants = plan.variants();
             Row { adapter, variants }
@@ -68,7 +68,7 @@ impl DevicesArgs {
             "kernels",
         ];
         let cells = rows.iter().map(|Row { adapter, variants }| {
-            let caps = &adapter.caps;
+            let caps = &adapter.target.caps;
             vec![
                 adapter.index.to_string(),
                 adapter.name.clone(),

@@ -3,10 +3,10 @@
 use clap::Args;
 use cvae_gpu::gpu::{self, Feature, GpuError};
 use cvae_gpu::model::{self, Feed};
+use cvae_gpu::ops::Target;
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
-use cvae_gpu::plan::Caps;
 use serde::Serialize;
 
 use super::train::ModelArgs;
@@ -57,7 +57,7 @@ struct Table {
 impl PlanArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let model = self.model.model([28, 28, 1])?;
-        let caps = self.caps(common)?;
+        let target = self.target(common)?;
         let data = Packed {
             shape: model.image,
             count: 60_000,
@@ -65,7 +65,7 @@ impl PlanArgs {
             drawn: false,
         };
         let feed = Feed::Resident("train.images", data, Order::Shuffled);
-        let plan = model::train_step(&model, feed, Adam::default(), self.batch as usize, &caps);
+        let plan = model::train_step(&model, feed, Adam::default(), self.batch as usize, &target);
         plan.check()?;
         let bundles = plan.bundles()?;
         let row = |dispatch: usize, step: usize| {
@@ -74,7 +74,7 @@ impl PlanArgs {
                 dispatch: dispatch + 1,
                 step: step.label.clone(),
                 kernel: step.kernel.entry.to_owned(),
-                variant: step.kernel.module,
+                variant: step.kernel.source.name,
                 grid: step.grid,
                 flops: step.flops,
                 bytes: plan.step_bytes(step),
@@ -120,16 +120,16 @@ impl PlanArgs {
 
     /// What the plan is made for. Without an adapter it is still worth seeing: that of the kernels
     /// that run everywhere.
-    fn caps(&self, common: &Common) -> anyhow::Result<Caps> {
+    fn target(&self, common: &Common) -> anyhow::Result<Target> {
         let tuning = common.selection().tuning;
         if self.gpu {
-            let caps = tuning.apply(&Caps::gpu());
-            let fuse = caps.fuse && !common.disable.contains(&Feature::Fusion);
-            return Ok(Caps { fuse, ..caps });
+            let mut target = Target::gpu().tuned(&tuning);
+            target.heuristics.fuse &= !common.disable.contains(&Feature::Fusion);
+            return Ok(target);
         }
         match pollster::block_on(gpu::adapter(&common.selection())) {
-            Ok(adapter) => Ok(adapter.caps),
-            Err(GpuError::NoAdapter { .. }) => Ok(tuning.apply(&Caps::portable())),
+            Ok(adapter) => Ok(adapter.target),
+            Err(GpuError::NoAdapter { .. }) => Ok(Target::portable().tuned(&tuning)),
             Err(error) => Err(error.into()),
         }
     }

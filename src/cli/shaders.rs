@@ -3,7 +3,8 @@
 use crate::cli::terminal;
 use anyhow::anyhow;
 use clap::Args;
-use cvae_gpu::plan::shader::{self, SOURCES, Source};
+use cvae_gpu::ops;
+use cvae_gpu::plan::Source;
 use serde::Serialize;
 
 use crate::cli::common::Common;
@@ -32,7 +33,7 @@ pub struct ShadersArgs {
 #[derive(Serialize)]
 struct Row {
     name: &'static str,
-    entries: Vec<String>,
+    entries: Vec<&'static str>,
     /// Files in `shaders/`, in the order they are put together.
     files: Vec<String>,
     subgroups: bool,
@@ -42,21 +43,19 @@ struct Row {
 
 impl ShadersArgs {
     pub fn run(self, _: &Common) -> anyhow::Result<()> {
-        let all = shader::entry_points().map_err(|fault| anyhow!(fault))?;
-        let row = |source: &Source| {
-            let own = all.iter().filter(|(module, _)| *module == source.name);
+        let row = |source: &'static Source| {
             let files = source.files().into_iter();
-            Row {
+            anyhow::Ok(Row {
                 name: source.name,
-                entries: own.map(|(_, entry)| entry.clone()).collect(),
+                entries: source.entry_points().map_err(|fault| anyhow!(fault))?,
                 files: files.map(|stem| format!("{stem}.wgsl")).collect(),
                 subgroups: source.subgroups,
                 wgsl: None,
-            }
+            })
         };
         if let Some(name) = &self.print {
-            let source = SOURCES.iter().find(|s| s.name == name).ok_or_else(|| {
-                let names: Vec<_> = SOURCES.iter().map(|s| s.name).collect();
+            let source = ops::source(name).ok_or_else(|| {
+                let names: Vec<_> = ops::sources().iter().map(|s| s.name).collect();
                 anyhow!(
                     "there is no module `{name}`. There are: {}",
                     names.join(", ")
@@ -68,11 +67,14 @@ impl ShadersArgs {
                     format!("{}\n", wgsl.trim_end()).as_bytes(),
                 )?);
             }
-            let mut row = row(source);
+            let mut row = row(source)?;
             row.wgsl = Some(wgsl);
             return print_json(&row, true);
         }
-        let rows: Vec<Row> = SOURCES.iter().map(row).collect();
+        let rows: Vec<Row> = ops::sources()
+            .into_iter()
+            .map(row)
+            .collect::<Result<_, _>>()?;
         if self.json {
             return print_json(&rows, true);
         }

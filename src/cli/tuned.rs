@@ -4,7 +4,7 @@ use cvae_gpu::bench::{Search, Setting, Tuned};
 use cvae_gpu::data::known::Places;
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::Model;
-use cvae_gpu::plan::Tuning;
+use cvae_gpu::ops::Tuning;
 
 use crate::cli::common::Common;
 use crate::cli::terminal::say;

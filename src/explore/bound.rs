@@ -46,7 +46,7 @@ impl Explorer<'_> {
     ) -> Result<Vec<f32>, ExploreError> {
         let packed = self.packed(images)?;
         let (gpu, count) = (self.gpu, images.count());
-        let plans = |batch| plans::bound(&self.trained.model, packed, samples, batch, gpu.caps());
+        let plans = |batch| plans::bound(&self.trained.model, packed, samples, batch, gpu.target());
         let batch = self.batch.min(count);
         let full = plans(batch);
         let tail = Some(count % batch).filter(|&last| last > 0).map(plans);
@@ -64,7 +64,7 @@ impl Explorer<'_> {
         let batches = std::iter::repeat_n(&full_replays, count / batch).chain(&tail_replays);
         let mut queue = Queue {
             gpu,
-            pace: Pace::new(gpu.caps()),
+            pace: Pace::new(gpu.target()),
             runs: Vec::new(),
             draws: 0,
         };

@@ -98,7 +98,7 @@ impl<'a> Explorer<'a> {
         tell: &mut Tell<'_>,
     ) -> Result<Vec<f32>, ExploreError> {
         let packed = self.packed(images)?;
-        let build = |batch| plans::encode(&self.trained.model, packed, batch, self.gpu.caps());
+        let build = |batch| plans::encode(&self.trained.model, packed, batch, self.gpu.target());
         let passes = self.passes(images.count(), build)?;
         let Passes { memory, full, .. } = &passes;
         memory.write_words(self.gpu, &full.plan, plans::IMAGES, &images.device_words())?;
@@ -121,7 +121,7 @@ impl<'a> Explorer<'a> {
         if found == 0 || !found.is_multiple_of(latent) {
             return Err(ExploreError::Codes { found, latent });
         }
-        let build = |batch| model::decode(&self.trained.model, batch, self.gpu.caps());
+        let build = |batch| model::decode(&self.trained.model, batch, self.gpu.target());
         let passes = self.passes(found / latent, build)?;
         let fill = |range: Range<usize>, pass: &Pass| {
             let codes = &z[latent * range.start..latent * range.end];
@@ -143,7 +143,7 @@ impl<'a> Explorer<'a> {
         seed: u64,
         tell: &mut Tell<'_>,
     ) -> Result<Vec<f32>, ExploreError> {
-        let build = |batch| plans::sample(&self.trained.model, count, batch, self.gpu.caps());
+        let build = |batch| plans::sample(&self.trained.model, count, batch, self.gpu.target());
         let passes = self.passes(count, build)?;
         self.start(&passes.memory, &passes.full.plan, seed, Stream::Picture)?;
         let images = passes.collect(self.gpu, |_, _| Ok(()), tell).await?;
@@ -164,7 +164,7 @@ impl<'a> Explorer<'a> {
     ) -> Result<Vec<Terms>, ExploreError> {
         self.packed(images)?;
         let (gpu, model) = (self.gpu, &self.trained.model);
-        let plans = eval::Plans::of(model, images, self.batch, gpu.caps());
+        let plans = eval::Plans::of(model, images, self.batch, gpu.target());
         let all: Vec<&Plan> = plans.all().collect();
         let memory = Memory::allocate(gpu, &all)?;
         self.upload(&memory, all[0])?;

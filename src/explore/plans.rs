@@ -5,8 +5,8 @@ use crate::model::Model;
 use crate::model::params;
 use crate::ops::fetch::{self, Packed};
 use crate::ops::rng::{self, Order};
-use crate::ops::{bce, importance, reparam, state};
-use crate::plan::{Caps, Plan, Role, SlotId};
+use crate::ops::{Graph, Target, bce, importance, reparam, state};
+use crate::plan::{Plan, Role, SlotId};
 
 /// Slot of the packed images.
 pub const IMAGES: &str = "images";
@@ -14,7 +14,7 @@ pub const IMAGES: &str = "images";
 pub const STATE: &str = "explore.state";
 
 /// The next batch of the images in file order, and its codes: `[B,28,28,1]`, `[B,2L]`.
-fn encoded(p: &mut Plan, model: &Model, images: Packed, state: SlotId) -> (SlotId, SlotId) {
+fn encoded(p: &mut Graph, model: &Model, images: Packed, state: SlotId) -> (SlotId, SlotId) {
     params::declare(p, &model.params());
     let data = fetch::declare(p, IMAGES, &images);
     let indices = rng::shuffle(p, state, images.count, Order::File);
@@ -24,25 +24,25 @@ fn encoded(p: &mut Plan, model: &Model, images: Packed, state: SlotId) -> (SlotI
 }
 
 /// Mean and log-variance of q(z|x) of a batch; their slot, `[B,2L]`, is given beside the plan.
-pub fn encode(model: &Model, images: Packed, batch: usize, caps: &Caps) -> (Plan, SlotId) {
-    let mut p = Plan::new(batch, caps.clone());
+pub fn encode(model: &Model, images: Packed, batch: usize, target: &Target) -> (Plan, SlotId) {
+    let mut p = Graph::new(batch);
     let state = state::declare(&mut p, STATE);
     let (_, q) = encoded(&mut p, model, images, state);
     state::advance(&mut p, state, images.count, 0);
-    (p, q)
+    (p.lower(target), q)
 }
 
 /// Images of codes drawn from the prior, `count` in all; the slot of the probabilities,
 /// `[B,28,28,1]`, is given beside the plan.
-pub fn sample(model: &Model, count: usize, batch: usize, caps: &Caps) -> (Plan, SlotId) {
-    let mut p = Plan::new(batch, caps.clone());
+pub fn sample(model: &Model, count: usize, batch: usize, target: &Target) -> (Plan, SlotId) {
+    let mut p = Graph::new(batch);
     let state = state::declare(&mut p, STATE);
     params::declare(&mut p, &model.params());
     let z = rng::normals(&mut p, state, model.latent_dim); //  [B,L]
     let dec = model.decoder().forward(&mut p, z); //           [B,28,28,1] logits
     let probabilities = bce::decode(&mut p, dec.output());
     state::advance(&mut p, state, count, 0);
-    (p, probabilities)
+    (p.lower(target), probabilities)
 }
 
 /// The importance-weighted bound of a batch: on one memory `encode` runs once, `draw` once for
@@ -58,9 +58,9 @@ pub struct Bound {
 }
 
 /// Plans of the bound with `samples` draws of each image.
-pub fn bound(model: &Model, images: Packed, samples: u32, batch: usize, caps: &Caps) -> Bound {
+pub fn bound(model: &Model, images: Packed, samples: u32, batch: usize, target: &Target) -> Bound {
     let new = || {
-        let mut p = Plan::new(batch, caps.clone());
+        let mut p = Graph::new(batch);
         let state = state::declare(&mut p, STATE);
         (p, state)
     };
@@ -80,16 +80,16 @@ pub fn bound(model: &Model, images: Packed, samples: u32, batch: usize, caps: &C
     let logpx_z = bce::loss(&mut p, dec.output(), x); //           [B]
     importance::accumulate(&mut p, logpx_z, latent, state);
     state::tick(&mut p, state);
-    let draw = p;
+    let draw = p.lower(target);
 
     let (mut record, state) = new();
     importance::record(&mut record, images.count, samples as usize, state);
     // Time goes back, so that the noise of an image is the same in whatever batch it stands.
     state::advance(&mut record, state, images.count, samples.wrapping_neg());
     Bound {
-        encode,
+        encode: encode.lower(target),
         draw,
-        record,
+        record: record.lower(target),
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
     /// log w of each image for draw `k`, by the plan of the ELBO.
     fn log_weights(k: u32) -> Vec<f64> {
         let feed = model::Feed::Resident(IMAGES, images().0, Order::File);
-        let plan = model::evaluate(&model(), feed, 5, &Caps::portable());
+        let plan = model::evaluate(&model(), feed, 5, &Target::portable());
         let mut memory = Memory::default();
         fill(&mut memory, &plan, "evaluate.state");
         let mut state = StepState::start(7, Stream::Evaluate);
@@ -166,7 +166,7 @@ mod tests {
             .collect();
         for batches in [vec![5], vec![2, 2, 1]] {
             let mut memory = Memory::default();
-            let build = |b: &usize| bound(&model(), images().0, samples, *b, &Caps::portable());
+            let build = |b: &usize| bound(&model(), images().0, samples, *b, &Target::portable());
             let plans: Vec<Bound> = batches.iter().map(build).collect();
             for Bound {
                 encode,

@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::error::GpuError;
 use super::selection::{Backend, Feature, Selection};
-use crate::plan::{Caps, Tiles};
+use crate::ops::Target;
+use crate::plan::Caps;
 
 /// What is known of an adapter, as plain data.
 #[derive(Clone, Debug, Serialize)]
@@ -20,8 +21,9 @@ pub struct AdapterReport {
     /// Kind: discrete, integrated, virtual, software or other.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// What decides kernel variants.
-    pub caps: Caps,
+    /// What decides how operations are lowered.
+    #[serde(rename = "caps")]
+    pub target: Target,
     /// Workgroup memory in bytes.
     pub workgroup_memory: u32,
     /// Invocations in a workgroup.
@@ -50,25 +52,6 @@ const MOST_BUFFERS: usize = 32;
 pub(super) fn most_buffers(limits: &wgpu::Limits) -> usize {
     let of_any_kind = limits.max_buffers_and_acceleration_structures_per_shader_stage;
     limits.max_storage_buffers_per_shader_stage.min(of_any_kind) as usize
-}
-
-/// Tiles for this processor, which a software adapter computes on: no small ones where it has 32 vector
-/// registers. The 4 500 instructions of a large one's loop outgrow the cache that AMD's keep decoded
-/// instructions in, which costs them a fifth. Intel's have a smaller one, and gain by fewer ends of loops
-/// (docs/performance.md). Of the two AMD's alone know SSE4a.
-fn tiles_of_processor() -> Tiles {
-    #[cfg(target_arch = "x86_64")]
-    let (many_registers, amd) = (
-        is_x86_feature_detected!("avx512vl"),
-        is_x86_feature_detected!("sse4a"),
-    );
-    #[cfg(not(target_arch = "x86_64"))]
-    let (many_registers, amd) = (cfg!(target_arch = "aarch64"), false);
-    match (many_registers, amd) {
-        (false, _) => Tiles::Small,
-        (true, true) => Tiles::Medium,
-        (true, false) => Tiles::Large,
-    }
 }
 
 /// Adapters, the best first: discrete before integrated before software, and per kind in the
@@ -121,42 +104,31 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
     let on = |feature| !selection.disable.contains(&feature);
     let subgroups = features.contains(wgpu::Features::SUBGROUP) && on(Feature::Subgroups);
     let timestamps = features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
-    let software = info.device_type == wgpu::DeviceType::Cpu;
     let size = |size: u32| if subgroups { size } else { 0 };
     // A device that names accesses takes one for its own.
     let buffers = most_buffers(&limits) - usize::from(selection.named);
     let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
-    let caps = selection.tuning.apply(&Caps {
+    let mut target = Target::new(Caps {
         subgroup_min: size(info.subgroup_min_size),
         subgroup_max: size(info.subgroup_max_size),
-        texels: software,
-        software,
+        software: info.device_type == wgpu::DeviceType::Cpu,
         timestamps: timestamps && on(Feature::Timestamps),
-        fuse: !software,
         max_buffers: buffers.clamp(8, MOST_BUFFERS),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
-        pinned: None,
-        tiles: if software {
-            tiles_of_processor()
-        } else {
-            Tiles::Medium
-        },
-        groups: Caps::groups(software),
         workgroup_memory: limits
             .max_compute_workgroup_storage_size
             .min(MOST_WORKGROUP_MEMORY),
-    });
+    })
+    .tuned(&selection.tuning);
+    target.heuristics.texels &= on(Feature::Texels);
+    target.heuristics.fuse &= on(Feature::Fusion);
     Some(AdapterReport {
         index: 0,
         name: info.name.clone(),
         backend: Backend::of(info.backend)?,
         driver: driver.trim().to_owned(),
         kind: kind(info.device_type),
-        caps: Caps {
-            texels: caps.texels && on(Feature::Texels),
-            fuse: caps.fuse && on(Feature::Fusion),
-            ..caps
-        },
+        target,
         workgroup_memory: limits.max_compute_workgroup_storage_size,
         workgroup_invocations: limits.max_compute_invocations_per_workgroup,
         f16: features.contains(wgpu::Features::SHADER_F16),

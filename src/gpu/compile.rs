@@ -11,8 +11,8 @@ use super::pipeline::Pipeline;
 use super::selection::Backend;
 use crate::plan::bounds;
 use crate::plan::link::{self, Shader};
-use crate::plan::shader::{self, Binding};
-use crate::plan::{Bundle, Plan, PlanError, SlotId, Step};
+use crate::plan::shader::Binding;
+use crate::plan::{Bundle, Plan, PlanError, SlotId, Source, Step};
 
 #[derive(Clone)]
 pub(super) struct Dispatch {
@@ -193,7 +193,7 @@ impl Gpu {
     fn pipeline(&self, dispatch: &link::Dispatch) -> Result<Arc<Pipeline>, GpuError> {
         let (key, label) = match &dispatch.shader {
             Shader::Kernel(kernel) => {
-                let label = format!("{}::{}", kernel.module, kernel.entry);
+                let label = format!("{}::{}", kernel.source.name, kernel.entry);
                 (format!("{kernel:?}"), label)
             }
             Shader::Linked(text) => (text.clone(), dispatch.label.clone()),
@@ -225,7 +225,7 @@ impl Gpu {
     ) -> Pipeline {
         let (module, entry, constants) = match shader {
             Shader::Kernel(kernel) => (
-                self.module(kernel.module),
+                self.module(kernel.source),
                 kernel.entry,
                 &kernel.constants[..],
             ),
@@ -263,13 +263,10 @@ impl Gpu {
     }
 
     /// The module of a shader file.
-    fn module(&self, name: &'static str) -> wgpu::ShaderModule {
+    fn module(&self, source: &'static Source) -> wgpu::ShaderModule {
         let mut modules = self.modules.lock();
-        let create = || {
-            let text = shader::source(name).map(|s| s.module_with(&self.mistakes));
-            self.create_module(name, &text.unwrap_or_default())
-        };
-        modules.entry(name).or_insert_with(create).clone()
+        let create = || self.create_module(source.name, &source.module_with(&self.mistakes));
+        modules.entry(source.name).or_insert_with(create).clone()
     }
 
     #[expect(

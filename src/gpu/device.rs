@@ -12,8 +12,9 @@ use super::fault::Faults;
 use super::guard::Guard;
 use super::pipeline::Pipeline;
 use super::selection::{Feature, Selection};
-use crate::plan::shader::{self, Mistake};
-use crate::plan::{Caps, Tuning};
+use crate::ops::{self, Target, Tuning};
+use crate::plan::Caps;
+use crate::plan::shader::Mistake;
 
 /// How often host and device have talked, to show that a train step needs neither.
 #[derive(Debug, Default)]
@@ -65,10 +66,11 @@ impl Gpu {
     /// [`GpuError::Mistake`] where a mistake's text is not in its file exactly once, or where the
     /// result is no valid WGSL.
     pub fn planted(&self, mistakes: &[Mistake]) -> Result<Gpu, GpuError> {
-        let check = |m: &Mistake| m.check().map_err(GpuError::Mistake);
+        let sources = ops::sources();
+        let check = |m: &Mistake| m.check(&sources).map_err(GpuError::Mistake);
         mistakes.iter().try_for_each(check)?;
         let right = |module: &str| {
-            let source = shader::source(module);
+            let source = sources.iter().find(|s| s.name == module);
             self.checked && self.mistakes.is_empty() && source.is_some_and(|s| !s.has(mistakes))
         };
         let modules = self.modules.lock().clone().into_iter();
@@ -94,9 +96,14 @@ impl Gpu {
         })
     }
 
-    /// What decides kernel variants.
+    /// What operations are lowered for.
+    pub fn target(&self) -> &Target {
+        &self.adapter.target
+    }
+
+    /// What the adapter offers.
     pub fn caps(&self) -> &Caps {
-        &self.adapter.caps
+        &self.adapter.target.caps
     }
 
     /// Whether the user lets a feature be used; the adapter may not have it.
@@ -106,7 +113,7 @@ impl Gpu {
 
     /// Lets plans be made by this choice from now on.
     pub fn tune(&mut self, choice: Tuning) {
-        self.adapter.caps = choice.apply(&self.adapter.caps);
+        self.adapter.target = self.adapter.target.tuned(&choice);
     }
 
     /// The first error the driver has reported, if any.

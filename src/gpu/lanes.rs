@@ -4,8 +4,7 @@ use super::compile::Replay;
 use super::device::Gpu;
 use super::error::GpuError;
 use super::memory::Memory;
-use crate::ops::lanes;
-use crate::plan::Plan;
+use crate::ops::{Graph, lanes};
 
 /// Workgroups that are looked at: enough to reach several processors of a GPU.
 const WORKGROUPS: usize = 256;
@@ -13,8 +12,9 @@ const WORKGROUPS: usize = 256;
 /// Whether the invocations of a workgroup of 8 are lanes 0 to 7 of a subgroup. A driver that does
 /// not compile the question has no subgroups either.
 pub(super) async fn are_as_kernels_expect(gpu: &Gpu) -> Result<bool, GpuError> {
-    let mut plan = Plan::new(1, gpu.caps().clone());
-    let found = lanes::locate(&mut plan, WORKGROUPS);
+    let mut graph = Graph::new(1);
+    let found = lanes::locate(&mut graph, WORKGROUPS);
+    let plan = graph.lower(gpu.target());
     let memory = Memory::allocate(gpu, &[&plan])?;
     let replay = match Replay::compile(gpu, &plan, &memory) {
         Err(GpuError::Kernel { .. }) => return Ok(false),

@@ -24,7 +24,7 @@ impl Gpu {
         let (adapter, report) = select(selection, first).await?;
         let mut gpu = Self::request(adapter, report, selection).await?;
         if gpu.caps().subgroup_min >= 8 && !lanes::are_as_kernels_expect(&gpu).await? {
-            let caps = &mut gpu.adapter.caps;
+            let caps = &mut gpu.adapter.target.caps;
             (caps.subgroup_min, caps.subgroup_max) = (0, 0);
         }
         gpu.counters = Counters::default();
@@ -37,10 +37,10 @@ impl Gpu {
         selection: &Selection,
     ) -> Result<Gpu, GpuError> {
         let mut features = wgpu::Features::empty();
-        if report.caps.subgroup_min > 0 {
+        if report.target.caps.subgroup_min > 0 {
             features |= wgpu::Features::SUBGROUP;
         }
-        if report.caps.timestamps {
+        if report.target.caps.timestamps {
             features |=
                 wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
         }
@@ -58,9 +58,9 @@ impl Gpu {
         };
         let guarded = selection.checked
             && selection.named
-            && most_buffers(&offered) > report.caps.max_buffers;
+            && most_buffers(&offered) > report.target.caps.max_buffers;
         let (buffers, of_any_kind) = (
-            report.caps.max_buffers as u32 + u32::from(guarded),
+            report.target.caps.max_buffers as u32 + u32::from(guarded),
             limits.max_buffers_and_acceleration_structures_per_shader_stage,
         );
         let limits = wgpu::Limits {
@@ -84,11 +84,11 @@ impl Gpu {
                     index: report.index,
                     reason: e.to_string(),
                 })?;
-        if report.caps.software && !selection.disable.contains(&Feature::Pinning) {
+        if report.target.caps.software && !selection.disable.contains(&Feature::Pinning) {
             native::keep_apart();
         }
         let allowed = !selection.disable.contains(&Feature::Aliasing);
-        let aliases = report.caps.may_alias() && allowed && memory::can_alias(&device);
+        let aliases = report.target.may_alias() && allowed && memory::can_alias(&device);
         let faults = Faults::watch(&device, &report.name, report.index);
         let guard = guarded.then(|| Arc::new(Guard::new(&device)));
         Ok(Gpu {

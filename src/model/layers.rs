@@ -4,9 +4,10 @@
 //! layer's ReLU is applied by the layer behind it, when that computes its input gradient.
 
 use crate::model::params::{ParamSpec, grad_name};
-use crate::ops::conv::{self, Call, Conv, Epilogue, Side};
+use crate::ops::Graph;
+use crate::ops::conv::{self, Call, Contract, Conv, Epilogue, Side};
 use crate::ops::dense::{self, Dense};
-use crate::plan::{Caps, Plan, Role, SlotId, Variant};
+use crate::plan::{Role, SlotId};
 
 /// What a layer computes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,6 +18,24 @@ pub enum Kind {
     Deconv(Conv),
     /// Dense layer.
     Dense(Dense),
+}
+
+impl Kind {
+    /// The sum of a convolution's forward pass.
+    fn forward(&self) -> Call {
+        match self {
+            Kind::Deconv(_) => Call::Adjoint,
+            Kind::Conv(_) | Kind::Dense(_) => Call::Correlate,
+        }
+    }
+
+    /// The sum of its input gradient.
+    fn backward(&self) -> Call {
+        match self {
+            Kind::Deconv(_) => Call::Correlate,
+            Kind::Conv(_) | Kind::Dense(_) => Call::Adjoint,
+        }
+    }
 }
 
 /// A layer with bias.
@@ -53,135 +72,98 @@ impl Layer {
         ]
     }
 
-    /// What runs on an adapter. Software ones run a dense layer as the 1×1 convolution of one
-    /// picture with a row of B pixels where a tiled kernel serves it: they gain more from tiles
-    /// than from parallelism.
-    fn kind_on(&self, caps: &Caps, batch: usize) -> Kind {
-        match self.kind {
-            Kind::Dense(dense) if caps.software => {
-                let spec = Conv {
-                    big: [1, batch, dense.inputs],
-                    small: [1, batch, dense.outputs],
-                    kernel: 1,
-                    stride: 1,
-                    pad: [0, 0],
-                };
-                match conv::choose(caps, &spec) {
-                    Variant::Plain => self.kind,
-                    _ => Kind::Conv(spec),
-                }
-            }
-            kind => kind,
-        }
-    }
-
-    fn slot(&self, plan: &Plan, param: usize, name: impl Fn(&str) -> String) -> SlotId {
+    fn slot(&self, g: &Graph, param: usize, name: impl Fn(&str) -> String) -> SlotId {
         let name = name(&self.params()[param].name);
-        plan.find(&name)
-            .unwrap_or_else(|| panic!("the plan declares no `{name}`"))
+        let found = g.find(&name);
+        found.unwrap_or_else(|| panic!("the graph declares no `{name}`"))
     }
 
-    fn forward(&self, plan: &mut Plan, x: SlotId) -> SlotId {
-        let [weights, bias] = [0, 1].map(|i| self.slot(plan, i, str::to_owned));
-        let (label, name) = (format!("{} forward", self.name), format!("{}.y", self.name));
-        let relu = self.relu;
+    fn forward(&self, g: &mut Graph, x: SlotId) -> SlotId {
+        let [weights, bias] = [0, 1].map(|i| self.slot(g, i, str::to_owned));
+        let shape = [vec![g.batch], self.output()].concat();
+        let y = g.slot(format!("{}.y", self.name), &shape, Role::Activation);
+        let (label, relu) = (format!("{} forward", self.name), self.relu);
         let epilogue = Epilogue::Forward { bias, relu };
-        match self.kind_on(&plan.caps, plan.batch) {
-            Kind::Conv(spec) => conv::contract(
-                plan,
+        match self.kind {
+            Kind::Conv(spec) | Kind::Deconv(spec) => g.push(Contract {
                 label,
-                name,
                 spec,
-                Call::Correlate,
+                call: self.kind.forward(),
                 x,
                 weights,
                 epilogue,
-            ),
-            Kind::Deconv(spec) => {
-                conv::contract(plan, label, name, spec, Call::Adjoint, x, weights, epilogue)
-            }
-            Kind::Dense(spec) => {
-                let y = plan.slot(name, &[plan.batch, spec.outputs], Role::Activation);
-                let operands = dense::Forward {
-                    x,
-                    weights,
-                    bias,
-                    y,
-                };
-                dense::forward(plan, label, spec, relu, operands);
-                y
-            }
+                y,
+            }),
+            Kind::Dense(spec) => g.push(dense::Forward {
+                label,
+                spec,
+                relu,
+                x,
+                weights,
+                bias,
+                y,
+            }),
         }
+        y
     }
 
     /// Gradients of kernel and bias.
-    fn weight_grad(&self, plan: &mut Plan, x: SlotId, dy: SlotId) {
-        let [weights_grad, bias_grad] = [0, 1].map(|i| self.slot(plan, i, grad_name));
-        let (spec, big, small, side) = match self.kind_on(&plan.caps, plan.batch) {
+    fn weight_grad(&self, g: &mut Graph, x: SlotId, dy: SlotId) {
+        let [weights_grad, bias_grad] = [0, 1].map(|i| self.slot(g, i, grad_name));
+        let layer = self.name.clone();
+        let (spec, big, small, side) = match self.kind {
             Kind::Dense(spec) => {
-                let label = format!("{} weight gradient", self.name);
-                let of = dense::WeightGrad {
+                return g.push(dense::WeightGrad {
+                    layer,
+                    spec,
                     x,
                     dy,
                     weights_grad,
                     bias_grad,
-                };
-                return dense::weight_grad(plan, label, spec, of);
+                });
             }
             Kind::Conv(spec) => (spec, x, dy, Side::Small),
             Kind::Deconv(spec) => (spec, dy, x, Side::Big),
         };
-        let of = conv::WeightGrad {
+        g.push(conv::WeightGrad {
+            layer,
+            spec,
             big,
             small,
             dy: side,
             weights_grad,
             bias_grad,
-        };
-        conv::weight_grad(plan, &self.name, spec, of);
+        });
     }
 
     /// Gradient of the layer's input x; zero where x is 0, if x is the output of a ReLU.
-    fn input_grad(&self, plan: &mut Plan, x: SlotId, dy: SlotId, gated: bool) -> SlotId {
-        let weights = self.slot(plan, 0, str::to_owned);
-        let (label, name) = (
-            format!("{} input gradient", self.name),
-            format!("{}.dx", self.name),
-        );
+    fn input_grad(&self, g: &mut Graph, x: SlotId, dy: SlotId, gated: bool) -> SlotId {
+        let weights = self.slot(g, 0, str::to_owned);
+        let shape = g[x].shape.clone();
+        let dx = g.slot(format!("{}.dx", self.name), &shape, Role::Activation);
+        let label = format!("{} input gradient", self.name);
         let epilogue = Epilogue::Backward { gate: x, gated };
-        match self.kind_on(&plan.caps, plan.batch) {
-            Kind::Conv(spec) => conv::contract(
-                plan,
+        match self.kind {
+            Kind::Conv(spec) | Kind::Deconv(spec) => g.push(Contract {
                 label,
-                name,
                 spec,
-                Call::Adjoint,
-                dy,
+                call: self.kind.backward(),
+                x: dy,
                 weights,
                 epilogue,
-            ),
-            Kind::Deconv(spec) => conv::contract(
-                plan,
+                y: dx,
+            }),
+            Kind::Dense(spec) => g.push(dense::InputGrad {
                 label,
-                name,
                 spec,
-                Call::Correlate,
+                gated,
                 dy,
                 weights,
-                epilogue,
-            ),
-            Kind::Dense(spec) => {
-                let dx = plan.slot(name, &[plan.batch, spec.inputs], Role::Activation);
-                dense::input_grad(
-                    plan,
-                    label,
-                    spec,
-                    gated,
-                    dense::InputGrad { dy, weights, x, dx },
-                );
-                dx
-            }
+                x,
+                dx,
+            }),
         }
+        dx
     }
 }
 
@@ -210,35 +192,35 @@ impl Stack {
     }
 
     /// Appends the forward pass from `x`.
-    pub fn forward(&self, plan: &mut Plan, x: SlotId) -> Trace {
+    pub fn forward(&self, g: &mut Graph, x: SlotId) -> Trace {
         let mut trace = vec![x];
         for layer in &self.layers {
-            let y = layer.forward(plan, trace[trace.len() - 1]);
+            let y = layer.forward(g, trace[trace.len() - 1]);
             trace.push(y);
         }
         Trace(trace)
     }
 
     /// Appends the gradients of all parameters and of the input, from the output's gradient.
-    pub fn backward(&self, plan: &mut Plan, trace: &Trace, dy: SlotId) -> SlotId {
-        let dx = self.backward_params(plan, trace, dy);
-        self.layers[0].weight_grad(plan, trace.0[0], dx);
-        self.layers[0].input_grad(plan, trace.0[0], dx, false)
+    pub fn backward(&self, g: &mut Graph, trace: &Trace, dy: SlotId) -> SlotId {
+        let dx = self.backward_params(g, trace, dy);
+        self.layers[0].weight_grad(g, trace.0[0], dx);
+        self.layers[0].input_grad(g, trace.0[0], dx, false)
     }
 
     /// Appends the gradients of all parameters; the input's is not needed.
-    pub fn backward_all_params(&self, plan: &mut Plan, trace: &Trace, dy: SlotId) {
-        let dx = self.backward_params(plan, trace, dy);
-        self.layers[0].weight_grad(plan, trace.0[0], dx);
+    pub fn backward_all_params(&self, g: &mut Graph, trace: &Trace, dy: SlotId) {
+        let dx = self.backward_params(g, trace, dy);
+        self.layers[0].weight_grad(g, trace.0[0], dx);
     }
 
     /// Appends the gradients of all layers but the first; gives the gradient of its output.
-    fn backward_params(&self, plan: &mut Plan, trace: &Trace, dy: SlotId) -> SlotId {
+    fn backward_params(&self, g: &mut Graph, trace: &Trace, dy: SlotId) -> SlotId {
         let mut dy = dy;
         for i in (1..self.layers.len()).rev() {
             let (layer, x) = (&self.layers[i], trace.0[i]);
-            layer.weight_grad(plan, x, dy);
-            dy = layer.input_grad(plan, x, dy, self.layers[i - 1].relu);
+            layer.weight_grad(g, x, dy);
+            dy = layer.input_grad(g, x, dy, self.layers[i - 1].relu);
         }
         dy
     }

@@ -4,7 +4,6 @@
 //! free. With the defaults it is the model of TensorFlow's tutorial "Convolutional Variational
 //! Autoencoder". Shapes in comments are for those defaults, B images and L latent dimensions.
 
-pub mod fuse;
 pub mod layers;
 pub mod params;
 pub mod prior;
@@ -17,8 +16,8 @@ use crate::ops::dense::Dense;
 use crate::ops::fetch::{self, Packed};
 use crate::ops::reparam::{self, Divergence, KlTerm};
 use crate::ops::rng::{self, Order};
-use crate::ops::{bce, elbo, reduce, state};
-use crate::plan::{Caps, Plan, Role, SlotId};
+use crate::ops::{Graph, Target, bce, elbo, reduce, state};
+use crate::plan::{Plan, Role, SlotId};
 use layers::{Kind, Layer, Stack};
 use params::ParamSpec;
 
@@ -225,7 +224,7 @@ impl Feed {
     }
 
     /// Slots of the batch `[B,28,28,1]` and of the noise `[B,L]`.
-    fn batch(&self, p: &mut Plan, model: &Model, state: SlotId) -> (SlotId, SlotId) {
+    fn batch(&self, p: &mut Graph, model: &Model, state: SlotId) -> (SlotId, SlotId) {
         match *self {
             Feed::Resident(name, data, order) => {
                 let images = fetch::declare(p, name, &data);
@@ -243,8 +242,8 @@ impl Feed {
 }
 
 /// One optimizer step: the whole of training, replayed.
-pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, caps: &Caps) -> Plan {
-    let mut p = Plan::new(batch, caps.clone());
+pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, target: &Target) -> Plan {
+    let mut p = Graph::new(batch);
     let (encoder, decoder) = (model.encoder(), model.decoder());
     let kl_term = model.kl_term();
     let state = state::declare(&mut p, "state");
@@ -263,12 +262,12 @@ pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, caps: &Ca
     // update
     state::advance(&mut p, state, feed.count(batch), 1);
     adam::update(&mut p, state, arenas, adam); //                            one dispatch for all
-    fuse::fold(p) //                                                         where the adapter gains by it
+    p.lower(target) //                                                       steps for the adapter
 }
 
 /// The terms of the ELBO of each image of a split, one noise draw each, into `terms`.
-pub fn evaluate(model: &Model, feed: Feed, batch: usize, caps: &Caps) -> Plan {
-    let mut p = Plan::new(batch, caps.clone());
+pub fn evaluate(model: &Model, feed: Feed, batch: usize, target: &Target) -> Plan {
+    let mut p = Graph::new(batch);
     let state = state::declare(&mut p, "evaluate.state");
     params::declare(&mut p, &model.params());
     let (x, eps) = feed.batch(&mut p, model, state);
@@ -278,21 +277,27 @@ pub fn evaluate(model: &Model, feed: Feed, batch: usize, caps: &Caps) -> Plan {
     let logpx_z = bce::loss(&mut p, dec.output(), x);
     elbo::record(&mut p, feed.count(batch), logpx_z, latent, state);
     state::advance(&mut p, state, feed.count(batch), 0);
-    p
+    p.lower(target)
 }
 
 /// Sums the per-image terms of `images` evaluated images, into `terms.sum`.
-pub fn sum_terms(images: usize, caps: &Caps) -> Plan {
-    let mut p = Plan::new(images, caps.clone());
+pub fn sum_terms(images: usize, target: &Target) -> Plan {
+    let mut p = Graph::new(images);
     let terms = p.slot("terms", &[images, elbo::TERMS], Role::Metric);
     let sum = p.slot("terms.sum", &[elbo::TERMS], Role::Metric);
-    reduce::sum_rows(&mut p, "terms sum", terms, images, sum);
-    p
+    let label = "terms sum".into();
+    p.push(reduce::SumRows {
+        label,
+        x: terms,
+        rows: images,
+        y: sum,
+    });
+    p.lower(target)
 }
 
 /// The first `batch` images of a split, encoded, sampled and decoded, into `probabilities`.
-pub fn reconstruct(model: &Model, feed: Feed, batch: usize, caps: &Caps) -> Plan {
-    let mut p = Plan::new(batch, caps.clone());
+pub fn reconstruct(model: &Model, feed: Feed, batch: usize, target: &Target) -> Plan {
+    let mut p = Graph::new(batch);
     let state = state::declare(&mut p, "picture.state");
     params::declare(&mut p, &model.params());
     let (x, eps) = feed.batch(&mut p, model, state);
@@ -300,18 +305,18 @@ pub fn reconstruct(model: &Model, feed: Feed, batch: usize, caps: &Caps) -> Plan
     let latent = reparam::sample(&mut p, enc.output(), eps);
     let dec = model.decoder().forward(&mut p, latent.z);
     bce::decode(&mut p, dec.output());
-    p
+    p.lower(target)
 }
 
 /// Codes which the host writes to `codes`, `[B,L]`, decoded into `probabilities`, `[B,28,28,1]`, whose
 /// slot is given beside the plan.
-pub fn decode(model: &Model, batch: usize, caps: &Caps) -> (Plan, SlotId) {
-    let mut p = Plan::new(batch, caps.clone());
+pub fn decode(model: &Model, batch: usize, target: &Target) -> (Plan, SlotId) {
+    let mut p = Graph::new(batch);
     params::declare(&mut p, &model.params());
     let codes = p.slot("codes", &[batch, model.latent_dim], Role::Data);
     let dec = model.decoder().forward(&mut p, codes);
     let probabilities = bce::decode(&mut p, dec.output());
-    (p, probabilities)
+    (p.lower(target), probabilities)
 }
 
 #[cfg(test)]
@@ -337,8 +342,8 @@ mod tests {
 
     #[test]
     fn the_batch_that_a_refusal_names_fits_and_one_more_does_not() {
-        let (model, caps) = (Model::default(), Caps::portable());
-        let step = |b| train_step(&model, Feed::Injected, Adam::default(), b, &caps).check();
+        let (model, target) = (Model::default(), Target::portable());
+        let step = |b| train_step(&model, Feed::Injected, Adam::default(), b, &target).check();
         let Err(crate::plan::PlanError::TooLarge { fits, .. }) = step(50_000) else {
             panic!("a batch of 50 000 is refused for its size");
         };
@@ -350,7 +355,7 @@ mod tests {
 
     #[test]
     fn every_plan_passes_its_check() -> Result<(), crate::plan::PlanError> {
-        let caps = Caps::portable();
+        let target = Target::portable();
         let models = [
             Model::default(),
             Model {
@@ -378,13 +383,13 @@ mod tests {
             };
             let feed = Feed::Resident("train.images", data, Order::Shuffled);
             for batch in [1, 7, 32] {
-                train_step(&model, feed, Adam::default(), batch, &caps).check()?;
-                train_step(&model, Feed::Injected, Adam::default(), batch, &caps).check()?;
-                evaluate(&model, feed, batch, &caps).check()?;
-                reconstruct(&model, feed, batch, &caps).check()?;
-                decode(&model, batch, &caps).0.check()?;
+                train_step(&model, feed, Adam::default(), batch, &target).check()?;
+                train_step(&model, Feed::Injected, Adam::default(), batch, &target).check()?;
+                evaluate(&model, feed, batch, &target).check()?;
+                reconstruct(&model, feed, batch, &target).check()?;
+                decode(&model, batch, &target).0.check()?;
             }
         }
-        sum_terms(10_000, &caps).check()
+        sum_terms(10_000, &target).check()
     }
 }

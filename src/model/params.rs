@@ -3,8 +3,9 @@
 //! All weights share one buffer (an *arena*), and so do gradients and each Adam moment, so that
 //! one dispatch updates everything. Kernels see views of the arenas.
 
+use crate::ops::Graph;
 use crate::ops::adam::Arenas;
-use crate::plan::{Plan, Role, SlotId};
+use crate::plan::{Role, SlotId};
 use crate::rng;
 
 /// Offsets of views are multiples of this many elements: 256 bytes, the strictest alignment
@@ -92,33 +93,33 @@ pub fn moment_names(param: &str) -> [String; 2] {
 }
 
 fn arena(
-    plan: &mut Plan,
+    g: &mut Graph,
     specs: &[ParamSpec],
     name: &str,
     role: Role,
     view: impl Fn(&str) -> String,
 ) -> SlotId {
     let (offsets, len) = offsets(specs);
-    let arena = plan.slot(name, &[len], role);
+    let arena = g.slot(name, &[len], role);
     for (spec, offset) in specs.iter().zip(offsets) {
-        plan.view(arena, offset, view(&spec.name), &spec.shape);
+        g.view(arena, offset, view(&spec.name), &spec.shape);
     }
     arena
 }
 
 /// Declares the weights, for plans that only read them.
-pub fn declare(plan: &mut Plan, specs: &[ParamSpec]) -> SlotId {
-    arena(plan, specs, "params", Role::Param, str::to_owned)
+pub fn declare(g: &mut Graph, specs: &[ParamSpec]) -> SlotId {
+    arena(g, specs, "params", Role::Param, str::to_owned)
 }
 
 /// Declares weights, gradients and moments, for plans that train.
-pub fn declare_training(plan: &mut Plan, specs: &[ParamSpec]) -> Arenas {
+pub fn declare_training(g: &mut Graph, specs: &[ParamSpec]) -> Arenas {
     let moment = |i: usize| move |name: &str| moment_names(name)[i].clone();
     Arenas {
-        params: declare(plan, specs),
-        grads: arena(plan, specs, "grads", Role::Grad, grad_name),
-        m: arena(plan, specs, "adam_m", Role::Moment, moment(0)),
-        v: arena(plan, specs, "adam_v", Role::Moment, moment(1)),
+        params: declare(g, specs),
+        grads: arena(g, specs, "grads", Role::Grad, grad_name),
+        m: arena(g, specs, "adam_m", Role::Moment, moment(0)),
+        v: arena(g, specs, "adam_v", Role::Moment, moment(1)),
     }
 }
 

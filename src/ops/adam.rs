@@ -1,9 +1,14 @@
 //! Adam in Keras's form, over the whole parameter arena in one dispatch.
 
+use super::fused::Fused;
+use super::reduce::ColumnSums;
+use super::shaders::files;
 use super::state::StepState;
-use super::{fused, kernel};
+use super::{Graph, Operation, Target};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, SlotId, Step, groups};
+use crate::plan::{Plan, SlotId, Source, Step, groups};
+
+pub(super) static SOURCE: Source = Source::new("adam", files!("adam"));
 
 /// Adam's constants. The defaults are the tutorial's (Keras's, with a rate of 1e-4).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,84 +47,133 @@ pub struct Arenas {
     pub v: SlotId,
 }
 
-/// Appends the update of every parameter, behind the step that counts the update in `state`.
-pub fn update(plan: &mut Plan, state: SlotId, arenas: Arenas, adam: Adam) {
-    let count = plan[arenas.params].len();
-    let constants = [
-        ("COUNT", (count / 4) as f64),
-        ("RATE", adam.rate),
-        ("EPSILON", adam.epsilon),
-        ("KEEP_LESS1", 1.0 - adam.beta1),
-        ("KEEP_LESS2", 1.0 - adam.beta2),
-        ("LOG_BETA1", adam.beta1.ln()),
-        ("LOG_BETA2", adam.beta2.ln()),
-    ];
-    let twin = move |t: &Tensors| {
-        let step = f64::from(StepState::of(t).step);
-        let rate = adam.rate * (1.0 - adam.beta2.powf(step)).sqrt() / (1.0 - adam.beta1.powf(step));
-        let grads = t.floats("grads");
-        let (mut params, mut m) = (t.floats_mut("params"), t.floats_mut("m"));
-        let mut v = t.floats_mut("v");
-        for (i, g) in grads.iter().enumerate() {
-            m[i] += (g - m[i]) * (1.0 - adam.beta1);
-            v[i] += (g * g - v[i]) * (1.0 - adam.beta2);
-            params[i] -= rate * m[i] / (v[i].sqrt() + adam.epsilon);
-        }
-    };
-    plan.push(Step {
-        label: "adam update".into(),
-        kernel: kernel("adam", "update", &constants, twin),
-        bindings: vec![
-            ("state", state),
-            ("grads", arenas.grads),
-            ("params", arenas.params),
-            ("m", arenas.m),
-            ("v", arenas.v),
-        ],
-        grid: [groups(count / 4, 64), 1, 1],
-        flops: 12 * count as u64,
+/// The update of every parameter.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// `[6]`, which counts the update already.
+    pub state: SlotId,
+    /// What it works on.
+    pub arenas: Arenas,
+    /// Constants.
+    pub adam: Adam,
+}
+
+/// Updates every parameter, behind the operation that counts the update in `state`.
+pub fn update(g: &mut Graph, state: SlotId, arenas: Arenas, adam: Adam) {
+    g.push(Update {
+        state,
+        arenas,
+        adam,
     });
 }
 
-/// Rows that an invocation of the update adds up by itself.
-const MOST_ROWS: f64 = 32.0;
-
-/// The update in one step with two sums that it waits for, of weights and of a bias; none where
-/// these are no sums into its gradients, or long ones.
-pub fn update_of_sums(plan: &Plan, sums: [&Step; 2], update: &Step) -> Option<Step> {
-    let names = [
-        ["WEIGHTS_AT", "WEIGHTS_QUADS", "WEIGHTS_ROWS"],
-        ["BIAS_AT", "BIAS_QUADS", "BIAS_ROWS"],
-    ];
-    let mut constants = update.kernel.constants.clone();
-    for (sum, [at, quads, rows]) in sums.into_iter().zip(names) {
-        let (_, offset) = plan[sum.bound("y4")?].view_of?;
-        let columns = sum.kernel.constant("COLUMNS")?;
-        let summed = sum.kernel.constant("ROWS").filter(|n| *n <= MOST_ROWS)?;
-        constants.extend([
-            (at, (offset / 4) as f64),
-            (quads, columns / 4.0),
-            (rows, summed),
-        ]);
+impl Update {
+    fn constants(&self, plan: &Plan) -> Vec<(&'static str, f64)> {
+        let adam = self.adam;
+        vec![
+            ("COUNT", (plan[self.arenas.params].len() / 4) as f64),
+            ("RATE", adam.rate),
+            ("EPSILON", adam.epsilon),
+            ("KEEP_LESS1", 1.0 - adam.beta1),
+            ("KEEP_LESS2", 1.0 - adam.beta2),
+            ("LOG_BETA1", adam.beta1.ln()),
+            ("LOG_BETA2", adam.beta2.ln()),
+        ]
     }
-    let bindings = vec![
-        ("state", update.bound("state")?),
-        ("grads_out", update.bound("grads")?),
-        ("params", update.bound("params")?),
-        ("m", update.bound("m")?),
-        ("v", update.bound("v")?),
-        ("weights_rows", sums[0].bound("x4")?),
-        ("bias_rows", sums[1].bound("x4")?),
-    ];
-    let label = format!("{}, {}, {}", sums[0].label, sums[1].label, update.label);
-    let steps = [sums[0], sums[1], update];
-    Some(fused(
-        plan,
-        label,
-        ("adam", "update_sums"),
-        constants,
-        bindings,
-        update.grid,
-        &steps,
-    ))
+
+    fn grid(&self, plan: &Plan) -> [u32; 3] {
+        [groups(plan[self.arenas.params].len() / 4, 64), 1, 1]
+    }
+}
+
+impl Operation for Update {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let (arenas, adam) = (self.arenas, self.adam);
+        let twin = move |t: &Tensors| {
+            let step = f64::from(StepState::of(t).step);
+            let rate =
+                adam.rate * (1.0 - adam.beta2.powf(step)).sqrt() / (1.0 - adam.beta1.powf(step));
+            let grads = t.floats("grads");
+            let (mut params, mut m) = (t.floats_mut("params"), t.floats_mut("m"));
+            let mut v = t.floats_mut("v");
+            for (i, g) in grads.iter().enumerate() {
+                m[i] += (g - m[i]) * (1.0 - adam.beta1);
+                v[i] += (g * g - v[i]) * (1.0 - adam.beta2);
+                params[i] -= rate * m[i] / (v[i].sqrt() + adam.epsilon);
+            }
+        };
+        plan.push(Step {
+            label: "adam update".into(),
+            kernel: SOURCE.kernel("update", self.constants(plan), twin),
+            bindings: vec![
+                ("state", self.state),
+                ("grads", arenas.grads),
+                ("params", arenas.params),
+                ("m", arenas.m),
+                ("v", arenas.v),
+            ],
+            grid: self.grid(plan),
+            flops: 12 * plan[arenas.params].len() as u64,
+        });
+    }
+}
+
+/// Fused: the update, and two sums into its gradients, of weights and of a bias.
+#[derive(Clone, Debug)]
+pub struct UpdateOfSums {
+    sums: [ColumnSums; 2],
+    update: Update,
+}
+
+impl UpdateOfSums {
+    /// None unless each sum is one short range of quads of columns.
+    pub fn of(plan: &Plan, sums: [ColumnSums; 2], update: Update) -> Option<Self> {
+        /// Rows that an invocation of the update adds by itself.
+        const MOST_ROWS: usize = 32;
+        let fits = |sum: &ColumnSums| {
+            let quads = plan[sum.y].len().is_multiple_of(4);
+            sum.ranges == 1 && quads && sum.rows <= MOST_ROWS
+        };
+        sums.iter()
+            .all(fits)
+            .then_some(UpdateOfSums { sums, update })
+    }
+}
+
+impl Operation for UpdateOfSums {
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        let UpdateOfSums { sums, update } = self;
+        let names = [
+            ["WEIGHTS_AT", "WEIGHTS_QUADS", "WEIGHTS_ROWS"],
+            ["BIAS_AT", "BIAS_QUADS", "BIAS_ROWS"],
+        ];
+        let mut constants = update.constants(plan);
+        for (sum, [at, quads, rows]) in sums.iter().zip(names) {
+            let offset = plan[sum.y].view_of.map_or(0, |(_, offset)| offset);
+            constants.extend([
+                (at, (offset / 4) as f64),
+                (quads, (plan[sum.y].len() / 4) as f64),
+                (rows, sum.rows as f64),
+            ]);
+        }
+        let [weights, bias] = sums.clone();
+        let fused = Fused {
+            label: format!("{}, {}, adam update", weights.label, bias.label),
+            source: &SOURCE,
+            entry: "update_sums",
+            constants,
+            bindings: vec![
+                ("state", update.state),
+                ("grads_out", update.arenas.grads),
+                ("params", update.arenas.params),
+                ("m", update.arenas.m),
+                ("v", update.arenas.v),
+                ("weights_rows", weights.x),
+                ("bias_rows", bias.x),
+            ],
+            grid: update.grid(plan),
+        };
+        let parts = [weights.into(), bias.into(), update.clone().into()];
+        fused.push(plan, target, &parts);
+    }
 }

@@ -1,9 +1,12 @@
-//! Sigmoid cross-entropy on logits, its gradient, and the sigmoid itself. The values of an image come
-//! in quads: height and width of a model's images are multiples of 4.
+//! Sigmoid cross-entropy on logits, its gradient, and the sigmoid itself. The values of an image are
+//! read in quads: height and width of a model's images are multiples of 4.
 
-use super::kernel;
+use super::shaders::files;
+use super::{Graph, Operation, Target};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Step, groups};
+use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
+
+pub(super) static SOURCE: Source = Source::new("bce", files!("bce"));
 
 fn constants(batch: usize, values: usize) -> [(&'static str, f64); 2] {
     [("BATCH", batch as f64), ("VALUES", values as f64)]
@@ -18,97 +21,141 @@ fn sigmoid(l: f64) -> f64 {
     }
 }
 
-fn logpx_z(logits: &[f64], x: &[f64]) -> f64 {
-    let terms = logits.iter().zip(x);
-    -terms
-        .map(|(l, x)| l.max(0.0) - l * x + (-l.abs()).exp().ln_1p())
-        .sum::<f64>()
-}
-
-/// Appends log p(x|z), `[B]`, of `logits` and targets `x`, both `[B, …]`.
-pub fn loss(plan: &mut Plan, logits: SlotId, x: SlotId) -> SlotId {
-    let batch = plan.batch;
-    let values = plan[x].len() / batch;
-    let result = plan.slot("logpx_z", &[batch], Role::Activation);
-    plan.push(loss_step(batch, values, [logits, x, result]));
-    result
-}
-
-fn loss_step(batch: usize, values: usize, [logits, x, result]: [SlotId; 3]) -> Step {
-    let twin = move |t: &Tensors| {
-        let (l, x) = (t.floats("logits"), t.floats("x"));
-        for (n, sum) in t.floats_mut("logpx_z").iter_mut().enumerate() {
-            *sum = logpx_z(&l[n * values..][..values], &x[n * values..][..values]);
-        }
-    };
-    Step {
-        label: "bce loss".into(),
-        kernel: kernel("bce", "loss", &constants(batch, values), twin),
-        bindings: vec![("logits", logits), ("x", x), ("logpx_z", result)],
-        grid: [groups(batch, 1), 1, 1],
-        flops: 8 * (batch * values) as u64,
+fn logpx_z(t: &Tensors, values: usize) {
+    let (l, x) = (t.floats("logits"), t.floats("x"));
+    let images = l.chunks(values).zip(x.chunks(values));
+    for (sum, (l, x)) in t.floats_mut("logpx_z").iter_mut().zip(images) {
+        let terms = l.iter().zip(x);
+        let terms = terms.map(|(l, x)| l.max(0.0) - l * x + (-l.abs()).exp().ln_1p());
+        *sum = -terms.sum::<f64>();
     }
 }
 
-/// Of a step that computes the loss and its gradient, the loss.
-pub fn loss_alone(plan: &Plan, both: &Step) -> Option<Step> {
-    let values = both.kernel.constant("VALUES")? as usize;
-    let slots = [
-        both.bound("logits")?,
-        both.bound("x")?,
-        both.bound("logpx_z")?,
-    ];
-    Some(loss_step(plan.batch, values, slots))
+/// log p(x|z).
+#[derive(Clone, Debug)]
+pub struct Loss {
+    /// `[B, …]`
+    pub logits: SlotId,
+    /// Targets in [0, 1], `[B, …]`
+    pub x: SlotId,
+    /// `[B]`
+    pub logpx_z: SlotId,
 }
 
-/// Appends log p(x|z), `[B]`, and the gradient of the mean loss on the logits, of their shape.
-pub fn loss_and_grad(plan: &mut Plan, logits: SlotId, x: SlotId) -> (SlotId, SlotId) {
-    let batch = plan.batch;
-    let values = plan[x].len() / batch;
-    let result = plan.slot("logpx_z", &[batch], Role::Activation);
-    let shape = plan[logits].shape.clone();
-    let dlogits = plan.slot("dlogits", &shape, Role::Activation);
-    let twin = move |t: &Tensors| {
-        let (l, x) = (t.floats("logits"), t.floats("x"));
-        for (n, sum) in t.floats_mut("logpx_z").iter_mut().enumerate() {
-            *sum = logpx_z(&l[n * values..][..values], &x[n * values..][..values]);
-        }
-        for (i, grad) in t.floats_mut("dlogits").iter_mut().enumerate() {
-            *grad = (sigmoid(l[i]) - x[i]) / batch as f64;
-        }
-    };
-    plan.push(Step {
-        label: "bce loss and gradient".into(),
-        kernel: kernel("bce", "loss_and_grad", &constants(batch, values), twin),
-        bindings: vec![
-            ("logits", logits),
-            ("x", x),
-            ("logpx_z", result),
-            ("dlogits", dlogits),
-        ],
-        grid: [groups(batch, 1), 1, 1],
-        flops: 12 * (batch * values) as u64,
-    });
-    (result, dlogits)
+/// log p(x|z), and the gradient of the mean loss on the logits.
+#[derive(Clone, Debug)]
+pub struct LossAndGrad {
+    /// log p(x|z).
+    pub loss: Loss,
+    /// `[B, …]`
+    pub dlogits: SlotId,
 }
 
-/// Appends `probabilities` = sigmoid(logits), of their shape.
-pub fn decode(plan: &mut Plan, logits: SlotId) -> SlotId {
-    let batch = plan.batch;
-    let shape = plan[logits].shape.clone();
-    let values = plan[logits].len() / batch;
-    let probabilities = plan.slot("probabilities", &shape, Role::Metric);
-    let twin = move |t: &Tensors| {
-        let l = t.floats("logits");
-        let mut p = t.floats_mut("probabilities");
-        p.iter_mut().zip(&*l).for_each(|(p, l)| *p = sigmoid(*l));
-    };
-    plan.push(Step {
-        label: "bce decode".into(),
-        kernel: kernel("bce", "decode", &constants(batch, values), twin),
-        bindings: vec![("logits", logits), ("probabilities", probabilities)],
-        grid: [groups(values / 4, 64), groups(batch, 1), 1],
-        flops: 4 * (batch * values) as u64,
+/// The sigmoid of logits.
+#[derive(Clone, Debug)]
+pub struct Decode {
+    /// `[B, …]`
+    pub logits: SlotId,
+    /// `[B, …]`
+    pub probabilities: SlotId,
+}
+
+/// log p(x|z), `[B]`, of `logits` and targets `x`, both `[B, …]`.
+pub fn loss(g: &mut Graph, logits: SlotId, x: SlotId) -> SlotId {
+    let logpx_z = g.slot("logpx_z", &[g.batch], Role::Activation);
+    g.push(Loss { logits, x, logpx_z });
+    logpx_z
+}
+
+/// log p(x|z), `[B]`, and the gradient of the mean loss on the logits, of their shape.
+pub fn loss_and_grad(g: &mut Graph, logits: SlotId, x: SlotId) -> (SlotId, SlotId) {
+    let logpx_z = g.slot("logpx_z", &[g.batch], Role::Activation);
+    let shape = g[logits].shape.clone();
+    let dlogits = g.slot("dlogits", &shape, Role::Activation);
+    let loss = Loss { logits, x, logpx_z };
+    g.push(LossAndGrad { loss, dlogits });
+    (logpx_z, dlogits)
+}
+
+/// `probabilities` = sigmoid(logits), of their shape.
+pub fn decode(g: &mut Graph, logits: SlotId) -> SlotId {
+    let shape = g[logits].shape.clone();
+    let probabilities = g.slot("probabilities", &shape, Role::Metric);
+    g.push(Decode {
+        logits,
+        probabilities,
     });
     probabilities
+}
+
+impl Operation for Loss {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let batch = plan.batch;
+        let values = plan[self.x].len() / batch;
+        let twin = move |t: &Tensors| logpx_z(t, values);
+        plan.push(Step {
+            label: "bce loss".into(),
+            kernel: SOURCE.kernel("loss", constants(batch, values), twin),
+            bindings: vec![
+                ("logits", self.logits),
+                ("x", self.x),
+                ("logpx_z", self.logpx_z),
+            ],
+            grid: [groups(batch, 1), 1, 1],
+            flops: 8 * (batch * values) as u64,
+        });
+    }
+}
+
+impl Operation for LossAndGrad {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let Loss {
+            logits,
+            x,
+            logpx_z: result,
+        } = self.loss;
+        let batch = plan.batch;
+        let values = plan[x].len() / batch;
+        let twin = move |t: &Tensors| {
+            logpx_z(t, values);
+            let (l, x) = (t.floats("logits"), t.floats("x"));
+            for (i, grad) in t.floats_mut("dlogits").iter_mut().enumerate() {
+                *grad = (sigmoid(l[i]) - x[i]) / batch as f64;
+            }
+        };
+        plan.push(Step {
+            label: "bce loss and gradient".into(),
+            kernel: SOURCE.kernel("loss_and_grad", constants(batch, values), twin),
+            bindings: vec![
+                ("logits", logits),
+                ("x", x),
+                ("logpx_z", result),
+                ("dlogits", self.dlogits),
+            ],
+            grid: [groups(batch, 1), 1, 1],
+            flops: 12 * (batch * values) as u64,
+        });
+    }
+}
+
+impl Operation for Decode {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let batch = plan.batch;
+        let values = plan[self.logits].len() / batch;
+        let twin = move |t: &Tensors| {
+            let l = t.floats("logits");
+            let mut p = t.floats_mut("probabilities");
+            p.iter_mut().zip(&*l).for_each(|(p, l)| *p = sigmoid(*l));
+        };
+        plan.push(Step {
+            label: "bce decode".into(),
+            kernel: SOURCE.kernel("decode", constants(batch, values), twin),
+            bindings: vec![
+                ("logits", self.logits),
+                ("probabilities", self.probabilities),
+            ],
+            grid: [groups(values / 4, 64), groups(batch, 1), 1],
+            flops: 4 * (batch * values) as u64,
+        });
+    }
 }

@@ -1,8 +1,12 @@
 //! Dense layers, y = x W + b, and their gradients.
 
-use super::{flag, kernel};
+use super::conv::{self, Call, Conv, Epilogue, Side, Variant};
+use super::shaders::files;
+use super::{Op, Operation, Target};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, SlotId, Step, groups};
+use crate::plan::{Plan, SlotId, Source, Step, groups};
+
+pub(super) static SOURCE: Source = Source::new("dense", files!("dense"));
 
 /// Sizes of a dense layer; weights are `[inputs, outputs]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +26,23 @@ impl Dense {
             ("BATCH", batch as f64),
             ("IN", self.inputs as f64),
             ("OUT", self.outputs as f64),
-            ("RELU", flag(relu)),
-            ("GATED", flag(gated)),
+            ("RELU", f64::from(u8::from(relu))),
+            ("GATED", f64::from(u8::from(gated))),
         ]
+    }
+
+    /// The 1×1 convolution of one picture with a row of B pixels, where the target prefers that and
+    /// a tiled kernel serves it.
+    fn as_conv(&self, plan: &Plan, target: &Target) -> Option<Conv> {
+        let spec = Conv {
+            big: [1, plan.batch, self.inputs],
+            small: [1, plan.batch, self.outputs],
+            kernel: 1,
+            stride: 1,
+            pad: [0, 0],
+        };
+        let tiled = || conv::choose(target, &spec) != Variant::Plain;
+        (target.heuristics.dense_as_conv && tiled()).then_some(spec)
     }
 
     fn flops(&self, batch: usize) -> u64 {
@@ -71,9 +89,15 @@ impl Dense {
     }
 }
 
-/// Operands of the forward step.
-#[derive(Clone, Copy, Debug)]
+/// y = x W + b, through a ReLU if asked.
+#[derive(Clone, Debug)]
 pub struct Forward {
+    /// What it computes, such as `encoder.dense forward`.
+    pub label: String,
+    /// Sizes.
+    pub spec: Dense,
+    /// Ends in a ReLU.
+    pub relu: bool,
     /// `[B, inputs]`
     pub x: SlotId,
     /// `[inputs, outputs]`
@@ -84,81 +108,125 @@ pub struct Forward {
     pub y: SlotId,
 }
 
-/// Appends y = x W + b.
-pub fn forward(plan: &mut Plan, label: String, spec: Dense, relu: bool, to: Forward) {
-    let batch = plan.batch;
-    let entry = if spec.inputs >= DEEP {
-        "forward_deep"
-    } else {
-        "forward"
-    };
-    let twin = move |t: &Tensors| {
-        let (x, w, b) = (t.floats("x"), t.floats("weights"), t.floats("bias"));
-        spec.forward(relu, &x, &w, &b, &mut t.floats_mut("y"));
-    };
-    plan.push(Step {
-        label,
-        kernel: kernel("dense", entry, &spec.constants(batch, relu, false), twin),
-        bindings: vec![
-            ("x", to.x),
-            ("weights", to.weights),
-            ("bias", to.bias),
-            ("y", to.y),
-        ],
-        grid: Dense::grid(spec.inputs, spec.outputs, batch),
-        flops: spec.flops(batch),
-    });
+impl Operation for Forward {
+    fn expand(self, plan: &mut Plan, target: &Target) -> Vec<Op> {
+        let Some(spec) = self.spec.as_conv(plan, target) else {
+            return vec![self.into()];
+        };
+        let (bias, relu) = (self.bias, self.relu);
+        let contract = conv::Contract {
+            label: self.label,
+            spec,
+            call: Call::Correlate,
+            x: self.x,
+            weights: self.weights,
+            epilogue: Epilogue::Forward { bias, relu },
+            y: self.y,
+        };
+        vec![contract.into()]
+    }
+
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let (spec, relu, batch) = (self.spec, self.relu, plan.batch);
+        let entry = if spec.inputs >= DEEP {
+            "forward_deep"
+        } else {
+            "forward"
+        };
+        let twin = move |t: &Tensors| {
+            let (x, w, b) = (t.floats("x"), t.floats("weights"), t.floats("bias"));
+            spec.forward(relu, &x, &w, &b, &mut t.floats_mut("y"));
+        };
+        plan.push(Step {
+            label: self.label.clone(),
+            kernel: SOURCE.kernel(entry, spec.constants(batch, relu, false), twin),
+            bindings: vec![
+                ("x", self.x),
+                ("weights", self.weights),
+                ("bias", self.bias),
+                ("y", self.y),
+            ],
+            grid: Dense::grid(spec.inputs, spec.outputs, batch),
+            flops: spec.flops(batch),
+        });
+    }
 }
 
-/// Operands of the input-gradient step.
-#[derive(Clone, Copy, Debug)]
+/// dx = dy Wᵀ; where `gated`, zero where x is 0.
+#[derive(Clone, Debug)]
 pub struct InputGrad {
+    /// What it computes.
+    pub label: String,
+    /// Sizes.
+    pub spec: Dense,
+    /// x is a ReLU's output.
+    pub gated: bool,
     /// `[B, outputs]`
     pub dy: SlotId,
     /// `[inputs, outputs]`
     pub weights: SlotId,
-    /// The layer's input `[B, inputs]`, which may be a ReLU's output.
+    /// The layer's input `[B, inputs]`.
     pub x: SlotId,
     /// `[B, inputs]`
     pub dx: SlotId,
 }
 
-/// Appends dx = dy Wᵀ; where `gated`, zero where x is 0.
-pub fn input_grad(plan: &mut Plan, label: String, spec: Dense, gated: bool, of: InputGrad) {
-    let batch = plan.batch;
-    let entry = if spec.outputs >= DEEP {
-        "input_grad_deep"
-    } else {
-        "input_grad"
-    };
-    let twin = move |t: &Tensors| {
-        let mut dx = t.floats_mut("dx");
-        spec.input_grad(&t.floats("dy"), &t.floats("weights"), &mut dx);
-        if gated {
-            let x = t.floats("x");
-            dx.iter_mut()
-                .zip(&*x)
-                .filter(|(_, x)| **x <= 0.0)
-                .for_each(|(d, _)| *d = 0.0);
-        }
-    };
-    plan.push(Step {
-        label,
-        kernel: kernel("dense", entry, &spec.constants(batch, false, gated), twin),
-        bindings: vec![
-            ("dy", of.dy),
-            ("weights", of.weights),
-            ("x", of.x),
-            ("dx", of.dx),
-        ],
-        grid: Dense::grid(spec.outputs, spec.inputs, batch),
-        flops: spec.flops(batch),
-    });
+impl Operation for InputGrad {
+    fn expand(self, plan: &mut Plan, target: &Target) -> Vec<Op> {
+        let Some(spec) = self.spec.as_conv(plan, target) else {
+            return vec![self.into()];
+        };
+        let (gate, gated) = (self.x, self.gated);
+        let contract = conv::Contract {
+            label: self.label,
+            spec,
+            call: Call::Adjoint,
+            x: self.dy,
+            weights: self.weights,
+            epilogue: Epilogue::Backward { gate, gated },
+            y: self.dx,
+        };
+        vec![contract.into()]
+    }
+
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let (spec, gated, batch) = (self.spec, self.gated, plan.batch);
+        let entry = if spec.outputs >= DEEP {
+            "input_grad_deep"
+        } else {
+            "input_grad"
+        };
+        let twin = move |t: &Tensors| {
+            let mut dx = t.floats_mut("dx");
+            spec.input_grad(&t.floats("dy"), &t.floats("weights"), &mut dx);
+            if gated {
+                let x = t.floats("x");
+                let closed = dx.iter_mut().zip(&*x).filter(|(_, x)| **x <= 0.0);
+                closed.for_each(|(d, _)| *d = 0.0);
+            }
+        };
+        plan.push(Step {
+            label: self.label.clone(),
+            kernel: SOURCE.kernel(entry, spec.constants(batch, false, gated), twin),
+            bindings: vec![
+                ("dy", self.dy),
+                ("weights", self.weights),
+                ("x", self.x),
+                ("dx", self.dx),
+            ],
+            grid: Dense::grid(spec.outputs, spec.inputs, batch),
+            flops: spec.flops(batch),
+        });
+    }
 }
 
-/// Operands of the weight-gradient step.
-#[derive(Clone, Copy, Debug)]
+/// The gradients of weights and bias.
+#[derive(Clone, Debug)]
 pub struct WeightGrad {
+    /// Name of the layer.
+    pub layer: String,
+    /// Sizes.
+    pub spec: Dense,
     /// `[B, inputs]`
     pub x: SlotId,
     /// `[B, outputs]`
@@ -169,33 +237,42 @@ pub struct WeightGrad {
     pub bias_grad: SlotId,
 }
 
-/// Appends the gradients of weights and bias.
-pub fn weight_grad(plan: &mut Plan, label: String, spec: Dense, of: WeightGrad) {
-    let batch = plan.batch;
-    let twin = move |t: &Tensors| {
-        let (x, dy) = (t.floats("x"), t.floats("dy"));
-        spec.weight_grad(
-            &x,
-            &dy,
-            &mut t.floats_mut("weights_grad"),
-            &mut t.floats_mut("bias_grad"),
-        );
-    };
-    plan.push(Step {
-        label,
-        kernel: kernel(
-            "dense",
-            "weight_grad",
-            &spec.constants(batch, false, false),
-            twin,
-        ),
-        bindings: vec![
-            ("x", of.x),
-            ("dy", of.dy),
-            ("weights_grad", of.weights_grad),
-            ("bias_grad", of.bias_grad),
-        ],
-        grid: [groups((spec.inputs + 1) * spec.outputs, 64), 1, 1],
-        flops: spec.flops(batch),
-    });
+impl Operation for WeightGrad {
+    fn expand(self, plan: &mut Plan, target: &Target) -> Vec<Op> {
+        let Some(spec) = self.spec.as_conv(plan, target) else {
+            return vec![self.into()];
+        };
+        let of = conv::WeightGrad {
+            layer: self.layer,
+            spec,
+            big: self.x,
+            small: self.dy,
+            dy: Side::Small,
+            weights_grad: self.weights_grad,
+            bias_grad: self.bias_grad,
+        };
+        of.expand(plan, target)
+    }
+
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let (spec, batch) = (self.spec, plan.batch);
+        let twin = move |t: &Tensors| {
+            let (x, dy) = (t.floats("x"), t.floats("dy"));
+            let (mut dw, mut db) = (t.floats_mut("weights_grad"), t.floats_mut("bias_grad"));
+            spec.weight_grad(&x, &dy, &mut dw, &mut db);
+        };
+        let constants = spec.constants(batch, false, false);
+        plan.push(Step {
+            label: format!("{} weight gradient", self.layer),
+            kernel: SOURCE.kernel("weight_grad", constants, twin),
+            bindings: vec![
+                ("x", self.x),
+                ("dy", self.dy),
+                ("weights_grad", self.weights_grad),
+                ("bias_grad", self.bias_grad),
+            ],
+            grid: [groups((spec.inputs + 1) * spec.outputs, 64), 1, 1],
+            flops: spec.flops(batch),
+        });
+    }
 }

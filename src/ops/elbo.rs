@@ -1,10 +1,13 @@
 //! Where the terms of the objective go: a ring of batch means, or a table over a split.
 
-use super::kernel;
 use super::reparam::{Divergence, KlTerm, Sampled};
+use super::shaders::files;
 use super::state::StepState;
+use super::{Graph, Operation, Target};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Step, groups};
+use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
+
+pub(super) static SOURCE: Source = Source::new("elbo", files!("elbo")).light();
 
 /// Rows of the metrics ring; more steps than a submission ever carries.
 pub const RING: usize = 512;
@@ -22,84 +25,136 @@ fn term(t: &Tensors, n: usize) -> [f64; TERMS] {
     ["logpx_z", "logpz", "logqz_x", "kl"].map(|name| t.floats(name)[n])
 }
 
-fn bindings(logpx_z: SlotId, latent: Sampled, state: SlotId) -> Vec<(&'static str, SlotId)> {
+fn bindings(
+    logpx_z: SlotId,
+    latent: Sampled,
+    state: SlotId,
+    (name, result): (&'static str, SlotId),
+) -> Vec<(&'static str, SlotId)> {
     vec![
         ("logpx_z", logpx_z),
         ("logpz", latent.logpz),
         ("logqz_x", latent.logqz_x),
         ("kl", latent.kl),
         ("state", state),
+        (name, result),
     ]
 }
 
-/// Appends the means over the batch, into the row `step mod RING` of `metrics`. The loss holds the
-/// KL term with its weight; the other columns are terms of the ELBO as they are.
+/// The means over the batch, into the row `step mod RING` of the ring. The loss holds the KL term
+/// with its weight; the other columns are terms of the ELBO as they are.
+#[derive(Clone, Debug)]
+pub struct BatchMeans {
+    /// The KL term of the loss.
+    pub kl_term: KlTerm,
+    /// `[B]`
+    pub logpx_z: SlotId,
+    /// The other terms, `[B]` each.
+    pub latent: Sampled,
+    /// `[6]`
+    pub state: SlotId,
+    /// `[RING, COLUMNS]`
+    pub ring: SlotId,
+}
+
+/// The terms of each image, into rows `position..` of a table.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// `[B]`
+    pub logpx_z: SlotId,
+    /// The other terms, `[B]` each.
+    pub latent: Sampled,
+    /// `[6]`
+    pub state: SlotId,
+    /// `[images, TERMS]`
+    pub table: SlotId,
+}
+
+/// Writes the batch means into `metrics`, whose slot it gives.
 pub fn batch_means(
-    plan: &mut Plan,
+    g: &mut Graph,
     kl_term: KlTerm,
     logpx_z: SlotId,
     latent: Sampled,
     state: SlotId,
 ) -> SlotId {
-    let batch = plan.batch;
-    let ring = plan.slot("metrics", &[RING, COLUMNS], Role::Metric);
-    let twin = move |t: &Tensors| {
-        let mut mean = [0.0; TERMS];
-        for n in 0..batch {
-            let terms = term(t, n);
-            mean.iter_mut()
-                .zip(terms)
-                .for_each(|(m, v)| *m += v / batch as f64);
-        }
-        let [logpx_z, logpz, logqz_x, kl] = mean;
-        let divergence = match kl_term.form {
-            Divergence::MonteCarlo => logqz_x - logpz,
-            Divergence::Analytic => kl,
-        };
-        let at = StepState::of(t).step as usize % RING * COLUMNS;
-        let loss = kl_term.beta * divergence - logpx_z;
-        let row = [loss, logpx_z, logpz, logqz_x, kl];
-        t.floats_mut("ring")[at..][..COLUMNS].copy_from_slice(&row);
-    };
-    let mut bindings = bindings(logpx_z, latent, state);
-    bindings.push(("ring", ring));
-    plan.push(Step {
-        label: "elbo batch means".into(),
-        kernel: kernel("elbo", "batch_means", &constants(batch, kl_term), twin),
-        bindings,
-        grid: [1, 1, 1],
-        flops: (TERMS * batch) as u64,
+    let ring = g.slot("metrics", &[RING, COLUMNS], Role::Metric);
+    g.push(BatchMeans {
+        kl_term,
+        logpx_z,
+        latent,
+        state,
+        ring,
     });
     ring
 }
 
-/// Appends the per-image terms into rows `position..` of `terms [images, 4]`.
+/// Writes the terms of each image into `terms [images, 4]`, whose slot it gives.
 pub fn record(
-    plan: &mut Plan,
+    g: &mut Graph,
     images: usize,
     logpx_z: SlotId,
     latent: Sampled,
     state: SlotId,
 ) -> SlotId {
-    let batch = plan.batch;
-    let table = plan.slot("terms", &[images, TERMS], Role::Metric);
-    let twin = move |t: &Tensors| {
-        let position = StepState::of(t).position as usize;
-        for n in 0..batch {
-            let terms = term(t, n);
-            t.floats_mut("terms")[(position + n) * TERMS..][..TERMS].copy_from_slice(&terms);
-        }
-    };
-    let mut bindings = bindings(logpx_z, latent, state);
-    bindings.push(("terms", table));
-    let mut constants = constants(batch, KlTerm::PLAIN).to_vec();
-    constants.push(("IMAGES", images as f64));
-    plan.push(Step {
-        label: "elbo record".into(),
-        kernel: kernel("elbo", "record", &constants, twin),
-        bindings,
-        grid: [groups(batch, 64), 1, 1],
-        flops: 0,
+    let table = g.slot("terms", &[images, TERMS], Role::Metric);
+    g.push(Record {
+        logpx_z,
+        latent,
+        state,
+        table,
     });
     table
+}
+
+impl Operation for BatchMeans {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let (batch, kl_term) = (plan.batch, self.kl_term);
+        let twin = move |t: &Tensors| {
+            let mut mean = [0.0; TERMS];
+            for n in 0..batch {
+                let terms = mean.iter_mut().zip(term(t, n));
+                terms.for_each(|(m, v)| *m += v / batch as f64);
+            }
+            let [logpx_z, logpz, logqz_x, kl] = mean;
+            let divergence = match kl_term.form {
+                Divergence::MonteCarlo => logqz_x - logpz,
+                Divergence::Analytic => kl,
+            };
+            let at = StepState::of(t).step as usize % RING * COLUMNS;
+            let loss = kl_term.beta * divergence - logpx_z;
+            let row = [loss, logpx_z, logpz, logqz_x, kl];
+            t.floats_mut("ring")[at..][..COLUMNS].copy_from_slice(&row);
+        };
+        plan.push(Step {
+            label: "elbo batch means".into(),
+            kernel: SOURCE.kernel("batch_means", constants(batch, kl_term), twin),
+            bindings: bindings(self.logpx_z, self.latent, self.state, ("ring", self.ring)),
+            grid: [1, 1, 1],
+            flops: (TERMS * batch) as u64,
+        });
+    }
+}
+
+impl Operation for Record {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let batch = plan.batch;
+        let twin = move |t: &Tensors| {
+            let position = StepState::of(t).position as usize;
+            for n in 0..batch {
+                let row = (position + n) * TERMS;
+                t.floats_mut("terms")[row..][..TERMS].copy_from_slice(&term(t, n));
+            }
+        };
+        let images = plan[self.table].len() / TERMS;
+        let mut constants = constants(batch, KlTerm::PLAIN).to_vec();
+        constants.push(("IMAGES", images as f64));
+        plan.push(Step {
+            label: "elbo record".into(),
+            kernel: SOURCE.kernel("record", constants, twin),
+            bindings: bindings(self.logpx_z, self.latent, self.state, ("terms", self.table)),
+            grid: [groups(batch, 64), 1, 1],
+            flops: 0,
+        });
+    }
 }

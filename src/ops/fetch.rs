@@ -1,11 +1,15 @@
 //! Gathers a batch from packed, resident data, as it is or drawn anew.
 
-use super::kernel;
+use super::shaders::files;
 use super::state::StepState;
+use super::{Graph, Operation, Target};
 use crate::data::{Binarize, Depth, PackedImages};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Step, groups};
+use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 use crate::rng::{self, Stream};
+
+pub(super) static SOURCE: Source =
+    Source::new("fetch", files!("common/philox", "common/images", "fetch"));
 
 /// A packed split as the plan sees it.
 #[derive(Clone, Copy, Debug)]
@@ -52,84 +56,101 @@ impl Packed {
     }
 }
 
-/// Declares the slot `name` of the packed images; the host fills it once.
-pub fn declare(plan: &mut Plan, name: &str, data: &Packed) -> SlotId {
-    plan.words(name, &[data.count, data.words()], Role::Data)
+/// The batch `x [B, H, W, C]` in [0, 1], gathered from packed images. Where values are drawn, each is
+/// a function of the state's seed and epoch, of the image and of the value's place in it.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// How the images are packed.
+    pub data: Packed,
+    /// `[6]`
+    pub state: SlotId,
+    /// `[images, words]`
+    pub images: SlotId,
+    /// `[B]`
+    pub indices: SlotId,
+    /// `[B, H, W, C]`
+    pub x: SlotId,
 }
 
-/// Appends the gather: `x [B, H, W, C]` in [0, 1]. Where values are drawn, that is a function of the
-/// state's seed and epoch, of the image and of the value's place in it.
+/// Declares the slot `name` of the packed images; the host fills it once.
+pub fn declare(g: &mut Graph, name: &str, data: &Packed) -> SlotId {
+    g.words(name, &[data.count, data.words()], Role::Data)
+}
+
+/// Gathers the batch, `[B, H, W, C]`.
 pub fn batch(
-    plan: &mut Plan,
+    g: &mut Graph,
     data: Packed,
     state: SlotId,
     images: SlotId,
     indices: SlotId,
 ) -> SlotId {
     let [h, w, c] = data.shape;
-    let x = plan.slot("x", &[plan.batch, h, w, c], Role::Activation);
-    let bound = vec![("images", images), ("indices", indices), ("x", x)];
-    if data.drawn {
-        draw(plan, data, [bound, vec![("state", state)]].concat());
-    } else {
-        unpack(plan, data, bound);
-    }
+    let x = g.slot("x", &[g.batch, h, w, c], Role::Activation);
+    g.push(Fetch {
+        data,
+        state,
+        images,
+        indices,
+        x,
+    });
     x
 }
 
-fn unpack(plan: &mut Plan, data: Packed, bindings: Vec<(&'static str, SlotId)>) {
-    let batch = plan.batch;
-    let (values, bits) = (data.values(), data.depth.bits() as usize);
-    let twin = move |t: &Tensors| {
-        let (images, indices) = (t.words("images"), t.words("indices"));
-        let mask = (1u32 << bits) - 1;
-        for (row, x) in t.floats_mut("x").chunks_mut(values).enumerate() {
-            let image = &images[indices[row] as usize * data.words()..][..data.words()];
-            for (i, value) in x.iter_mut().enumerate() {
-                let packed = image[i * bits / 32] >> (i * bits % 32) & mask;
-                *value = f64::from(packed) / f64::from(mask);
-            }
-        }
-    };
-    plan.push(Step {
-        label: "fetch".into(),
-        kernel: kernel("fetch", "unpack", &constants(batch, data), twin),
-        bindings,
-        grid: [groups(values / 4, 64), groups(batch, 1), 1],
-        flops: 0,
-    });
+impl Operation for Fetch {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let (batch, data) = (plan.batch, self.data);
+        let values = data.values();
+        let constants = [
+            ("BATCH", batch as f64),
+            ("VALUES", values as f64),
+            ("BITS", f64::from(data.depth.bits())),
+        ];
+        let mut bindings = vec![
+            ("images", self.images),
+            ("indices", self.indices),
+            ("x", self.x),
+        ];
+        let kernel = if data.drawn {
+            bindings.push(("state", self.state));
+            SOURCE.kernel("draw", constants, move |t: &Tensors| draw(t, data))
+        } else {
+            SOURCE.kernel("unpack", constants, move |t: &Tensors| unpack(t, data))
+        };
+        plan.push(Step {
+            label: "fetch".into(),
+            kernel,
+            bindings,
+            grid: [groups(values / 4, 64), groups(batch, 1), 1],
+            flops: 0,
+        });
+    }
 }
 
-fn draw(plan: &mut Plan, data: Packed, bindings: Vec<(&'static str, SlotId)>) {
-    let batch = plan.batch;
-    let values = data.values();
-    let twin = move |t: &Tensors| {
-        let (images, indices) = (t.words("images"), t.words("indices"));
-        let state = StepState::of(t);
-        for (row, x) in t.floats_mut("x").chunks_mut(values).enumerate() {
-            let image = indices[row];
-            let words = &images[image as usize * data.words()..];
-            for (block, (four, word)) in x.chunks_mut(4).zip(words).enumerate() {
-                let counter = [block as u32, image, state.epoch, Stream::Pixels as u32];
-                let drawn = rng::bernoulli(word.to_le_bytes(), counter, rng::key(state.seed));
-                let ones = drawn.map(|one| f64::from(u8::from(one)));
-                four.copy_from_slice(&ones[..four.len()]);
-            }
+fn unpack(t: &Tensors, data: Packed) {
+    let (images, indices) = (t.words("images"), t.words("indices"));
+    let bits = data.depth.bits() as usize;
+    let mask = (1u32 << bits) - 1;
+    for (row, x) in t.floats_mut("x").chunks_mut(data.values()).enumerate() {
+        let image = &images[indices[row] as usize * data.words()..][..data.words()];
+        for (i, value) in x.iter_mut().enumerate() {
+            let packed = image[i * bits / 32] >> (i * bits % 32) & mask;
+            *value = f64::from(packed) / f64::from(mask);
         }
-    };
-    plan.push(Step {
-        label: "fetch".into(),
-        kernel: kernel("fetch", "draw", &constants(batch, data), twin),
-        bindings,
-        grid: [groups(values / 4, 64), groups(batch, 1), 1],
-        flops: 0,
-    });
+    }
 }
 
-fn constants(batch: usize, data: Packed) -> [(&'static str, f64); 3] {
-    [
-        ("BATCH", batch as f64),
-        ("VALUES", data.values() as f64),
-        ("BITS", f64::from(data.depth.bits())),
-    ]
+fn draw(t: &Tensors, data: Packed) {
+    let (images, indices) = (t.words("images"), t.words("indices"));
+    let state = StepState::of(t);
+    for (row, x) in t.floats_mut("x").chunks_mut(data.values()).enumerate() {
+        let image = indices[row];
+        let words = &images[image as usize * data.words()..];
+        for (block, (four, word)) in x.chunks_mut(4).zip(words).enumerate() {
+            let counter = [block as u32, image, state.epoch, Stream::Pixels as u32];
+            let drawn = rng::bernoulli(word.to_le_bytes(), counter, rng::key(state.seed));
+            let ones = drawn.map(|one| f64::from(u8::from(one)));
+            four.copy_from_slice(&ones[..four.len()]);
+        }
+    }
 }

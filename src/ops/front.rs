@@ -1,48 +1,88 @@
 //! Fused: the batch and the encoder's first convolution.
 
-use super::fused;
-use crate::plan::{Plan, Step, groups};
+use super::conv::{Call, Contract, Epilogue};
+use super::fetch::Fetch;
+use super::fused::Fused;
+use super::rng::{Order, Shuffle};
+use super::shaders::files;
+use super::{Operation, Target};
+use crate::plan::{Plan, Source, groups};
 
-/// Values of an image that a workgroup has room for.
-const MOST: f64 = 3072.0;
+pub(super) static SOURCE: Source =
+    Source::new("front", files!("common/philox", "common/images", "front"));
 
-/// The draw of the images, their values and the convolution in one step; none where the
-/// convolution does not fit.
-pub fn forward(plan: &Plan, shuffle: &Step, fetch: &Step, conv: &Step) -> Option<Step> {
-    let of = |name| conv.kernel.constant(name);
-    if of("BIG_H")? * of("BIG_W")? * of("BIG_C")? > MOST || of("SMALL_C")? % 4.0 != 0.0 {
-        return None;
+/// The draw of the images, their values and the convolution.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    shuffle: Shuffle,
+    fetch: Fetch,
+    conv: Contract,
+}
+
+impl Forward {
+    /// None where the convolution does not fit.
+    pub fn of(shuffle: Shuffle, fetch: Fetch, conv: Contract) -> Option<Self> {
+        /// Values of an image that a workgroup has room for.
+        const MOST: usize = 3072;
+        let spec = conv.spec;
+        let fits = conv.call == Call::Correlate
+            && matches!(conv.epilogue, Epilogue::Forward { .. })
+            && !fetch.data.drawn
+            && spec.big.iter().product::<usize>() <= MOST
+            && spec.small[2].is_multiple_of(4);
+        fits.then_some(Forward {
+            shuffle,
+            fetch,
+            conv,
+        })
     }
-    let mut constants = vec![
-        ("COUNT", shuffle.kernel.constant("COUNT")?),
-        ("SHUFFLE", shuffle.kernel.constant("SHUFFLE")?),
-        ("BITS", fetch.kernel.constant("BITS")?),
-    ];
-    for name in [
-        "BATCH", "KERNEL", "STRIDE", "PAD_Y", "PAD_X", "BIG_H", "BIG_W", "BIG_C", "SMALL_H",
-        "SMALL_W", "SMALL_C", "RELU",
-    ] {
-        constants.push((name, of(name)?));
+}
+
+impl Operation for Forward {
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        let Forward {
+            shuffle,
+            fetch,
+            conv,
+        } = self.clone();
+        let Epilogue::Forward { bias, relu } = conv.epilogue else {
+            unreachable!("`Forward::of` takes forward convolutions alone");
+        };
+        let spec = conv.spec;
+        let shuffled = f64::from(u8::from(shuffle.order == Order::Shuffled));
+        let sizes = [
+            ("COUNT", shuffle.count),
+            ("BITS", fetch.data.depth.bits() as usize),
+            ("BATCH", plan.batch),
+            ("KERNEL", spec.kernel),
+            ("STRIDE", spec.stride),
+            ("PAD_Y", spec.pad[0]),
+            ("PAD_X", spec.pad[1]),
+            ("BIG_H", spec.big[0]),
+            ("BIG_W", spec.big[1]),
+            ("BIG_C", spec.big[2]),
+            ("SMALL_H", spec.small[0]),
+            ("SMALL_W", spec.small[1]),
+            ("SMALL_C", spec.small[2]),
+        ];
+        let mut constants = sizes.map(|(name, size)| (name, size as f64)).to_vec();
+        constants.extend([("SHUFFLE", shuffled), ("RELU", f64::from(u8::from(relu)))]);
+        let fused = Fused {
+            label: format!("fetch, {}", conv.label),
+            source: &SOURCE,
+            entry: "forward",
+            constants,
+            bindings: vec![
+                ("state", shuffle.state),
+                ("images", fetch.images),
+                ("indices", shuffle.indices),
+                ("x", fetch.x),
+                ("weights", conv.weights),
+                ("bias", bias),
+                ("y", conv.y),
+            ],
+            grid: [groups(plan.batch, 1), 1, 1],
+        };
+        fused.push(plan, target, &[shuffle.into(), fetch.into(), conv.into()]);
     }
-    let bindings = vec![
-        ("state", shuffle.bound("state")?),
-        ("images", fetch.bound("images")?),
-        ("indices", shuffle.bound("indices")?),
-        ("x", fetch.bound("x")?),
-        ("weights", conv.bound("weights")?),
-        ("bias", conv.bound("bias")?),
-        ("y", conv.bound("small_out")?),
-    ];
-    let grid = [groups(plan.batch, 1), 1, 1];
-    let steps = [shuffle, fetch, conv];
-    let label = format!("fetch, {}", conv.label);
-    Some(fused(
-        plan,
-        label,
-        ("front", "forward"),
-        constants,
-        bindings,
-        grid,
-        &steps,
-    ))
 }

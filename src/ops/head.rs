@@ -1,61 +1,105 @@
 //! Fused: the decoder's last layer, the loss's gradient, and the way back through the layer.
 
-use super::fused;
-use crate::plan::{Plan, Step, groups};
+use super::bce::LossAndGrad;
+use super::conv::{Call, Contract, Epilogue};
+use super::fused::Fused;
+use super::shaders::files;
+use super::{Operation, Target};
+use crate::plan::{Plan, Source, groups};
 
-/// Values of a band, and of the rows around it, that a workgroup has room for, one for each invocation
-/// that shares in them.
-const MOST: usize = 2048;
-/// Rows of a band, where there is room: an image of 28 rows makes four.
-const BAND: usize = 7;
+pub(super) static SOURCE: Source = Source::new("head", files!("head"));
 
 /// The transposed convolution, the gradient of the loss on its output, and the gradient on its
-/// input in one step; none where the layer does not fit. The loss itself is a step of its own.
-pub fn forward_and_back(plan: &Plan, layer: &Step, loss: &Step, gradient: &Step) -> Option<Step> {
-    let of = |name| layer.kernel.constant(name);
-    let [height, width, channels] =
-        ["BIG_H", "BIG_W", "BIG_C"].map(|name| of(name).map(|v| v as usize));
-    let (height, width, channels) = (height?, width?, channels?);
-    let around = of("KERNEL")? as usize - 1;
-    let quads = of("SMALL_C")? as usize / 4;
-    let band = |team: usize| (MOST / (width * channels * team)).saturating_sub(around);
-    let teams = [8, 4, 2, 1].into_iter();
-    let team = teams.filter(|&t| t <= quads).find(|&t| band(t) > 0)?;
-    let band = band(team).min(BAND);
-    let same_size = of("SMALL_H") == of("BIG_H") && of("SMALL_W") == of("BIG_W");
-    let fits = of("STRIDE") == Some(1.0) && same_size && of("SMALL_C")? % 4.0 == 0.0;
-    if !fits || of("RELU") != Some(0.0) {
-        return None;
+/// input. The loss itself is not part of it.
+#[derive(Clone, Debug)]
+pub struct ForwardAndBack {
+    layer: Contract,
+    loss: LossAndGrad,
+    gradient: Contract,
+    /// Rows of a band.
+    band: usize,
+    /// Invocations that share a value.
+    team: usize,
+}
+
+impl ForwardAndBack {
+    /// None where the layer does not fit.
+    pub fn of(layer: Contract, loss: LossAndGrad, gradient: Contract) -> Option<Self> {
+        /// Values of a band and of the rows around it that a workgroup has room for, one for each
+        /// invocation of a team.
+        const MOST: usize = 2048;
+        /// Rows of a band, where there is room: an image of 28 rows makes four.
+        const BAND: usize = 7;
+        let spec = layer.spec;
+        let [_, width, channels] = spec.big;
+        let rows = |team: usize| (MOST / (width * channels * team)).saturating_sub(spec.kernel - 1);
+        let teams = [8, 4, 2, 1].into_iter();
+        let mut teams = teams.filter(|&t| t <= spec.small[2] / 4 && rows(t) > 0);
+        let team = teams.next()?;
+        let linear = matches!(layer.epilogue, Epilogue::Forward { relu: false, .. });
+        let back = matches!(gradient.epilogue, Epilogue::Backward { .. });
+        let fits = linear
+            && back
+            && (layer.call, gradient.call) == (Call::Adjoint, Call::Correlate)
+            && spec.stride == 1
+            && spec.small[..2] == spec.big[..2]
+            && spec.small[2].is_multiple_of(4);
+        fits.then_some(ForwardAndBack {
+            layer,
+            loss,
+            gradient,
+            band: rows(team).min(BAND),
+            team,
+        })
     }
-    let mut constants = vec![
-        ("HEIGHT", height as f64),
-        ("WIDTH", width as f64),
-        ("BAND", band as f64),
-        ("TEAM", team as f64),
-        ("GATED", gradient.kernel.constant("GATED")?),
-    ];
-    for name in ["BATCH", "KERNEL", "PAD_Y", "PAD_X", "BIG_C", "SMALL_C"] {
-        constants.push((name, of(name)?));
+}
+
+impl Operation for ForwardAndBack {
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        let ForwardAndBack {
+            layer,
+            loss,
+            gradient,
+            band,
+            team,
+        } = self.clone();
+        let (Epilogue::Forward { bias, .. }, Epilogue::Backward { gated, .. }) =
+            (layer.epilogue, gradient.epilogue)
+        else {
+            unreachable!("`ForwardAndBack::of` takes a layer and its gradient alone");
+        };
+        let spec = layer.spec;
+        let [height, width, channels] = spec.big;
+        let sizes = [
+            ("HEIGHT", height),
+            ("WIDTH", width),
+            ("BAND", band),
+            ("TEAM", team),
+            ("BATCH", plan.batch),
+            ("KERNEL", spec.kernel),
+            ("PAD_Y", spec.pad[0]),
+            ("PAD_X", spec.pad[1]),
+            ("BIG_C", channels),
+            ("SMALL_C", spec.small[2]),
+        ];
+        let mut constants = sizes.map(|(name, size)| (name, size as f64)).to_vec();
+        constants.push(("GATED", f64::from(u8::from(gated))));
+        let fused = Fused {
+            label: format!("{}, bce gradient, {}", layer.label, gradient.label),
+            source: &SOURCE,
+            entry: "forward_and_back",
+            constants,
+            bindings: vec![
+                ("h", layer.x),
+                ("weights", layer.weights),
+                ("bias", bias),
+                ("x", loss.loss.x),
+                ("logits", layer.y),
+                ("dlogits", loss.dlogits),
+                ("dh", gradient.y),
+            ],
+            grid: [groups(height, band), groups(plan.batch, 1), 1],
+        };
+        fused.push(plan, target, &[layer.into(), loss.into(), gradient.into()]);
     }
-    let bindings = vec![
-        ("h", layer.bound("small")?),
-        ("weights", layer.bound("weights")?),
-        ("bias", layer.bound("bias_values")?),
-        ("x", loss.bound("x")?),
-        ("logits", loss.bound("logits")?),
-        ("dlogits", loss.bound("dlogits")?),
-        ("dh", gradient.bound("small_out")?),
-    ];
-    let grid = [groups(height, band), groups(plan.batch, 1), 1];
-    let steps = [layer, loss, gradient];
-    let label = format!("{}, bce gradient, {}", layer.label, gradient.label);
-    Some(fused(
-        plan,
-        label,
-        ("head", "forward_and_back"),
-        constants,
-        bindings,
-        grid,
-        &steps,
-    ))
 }

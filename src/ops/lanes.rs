@@ -1,29 +1,46 @@
 //! Where the invocations of a workgroup of 8 stand in their subgroup: a question to the adapter.
 
-use super::kernel;
+use super::shaders::files;
+use super::{Graph, Operation, Target};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Step, groups};
+use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
 /// Invocations of a workgroup, as `conv_broadcast` has them.
 const SIZE: usize = 8;
 
-/// Appends the lane of each invocation of `workgroups` workgroups, and how many invocations share
-/// its subgroup: `[workgroups, 8, 2]`. The twin places them in order.
-pub fn locate(plan: &mut Plan, workgroups: usize) -> SlotId {
-    let lanes = plan.words("lanes", &[workgroups, SIZE, 2], Role::Metric);
-    let twin = |t: &Tensors| {
-        for (i, lane) in t.words_mut("lanes").chunks_mut(2).enumerate() {
-            lane.copy_from_slice(&[(i % SIZE) as u32, SIZE as u32]);
-        }
-    };
-    plan.push(Step {
-        label: "lanes".into(),
-        kernel: kernel("lanes", "locate", &[], twin),
-        bindings: vec![("lanes", lanes)],
-        grid: [groups(workgroups, 1), 1, 1],
-        flops: 0,
-    });
+pub(super) static SOURCE: Source = Source::new("lanes", files!("lanes")).with_subgroups();
+
+/// The lane of each invocation, and how many invocations share its subgroup. The twin places them
+/// in order.
+#[derive(Clone, Debug)]
+pub struct Locate {
+    /// `[workgroups, 8, 2]`
+    lanes: SlotId,
+}
+
+/// Locates the invocations of `workgroups` workgroups: `[workgroups, 8, 2]`.
+pub fn locate(g: &mut Graph, workgroups: usize) -> SlotId {
+    let lanes = g.words("lanes", &[workgroups, SIZE, 2], Role::Metric);
+    g.push(Locate { lanes });
     lanes
+}
+
+impl Operation for Locate {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let twin = |t: &Tensors| {
+            for (i, lane) in t.words_mut("lanes").chunks_mut(2).enumerate() {
+                lane.copy_from_slice(&[(i % SIZE) as u32, SIZE as u32]);
+            }
+        };
+        let workgroups = plan[self.lanes].len() / (2 * SIZE);
+        plan.push(Step {
+            label: "lanes".into(),
+            kernel: SOURCE.kernel("locate", [], twin),
+            bindings: vec![("lanes", self.lanes)],
+            grid: [groups(workgroups, 1), 1, 1],
+            flops: 0,
+        });
+    }
 }
 
 /// Whether each workgroup stands in lanes 0 to 7 of one subgroup, in any order.

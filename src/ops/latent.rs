@@ -1,83 +1,153 @@
 //! Fused: the way through the latent space, forward and back.
 
-use super::fused;
-use crate::plan::{Plan, Step, groups};
+use super::fused::Fused;
+use super::reparam::{self, KlTerm, Sampled};
+use super::shaders::files;
+use super::{Operation, Target, dense};
+use crate::plan::{Constants, Plan, Source, groups};
+
+pub(super) static SOURCE: Source = Source::new("latent", files!("common/reparam", "latent"));
 
 /// Latent dimensions that an image's workgroup has room for.
 pub const MOST: usize = 8;
 
-/// The encoder's dense layer, the sampling and the decoder's dense layer in one step; none where
-/// the layers do not fit.
-pub fn forward(plan: &Plan, encoder: &Step, sample: &Step, decoder: &Step) -> Option<Step> {
-    let constants = constants(encoder, sample, decoder)?;
-    let bindings = vec![
-        ("x", encoder.bound("x")?),
-        ("enc_weights", encoder.bound("weights")?),
-        ("enc_bias", encoder.bound("bias")?),
-        ("q_out", encoder.bound("y")?),
-        ("eps", sample.bound("eps")?),
-        ("z_out", sample.bound("z_out")?),
-        ("logpz", sample.bound("logpz")?),
-        ("logqz_x", sample.bound("logqz_x")?),
-        ("kl", sample.bound("kl")?),
-        ("dec_weights", decoder.bound("weights")?),
-        ("dec_bias", decoder.bound("bias")?),
-        ("y", decoder.bound("y")?),
-    ];
-    let grid = [groups(plan.batch, 1), 1, 1];
-    let steps = [encoder, sample, decoder];
-    Some(fused(
-        plan,
-        "latent forward".into(),
-        ("latent", "forward"),
-        constants,
-        bindings,
-        grid,
-        &steps,
-    ))
+/// The encoder's dense layer, the sampling and the decoder's dense layer.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    encoder: dense::Forward,
+    sample: Sampled,
+    decoder: dense::Forward,
 }
 
 /// The gradients of the decoder's dense layer, of the sampling and of the encoder's dense layer on
-/// their inputs in one step; none where the layers do not fit.
-pub fn backward(plan: &Plan, decoder: &Step, sampling: &Step, encoder: &Step) -> Option<Step> {
-    let constants = constants(encoder, sampling, decoder)?;
-    let bindings = vec![
-        ("dy", decoder.bound("dy")?),
-        ("dec_weights", decoder.bound("weights")?),
-        ("dz", decoder.bound("dx")?),
-        ("q", sampling.bound("q")?),
-        ("eps", sampling.bound("eps")?),
-        ("z", sampling.bound("z")?),
-        ("dq", sampling.bound("dq")?),
-        ("enc_weights", encoder.bound("weights")?),
-        ("x", encoder.bound("x")?),
-        ("dx", encoder.bound("dx")?),
-    ];
-    let grid = [groups(plan.batch, 1), 1, 1];
-    let steps = [decoder, sampling, encoder];
-    Some(fused(
-        plan,
-        "latent backward".into(),
-        ("latent", "backward"),
-        constants,
-        bindings,
-        grid,
-        &steps,
-    ))
+/// their inputs.
+#[derive(Clone, Debug)]
+pub struct Backward {
+    decoder: dense::InputGrad,
+    sampling: reparam::Backward,
+    encoder: dense::InputGrad,
 }
 
-type Constants = Vec<(&'static str, f64)>;
-
-fn constants(encoder: &Step, sampling: &Step, decoder: &Step) -> Option<Constants> {
-    let latent = sampling.kernel.constant("LATENT")?;
-    let plain = encoder.kernel.constant("RELU") == Some(0.0)
-        && decoder.kernel.constant("GATED") == Some(0.0);
-    let mut constants = sampling.kernel.constants.clone();
+fn constants(
+    batch: usize,
+    term: KlTerm,
+    [inputs, latent, outputs]: [usize; 3],
+    [relu, gated]: [bool; 2],
+) -> Constants {
+    let mut constants = reparam::constants(batch, latent, term).to_vec();
     constants.extend([
-        ("IN", encoder.kernel.constant("IN")?),
-        ("OUT", decoder.kernel.constant("OUT")?),
-        ("RELU", decoder.kernel.constant("RELU")?),
-        ("GATED", encoder.kernel.constant("GATED")?),
+        ("IN", inputs as f64),
+        ("OUT", outputs as f64),
+        ("RELU", f64::from(u8::from(relu))),
+        ("GATED", f64::from(u8::from(gated))),
     ]);
-    (plain && latent <= MOST as f64).then_some(constants)
+    constants
+}
+
+impl Forward {
+    /// None where the layers do not fit.
+    pub fn of(encoder: dense::Forward, sample: Sampled, decoder: dense::Forward) -> Option<Self> {
+        let fits = !encoder.relu && decoder.spec.inputs <= MOST;
+        fits.then_some(Forward {
+            encoder,
+            sample,
+            decoder,
+        })
+    }
+}
+
+impl Operation for Forward {
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        let Forward {
+            encoder,
+            sample,
+            decoder,
+        } = self.clone();
+        let sizes = [
+            encoder.spec.inputs,
+            decoder.spec.inputs,
+            decoder.spec.outputs,
+        ];
+        let fused = Fused {
+            label: "latent forward".into(),
+            source: &SOURCE,
+            entry: "forward",
+            constants: constants(plan.batch, KlTerm::PLAIN, sizes, [decoder.relu, false]),
+            bindings: vec![
+                ("x", encoder.x),
+                ("enc_weights", encoder.weights),
+                ("enc_bias", encoder.bias),
+                ("q_out", encoder.y),
+                ("eps", sample.eps),
+                ("z_out", sample.z),
+                ("logpz", sample.logpz),
+                ("logqz_x", sample.logqz_x),
+                ("kl", sample.kl),
+                ("dec_weights", decoder.weights),
+                ("dec_bias", decoder.bias),
+                ("y", decoder.y),
+            ],
+            grid: [groups(plan.batch, 1), 1, 1],
+        };
+        fused.push(
+            plan,
+            target,
+            &[encoder.into(), sample.into(), decoder.into()],
+        );
+    }
+}
+
+impl Backward {
+    /// None where the layers do not fit.
+    pub fn of(
+        decoder: dense::InputGrad,
+        sampling: reparam::Backward,
+        encoder: dense::InputGrad,
+    ) -> Option<Self> {
+        let fits = !decoder.gated && decoder.spec.inputs <= MOST;
+        fits.then_some(Backward {
+            decoder,
+            sampling,
+            encoder,
+        })
+    }
+}
+
+impl Operation for Backward {
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        let Backward {
+            decoder,
+            sampling,
+            encoder,
+        } = self.clone();
+        let sizes = [
+            encoder.spec.inputs,
+            decoder.spec.inputs,
+            decoder.spec.outputs,
+        ];
+        let fused = Fused {
+            label: "latent backward".into(),
+            source: &SOURCE,
+            entry: "backward",
+            constants: constants(plan.batch, sampling.term, sizes, [false, encoder.gated]),
+            bindings: vec![
+                ("dy", decoder.dy),
+                ("dec_weights", decoder.weights),
+                ("dz", decoder.dx),
+                ("q", sampling.drawn.q),
+                ("eps", sampling.drawn.eps),
+                ("z", sampling.drawn.z),
+                ("dq", sampling.dq),
+                ("enc_weights", encoder.weights),
+                ("x", encoder.x),
+                ("dx", encoder.dx),
+            ],
+            grid: [groups(plan.batch, 1), 1, 1],
+        };
+        fused.push(
+            plan,
+            target,
+            &[decoder.into(), sampling.into(), encoder.into()],
+        );
+    }
 }

@@ -1,8 +1,11 @@
 //! Sums over rows in a fixed order.
 
-use super::kernel;
+use super::shaders::files;
+use super::{Op, Operation, Target};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Caps, Plan, Role, SlotId, Step, groups};
+use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
+
+pub(super) static SOURCE: Source = Source::new("reduce", files!("reduce")).light();
 
 /// Invocations that add the rows of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,139 +19,180 @@ pub enum By {
 /// Invocations of a workgroup, as `shaders/common.wgsl` has them.
 const GROUP_SIZE: usize = 128;
 
-/// How the columns of a sum are read and dealt out.
-struct Columns {
-    /// Variables of the shader: what is summed and the result.
-    names: (&'static str, &'static str),
-    entry: &'static str,
-    /// Columns or quads of columns.
-    count: usize,
-    /// How many of them a workgroup has.
-    span: usize,
+/// The sum of all rows of x. Slots may have any shape of that many elements.
+#[derive(Clone, Debug)]
+pub struct SumRows {
+    /// What it computes.
+    pub label: String,
+    /// `[rows, columns]`
+    pub x: SlotId,
+    /// Rows of x.
+    pub rows: usize,
+    /// `[columns]`
+    pub y: SlotId,
 }
 
-fn columns_of(caps: &Caps, columns: usize, by: By) -> Columns {
-    let quads = columns.is_multiple_of(4);
-    let (names, entry) = match (by, quads) {
-        (By::Workgroup, true) if caps.texels => (("texels", "y4"), "column_sums_texels_deep"),
-        (By::Workgroup, true) => (("x4", "y4"), "column_sums4_deep"),
-        (By::Workgroup, false) => (("x", "y"), "column_sums_deep"),
-        (By::One, true) => (("x4", "y4"), "column_sums4"),
-        (By::One, false) => (("x", "y"), "column_sums"),
-    };
-    let count = if quads { columns / 4 } else { columns };
-    // Neighbouring columns lie in one line of a cache, which holds four quads, and often two of them
-    // at once.
-    let most = if caps.software { 4 } else { 8 };
-    let spans = [8, 4, 2, 1].into_iter();
-    let span = spans
-        .filter(|&s| s <= most && count.is_multiple_of(s))
-        .max();
-    Columns {
-        names,
-        entry,
-        count,
-        span: match by {
-            By::Workgroup => span.unwrap_or(1),
-            By::One => 64,
-        },
-    }
+/// Sums of contiguous ranges of the rows of x.
+#[derive(Clone, Debug)]
+pub struct ColumnSums {
+    /// What it computes.
+    pub label: String,
+    /// `[rows, columns]`
+    pub x: SlotId,
+    /// Rows of x.
+    pub rows: usize,
+    /// Ranges.
+    pub ranges: usize,
+    /// Who adds.
+    pub by: By,
+    /// `[ranges, columns]`
+    pub y: SlotId,
 }
 
-/// Appends `y [ranges, columns]`, each row the sum of one contiguous range of the rows of
-/// `x [rows, columns]`. Slots may have any shape of that many elements.
-pub fn column_sums(
-    plan: &mut Plan,
-    label: String,
-    (x, rows): (SlotId, usize),
-    ranges: usize,
-    by: By,
-    y: SlotId,
-) {
-    let columns = plan[x].len() / rows;
-    let dealt = columns_of(&plan.caps, columns, by);
-    let (from, to) = dealt.names;
-    let x = if from == "texels" { plan.mirror(x) } else { x };
-    let twin = move |t: &Tensors| {
-        let x = t.floats(from);
-        let mut y = t.floats_mut(to);
-        y.fill(0.0);
-        let size = rows.div_ceil(ranges);
-        for (r, row) in x.chunks(columns).take(rows).enumerate() {
-            let sum = &mut y[r / size * columns..][..columns];
-            sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
-        }
-    };
-    let constants = [
-        ("ROWS", rows as f64),
-        ("COLUMNS", columns as f64),
-        ("RANGES", ranges as f64),
-        ("SPAN", dealt.span as f64),
-    ];
-    plan.push(Step {
-        label,
-        kernel: kernel("reduce", dealt.entry, &constants, twin),
-        bindings: vec![(from, x), (to, y)],
-        grid: [groups(dealt.count, dealt.span), groups(ranges, 1), 1],
-        flops: (rows * columns) as u64,
-    });
+/// The sum of all values of x.
+#[derive(Clone, Debug)]
+pub struct Total {
+    /// What it computes.
+    pub label: String,
+    /// `[rows, 4]`
+    pub x: SlotId,
+    /// Rows of x.
+    pub rows: usize,
+    /// `[1]`
+    pub y: SlotId,
 }
 
-/// Appends the sum of all rows of `x` into `y`. A CPU adds 64 one by one, since to meet costs it more.
-/// A GPU waits for memory in each round, so that an invocation there adds 8 at most; where a workgroup
-/// would need more than 32 rounds, there are several, and what they find is added in another step.
-pub fn sum_rows(plan: &mut Plan, label: &str, x: SlotId, rows: usize, y: SlotId) {
-    let software = plan.caps.software;
-    if rows <= if software { 64 } else { 8 } {
-        return column_sums(plan, label.into(), (x, rows), 1, By::One, y);
-    }
-    let columns = plan[x].len() / rows;
-    // Of one column four rows make a quad, and a sum of four columns is all but its sum.
-    if columns == 1 && rows.is_multiple_of(4) {
-        let quads = rows / 4;
-        let (from, quads) = if software || quads <= 32 * GROUP_SIZE {
-            (x, quads)
-        } else {
-            let partials = ranges_of(plan, label, (x, quads), y);
-            (partials, plan[partials].len() / 4)
+impl Operation for SumRows {
+    /// One invocation adds few rows, a workgroup adds more. Where a workgroup would need many rounds
+    /// of loads, several add ranges, and another operation adds what they found.
+    fn expand(self, plan: &mut Plan, target: &Target) -> Vec<Op> {
+        let SumRows { label, x, rows, y } = self;
+        let own = target.heuristics;
+        let sums = |label, x, rows, ranges, by, y| ColumnSums {
+            label,
+            x,
+            rows,
+            ranges,
+            by,
+            y,
         };
-        return total(plan, label.into(), (from, quads), y);
+        if rows <= own.serial_rows {
+            return vec![sums(label, x, rows, 1, By::One, y).into()];
+        }
+        let columns = plan[x].len() / rows;
+        // Of one column four rows make a quad, and a sum of four columns needs one more addition.
+        let is_total = columns == 1 && rows.is_multiple_of(4);
+        let (rows, at_once) = match is_total {
+            true => (rows / 4, GROUP_SIZE),
+            false => (rows, GROUP_SIZE / span(target, columns)),
+        };
+        let last = |label, x, rows| match is_total {
+            true => Total { label, x, rows, y }.into(),
+            false => sums(label, x, rows, 1, By::Workgroup, y).into(),
+        };
+        if rows <= own.sum_rounds.saturating_mul(at_once) {
+            return vec![last(label, x, rows)];
+        }
+        // About as many ranges as there are rows in each, so that neither operation is long.
+        let ranges = rows.isqrt().min(1024);
+        let name = format!("{}.partials", plan[y].name);
+        let columns = plan[x].len() / rows;
+        let partials = plan.slot(name, &[ranges, columns], Role::Activation);
+        let first = format!("{label} (ranges)");
+        vec![
+            sums(first, x, rows, ranges, By::Workgroup, partials).into(),
+            last(label, partials, ranges),
+        ]
     }
-    let at_once = GROUP_SIZE / columns_of(&plan.caps, columns, By::Workgroup).span;
-    if software || rows <= 32 * at_once {
-        return column_sums(plan, label.into(), (x, rows), 1, By::Workgroup, y);
+
+    /// Through its expansion.
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        for op in self.clone().expand(plan, target) {
+            op.lower(plan, target);
+        }
     }
-    let partials = ranges_of(plan, label, (x, rows), y);
-    let ranges = plan[partials].len() / columns;
-    column_sums(plan, label.into(), (partials, ranges), 1, By::Workgroup, y);
 }
 
-/// Appends the first of two steps to `y`: sums of about as many ranges as there are rows in each, so that
-/// neither step is long. Gives their slot, `[ranges, columns]`.
-fn ranges_of(plan: &mut Plan, label: &str, (x, rows): (SlotId, usize), y: SlotId) -> SlotId {
-    let ranges = rows.isqrt().min(1024);
-    let columns = plan[x].len() / rows;
-    let name = format!("{}.partials", plan[y].name);
-    let partials = plan.slot(name, &[ranges, columns], Role::Activation);
-    let label = format!("{label} (ranges)");
-    column_sums(plan, label, (x, rows), ranges, By::Workgroup, partials);
-    partials
+/// Columns, or quads of columns, that share a workgroup.
+fn span(target: &Target, columns: usize) -> usize {
+    let count = if columns.is_multiple_of(4) {
+        columns / 4
+    } else {
+        columns
+    };
+    let most = target.heuristics.sum_columns;
+    let spans = [8, 4, 2, 1].into_iter();
+    let mut spans = spans.filter(|&s| s <= most && count.is_multiple_of(s));
+    spans.next().unwrap_or(1)
 }
 
-/// Appends `y [1]`, the sum of all values of `x [rows, 4]`.
-fn total(plan: &mut Plan, label: String, (x, rows): (SlotId, usize), y: SlotId) {
-    let twin = |t: &Tensors| t.floats_mut("y")[0] = t.floats("x4").iter().sum();
-    let constants = [
-        ("ROWS", rows as f64),
-        ("COLUMNS", 4.0),
-        ("RANGES", 1.0),
-        ("SPAN", 1.0),
-    ];
-    plan.push(Step {
-        label,
-        kernel: kernel("reduce", "total_deep", &constants, twin),
-        bindings: vec![("x4", x), ("y", y)],
-        grid: [1; 3],
-        flops: 4 * rows as u64,
-    });
+impl Operation for ColumnSums {
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        let &ColumnSums {
+            rows, ranges, by, ..
+        } = self;
+        let columns = plan[self.x].len() / rows;
+        let quads = columns.is_multiple_of(4);
+        let ((from, to), entry) = match (by, quads) {
+            (By::Workgroup, true) if target.heuristics.texels => {
+                (("texels", "y4"), "column_sums_texels_deep")
+            }
+            (By::Workgroup, true) => (("x4", "y4"), "column_sums4_deep"),
+            (By::Workgroup, false) => (("x", "y"), "column_sums_deep"),
+            (By::One, true) => (("x4", "y4"), "column_sums4"),
+            (By::One, false) => (("x", "y"), "column_sums"),
+        };
+        let count = if quads { columns / 4 } else { columns };
+        let span = match by {
+            By::Workgroup => span(target, columns),
+            By::One => 64,
+        };
+        let x = if from == "texels" {
+            plan.mirror(self.x)
+        } else {
+            self.x
+        };
+        let twin = move |t: &Tensors| {
+            let x = t.floats(from);
+            let mut y = t.floats_mut(to);
+            y.fill(0.0);
+            let size = rows.div_ceil(ranges);
+            for (r, row) in x.chunks(columns).take(rows).enumerate() {
+                let sum = &mut y[r / size * columns..][..columns];
+                sum.iter_mut().zip(row).for_each(|(s, v)| *s += v);
+            }
+        };
+        let constants = [
+            ("ROWS", rows as f64),
+            ("COLUMNS", columns as f64),
+            ("RANGES", ranges as f64),
+            ("SPAN", span as f64),
+        ];
+        plan.push(Step {
+            label: self.label.clone(),
+            kernel: SOURCE.kernel(entry, constants, twin),
+            bindings: vec![(from, x), (to, self.y)],
+            grid: [groups(count, span), groups(ranges, 1), 1],
+            flops: (rows * columns) as u64,
+        });
+    }
+}
+
+impl Operation for Total {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let twin = |t: &Tensors| t.floats_mut("y")[0] = t.floats("x4").iter().sum();
+        let constants = [
+            ("ROWS", self.rows as f64),
+            ("COLUMNS", 4.0),
+            ("RANGES", 1.0),
+            ("SPAN", 1.0),
+        ];
+        plan.push(Step {
+            label: self.label.clone(),
+            kernel: SOURCE.kernel("total_deep", constants, twin),
+            bindings: vec![("x4", self.x), ("y", self.y)],
+            grid: [1; 3],
+            flops: 4 * self.rows as u64,
+        });
+    }
 }

@@ -1,8 +1,11 @@
 //! The reparameterization, the latent log-densities, and their gradient.
 
-use super::{flag, kernel};
+use super::shaders::files;
+use super::{Graph, Operation, Target};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Step, groups};
+use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
+
+pub(super) static SOURCE: Source = Source::new("reparam", files!("common/reparam", "reparam"));
 
 /// How the divergence of q(z|x) from p(z) enters the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,13 +35,16 @@ impl KlTerm {
     /// As constants of a shader.
     pub(super) fn constants(self) -> [(&'static str, f64); 2] {
         [
-            ("ANALYTIC", flag(self.form == Divergence::Analytic)),
+            (
+                "ANALYTIC",
+                f64::from(u8::from(self.form == Divergence::Analytic)),
+            ),
             ("BETA", self.beta),
         ]
     }
 }
 
-/// What the sampling step reads and writes.
+/// z = mean + exp(logvar / 2) eps and its log-densities.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampled {
     /// Mean and log-variance, `[B, 2·latent]`
@@ -55,102 +61,130 @@ pub struct Sampled {
     pub kl: SlotId,
 }
 
-fn constants(batch: usize, latent: usize, term: KlTerm) -> [(&'static str, f64); 4] {
+/// The gradient of the mean loss on q, from the decoder's.
+#[derive(Clone, Debug)]
+pub struct Backward {
+    /// The KL term of the loss.
+    pub term: KlTerm,
+    /// What was drawn.
+    pub drawn: Sampled,
+    /// `[B, latent]`
+    pub dz: SlotId,
+    /// `[B, 2·latent]`
+    pub dq: SlotId,
+}
+
+pub(super) fn constants(batch: usize, latent: usize, term: KlTerm) -> [(&'static str, f64); 4] {
     let [form, beta] = term.constants();
     let batch = ("BATCH", batch as f64);
     [batch, ("LATENT", latent as f64), form, beta]
 }
 
-/// Appends z = mean + exp(logvar / 2) eps and its log-densities; `q` is `[B, 2·latent]`.
-pub fn sample(plan: &mut Plan, q: SlotId, eps: SlotId) -> Sampled {
-    let batch = plan.batch;
-    let latent = plan[eps].len() / batch;
-    let z = plan.slot("z", &[batch, latent], Role::Activation);
-    let mut term = |name: &str| plan.slot(name, &[batch], Role::Activation);
-    let (logpz, logqz_x, kl) = (term("logpz"), term("logqz_x"), term("kl"));
-    let twin = move |t: &Tensors| {
-        let (q, eps) = (t.floats("q"), t.floats("eps"));
-        let log_2_pi = (2.0 * std::f64::consts::PI).ln();
-        let mut z = t.floats_mut("z_out");
-        let (mut logpz, mut logqz_x) = (t.floats_mut("logpz"), t.floats_mut("logqz_x"));
-        let mut kl = t.floats_mut("kl");
-        for n in 0..batch {
-            (logpz[n], logqz_x[n], kl[n]) = (0.0, 0.0, 0.0);
-            for d in 0..latent {
-                let (mean, logvar) = (q[2 * n * latent + d], q[(2 * n + 1) * latent + d]);
-                let value = mean + (0.5 * logvar).exp() * eps[n * latent + d];
-                z[n * latent + d] = value;
-                logpz[n] -= 0.5 * (value * value + log_2_pi);
-                let square = (value - mean).powi(2) * (-logvar).exp();
-                logqz_x[n] -= 0.5 * (square + logvar + log_2_pi);
-                kl[n] += 0.5 * (logvar.exp() + mean * mean - 1.0 - logvar);
-            }
-        }
-    };
-    plan.push(Step {
-        label: "reparam sample".into(),
-        kernel: kernel(
-            "reparam",
-            "sample",
-            &constants(batch, latent, KlTerm::PLAIN),
-            twin,
-        ),
-        bindings: vec![
-            ("q", q),
-            ("eps", eps),
-            ("z_out", z),
-            ("logpz", logpz),
-            ("logqz_x", logqz_x),
-            ("kl", kl),
-        ],
-        grid: [groups(batch, 64), 1, 1],
-        flops: 16 * (batch * latent) as u64,
-    });
-    Sampled {
+/// Draws z from `q [B, 2·latent]` and `eps [B, latent]`.
+pub fn sample(g: &mut Graph, q: SlotId, eps: SlotId) -> Sampled {
+    let (batch, latent) = (g.batch, g[eps].len() / g.batch);
+    let mut slot = |name: &str, shape: &[usize]| g.slot(name, shape, Role::Activation);
+    let sampled = Sampled {
         q,
         eps,
-        z,
-        logpz,
-        logqz_x,
-        kl,
+        z: slot("z", &[batch, latent]),
+        logpz: slot("logpz", &[batch]),
+        logqz_x: slot("logqz_x", &[batch]),
+        kl: slot("kl", &[batch]),
+    };
+    g.push(sampled);
+    sampled
+}
+
+/// The gradient `dq [B, 2·latent]` of the mean loss.
+pub fn backward(g: &mut Graph, term: KlTerm, drawn: Sampled, dz: SlotId) -> SlotId {
+    let latent = g[drawn.z].len() / g.batch;
+    let dq = g.slot("dq", &[g.batch, 2 * latent], Role::Activation);
+    g.push(Backward {
+        term,
+        drawn,
+        dz,
+        dq,
+    });
+    dq
+}
+
+impl Operation for Sampled {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let batch = plan.batch;
+        let latent = plan[self.eps].len() / batch;
+        let twin = move |t: &Tensors| {
+            let (q, eps) = (t.floats("q"), t.floats("eps"));
+            let log_2_pi = (2.0 * std::f64::consts::PI).ln();
+            let mut z = t.floats_mut("z_out");
+            let (mut logpz, mut logqz_x) = (t.floats_mut("logpz"), t.floats_mut("logqz_x"));
+            let mut kl = t.floats_mut("kl");
+            for n in 0..batch {
+                (logpz[n], logqz_x[n], kl[n]) = (0.0, 0.0, 0.0);
+                for d in 0..latent {
+                    let (mean, logvar) = (q[2 * n * latent + d], q[(2 * n + 1) * latent + d]);
+                    let value = mean + (0.5 * logvar).exp() * eps[n * latent + d];
+                    z[n * latent + d] = value;
+                    logpz[n] -= 0.5 * (value * value + log_2_pi);
+                    let square = (value - mean).powi(2) * (-logvar).exp();
+                    logqz_x[n] -= 0.5 * (square + logvar + log_2_pi);
+                    kl[n] += 0.5 * (logvar.exp() + mean * mean - 1.0 - logvar);
+                }
+            }
+        };
+        let constants = constants(batch, latent, KlTerm::PLAIN);
+        plan.push(Step {
+            label: "reparam sample".into(),
+            kernel: SOURCE.kernel("sample", constants, twin),
+            bindings: vec![
+                ("q", self.q),
+                ("eps", self.eps),
+                ("z_out", self.z),
+                ("logpz", self.logpz),
+                ("logqz_x", self.logqz_x),
+                ("kl", self.kl),
+            ],
+            grid: [groups(batch, 64), 1, 1],
+            flops: 16 * (batch * latent) as u64,
+        });
     }
 }
 
-/// Appends the gradient `dq [B, 2·latent]` of the mean loss, from the decoder's `dz`.
-pub fn backward(plan: &mut Plan, term: KlTerm, drawn: Sampled, dz: SlotId) -> SlotId {
-    let batch = plan.batch;
-    let Sampled { q, eps, z, .. } = drawn;
-    let latent = plan[z].len() / batch;
-    let dq = plan.slot("dq", &[batch, 2 * latent], Role::Activation);
-    let twin = move |t: &Tensors| {
-        let (q, eps) = (t.floats("q"), t.floats("eps"));
-        let (z, dz) = (t.floats("z"), t.floats("dz"));
-        let mut dq = t.floats_mut("dq");
-        let scale = term.beta / batch as f64;
-        for n in 0..batch {
-            for d in 0..latent {
-                let (i, at) = (n * latent + d, 2 * n * latent + d);
-                let (mean, logvar) = (q[at], q[at + latent]);
-                let noise = 0.5 * eps[i] * (0.5 * logvar).exp();
-                (dq[at], dq[at + latent]) = match term.form {
-                    Divergence::MonteCarlo => {
-                        let total = dz[i] + z[i] * scale;
-                        (total, total * noise - 0.5 * scale)
-                    }
-                    Divergence::Analytic => (
-                        dz[i] + mean * scale,
-                        dz[i] * noise + 0.5 * scale * (logvar.exp() - 1.0),
-                    ),
-                };
+impl Operation for Backward {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let &Backward { term, dz, dq, .. } = self;
+        let Sampled { q, eps, z, .. } = self.drawn;
+        let batch = plan.batch;
+        let latent = plan[z].len() / batch;
+        let twin = move |t: &Tensors| {
+            let (q, eps) = (t.floats("q"), t.floats("eps"));
+            let (z, dz) = (t.floats("z"), t.floats("dz"));
+            let mut dq = t.floats_mut("dq");
+            let scale = term.beta / batch as f64;
+            for n in 0..batch {
+                for d in 0..latent {
+                    let (i, at) = (n * latent + d, 2 * n * latent + d);
+                    let (mean, logvar) = (q[at], q[at + latent]);
+                    let noise = 0.5 * eps[i] * (0.5 * logvar).exp();
+                    (dq[at], dq[at + latent]) = match term.form {
+                        Divergence::MonteCarlo => {
+                            let total = dz[i] + z[i] * scale;
+                            (total, total * noise - 0.5 * scale)
+                        }
+                        Divergence::Analytic => (
+                            dz[i] + mean * scale,
+                            dz[i] * noise + 0.5 * scale * (logvar.exp() - 1.0),
+                        ),
+                    };
+                }
             }
-        }
-    };
-    plan.push(Step {
-        label: "reparam backward".into(),
-        kernel: kernel("reparam", "backward", &constants(batch, latent, term), twin),
-        bindings: vec![("q", q), ("eps", eps), ("z", z), ("dz", dz), ("dq", dq)],
-        grid: [groups(batch * latent, 64), 1, 1],
-        flops: 8 * (batch * latent) as u64,
-    });
-    dq
+        };
+        plan.push(Step {
+            label: "reparam backward".into(),
+            kernel: SOURCE.kernel("backward", constants(batch, latent, term), twin),
+            bindings: vec![("q", q), ("eps", eps), ("z", z), ("dz", dz), ("dq", dq)],
+            grid: [groups(batch * latent, 64), 1, 1],
+            flops: 8 * (batch * latent) as u64,
+        });
+    }
 }

@@ -1,10 +1,14 @@
-//! Steps which draw: the order of the images and the noise of the latent codes.
+//! Operations that draw: the order of the images and the noise of the latent codes.
 
-use super::kernel;
+use super::shaders::files;
 use super::state::StepState;
+use super::{Graph, Operation, Target};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Step, groups};
+use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 use crate::rng;
+
+pub(super) static SOURCE: Source =
+    Source::new("rng", files!("common/philox", "common/images", "rng")).light();
 
 /// Order in which a pass takes the images.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,67 +19,108 @@ pub enum Order {
     File,
 }
 
+/// The draw of which images stand in the batch.
+#[derive(Clone, Debug)]
+pub struct Shuffle {
+    /// `[6]`
+    pub state: SlotId,
+    /// Images of the data set.
+    pub count: usize,
+    /// Their order.
+    pub order: Order,
+    /// `[B]`
+    pub indices: SlotId,
+}
+
+/// The draw of noise from N(0, 1).
+#[derive(Clone, Debug)]
+pub struct Normals {
+    /// `[6]`
+    pub state: SlotId,
+    /// `[B, latent]`
+    pub eps: SlotId,
+}
+
+/// Draws which images of `count` stand in the batch: `indices [B]`.
+pub fn shuffle(g: &mut Graph, state: SlotId, count: usize, order: Order) -> SlotId {
+    let indices = g.words("indices", &[g.batch], Role::Activation);
+    g.push(Shuffle {
+        state,
+        count,
+        order,
+        indices,
+    });
+    indices
+}
+
+/// Draws `eps [B, latent]` from N(0, 1).
+pub fn normals(g: &mut Graph, state: SlotId, latent: usize) -> SlotId {
+    let eps = g.slot("eps", &[g.batch, latent], Role::Activation);
+    g.push(Normals { state, eps });
+    eps
+}
+
 fn constants(batch: usize, latent: usize, count: usize, order: Order) -> [(&'static str, f64); 4] {
     [
         ("BATCH", batch as f64),
         ("LATENT", latent as f64),
         ("COUNT", count as f64),
-        ("SHUFFLE", super::flag(order == Order::Shuffled)),
+        ("SHUFFLE", f64::from(u8::from(order == Order::Shuffled))),
     ]
 }
 
-/// Appends the draw of which images of `count` stand in the batch: `indices [B]`.
-pub fn shuffle(plan: &mut Plan, state: SlotId, count: usize, order: Order) -> SlotId {
-    let batch = plan.batch;
-    let indices = plan.words("indices", &[batch], Role::Activation);
-    let twin = move |t: &Tensors| {
-        let state = StepState::of(t);
-        for (row, index) in t.words_mut("indices").iter_mut().enumerate() {
-            let at = (state.position + row as u32).min(count as u32 - 1);
-            *index = match order {
-                Order::Shuffled => {
-                    rng::permute(at, count as u32, state.epoch, rng::key(state.seed))
-                }
-                Order::File => at,
-            };
-        }
-    };
-    plan.push(Step {
-        label: "shuffle".into(),
-        kernel: kernel("rng", "shuffle", &constants(batch, 1, count, order), twin),
-        bindings: vec![("state", state), ("indices", indices)],
-        grid: [groups(batch, 64), 1, 1],
-        flops: 0,
-    });
-    indices
+impl Operation for Shuffle {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let &Shuffle {
+            state,
+            count,
+            order,
+            indices,
+        } = self;
+        let twin = move |t: &Tensors| {
+            let state = StepState::of(t);
+            let (count, key) = (count as u32, rng::key(state.seed));
+            for (row, index) in t.words_mut("indices").iter_mut().enumerate() {
+                let at = (state.position + row as u32).min(count - 1);
+                *index = match order {
+                    Order::Shuffled => rng::permute(at, count, state.epoch, key),
+                    Order::File => at,
+                };
+            }
+        };
+        let constants = constants(plan.batch, 1, count, order);
+        plan.push(Step {
+            label: "shuffle".into(),
+            kernel: SOURCE.kernel("shuffle", constants, twin),
+            bindings: vec![("state", state), ("indices", indices)],
+            grid: [groups(plan.batch, 64), 1, 1],
+            flops: 0,
+        });
+    }
 }
 
-/// Appends the draw of `eps [B, latent]` from N(0, 1).
-pub fn normals(plan: &mut Plan, state: SlotId, latent: usize) -> SlotId {
-    let batch = plan.batch;
-    let eps = plan.slot("eps", &[batch, latent], Role::Activation);
-    let twin = move |t: &Tensors| {
-        let state = StepState::of(t);
-        for (row, codes) in t.floats_mut("eps").chunks_mut(latent).enumerate() {
-            for (block, four) in codes.chunks_mut(4).enumerate() {
-                let at = state.position + row as u32;
-                let counter = [block as u32, at, state.step, state.stream];
-                let drawn = rng::normals(counter, rng::key(state.seed));
-                four.copy_from_slice(&drawn[..four.len()]);
+impl Operation for Normals {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let &Normals { state, eps } = self;
+        let latent = plan[eps].len() / plan.batch;
+        let twin = move |t: &Tensors| {
+            let state = StepState::of(t);
+            for (row, codes) in t.floats_mut("eps").chunks_mut(latent).enumerate() {
+                for (block, four) in codes.chunks_mut(4).enumerate() {
+                    let at = state.position + row as u32;
+                    let counter = [block as u32, at, state.step, state.stream];
+                    let drawn = rng::normals(counter, rng::key(state.seed));
+                    four.copy_from_slice(&drawn[..four.len()]);
+                }
             }
-        }
-    };
-    plan.push(Step {
-        label: "noise".into(),
-        kernel: kernel(
-            "rng",
-            "normals",
-            &constants(batch, latent, 1, Order::File),
-            twin,
-        ),
-        bindings: vec![("state", state), ("eps", eps)],
-        grid: [groups(batch * latent.div_ceil(4), 64), 1, 1],
-        flops: 0,
-    });
-    eps
+        };
+        let constants = constants(plan.batch, latent, 1, Order::File);
+        plan.push(Step {
+            label: "noise".into(),
+            kernel: SOURCE.kernel("normals", constants, twin),
+            bindings: vec![("state", state), ("eps", eps)],
+            grid: [groups(plan.batch * latent.div_ceil(4), 64), 1, 1],
+            flops: 0,
+        });
+    }
 }

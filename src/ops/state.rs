@@ -1,8 +1,9 @@
 //! The step state: counters on the device which make replay static.
 
-use super::kernel;
+use super::shaders::files;
+use super::{Graph, Operation, Target};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Step};
+use crate::plan::{Plan, Role, SlotId, Source, Step};
 use crate::rng::{self, Stream};
 
 /// Words of the state, in the order of `StepState` in `shaders/common.wgsl`.
@@ -72,40 +73,74 @@ impl StepState {
     }
 }
 
+pub(super) static SOURCE: Source = Source::new("state", files!("state")).light();
+
+/// The state moved on: by so many images of a data set of `count`, and in time by `steps`.
+#[derive(Clone, Debug)]
+pub struct Advance {
+    /// `[6]`
+    pub state: SlotId,
+    /// Images consumed.
+    pub images: usize,
+    /// Images of the data set.
+    pub count: usize,
+    /// Added to the time, with wrap-around.
+    pub steps: u32,
+}
+
 /// Declares the slot of a step state.
-pub fn declare(plan: &mut Plan, name: &str) -> SlotId {
-    plan.words(name, &[WORDS], Role::State)
+pub fn declare(g: &mut Graph, name: &str) -> SlotId {
+    g.words(name, &[WORDS], Role::State)
 }
 
-/// Appends the step that moves the state on, over a data set of `count` images. Time moves by
-/// `steps`: 1 for an optimizer step, 0 in an evaluation, whose noise belongs to the image and not
-/// to the batch it happens to stand in. Time wraps around, so `n.wrapping_neg()` takes it back by n.
-pub fn advance(plan: &mut Plan, state: SlotId, count: usize, steps: u32) {
-    push(plan, state, plan.batch, count, steps);
-}
-
-/// Appends the step that moves time on by one while the batch stays where it is.
-pub fn tick(plan: &mut Plan, state: SlotId) {
-    push(plan, state, 0, u32::MAX as usize, 1);
-}
-
-fn push(plan: &mut Plan, state: SlotId, images: usize, count: usize, steps: u32) {
-    let constants = [
-        ("BATCH", images as f64),
-        ("COUNT", count as f64),
-        ("STEPS", f64::from(steps)),
-    ];
-    let twin = move |t: &Tensors| {
-        let next = StepState::of(t).advanced(images, count, steps);
-        t.words_mut("state").copy_from_slice(&next.to_words());
-    };
-    plan.push(Step {
-        label: "state advance".into(),
-        kernel: kernel("state", "advance", &constants, twin),
-        bindings: vec![("state", state)],
-        grid: [1, 1, 1],
-        flops: 0,
+/// Moves the state on by a batch of a data set of `count` images. Time moves by `steps`: 1 for an
+/// optimizer step, 0 in an evaluation, whose noise depends on the image and not on its batch. Time
+/// wraps around, so `n.wrapping_neg()` takes it back by n.
+pub fn advance(g: &mut Graph, state: SlotId, count: usize, steps: u32) {
+    let images = g.batch;
+    g.push(Advance {
+        state,
+        images,
+        count,
+        steps,
     });
+}
+
+/// Moves time on by one while the batch stays where it is.
+pub fn tick(g: &mut Graph, state: SlotId) {
+    g.push(Advance {
+        state,
+        images: 0,
+        count: u32::MAX as usize,
+        steps: 1,
+    });
+}
+
+impl Operation for Advance {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let &Advance {
+            state,
+            images,
+            count,
+            steps,
+        } = self;
+        let constants = [
+            ("BATCH", images as f64),
+            ("COUNT", count as f64),
+            ("STEPS", f64::from(steps)),
+        ];
+        let twin = move |t: &Tensors| {
+            let next = StepState::of(t).advanced(images, count, steps);
+            t.words_mut("state").copy_from_slice(&next.to_words());
+        };
+        plan.push(Step {
+            label: "state advance".into(),
+            kernel: SOURCE.kernel("advance", constants, twin),
+            bindings: vec![("state", state)],
+            grid: [1, 1, 1],
+            flops: 0,
+        });
+    }
 }
 
 #[cfg(test)]

@@ -8,10 +8,7 @@
 use super::check::PlanError;
 use super::part::Part;
 use super::shader::Binding;
-use super::{Plan, SlotId, link};
-
-/// Modules of kernels that take less than to wake the cores of a CPU for them.
-const SMALL: [&str; 4] = ["rng", "elbo", "state", "reduce"];
+use super::{Bundling, Plan, SlotId, link};
 
 /// Indices of the steps of one dispatch.
 pub type Bundle = Vec<usize>;
@@ -30,7 +27,7 @@ impl Plan {
             .iter()
             .map(Part::of)
             .collect::<Result<_, _>>()?;
-        if !self.caps.fuse {
+        if self.bundling != Bundling::All {
             return Ok(self.bundle_small(&parts));
         }
         // What each step stands behind.
@@ -68,7 +65,7 @@ impl Plan {
             if small.iter().any(|&j| self.depends(part, &parts[j])) {
                 bundles.extend(self.pack(parts, std::mem::take(&mut small)));
             }
-            if self.caps.software && SMALL.contains(&part.step.kernel.module) {
+            if self.bundling == Bundling::Light && part.step.kernel.source.light {
                 small.push(i);
             } else {
                 bundles.push(vec![i]);
@@ -141,15 +138,16 @@ mod tests {
     use crate::ops::adam::Adam;
     use crate::ops::fetch::Packed;
     use crate::ops::rng::Order;
+    use crate::ops::{Heuristics, Target, Tiles, Tuning};
     use crate::plan::Caps;
 
-    fn step(caps: &Caps) -> Plan {
+    fn step(target: &Target) -> Plan {
         let adam = Adam::default();
-        model::train_step(&Model::default(), Feed::Injected, adam, 4, caps)
+        model::train_step(&Model::default(), Feed::Injected, adam, 4, target)
     }
 
     /// One that takes its images out of a data set, as training does.
-    fn trained(caps: &Caps) -> Plan {
+    fn trained(target: &Target) -> Plan {
         let data = Packed {
             shape: Model::default().image,
             count: 100,
@@ -157,17 +155,19 @@ mod tests {
             drawn: false,
         };
         let feed = Feed::Resident("train.images", data, Order::Shuffled);
-        model::train_step(&Model::default(), feed, Adam::default(), 4, caps)
+        model::train_step(&Model::default(), feed, Adam::default(), 4, target)
     }
 
     #[test]
     fn every_step_is_in_one_bundle_behind_all_that_it_depends_on() {
-        let buffers = |max_buffers| Caps {
-            max_buffers,
-            ..Caps::portable()
+        let buffers = |max_buffers| {
+            Target::new(Caps {
+                max_buffers,
+                ..Caps::portable()
+            })
         };
-        for caps in [buffers(8), buffers(16), buffers(32), cpu(8), cpu(32)] {
-            let plan = step(&caps);
+        for target in [buffers(8), buffers(16), buffers(32), cpu(8), cpu(32)] {
+            let plan = step(&target);
             let bundles = plan.bundles().expect("bundles");
             let mut place = vec![None; plan.steps().len()];
             for (at, &i) in bundles
@@ -194,12 +194,20 @@ mod tests {
         }
     }
 
-    fn cpu(max_buffers: usize) -> Caps {
-        Caps {
+    fn cpu(max_buffers: usize) -> Target {
+        let target = Target::new(Caps {
             max_buffers,
             software: true,
-            fuse: false,
             ..Caps::portable()
+        });
+        Target {
+            heuristics: Heuristics {
+                texels: false,
+                tiles: Tiles::Medium,
+                groups: 1024,
+                ..target.heuristics
+            },
+            ..target
         }
     }
 
@@ -224,16 +232,20 @@ mod tests {
         assert_eq!(few[0], "elbo batch means");
         let last: Vec<&str> = bundles.iter().rev().flatten().map(label).collect();
         assert_eq!(last[..2], ["adam update", "state advance"]);
-        let sums = plan.steps().iter().filter(|s| s.kernel.module == "reduce");
+        let sums = plan
+            .steps()
+            .iter()
+            .filter(|s| s.kernel.source.name == "reduce");
         assert_eq!(sums.count(), large.len() + few.len() - 1);
     }
 
     #[test]
     fn without_bundles_a_dispatch_is_a_step() {
-        let plan = step(&Caps {
-            fuse: false,
-            ..Caps::portable()
-        });
+        let fuse = Some(false);
+        let plan = step(&Target::portable().tuned(&Tuning {
+            fuse,
+            ..Tuning::default()
+        }));
         let alone: Vec<Bundle> = (0..plan.steps().len()).map(|i| vec![i]).collect();
         assert_eq!(plan.bundles().expect("bundles"), alone);
     }

@@ -278,8 +278,9 @@ fn check_names(step: &Step, entry: &Entry) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::dense::{self, Dense};
-    use crate::plan::Caps;
+    use crate::ops::dense::{Dense, Forward, WeightGrad};
+    use crate::ops::{Graph, Target};
+    use crate::plan::{Caps, Slots};
 
     fn message(plan: &Plan) -> String {
         plan.check().expect_err("a faulty plan").to_string()
@@ -288,71 +289,70 @@ mod tests {
     // Memory is found by name.
     #[test]
     fn two_slots_of_one_name_are_refused() {
-        let mut plan = Plan::new(2, Caps::portable());
+        let mut plan = Plan::new(2, Caps::portable(), Slots::default());
         plan.slot("x", &[2, 8], Role::Activation);
         assert!(plan.check().is_ok());
         plan.slot("x", &[2, 4], Role::Data);
         assert_eq!(message(&plan), "two slots are called `x`");
     }
 
-    /// The gradients of a dense layer.
-    fn weight_grad(inputs: usize, outputs: usize, batch: usize) -> Plan {
+    /// The gradients of a dense layer, and its forward pass if asked.
+    fn layer(inputs: usize, outputs: usize, batch: usize, forward: bool) -> String {
+        let mut g = Graph::new(batch);
+        let spec = Dense { inputs, outputs };
+        let x = g.slot("x", &[batch, inputs], Role::Data);
+        let of = WeightGrad {
+            layer: "dense".into(),
+            spec,
+            x,
+            dy: g.slot("dy", &[batch, outputs], Role::Data),
+            weights_grad: g.slot("weights", &[inputs, outputs], Role::Grad),
+            bias_grad: g.slot("bias", &[outputs], Role::Grad),
+        };
+        g.push(of);
+        if forward {
+            let of = Forward {
+                label: "forward".into(),
+                spec,
+                relu: false,
+                x,
+                weights: g.slot("w", &[inputs, outputs], Role::Param),
+                bias: g.slot("b", &[outputs], Role::Param),
+                y: g.slot("y", &[batch, outputs], Role::Activation),
+            };
+            g.push(of);
+        }
         let caps = Caps {
             max_binding_bytes: 1 << 40,
             ..Caps::portable()
         };
-        let mut plan = Plan::new(batch, caps);
-        let of = dense::WeightGrad {
-            x: plan.slot("x", &[batch, inputs], Role::Data),
-            dy: plan.slot("dy", &[batch, outputs], Role::Data),
-            weights_grad: plan.slot("weights", &[inputs, outputs], Role::Grad),
-            bias_grad: plan.slot("bias", &[outputs], Role::Grad),
-        };
-        dense::weight_grad(&mut plan, "dense".into(), Dense { inputs, outputs }, of);
-        plan
+        message(&g.lower(&Target::new(caps)))
     }
 
     #[test]
     fn a_smaller_batch_is_advised_only_where_it_helps() {
-        let many_weights = message(&weight_grad(65_536, 128, 32));
+        let many_weights = layer(65_536, 128, 32, false);
         assert!(many_weights.contains("65535"), "{many_weights}");
         assert!(!many_weights.contains("batch"), "{many_weights}");
         assert!(many_weights.contains("fewer filters"), "{many_weights}");
 
         // A row of the grid for each image of the batch.
-        let layer = |inputs: usize, outputs: usize, batch: usize| {
-            let mut plan = weight_grad(inputs, outputs, batch);
-            let to = dense::Forward {
-                x: plan.find("x").expect("x"),
-                weights: plan.slot("w", &[inputs, outputs], Role::Param),
-                bias: plan.slot("b", &[outputs], Role::Param),
-                y: plan.slot("y", &[batch, outputs], Role::Activation),
-            };
-            dense::forward(
-                &mut plan,
-                "forward".into(),
-                Dense { inputs, outputs },
-                false,
-                to,
-            );
-            message(&plan)
-        };
-        let many_images = layer(4, 4, 65_536);
+        let many_images = layer(4, 4, 65_536, true);
         assert!(many_images.contains("smaller batch"), "{many_images}");
         // And a workgroup for each feature, as long sums have.
-        let many_features = layer(128, 65_536, 4);
+        let many_features = layer(128, 65_536, 4, true);
         assert!(!many_features.contains("batch"), "{many_features}");
     }
 
     #[test]
     fn a_slot_that_is_too_large_names_what_has_to_be_smaller() {
         let over = |role, scalar: Scalar, rows: usize| {
-            let mut plan = Plan::new(32, Caps::portable());
+            let mut g = Graph::new(32);
             match scalar {
-                Scalar::F32 => plan.slot("large", &[rows, 4 << 20], role),
-                Scalar::U32 => plan.words("large", &[rows, 4 << 20], role),
+                Scalar::F32 => g.slot("large", &[rows, 4 << 20], role),
+                Scalar::U32 => g.words("large", &[rows, 4 << 20], role),
             };
-            message(&plan)
+            message(&g.lower(&Target::portable()))
         };
         let activation = over(Role::Activation, Scalar::F32, 32);
         assert!(

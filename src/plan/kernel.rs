@@ -3,26 +3,46 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::shader;
+use super::shader::{Entry, Source};
 use super::slot::SlotId;
 use super::tensors::Tensors;
 
 /// CPU implementation of a kernel: reads and writes the step's tensors by their WGSL names.
 pub type Twin = Arc<dyn Fn(&Tensors) + Send + Sync>;
 
+/// Values of WGSL `override` constants.
+pub type Constants = Vec<(&'static str, f64)>;
+
 /// A compute kernel: one entry point of one shader, specialised by constants.
 ///
-/// Bindings are not listed: [`shader::reflect`] reads name, access and type from the WGSL.
+/// Bindings are not listed: [`Source::reflect`] reads name, access and type from the WGSL.
 #[derive(Clone)]
 pub struct Kernel {
-    /// Stem of the shader file.
-    pub module: &'static str,
+    /// The shader.
+    pub source: &'static Source,
     /// Entry point.
     pub entry: &'static str,
     /// Values of the WGSL `override` constants.
-    pub constants: Vec<(&'static str, f64)>,
+    pub constants: Constants,
     /// The same computation in plain Rust.
     pub twin: Twin,
+}
+
+impl Source {
+    /// One of its kernels.
+    pub fn kernel(
+        &'static self,
+        entry: &'static str,
+        constants: impl Into<Constants>,
+        twin: impl Fn(&Tensors) + Send + Sync + 'static,
+    ) -> Kernel {
+        Kernel {
+            source: self,
+            entry,
+            constants: constants.into(),
+            twin: Arc::new(twin),
+        }
+    }
 }
 
 impl Kernel {
@@ -33,14 +53,15 @@ impl Kernel {
     }
 
     /// What the shader says of it, or what is wrong with the shader.
-    pub fn reflect(&self) -> Result<&'static shader::Entry, String> {
-        shader::reflect(self.module, self.entry)
+    pub fn reflect(&self) -> Result<&'static Entry, String> {
+        self.source.reflect(self.entry)
     }
 }
 
 impl fmt::Debug for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}::{} {:?}", self.module, self.entry, self.constants)
+        let Kernel { source, entry, .. } = self;
+        write!(f, "{}::{entry} {:?}", source.name, self.constants)
     }
 }
 

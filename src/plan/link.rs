@@ -11,7 +11,7 @@ use std::collections::{HashMap, HashSet};
 use naga::BuiltIn;
 
 use super::part::Part;
-use super::shader::{self, Binding, Mistake};
+use super::shader::{Binding, Mistake};
 use super::{Caps, Kernel, PlanError, SlotId, Step};
 
 /// Storage textures that a dispatch may bind on every WebGPU adapter.
@@ -254,8 +254,7 @@ impl Linker<'_> {
         numbers: &HashMap<&str, u32>,
         mistakes: &[Mistake],
     ) {
-        let source = shader::source(step.kernel.module);
-        let text = source.map(|s| s.module_with(mistakes)).unwrap_or_default();
+        let text = step.kernel.source.module_with(mistakes);
         let items = items(&text);
         let mut names = HashMap::new();
         for item in &items {

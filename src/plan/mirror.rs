@@ -9,31 +9,9 @@
 use std::collections::HashSet;
 
 use super::part::Part;
-use super::{Bundle, Plan, PlanError, Slot, SlotId};
+use super::{Bundle, Plan, PlanError, SlotId};
 
 impl Plan {
-    /// The mirror of a slot, added when it is first asked for: a texture that holds what the slot
-    /// holds, a quad of values per texel. No step writes it.
-    ///
-    /// The slot owns its memory, and its length is a multiple of 4.
-    pub fn mirror(&mut self, slot: SlotId) -> SlotId {
-        let made = self.slots().find(|(_, s)| s.mirror_of == Some(slot));
-        if let Some((id, _)) = made {
-            return id;
-        }
-        let origin = self[slot].clone();
-        self.push_slot(Slot {
-            name: format!("{}.texels", origin.name),
-            mirror_of: Some(slot),
-            ..origin
-        })
-    }
-
-    /// The slot that a mirror mirrors; any other slot itself.
-    pub(super) fn origin(&self, id: SlotId) -> SlotId {
-        self[id].mirror_of.unwrap_or(id)
-    }
-
     /// The mirrors, if they are copies, to bring up to date before each dispatch of `bundles`, which
     /// run in their order.
     ///
@@ -66,20 +44,26 @@ mod tests {
     use super::*;
     use crate::model::{self, Feed, Model};
     use crate::ops::adam::Adam;
+    use crate::ops::{Heuristics, Target};
     use crate::plan::Caps;
 
     /// A train step as a software adapter runs it.
     fn step(fuse: bool) -> Plan {
-        let caps = Caps {
+        let target = Target::new(Caps {
             subgroup_min: 8,
             subgroup_max: 8,
-            texels: true,
             software: true,
-            fuse,
             ..Caps::portable()
+        });
+        let target = Target {
+            heuristics: Heuristics {
+                fuse,
+                ..target.heuristics
+            },
+            ..target
         };
         let adam = Adam::default();
-        model::train_step(&Model::default(), Feed::Injected, adam, 32, &caps)
+        model::train_step(&Model::default(), Feed::Injected, adam, 32, &target)
     }
 
     #[test]

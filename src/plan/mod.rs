@@ -17,90 +17,65 @@ mod part;
 pub mod shader;
 mod slot;
 pub mod tensors;
-mod tuning;
+
+use std::ops::Deref;
 
 pub use bundle::Bundle;
-pub use caps::{Caps, Tiles, Variant};
+pub use caps::Caps;
 pub use check::{GrowsWith, PlanError};
-pub use kernel::{Kernel, Step, Twin};
-pub use slot::{Role, Scalar, Slot, SlotId};
-pub use tuning::Tuning;
+pub use kernel::{Constants, Kernel, Step, Twin};
+pub use shader::Source;
+pub use slot::{Role, Scalar, Slot, SlotId, Slots};
+
+/// Which steps of a plan share a dispatch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bundling {
+    /// None.
+    Off,
+    /// Light ones, which wait until a step needs their results.
+    Light,
+    /// All that do not depend on each other.
+    All,
+}
 
 /// An ordered list of steps over named slots.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Images in the batch.
     pub batch: usize,
-    /// What the adapter offers, which decides the kernel variants.
+    /// The adapter it is for.
     pub caps: Caps,
-    slots: Vec<Slot>,
+    /// Which steps share a dispatch.
+    pub bundling: Bundling,
+    slots: Slots,
     steps: Vec<Step>,
 }
 
 impl Plan {
-    /// An empty plan for `batch` images on an adapter with the given capabilities.
-    pub fn new(batch: usize, caps: Caps) -> Self {
+    /// A plan without steps, whose slots may be there already.
+    pub fn new(batch: usize, caps: Caps, slots: Slots) -> Self {
         Plan {
             batch,
             caps,
-            slots: Vec::new(),
+            bundling: Bundling::Off,
+            slots,
             steps: Vec::new(),
         }
     }
 
     /// Adds a float slot.
     pub fn slot(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> SlotId {
-        self.add(name.into(), shape, Scalar::F32, role)
+        self.slots.slot(name, shape, role)
     }
 
-    /// Adds a slot of unsigned integers.
-    pub fn words(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> SlotId {
-        self.add(name.into(), shape, Scalar::U32, role)
-    }
-
-    /// Adds a slot that is the range of `arena` starting at element `offset`.
-    pub fn view(
-        &mut self,
-        arena: SlotId,
-        offset: usize,
-        name: impl Into<String>,
-        shape: &[usize],
-    ) -> SlotId {
-        let Slot { scalar, role, .. } = self[arena];
-        let view = self.add(name.into(), shape, scalar, role);
-        self.slots[view.0].view_of = Some((arena, offset));
-        view
-    }
-
-    fn add(&mut self, name: String, shape: &[usize], scalar: Scalar, role: Role) -> SlotId {
-        self.push_slot(Slot {
-            name,
-            shape: shape.to_vec(),
-            scalar,
-            role,
-            mirror_of: None,
-            view_of: None,
-        })
-    }
-
-    fn push_slot(&mut self, slot: Slot) -> SlotId {
-        self.slots.push(slot);
-        SlotId(self.slots.len() - 1)
+    /// The mirror of a slot ([`Slots::mirror`]).
+    pub fn mirror(&mut self, slot: SlotId) -> SlotId {
+        self.slots.mirror(slot)
     }
 
     /// Appends a step.
     pub fn push(&mut self, step: Step) {
         self.steps.push(step);
-    }
-
-    /// The slot of that name.
-    pub fn find(&self, name: &str) -> Option<SlotId> {
-        self.slots.iter().position(|s| s.name == name).map(SlotId)
-    }
-
-    /// All slots with their handles, in the order they were added.
-    pub fn slots(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
-        self.slots.iter().enumerate().map(|(i, s)| (SlotId(i), s))
     }
 
     /// The steps in execution order.
@@ -113,29 +88,14 @@ impl Plan {
         &mut self.steps
     }
 
-    /// Puts steps in the place of others, where the one at `at` stood.
-    pub fn replace(&mut self, old: &[usize], at: usize, new: &[Step]) {
-        let mut steps: Vec<Step> = Vec::new();
-        for (i, step) in std::mem::take(&mut self.steps).into_iter().enumerate() {
-            if i == at {
-                steps.extend_from_slice(new);
-            }
-            if !old.contains(&i) {
-                steps.push(step);
-            }
-        }
-        self.steps = steps;
+    /// Takes the steps from index `at` on out of the plan.
+    pub fn split_off(&mut self, at: usize) -> Vec<Step> {
+        self.steps.split_off(at)
     }
 
     /// Useful floating-point operations of one run.
     pub fn flops(&self) -> u64 {
         self.steps.iter().map(|s| s.flops).sum()
-    }
-
-    /// Bytes of all slots. Mirrors have none of their own, unless the driver cannot but copy.
-    pub fn bytes(&self) -> u64 {
-        let owned = self.slots.iter().filter(|s| s.owns_memory());
-        owned.map(Slot::bytes).sum()
     }
 
     /// Bytes that a step touches when each bound slot moves once; of a data set, which has more
@@ -150,23 +110,25 @@ impl Plan {
         step.bindings.iter().map(|(_, id)| moved(&self[*id])).sum()
     }
 
-    /// Kernel variants used, in the order of first use: what a run records about itself.
+    /// Convolution modules used, in the order of first use: what a run records about itself.
     pub fn variants(&self) -> Vec<&'static str> {
         let mut seen = Vec::new();
         for step in &self.steps {
-            if step.kernel.module.starts_with("conv") && !seen.contains(&step.kernel.module) {
-                seen.push(step.kernel.module);
+            let module = step.kernel.source.name;
+            if module.starts_with("conv") && !seen.contains(&module) {
+                seen.push(module);
             }
         }
         seen
     }
 }
 
-impl std::ops::Index<SlotId> for Plan {
-    type Output = Slot;
+/// A plan is its slots and what happens to them.
+impl Deref for Plan {
+    type Target = Slots;
 
-    fn index(&self, id: SlotId) -> &Slot {
-        &self.slots[id.0]
+    fn deref(&self) -> &Slots {
+        &self.slots
     }
 }
 

@@ -1,148 +1,60 @@
 //! The shader modules and what they say about themselves.
 //!
-//! A module is `common.wgsl` followed by its own file. Those which draw stand on
-//! `common/philox.wgsl` and `common/images.wgsl` too, those which pass the latent space on
-//! `common/reparam.wgsl`. The tiled convolutions stand on two more: `common/conv.wgsl`, and
-//! `common/buffers.wgsl` or `common/texels.wgsl` for where they read images, and those in workgroup
-//! memory on one of `common/tiles_*.wgsl` for the size of their tiles.
+//! A module is `common.wgsl`, the files it builds on, and its own file, one after the other.
 //! Binding names, access, types and workgroup sizes are read from the WGSL with naga, so that Rust
 //! never repeats them.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
 
-use super::caps::Tiles;
 use super::slot::Scalar;
 
-/// How a tiled convolution's module gets at the quads of its images.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Quads {
-    Buffers,
-    Texels,
-}
-
-/// A module: a shader file and what it stands on.
+/// A shader module: WGSL files, one after the other.
 pub struct Source {
-    /// Name of the module: the stem of the file, with `_texels` where images are read from
-    /// textures, or the size of tiles.
+    /// Name: the stem of its own file, with a suffix where the module comes in several forms.
     pub name: &'static str,
-    /// Stem of the file.
-    pub file: &'static str,
-    /// Text of the file.
-    pub text: &'static str,
+    /// Stem and text of each file, in order; its own is the last.
+    files: &'static [(&'static str, &'static str)],
     /// Needs the adapter's subgroup operations.
     pub subgroups: bool,
-    /// Stands on `common/conv.wgsl`.
-    quads: Option<Quads>,
-    /// Stands on one of `common/tiles_*.wgsl`.
-    tiles: Option<Tiles>,
-}
-
-const COMMON: &str = include_str!("../../shaders/common.wgsl");
-
-const COMMON_PHILOX: &str = include_str!("../../shaders/common/philox.wgsl");
-const COMMON_IMAGES: &str = include_str!("../../shaders/common/images.wgsl");
-const COMMON_REPARAM: &str = include_str!("../../shaders/common/reparam.wgsl");
-const COMMON_CONV: &str = include_str!("../../shaders/common/conv.wgsl");
-const COMMON_BUFFERS: &str = include_str!("../../shaders/common/buffers.wgsl");
-const COMMON_TEXELS: &str = include_str!("../../shaders/common/texels.wgsl");
-const TILES_SMALL: &str = include_str!("../../shaders/common/tiles_small.wgsl");
-const TILES_MEDIUM: &str = include_str!("../../shaders/common/tiles_medium.wgsl");
-const TILES_LARGE: &str = include_str!("../../shaders/common/tiles_large.wgsl");
-
-macro_rules! source {
-    ($file:literal) => {
-        source!($file, $file, None, false)
-    };
-    ($file:literal, $name:literal, $quads:expr, $subgroups:literal) => {
-        Source {
-            name: $name,
-            file: $file,
-            text: include_str!(concat!("../../shaders/", $file, ".wgsl")),
-            subgroups: $subgroups,
-            quads: $quads,
-            tiles: None,
-        }
-    };
-    ($file:literal, $name:literal, $tiles:expr) => {
-        Source {
-            tiles: Some($tiles),
-            ..source!($file, $name, BUFFERS, false)
-        }
-    };
-}
-
-const BUFFERS: Option<Quads> = Some(Quads::Buffers);
-const TEXELS: Option<Quads> = Some(Quads::Texels);
-
-/// Every module.
-pub const SOURCES: &[Source] = &[
-    source!("adam"),
-    source!("bce"),
-    source!("conv"),
-    source!("conv_broadcast", "conv_broadcast", BUFFERS, true),
-    source!("conv_broadcast", "conv_broadcast_texels", TEXELS, true),
-    source!("conv_thin", "conv_thin", BUFFERS, false),
-    source!("conv_thin", "conv_thin_texels", TEXELS, false),
-    source!("conv_tile", "conv_tile", BUFFERS, false),
-    source!("conv_tile", "conv_tile_texels", TEXELS, false),
-    source!("conv_workgroup", "conv_workgroup", Tiles::Medium),
-    source!("conv_workgroup", "conv_workgroup_large", Tiles::Large),
-    source!("conv_workgroup", "conv_workgroup_small", Tiles::Small),
-    source!("dense"),
-    source!("elbo"),
-    source!("fetch"),
-    source!("front"),
-    source!("head"),
-    source!("importance"),
-    source!("lanes", "lanes", None, true),
-    source!("latent"),
-    source!("peak"),
-    source!("reduce"),
-    source!("reparam"),
-    source!("rng"),
-    source!("state"),
-];
-
-/// The module of that name.
-pub fn source(name: &str) -> Option<&'static Source> {
-    SOURCES.iter().find(|s| s.name == name)
+    /// Its kernels take less time than waking the threads of a CPU for them.
+    pub light: bool,
+    entries: OnceLock<Result<Vec<(String, Entry)>, String>>,
 }
 
 impl Source {
-    /// The files it is made of, in order: stem and text.
-    fn parts(&self) -> Vec<(&'static str, &'static str)> {
-        let mut parts = vec![("common", COMMON)];
-        if ["fetch", "front", "rng"].contains(&self.file) {
-            parts.push(("common/philox", COMMON_PHILOX));
-            parts.push(("common/images", COMMON_IMAGES));
+    /// A module of these files.
+    pub const fn new(name: &'static str, files: &'static [(&'static str, &'static str)]) -> Self {
+        Source {
+            name,
+            files,
+            subgroups: false,
+            light: false,
+            entries: OnceLock::new(),
         }
-        if ["latent", "reparam"].contains(&self.file) {
-            parts.push(("common/reparam", COMMON_REPARAM));
-        }
-        match self.quads {
-            None => {}
-            Some(Quads::Buffers) => parts.push(("common/buffers", COMMON_BUFFERS)),
-            Some(Quads::Texels) => parts.push(("common/texels", COMMON_TEXELS)),
-        }
-        if self.quads.is_some() {
-            parts.push(("common/conv", COMMON_CONV));
-        }
-        match self.tiles {
-            None => {}
-            Some(Tiles::Small) => parts.push(("common/tiles_small", TILES_SMALL)),
-            Some(Tiles::Medium) => parts.push(("common/tiles_medium", TILES_MEDIUM)),
-            Some(Tiles::Large) => parts.push(("common/tiles_large", TILES_LARGE)),
-        }
-        parts.push((self.file, self.text));
-        parts
+    }
+
+    /// The same, with subgroup operations.
+    pub const fn with_subgroups(mut self) -> Self {
+        self.subgroups = true;
+        self
+    }
+
+    /// The same, of light kernels.
+    pub const fn light(mut self) -> Self {
+        self.light = true;
+        self
+    }
+
+    /// Stem of its own file.
+    pub fn file(&self) -> &'static str {
+        self.files.last().map_or("", |(stem, _)| stem)
     }
 
     /// Stems of the files it is made of, in order; its own is the last.
     pub fn files(&self) -> Vec<&'static str> {
-        self.parts().into_iter().map(|(file, _)| file).collect()
+        self.files.iter().map(|(stem, _)| *stem).collect()
     }
 
     /// The module as wgpu gets it.
@@ -152,18 +64,19 @@ impl Source {
 
     /// The module with these mistakes in it.
     pub fn module_with(&self, mistakes: &[Mistake]) -> String {
-        let text = |(file, text): (&'static str, &'static str)| {
-            let here = mistakes.iter().filter(|m| m.file == file);
-            here.fold(text.to_owned(), |text, m| text.replacen(&m.from, &m.to, 1))
+        let text = |(file, text): &(&str, &str)| {
+            let here = mistakes.iter().filter(|m| m.file == *file);
+            here.fold((*text).to_owned(), |text, m| {
+                text.replacen(&m.from, &m.to, 1)
+            })
         };
-        let parts: Vec<String> = self.parts().into_iter().map(text).collect();
+        let parts: Vec<String> = self.files.iter().map(text).collect();
         parts.join("\n")
     }
 
     /// True if a mistake is in one of its files.
     pub fn has(&self, mistakes: &[Mistake]) -> bool {
-        let parts = self.parts();
-        let within = |m: &Mistake| parts.iter().any(|(file, _)| m.file == *file);
+        let within = |m: &Mistake| self.files.iter().any(|(file, _)| m.file == *file);
         mistakes.iter().any(within)
     }
 
@@ -175,6 +88,20 @@ impl Source {
             ""
         };
         format!("{header}{}", self.module())
+    }
+
+    /// What the WGSL says about an entry point, or what is wrong with the WGSL.
+    pub fn reflect(&'static self, entry: &str) -> Result<&'static Entry, String> {
+        let entries = self.entries.get_or_init(|| reflect_all(self));
+        let found = entries.as_ref()?.iter().find(|(name, _)| name == entry);
+        let missing = || format!("no entry point `{entry}` in shaders/{}.wgsl", self.name);
+        found.map(|(_, found)| found).ok_or_else(missing)
+    }
+
+    /// Its entry points.
+    pub fn entry_points(&'static self) -> Result<Vec<&'static str>, String> {
+        let entries = self.entries.get_or_init(|| reflect_all(self)).as_ref()?;
+        Ok(entries.iter().map(|(name, _)| name.as_str()).collect())
     }
 }
 
@@ -191,10 +118,10 @@ pub struct Mistake {
 
 impl Mistake {
     /// Checks that the mistake can be made: that its text is there once, and that every module
-    /// which stands on the file still compiles. Says what is wrong otherwise.
-    pub fn check(&self) -> Result<(), String> {
+    /// of `sources` which has the file still compiles. Says what is wrong otherwise.
+    pub fn check(&self, sources: &[&'static Source]) -> Result<(), String> {
         let Mistake { file, from, .. } = self;
-        let mut parts = SOURCES.iter().flat_map(Source::parts);
+        let mut parts = sources.iter().flat_map(|source| source.files);
         let (_, text) = parts
             .find(|part| part.0 == file)
             .ok_or_else(|| format!("there is no shaders/{file}.wgsl"))?;
@@ -204,7 +131,7 @@ impl Mistake {
             return Err(reason);
         }
         let alone = std::slice::from_ref(self);
-        for source in SOURCES.iter().filter(|s| s.has(alone)) {
+        for source in sources.iter().filter(|s| s.has(alone)) {
             validate(source, &source.module_with(alone))?;
         }
         Ok(())
@@ -265,38 +192,6 @@ impl Entry {
     }
 }
 
-type Entries = HashMap<(&'static str, String), Entry>;
-
-/// What the WGSL says about an entry point, or what is wrong with the WGSL.
-pub fn reflect(module: &str, entry: &str) -> Result<&'static Entry, String> {
-    static ENTRIES: OnceLock<Result<Entries, String>> = OnceLock::new();
-    let entries = ENTRIES.get_or_init(reflect_all).as_ref()?;
-    entries
-        .iter()
-        .find(|((m, e), _)| *m == module && e == entry)
-        .map(|(_, found)| found)
-        .ok_or_else(|| format!("no entry point `{entry}` in shaders/{module}.wgsl"))
-}
-
-/// Every module and entry point there is.
-pub fn entry_points() -> Result<Vec<(&'static str, String)>, String> {
-    let mut all = Vec::new();
-    for source in SOURCES {
-        let module = parse(source)?.0;
-        all.extend(
-            module
-                .entry_points
-                .iter()
-                .map(|e| (source.name, e.name.clone())),
-        );
-    }
-    Ok(all)
-}
-
-fn parse(source: &Source) -> Result<(naga::Module, naga::valid::ModuleInfo), String> {
-    validate(source, &source.module())
-}
-
 /// The module of a source whose text may have been changed.
 fn validate(
     source: &Source,
@@ -324,46 +219,44 @@ pub(super) fn validator(subgroups: bool) -> Validator {
     validator
 }
 
-fn reflect_all() -> Result<Entries, String> {
-    let mut entries = Entries::new();
-    for source in SOURCES {
-        let (module, info) = parse(source)?;
-        for (index, point) in module.entry_points.iter().enumerate() {
-            let usage = info.get_entry_point(index);
-            let mut bindings: Vec<Binding> = module
-                .global_variables
+fn reflect_all(source: &Source) -> Result<Vec<(String, Entry)>, String> {
+    let mut entries = Vec::new();
+    let (module, info) = validate(source, &source.module())?;
+    for (index, point) in module.entry_points.iter().enumerate() {
+        let usage = info.get_entry_point(index);
+        let mut bindings: Vec<Binding> = module
+            .global_variables
+            .iter()
+            .filter(|(handle, _)| !usage[*handle].is_empty())
+            .filter_map(|(handle, variable)| bind(&module, variable, usage[handle]))
+            .collect();
+        bindings.sort_by_key(|b| b.number);
+        let required = module.overrides.iter().filter(|(_, o)| o.init.is_none());
+        let workgroup = module.global_variables.iter().filter(|(handle, variable)| {
+            variable.space == naga::AddressSpace::WorkGroup && !usage[*handle].is_empty()
+        });
+        let memory = workgroup.filter_map(|(_, variable)| {
+            let bytes = module.types[variable.ty].inner.size(module.to_ctx());
+            Some((variable.name.clone()?, bytes))
+        });
+        let parameter = |argument: &naga::FunctionArgument| match argument.binding {
+            Some(naga::Binding::BuiltIn(builtin)) => Some(builtin),
+            _ => None,
+        };
+        let entry = Entry {
+            workgroup: point.workgroup_size,
+            subgroups: source.subgroups,
+            memory: memory.collect(),
+            parameters: point
+                .function
+                .arguments
                 .iter()
-                .filter(|(handle, _)| !usage[*handle].is_empty())
-                .filter_map(|(handle, variable)| bind(&module, variable, usage[handle]))
-                .collect();
-            bindings.sort_by_key(|b| b.number);
-            let required = module.overrides.iter().filter(|(_, o)| o.init.is_none());
-            let workgroup = module.global_variables.iter().filter(|(handle, variable)| {
-                variable.space == naga::AddressSpace::WorkGroup && !usage[*handle].is_empty()
-            });
-            let memory = workgroup.filter_map(|(_, variable)| {
-                let bytes = module.types[variable.ty].inner.size(module.to_ctx());
-                Some((variable.name.clone()?, bytes))
-            });
-            let parameter = |argument: &naga::FunctionArgument| match argument.binding {
-                Some(naga::Binding::BuiltIn(builtin)) => Some(builtin),
-                _ => None,
-            };
-            let entry = Entry {
-                workgroup: point.workgroup_size,
-                subgroups: source.subgroups,
-                memory: memory.collect(),
-                parameters: point
-                    .function
-                    .arguments
-                    .iter()
-                    .filter_map(parameter)
-                    .collect(),
-                bindings,
-                overrides: required.filter_map(|(_, o)| o.name.clone()).collect(),
-            };
-            entries.insert((source.name, point.name.clone()), entry);
-        }
+                .filter_map(parameter)
+                .collect(),
+            bindings,
+            overrides: required.filter_map(|(_, o)| o.name.clone()).collect(),
+        };
+        entries.push((point.name.clone(), entry));
     }
     Ok(entries)
 }
@@ -422,6 +315,7 @@ fn width_of(module: &naga::Module, ty: naga::Handle<naga::Type>) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops;
 
     fn mistake(file: &str, from: &str, to: &str) -> Mistake {
         let [file, from, to] = [file, from, to].map(str::to_owned);
@@ -435,11 +329,17 @@ mod tests {
             "vec4(NONE), FIRST + p * SMALL_QUADS, p < vec4(end)",
             "vec4(NONE), FIRST + p * SMALL_QUADS, p <= vec4(end)",
         )];
-        assert_eq!(mistakes[0].check(), Ok(()));
-        for source in SOURCES {
+        let sources = ops::sources();
+        assert_eq!(mistakes[0].check(&sources), Ok(()));
+        for source in sources {
             let differs = source.module_with(&mistakes) != source.module();
             assert_eq!(differs, source.has(&mistakes), "{}", source.name);
-            assert_eq!(differs, source.quads.is_some(), "{}", source.name);
+            assert_eq!(
+                differs,
+                source.files().contains(&"common/conv"),
+                "{}",
+                source.name
+            );
         }
     }
 
@@ -451,7 +351,7 @@ mod tests {
             ("adam", "grads", "b", "times in shaders/adam.wgsl"),
             ("adam", "g * g - v[i]", "g * ", "expected"),
         ] {
-            let refused = mistake(file, from, to).check().unwrap_err();
+            let refused = mistake(file, from, to).check(&ops::sources()).unwrap_err();
             assert!(refused.contains(reason), "{refused}");
         }
     }

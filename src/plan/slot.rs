@@ -43,7 +43,7 @@ pub struct Slot {
     pub scalar: Scalar,
     /// Purpose.
     pub role: Role,
-    /// Of a mirror ([`Plan::mirror`](super::Plan::mirror)), the slot that it mirrors.
+    /// Of a mirror ([`Slots::mirror`]), the slot that it mirrors.
     pub mirror_of: Option<SlotId>,
     /// Where a view lies: the slot that owns the memory, and the offset in elements.
     pub view_of: Option<(SlotId, usize)>,
@@ -68,5 +68,97 @@ impl Slot {
     /// True for what is neither a view of another slot nor its mirror.
     pub fn owns_memory(&self) -> bool {
         self.view_of.is_none() && self.mirror_of.is_none()
+    }
+}
+
+/// The slots of a graph or of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Slots(Vec<Slot>);
+
+impl Slots {
+    /// Adds a float slot.
+    pub fn slot(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> SlotId {
+        self.add(name.into(), shape, Scalar::F32, role)
+    }
+
+    /// Adds a slot of unsigned integers.
+    pub fn words(&mut self, name: impl Into<String>, shape: &[usize], role: Role) -> SlotId {
+        self.add(name.into(), shape, Scalar::U32, role)
+    }
+
+    /// Adds a slot that is the range of `arena` starting at element `offset`.
+    pub fn view(
+        &mut self,
+        arena: SlotId,
+        offset: usize,
+        name: impl Into<String>,
+        shape: &[usize],
+    ) -> SlotId {
+        let Slot { scalar, role, .. } = self[arena];
+        let view = self.add(name.into(), shape, scalar, role);
+        self.0[view.0].view_of = Some((arena, offset));
+        view
+    }
+
+    /// The mirror of a slot, added when it is first asked for: a texture that holds what the slot
+    /// holds, four values per texel. No step writes it.
+    ///
+    /// The slot owns its memory, and its length is a multiple of 4.
+    pub fn mirror(&mut self, slot: SlotId) -> SlotId {
+        let made = self.slots().find(|(_, s)| s.mirror_of == Some(slot));
+        if let Some((id, _)) = made {
+            return id;
+        }
+        let origin = self[slot].clone();
+        self.push(Slot {
+            name: format!("{}.texels", origin.name),
+            mirror_of: Some(slot),
+            ..origin
+        })
+    }
+
+    /// The slot that a mirror mirrors; any other slot itself.
+    pub(super) fn origin(&self, id: SlotId) -> SlotId {
+        self[id].mirror_of.unwrap_or(id)
+    }
+
+    fn add(&mut self, name: String, shape: &[usize], scalar: Scalar, role: Role) -> SlotId {
+        self.push(Slot {
+            name,
+            shape: shape.to_vec(),
+            scalar,
+            role,
+            mirror_of: None,
+            view_of: None,
+        })
+    }
+
+    fn push(&mut self, slot: Slot) -> SlotId {
+        self.0.push(slot);
+        SlotId(self.0.len() - 1)
+    }
+
+    /// The slot of that name.
+    pub fn find(&self, name: &str) -> Option<SlotId> {
+        self.0.iter().position(|s| s.name == name).map(SlotId)
+    }
+
+    /// All slots with their handles, in the order they were added.
+    pub fn slots(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
+        self.0.iter().enumerate().map(|(i, s)| (SlotId(i), s))
+    }
+
+    /// Bytes of all slots. Mirrors have none of their own, unless the driver cannot but copy.
+    pub fn bytes(&self) -> u64 {
+        let owned = self.0.iter().filter(|s| s.owns_memory());
+        owned.map(Slot::bytes).sum()
+    }
+}
+
+impl std::ops::Index<SlotId> for Slots {
+    type Output = Slot;
+
+    fn index(&self, id: SlotId) -> &Slot {
+        &self.0[id.0]
     }
 }

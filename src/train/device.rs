@@ -6,10 +6,11 @@ use crate::data::ImageSet;
 use crate::gpu::{Ahead, Gpu, GpuError, Memory, Replay};
 use crate::model::params;
 use crate::model::{self, Feed, Model};
+use crate::ops::Target;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
-use crate::plan::{Caps, GrowsWith, Plan, PlanError};
+use crate::plan::{GrowsWith, Plan, PlanError};
 use crate::rng::Stream;
 use crate::train::eval::{self, Evaluator, test_feed};
 use crate::train::event::{Record, Snapshot};
@@ -50,20 +51,20 @@ struct Plans {
 }
 
 impl Plans {
-    fn new(options: &Options, data: &ImageSet, batch: usize, caps: &Caps) -> Self {
+    fn new(options: &Options, data: &ImageSet, batch: usize, target: &Target) -> Self {
         let model = &options.model;
         let images = &data.train.images;
         let packed = Packed::training(images, options.binarize);
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
-        let train = |batch| model::train_step(model, feed, options.adam, batch, caps);
+        let train = |batch| model::train_step(model, feed, options.adam, batch, target);
         let last = images.count() % batch;
         let (test_feed, test_images) = test_feed(data);
         Plans {
             full: train(batch),
             tail: (last > 0).then(|| train(last)),
-            evaluation: eval::Plans::new(model, data, batch, caps),
-            pictures: model::reconstruct(model, test_feed, PICTURES.min(test_images), caps),
-            decode: model::decode(model, MANIFOLD, caps).0,
+            evaluation: eval::Plans::new(model, data, batch, target),
+            pictures: model::reconstruct(model, test_feed, PICTURES.min(test_images), target),
+            decode: model::decode(model, MANIFOLD, target).0,
         }
     }
 
@@ -97,16 +98,16 @@ impl Device {
     /// Compiles the plans and puts data and initial weights on the device.
     pub(super) fn new(gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<Self, TrainError> {
         options.model.validate()?;
-        let (batch, caps) = (options.batch, gpu.caps());
+        let (batch, target) = (options.batch, gpu.target());
         let train_images = data.train.images.count();
         if batch > train_images {
             let images = train_images;
             return Err(TrainError::BatchTooLarge { batch, images });
         }
-        let plans = Plans::new(options, data, batch, caps);
+        let plans = Plans::new(options, data, batch, target);
         let memory = Memory::allocate(gpu, &plans.all());
         let memory = memory.map_err(|mut error| {
-            let plans = |batch| Plans::new(options, data, batch, caps);
+            let plans = |batch| Plans::new(options, data, batch, target);
             match &mut error {
                 GpuError::Plan(PlanError::TooLarge {
                     fits,

@@ -3,11 +3,12 @@
 use crate::data::{ImageSet, PackedImages};
 use crate::gpu::{Gpu, GpuError, Memory, Replay};
 use crate::model::{self, Feed, Loss, Model};
+use crate::ops::Target;
 use crate::ops::elbo::TERMS;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
-use crate::plan::{Caps, Plan};
+use crate::plan::Plan;
 use crate::rng::Stream;
 use crate::train::pace::Pace;
 
@@ -75,21 +76,21 @@ pub struct Plans {
 
 impl Plans {
     /// Evaluates the test split of `data` in batches of `batch`; the last may be smaller.
-    pub fn new(model: &Model, data: &ImageSet, batch: usize, caps: &Caps) -> Self {
-        Self::of(model, &data.test.images, batch, caps)
+    pub fn new(model: &Model, data: &ImageSet, batch: usize, target: &Target) -> Self {
+        Self::of(model, &data.test.images, batch, target)
     }
 
     /// Evaluates any images, likewise.
-    pub fn of(model: &Model, images: &PackedImages, batch: usize, caps: &Caps) -> Self {
+    pub fn of(model: &Model, images: &PackedImages, batch: usize, target: &Target) -> Self {
         let (feed, images) = feed(images);
         let batch = batch.min(images);
-        let plan = |batch| model::evaluate(model, feed, batch, caps);
+        let plan = |batch| model::evaluate(model, feed, batch, target);
         let last = images % batch;
         Plans {
             images,
             full: plan(batch),
             tail: (last > 0).then(|| plan(last)),
-            sum: model::sum_terms(images, caps),
+            sum: model::sum_terms(images, target),
         }
     }
 
@@ -169,7 +170,7 @@ impl Evaluator {
         memory.write_words(gpu, &self.plans.full, "evaluate.state", &state.to_words())?;
         let whole = self.plans.images / self.plans.full.batch;
         let mut left = whole;
-        let mut pace = Pace::new(gpu.caps());
+        let mut pace = Pace::new(gpu.target());
         while left > 0 {
             let done = (whole - left) * self.plans.full.batch;
             if !go_on(done, self.plans.images) {

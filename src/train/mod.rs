@@ -80,7 +80,7 @@ impl<'a> Trainer<'a> {
             schedule: Schedule::new(Every::default()),
             evaluate_every: 1,
             stop: None,
-            pace: Pace::new(gpu.caps()),
+            pace: Pace::new(gpu.target()),
             traffic: Traffic::default(),
             set_up: Some(start.elapsed()),
         })

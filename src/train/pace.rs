@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::ops::Target;
 use crate::ops::elbo::RING;
-use crate::plan::Caps;
 
 /// Most steps in one submission. On a fast GPU they take some 10 ms, beside which the gap between two
 /// submissions is nothing; more would only keep it waiting for the first to be encoded.
@@ -23,9 +23,9 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn new(caps: &Caps) -> Self {
+    pub(crate) fn new(target: &Target) -> Self {
         Pace {
-            budget: caps.submission_time(),
+            budget: target.heuristics.submission_time,
             steps: 1,
             seconds_per_step: None,
             last: Instant::now(),
@@ -62,14 +62,15 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Caps;
 
     /// Steps of the next submissions, when steps take these seconds.
     fn submissions(software: bool, seconds: &[f64]) -> Vec<usize> {
-        let caps = Caps {
+        let target = Target::new(Caps {
             software,
             ..Caps::portable()
-        };
-        let mut pace = Pace::new(&caps);
+        });
+        let mut pace = Pace::new(&target);
         let next = |s: &f64| {
             pace.learn(*s);
             pace.steps()

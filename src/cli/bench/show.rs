@@ -1,7 +1,7 @@
 //! A report as people read it, and what there is to say against it.
 
 use cvae_gpu::bench::{Candidate, Comparison, Figures, KernelRow, Report, Search, TOGETHER};
-use cvae_gpu::plan::Tuning;
+use cvae_gpu::ops::Tuning;
 
 use crate::cli::terminal::{print, print_table};
 

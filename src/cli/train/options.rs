@@ -10,7 +10,7 @@ use clap::Args;
 use cvae_gpu::data::{Binarize, ImageSet, Prepare, TEST_FRACTION, mnist};
 use cvae_gpu::gpu::Selection;
 use cvae_gpu::model::{Loss, Model, ModelError};
-use cvae_gpu::plan::Tuning;
+use cvae_gpu::ops::Tuning;
 use cvae_gpu::run::config::RunConfig;
 use cvae_gpu::train::Every;
 

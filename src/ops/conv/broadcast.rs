@@ -1,35 +1,40 @@
-//! Register tiles of 4 pixels × 32 or 16 channels whose weights are loaded once per subgroup: where
-//! they fit and their grids. Steps and twins are those of [`super`].
+//! Register tiles of 4 pixels × 32 or 16 channels whose weights are loaded once per subgroup.
 
-use super::{Call, Conv, Side};
-use crate::ops::flag;
-use crate::plan::{Caps, Tiles, groups};
+use super::spec::{Conv, Side};
+use super::variant::{Call, Kernels, Site};
+use crate::ops::shaders::files;
+use crate::ops::{Target, Tiles};
+use crate::plan::{Constants, Source, groups};
 
-/// Needs subgroups of at least 8, and enough channels on both sides to feed 8 lanes.
-pub fn fits(caps: &Caps, spec: &Conv) -> bool {
-    let wide = |channels: usize| channels >= 16 && channels.is_multiple_of(8);
-    caps.subgroup_min >= 8 && wide(spec.big[2]) && wide(spec.small[2])
-}
+/// The kernels of broadcast weights.
+pub struct Broadcast;
 
-/// Constants of a call's tiles. They have 32 channels where the adapter has registers for them and
-/// tiles of 16 would leave no fewer idle.
-pub fn constants(caps: &Caps, spec: &Conv, call: Call) -> [(&'static str, f64); 2] {
-    let wide = flag(is_wide(caps, spec, call));
-    [("WIDE", wide), ("QUADS", quads(caps, spec) as f64)]
-}
+static SOURCES: [Source; 2] = [
+    Source::new(
+        "conv_broadcast",
+        files!("common/buffers", "common/conv", "conv_broadcast"),
+    )
+    .with_subgroups(),
+    Source::new(
+        "conv_broadcast_texels",
+        files!("common/texels", "common/conv", "conv_broadcast"),
+    )
+    .with_subgroups(),
+];
 
-/// Quads of channels that an iteration takes, or positions of each quarter of a range, of which it
+/// Quads of channels that an iteration takes, or positions of each quarter of a split, of which it
 /// cannot count more than a row holds.
-fn quads(caps: &Caps, spec: &Conv) -> usize {
-    if caps.tiles == Tiles::Large {
-        spec.small[1].min(2)
-    } else {
-        1
+fn quads(&Site { target, spec, .. }: &Site) -> usize {
+    match target.heuristics.tiles {
+        Tiles::Large => spec.small[1].min(2),
+        Tiles::Small | Tiles::Medium => 1,
     }
 }
 
-fn is_wide(caps: &Caps, spec: &Conv, call: Call) -> bool {
-    caps.tiles != Tiles::Small && owned(spec, call).div_ceil(16).is_multiple_of(2)
+/// Tiles have 32 channels where the adapter has registers for them and tiles of 16 would leave no
+/// fewer idle.
+fn is_wide(&Site { target, spec, .. }: &Site, call: Call) -> bool {
+    target.heuristics.tiles != Tiles::Small && owned(&spec, call).div_ceil(16).is_multiple_of(2)
 }
 
 /// The channels that tiles divide among them.
@@ -40,62 +45,73 @@ fn owned(spec: &Conv, call: Call) -> usize {
     }
 }
 
-/// Workgroups of a call.
-pub fn grid(caps: &Caps, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
-    let blocks = groups(
-        owned(spec, call),
-        if is_wide(caps, spec, call) { 32 } else { 16 },
-    );
-    let phases = groups(spec.stride * spec.stride, 1);
-    let rows = spec.kernel * spec.kernel * spec.big[2] / 4;
-    match call {
-        Call::Correlate => {
-            let pixels = groups(batch * spec.small_pixels(), 4 * 8);
-            [blocks, pixels, 1]
-        }
-        Call::Adjoint => {
-            let pixels = groups(batch * spec.phase_pixels(), 4 * 8);
-            [phases * blocks, pixels, 1]
-        }
-        Call::WeightGrad(splits) => [blocks, groups(rows, 8), groups(splits, 1)],
+impl Kernels for Broadcast {
+    fn sources(&self) -> &'static [Source] {
+        &SOURCES
     }
-}
 
-/// Whether the taps of the weight gradient meet all pixels of dy, so that it can sum them on its way.
-pub fn sums_all(spec: &Conv, dy: Side) -> bool {
-    let meets_all = |axis: usize| {
-        let (big, small) = (spec.big[axis], spec.small[axis]);
-        small * spec.stride >= big && spec.kernel >= spec.pad[axis] + spec.stride
-    };
-    dy == Side::Small || meets_all(0) && meets_all(1)
-}
-
-/// The entry point of the weight gradient, and how many sums of dy it takes on its way.
-pub fn sums(spec: &Conv, dy: Side, splits: usize) -> (&'static str, usize) {
-    match dy {
-        Side::Small => ("weight_grad_sum_small", 2 * splits),
-        Side::Big => ("weight_grad_sum_big", splits * spec.stride * spec.stride),
+    /// Needs subgroups of at least 8, and enough channels on both sides to feed 8 lanes.
+    fn fits(&self, target: &Target, spec: &Conv) -> bool {
+        let wide = |channels: usize| channels >= 16 && channels.is_multiple_of(8);
+        target.caps.subgroup_min >= 8 && wide(spec.big[2]) && wide(spec.small[2])
     }
-}
 
-/// To which of these sums a pixel of dy belongs, where a range of positions of the small image has
-/// `size`: one for the first two quarters of these and one for the others, or one for each place in
-/// the square of big pixels that belongs to a position.
-pub fn sum_of(caps: &Caps, spec: &Conv, dy: Side, size: usize, pixel: usize) -> usize {
-    let (stride, [height, width, _]) = (spec.stride, spec.big);
-    match dy {
-        Side::Small => {
-            let quarter = size.div_ceil(4).next_multiple_of(quads(caps, spec));
-            2 * (pixel / size) + pixel % size / quarter / 2
+    fn source(&self, _: &Site, _: Call, texels: bool) -> &'static Source {
+        &SOURCES[usize::from(texels)]
+    }
+
+    fn constants(&self, site: &Site, call: Call) -> Constants {
+        let wide = f64::from(u8::from(is_wide(site, call)));
+        vec![("WIDE", wide), ("QUADS", quads(site) as f64)]
+    }
+
+    fn grid(&self, site: &Site, call: Call) -> [u32; 3] {
+        let &Site { spec, batch, .. } = site;
+        let channels = if is_wide(site, call) { 32 } else { 16 };
+        let blocks = groups(owned(&spec, call), channels);
+        let phases = groups(spec.stride * spec.stride, 1);
+        let rows = spec.kernel * spec.kernel * spec.big[2] / 4;
+        let pixels = |count: usize| groups(batch * count, 4 * 8);
+        match call {
+            Call::Correlate => [blocks, pixels(spec.small_pixels()), 1],
+            Call::Adjoint => [phases * blocks, pixels(spec.phase_pixels()), 1],
+            Call::WeightGrad(splits) => [blocks, groups(rows, 8), groups(splits, 1)],
         }
-        Side::Big => {
-            let (n, y, x) = (
-                pixel / (height * width),
-                pixel / width % height,
-                pixel % width,
-            );
-            let position = (n * spec.small[0] + y / stride) * spec.small[1] + x / stride;
-            (position / size * stride + y % stride) * stride + x % stride
+    }
+
+    /// Its weight gradient always sums dy, so the taps must reach all pixels of dy.
+    fn takes_weight_grad(&self, spec: &Conv, dy: Side) -> bool {
+        let reaches_all = |axis: usize| {
+            let (big, small) = (spec.big[axis], spec.small[axis]);
+            small * spec.stride >= big && spec.kernel >= spec.pad[axis] + spec.stride
+        };
+        dy == Side::Small || reaches_all(0) && reaches_all(1)
+    }
+
+    fn weight_grad(&self, site: &Site, dy: Side, splits: usize) -> (&'static str, Option<usize>) {
+        let stride = site.spec.stride;
+        match dy {
+            Side::Small => ("weight_grad_sum_small", Some(2 * splits)),
+            Side::Big => ("weight_grad_sum_big", Some(splits * stride * stride)),
+        }
+    }
+
+    /// One sum for the first two quarters of a split's positions and one for the others, or one for
+    /// each place in the square of big pixels that belongs to a position.
+    fn sum_of(&self, site: &Site, dy: Side, size: usize, pixel: usize) -> usize {
+        let spec = site.spec;
+        let (stride, [height, width, _]) = (spec.stride, spec.big);
+        match dy {
+            Side::Small => {
+                let quarter = size.div_ceil(4).next_multiple_of(quads(site));
+                2 * (pixel / size) + pixel % size / quarter / 2
+            }
+            Side::Big => {
+                let (row, x) = (pixel / width, pixel % width);
+                let (n, y) = (row / height, row % height);
+                let position = (n * spec.small[0] + y / stride) * spec.small[1] + x / stride;
+                (position / size * stride + y % stride) * stride + x % stride
+            }
         }
     }
 }

@@ -1,14 +1,25 @@
 //! Gradients of a layer's weights and bias.
 
-use super::{Call, Conv, Kit, Side, constants, grid, images};
-use super::{broadcast, thin, workgroup};
-use crate::ops::{kernel, reduce};
+use super::choose::{Chosen, choose};
+use super::spec::{Conv, Side};
+use super::variant::{Call, Site, Variant};
+use crate::ops::reduce::SumRows;
+use crate::ops::{Op, Operation, Target};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Caps, Plan, Role, SlotId, Step, Variant};
+use crate::plan::{Plan, Role, SlotId, Step};
 
-/// Operands of the gradients.
-#[derive(Clone, Copy, Debug)]
+/// The gradients of a layer's weights and bias.
+///
+/// Where one split of the positions does not occupy the adapter, the weights get partial sums in
+/// `<layer>.dw [splits, kernel, kernel, big channels, small channels]`, which another operation
+/// adds. Where the kernel can, it sums dy too, into `<layer>.db [sums, channels]`, so that the bias
+/// gradient needs no second pass over dy.
+#[derive(Clone, Debug)]
 pub struct WeightGrad {
+    /// Name of the layer.
+    pub layer: String,
+    /// Geometry.
+    pub spec: Conv,
     /// Big images.
     pub big: SlotId,
     /// Small images.
@@ -21,139 +32,188 @@ pub struct WeightGrad {
     pub bias_grad: SlotId,
 }
 
-/// Into how many partial sums the weight gradient is split: enough to occupy the adapter, but
-/// no sum of few positions, no more than 32 MiB of partials, and on a GPU no more than 64 of all
-/// weights of a tiled convolution, since each takes to add what it took to store. On a CPU all
-/// workgroups of a split run one after the other over the same images, so these should fit its cache.
-fn splits(caps: &Caps, variant: Variant, spec: &Conv, batch: usize) -> usize {
-    const CACHE: usize = 512 << 10;
-    const MOST: usize = 64;
-    let groups: u32 = grid(caps, variant, spec, batch, Call::WeightGrad(1))
-        .iter()
-        .product();
-    let by_work = (caps.groups / groups.max(1) as usize).max(1);
-    let images = [spec.big, spec.small].map(|shape| shape.iter().product::<usize>());
-    let bytes = 4 * batch * images.iter().sum::<usize>();
-    let by_cache = if caps.software {
-        bytes.div_ceil(CACHE)
-    } else {
-        1
-    };
-    let positions = batch * spec.small_pixels();
-    let is_deep = variant == Variant::Thin && thin::is_deep(caps);
-    let by_length = positions.div_ceil(if is_deep { thin::DEEP } else { 64 });
-    let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
-    let by_sum = if caps.software || is_deep {
-        usize::MAX
-    } else {
-        MOST
-    };
-    let splits = by_work
-        .max(by_cache)
-        .min(by_length)
-        .min(by_memory)
-        .min(by_sum);
-    if variant != Variant::Workgroup {
-        return splits;
-    }
-    let whole_rounds = positions
-        .div_ceil(splits)
-        .next_multiple_of(workgroup::ROUND);
-    positions.div_ceil(whole_rounds)
+/// Partial sums of the weight gradient, and of dy where the kernel takes these on its way.
+#[derive(Clone, Debug)]
+pub struct Partials {
+    label: String,
+    spec: Conv,
+    variant: Variant,
+    big: SlotId,
+    small: SlotId,
+    dy: Side,
+    splits: usize,
+    partials: SlotId,
+    dy_sums: Option<SlotId>,
 }
 
-/// Appends the gradients of a layer's weights and bias.
-///
-/// Where one range of positions does not occupy the adapter, the weights get partial sums in
-/// `<layer>.dw [splits, kernel, kernel, big channels, small channels]`, which a step of their own
-/// adds. Where the kernel can, it takes sums of dy on its way, in `<layer>.db [sums, channels]`, so
-/// that the bias needs no second look at all of dy, and no step of its own where one sum is all.
-pub fn weight_grad(plan: &mut Plan, layer: &str, spec: Conv, of: WeightGrad) {
-    let batch = images(plan, of.big, spec.big);
-    let mut kit = Kit::new(&plan.caps, &spec);
-    if kit.variant == Variant::Broadcast && !broadcast::sums_all(&spec, of.dy) {
-        kit.variant = Variant::Tile;
-    }
-    let splits = splits(&plan.caps, kit.variant, &spec, batch);
-    let shape = [vec![splits], spec.weight_shape().to_vec()].concat();
-    let partials = match splits {
-        1 => of.weights_grad,
-        _ => plan.slot(format!("{layer}.dw"), &shape, Role::Activation),
-    };
-    let dy = match of.dy {
-        Side::Big => of.big,
-        Side::Small => of.small,
-    };
-    let channels = plan[of.bias_grad].len();
-    let sums = match (kit.variant, of.dy) {
-        (Variant::Broadcast, _) => Some(broadcast::sums(&spec, of.dy, splits)),
-        (Variant::Thin, Side::Small) => Some((thin::weight_grad(&plan.caps, true), splits)),
-        _ => None,
-    };
-    let without_sums = match kit.variant {
-        Variant::Thin => thin::weight_grad(&plan.caps, false),
-        _ => "weight_grad",
-    };
-    let (entry, summands, rows) = match sums {
-        None => (without_sums, dy, plan[dy].len() / channels),
-        Some((entry, 1)) => (entry, of.bias_grad, 1),
-        Some((entry, rows)) => {
-            let name = format!("{layer}.db");
-            let sums = plan.slot(name, &[rows, channels], Role::Activation);
-            (entry, sums, rows)
+impl WeightGrad {
+    fn dy(&self) -> SlotId {
+        match self.dy {
+            Side::Big => self.big,
+            Side::Small => self.small,
         }
-    };
-    let big = Kit::place(plan, of.big, kit.texels);
-    let small = Kit::place(plan, of.small, kit.texels);
-    let mut bindings = vec![("big", big), ("small", small), ("partials", partials)];
-    if sums.is_some() {
-        bindings.push(("dy_sums", summands));
     }
-    let call = Call::WeightGrad(splits);
-    let mut constants = constants(&spec, batch);
-    constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
-    constants.extend(kit.constants(&plan.caps, &spec, batch, call, 0));
-    let caps = plan.caps.clone();
-    let twin = move |t: &Tensors| {
-        let (big, small) = (t.floats("big"), t.floats("small"));
-        let mut partials = t.floats_mut("partials");
-        partials.fill(0.0);
-        spec.weight_grad(batch, splits, &big, &small, &mut partials);
-        if sums.is_some() {
-            let size = spec.split_size(batch, splits);
-            let dy = if of.dy == Side::Big { &big } else { &small };
+}
+
+impl Operation for WeightGrad {
+    fn expand(self, plan: &mut Plan, target: &Target) -> Vec<Op> {
+        let spec = self.spec;
+        let batch = plan[self.big].len() / spec.big.iter().product::<usize>();
+        let mut variant = choose(target, &spec);
+        if !variant.kernels().takes_weight_grad(&spec, self.dy) {
+            variant = Variant::Tile;
+        }
+        let site = Site {
+            target,
+            spec,
+            batch,
+        };
+        let splits = splits(&site, variant);
+        let partials = match splits {
+            1 => self.weights_grad,
+            _ => {
+                let shape = [vec![splits], spec.weight_shape().to_vec()].concat();
+                plan.slot(format!("{}.dw", self.layer), &shape, Role::Activation)
+            }
+        };
+        let channels = plan[self.bias_grad].len();
+        let (_, sums) = variant.kernels().weight_grad(&site, self.dy, splits);
+        let dy_sums = sums.map(|rows| match rows {
+            1 => self.bias_grad,
+            _ => {
+                let name = format!("{}.db", self.layer);
+                plan.slot(name, &[rows, channels], Role::Activation)
+            }
+        });
+        let label = format!("{} weight gradient", self.layer);
+        let sum = |label: String, x: SlotId, columns: usize, y: SlotId, plan: &mut Plan| {
+            let rows = plan[x].len() / columns;
+            let sum = SumRows { label, x, rows, y };
+            sum.expand(plan, target)
+        };
+        let mut ops = vec![
+            Partials {
+                label: label.clone(),
+                spec,
+                variant,
+                big: self.big,
+                small: self.small,
+                dy: self.dy,
+                splits,
+                partials,
+                dy_sums,
+            }
+            .into(),
+        ];
+        if splits > 1 {
+            let label = format!("{label} sum");
+            ops.extend(sum(
+                label,
+                partials,
+                spec.weights(),
+                self.weights_grad,
+                plan,
+            ));
+        }
+        let summands = dy_sums.unwrap_or_else(|| self.dy());
+        if summands != self.bias_grad {
+            let label = format!("{} bias gradient", self.layer);
+            ops.extend(sum(label, summands, channels, self.bias_grad, plan));
+        }
+        ops
+    }
+
+    /// Through its expansion.
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        for op in self.clone().expand(plan, target) {
+            op.lower(plan, target);
+        }
+    }
+}
+
+impl Operation for Partials {
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        let &Partials {
+            spec, splits, dy, ..
+        } = self;
+        let batch = plan[self.big].len() / spec.big.iter().product::<usize>();
+        let site = Site {
+            target,
+            spec,
+            batch,
+        };
+        let chosen = Chosen::new(site, self.variant);
+        let kernels = chosen.kernels();
+        let (entry, _) = kernels.weight_grad(&site, dy, splits);
+        let big = chosen.image(plan, self.big);
+        let small = chosen.image(plan, self.small);
+        let mut bindings = vec![("big", big), ("small", small), ("partials", self.partials)];
+        bindings.extend(self.dy_sums.map(|sums| ("dy_sums", sums)));
+        let call = Call::WeightGrad(splits);
+        let mut constants = chosen.constants(call, 0);
+        constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
+        let size = spec.split_size(batch, splits);
+        let channels = match dy {
+            Side::Big => spec.big[2],
+            Side::Small => spec.small[2],
+        };
+        let sums_dy = self.dy_sums.is_some();
+        let owned = target.clone();
+        let twin = move |t: &Tensors| {
+            let (big, small) = (t.floats("big"), t.floats("small"));
+            let mut partials = t.floats_mut("partials");
+            partials.fill(0.0);
+            spec.weight_grad(batch, splits, &big, &small, &mut partials);
+            if !sums_dy {
+                return;
+            }
+            let site = Site {
+                target: &owned,
+                spec,
+                batch,
+            };
+            let summed = if dy == Side::Big { &big } else { &small };
             let mut sums = t.floats_mut("dy_sums");
             sums.fill(0.0);
-            for (pixel, values) in dy.chunks(channels).enumerate() {
-                let sum = match kit.variant {
-                    Variant::Thin => pixel / size,
-                    _ => broadcast::sum_of(&caps, &spec, of.dy, size, pixel),
-                };
+            for (pixel, values) in summed.chunks(channels).enumerate() {
+                let sum = kernels.sum_of(&site, dy, size, pixel);
                 let sum = &mut sums[sum * channels..][..channels];
                 sum.iter_mut().zip(values).for_each(|(s, v)| *s += v);
             }
-        }
-    };
-    let label = format!("{layer} weight gradient");
-    let sum_label = format!("{label} sum");
-    plan.push(Step {
-        label,
-        kernel: kernel(
-            kit.module(&plan.caps, &spec, batch, call),
-            entry,
-            &constants,
-            twin,
-        ),
-        bindings,
-        grid: grid(&plan.caps, kit.variant, &spec, batch, call),
-        flops: batch as u64 * spec.flops(),
-    });
-    if splits > 1 {
-        reduce::sum_rows(plan, &sum_label, partials, splits, of.weights_grad);
+        };
+        plan.push(Step {
+            label: self.label.clone(),
+            kernel: chosen.source(call).kernel(entry, constants, twin),
+            bindings,
+            grid: kernels.grid(&site, call),
+            flops: batch as u64 * spec.flops(),
+        });
     }
-    if summands == of.bias_grad {
-        return;
+}
+
+/// Into how many partial sums the weight gradient is split: enough to occupy the adapter, but no
+/// sum of few positions, and no more than 32 MiB of partials. On a CPU all workgroups of a split run
+/// one after the other over the same images, which should fit its cache.
+fn splits(site: &Site, variant: Variant) -> usize {
+    let &Site {
+        target,
+        spec,
+        batch,
+    } = site;
+    let (own, kernels) = (target.heuristics, variant.kernels());
+    let (shortest, most) = kernels.split_limits(target);
+    let groups: u32 = kernels.grid(site, Call::WeightGrad(1)).iter().product();
+    let by_work = (own.groups / groups.max(1) as usize).max(1);
+    let images = [spec.big, spec.small].map(|shape| shape.iter().product::<usize>());
+    let bytes = 4 * batch * images.iter().sum::<usize>();
+    let by_cache = bytes.div_ceil(own.split_bytes);
+    let positions = batch * spec.small_pixels();
+    let by_length = positions.div_ceil(shortest);
+    let by_memory = ((32 << 20) / (4 * spec.weights())).max(1);
+    let splits = by_work.max(by_cache).min(by_length);
+    let splits = splits.min(by_memory).min(most);
+    match kernels.round() {
+        1 => splits,
+        round => positions.div_ceil(positions.div_ceil(splits).next_multiple_of(round)),
     }
-    let label = format!("{layer} bias gradient");
-    reduce::sum_rows(plan, &label, summands, rows, of.bias_grad);
 }

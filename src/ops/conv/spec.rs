@@ -70,6 +70,11 @@ impl Conv {
         self.weight_shape().iter().product()
     }
 
+    /// Whether both images consist of quads of channels.
+    pub(super) fn has_quads(&self) -> bool {
+        self.big[2].is_multiple_of(4) && self.small[2].is_multiple_of(4)
+    }
+
     /// Pixels of the small image.
     pub fn small_pixels(&self) -> usize {
         self.small[0] * self.small[1]

@@ -1,71 +1,111 @@
-//! Convolution against a picture of few channels, a strip of a row at a time: where it fits and
-//! its grids. Steps and twins are those of [`super`].
+//! Convolutions against a picture of few channels, a strip of a row at a time.
 
-use super::{Call, Conv};
-use crate::plan::{Caps, groups};
+use super::spec::{Conv, Side};
+use super::variant::{Call, Kernels, Site};
+use crate::ops::Target;
+use crate::ops::shaders::files;
+use crate::plan::{Constants, Source, groups};
 
-/// Up to 4 big channels in rows of whole quads, quads of small ones, and windows of a row that
-/// registers can hold. The loops over taps and channels are unrolled, so that more of them would
-/// take long to compile, and a weight gradient has sums for no more; SwiftShader, a software adapter
-/// with narrow subgroups, takes minutes and gigabytes for some of the few.
-pub fn fits(caps: &Caps, spec: &Conv) -> bool {
-    const UNROLLED: usize = 27;
-    let narrow = caps.software && (1..8).contains(&caps.subgroup_min);
-    !narrow
-        && spec.big[2] <= 4
-        && spec.big[1].is_multiple_of(4)
-        && spec.small[2].is_multiple_of(4)
-        && spec.kernel <= 5
-        && spec.kernel * spec.kernel * spec.big[2] <= UNROLLED
-        && spec.stride <= 2
-        && spec.pad[1] <= 4
-}
+/// The kernels of thin pictures.
+pub struct Thin;
 
-/// Whether the invocations of a workgroup share the positions of a weight gradient. A GPU waits so long
-/// for what each reads that it needs many side by side; a CPU has nothing but the work of joining them.
-pub fn is_deep(caps: &Caps) -> bool {
-    !caps.software
-}
+static SOURCES: [Source; 2] = [
+    Source::new(
+        "conv_thin",
+        files!("common/buffers", "common/conv", "conv_thin"),
+    ),
+    Source::new(
+        "conv_thin_texels",
+        files!("common/texels", "common/conv", "conv_thin"),
+    ),
+];
 
-/// The fewest positions that a workgroup sums over: two strips for each of its 16 slices.
-pub const DEEP: usize = 16 * 2 * 8;
-
-/// The entry point of the weight gradient, with sums of the small image or without.
-pub fn weight_grad(caps: &Caps, sums_small: bool) -> &'static str {
-    match (sums_small, is_deep(caps)) {
-        (false, false) => "weight_grad",
-        (false, true) => "weight_grad_deep",
-        (true, false) => "weight_grad_sum_small",
-        (true, true) => "weight_grad_sum_small_deep",
-    }
-}
-
-/// Rows of the picture that an invocation of the adjoint makes, one below the other: as many as leave
-/// enough workgroups. More need fewer loads, since each row but the first finds most of what it reads
-/// loaded.
-pub fn band(caps: &Caps, spec: &Conv, batch: usize) -> usize {
-    let strips = batch * spec.big[1].div_ceil(8);
-    let bands = (caps.groups / 4 * WALKERS).div_ceil(strips);
-    spec.big[0].div_ceil(bands)
-}
+/// The fewest positions that a workgroup of a deep weight gradient sums over: two strips for each
+/// of its 16 slices.
+const DEEP: usize = 16 * 2 * 8;
 
 /// Invocations of the adjoint that share a workgroup.
 const WALKERS: usize = 8;
 
-/// Workgroups of a call.
-pub fn grid(caps: &Caps, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
-    const ROW: u32 = 32_768;
-    let quads = spec.small[2] / 4;
-    let strips = |rows: usize, width: usize| batch * rows * width.div_ceil(8);
-    let [height, width, _] = spec.small;
-    let [big_height, big_width, _] = spec.big;
-    let all = match call {
-        Call::Correlate => groups(strips(height, width) * quads, 32),
-        Call::Adjoint => {
-            let bands = big_height.div_ceil(band(caps, spec, batch));
-            groups(strips(bands, big_width), WALKERS)
+/// Rows of the picture that an invocation of the adjoint makes: as many as leave enough workgroups.
+/// Each row but the first reuses most of what the row above it loaded.
+fn band(
+    &Site {
+        target,
+        spec,
+        batch,
+    }: &Site,
+) -> usize {
+    let strips = batch * spec.big[1].div_ceil(8);
+    let bands = (target.heuristics.groups / 4 * WALKERS).div_ceil(strips);
+    spec.big[0].div_ceil(bands)
+}
+
+impl Kernels for Thin {
+    fn sources(&self) -> &'static [Source] {
+        &SOURCES
+    }
+
+    /// Up to 4 big channels in rows of whole quads, quads of small ones, and windows of a row that
+    /// fit registers. Loops over taps and channels are unrolled, so more of them take long to compile.
+    fn fits(&self, target: &Target, spec: &Conv) -> bool {
+        const UNROLLED: usize = 27;
+        target.heuristics.thin
+            && spec.big[2] <= 4
+            && spec.big[1].is_multiple_of(4)
+            && spec.small[2].is_multiple_of(4)
+            && spec.kernel <= 5
+            && spec.kernel * spec.kernel * spec.big[2] <= UNROLLED
+            && spec.stride <= 2
+            && spec.pad[1] <= 4
+    }
+
+    fn source(&self, _: &Site, _: Call, texels: bool) -> &'static Source {
+        &SOURCES[usize::from(texels)]
+    }
+
+    fn constants(&self, site: &Site, _: Call) -> Constants {
+        vec![("BAND", band(site) as f64)]
+    }
+
+    fn grid(&self, site: &Site, call: Call) -> [u32; 3] {
+        const ROW: u32 = 32_768;
+        let &Site { spec, batch, .. } = site;
+        let quads = spec.small[2] / 4;
+        let strips = |rows: usize, width: usize| batch * rows * width.div_ceil(8);
+        let ([height, width, _], [big_height, big_width, _]) = (spec.small, spec.big);
+        let all = match call {
+            Call::Correlate => groups(strips(height, width) * quads, 32),
+            Call::Adjoint => groups(strips(big_height.div_ceil(band(site)), big_width), WALKERS),
+            Call::WeightGrad(splits) => return [groups(quads, 8), groups(splits, 1), 1],
+        };
+        [all.min(ROW), all.div_ceil(ROW), 1]
+    }
+
+    /// What belongs to the picture that a thin kernel makes lies in buffers, under other names.
+    fn of_big(&self, name: &'static str) -> &'static str {
+        match name {
+            "big_out" => "picture_out",
+            "gate" => "picture_gate",
+            "bias" => "bias_values",
+            _ => name,
         }
-        Call::WeightGrad(splits) => return [groups(quads, 8), groups(splits, 1), 1],
-    };
-    [all.min(ROW), all.div_ceil(ROW), 1]
+    }
+
+    fn weight_grad(&self, site: &Site, dy: Side, splits: usize) -> (&'static str, Option<usize>) {
+        match (dy, site.target.heuristics.thin_deep) {
+            (Side::Big, false) => ("weight_grad", None),
+            (Side::Big, true) => ("weight_grad_deep", None),
+            (Side::Small, false) => ("weight_grad_sum_small", Some(splits)),
+            (Side::Small, true) => ("weight_grad_sum_small_deep", Some(splits)),
+        }
+    }
+
+    fn split_limits(&self, target: &Target) -> (usize, usize) {
+        if target.heuristics.thin_deep {
+            (DEEP, usize::MAX)
+        } else {
+            (64, target.heuristics.splits)
+        }
+    }
 }

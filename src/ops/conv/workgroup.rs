@@ -1,25 +1,52 @@
-//! Tiles of rows × columns in workgroup memory, for GPUs: where they fit and their grids.
-//! Steps and twins are those of [`super`].
+//! Tiles of rows × columns in workgroup memory, for GPUs.
 
-use super::{Call, Conv};
-use crate::plan::shader::reflect;
-use crate::plan::{Caps, Tiles, groups};
+use super::spec::Conv;
+use super::variant::{Call, Kernels, Site};
+use crate::ops::shaders::files;
+use crate::ops::{Target, Tiles};
+use crate::plan::{Source, groups};
 
-/// Positions that a weight gradient takes in whole rounds, whatever its tiles.
-pub const ROUND: usize = 64;
+/// The kernels of tiles in workgroup memory.
+pub struct Workgroup;
 
-/// Quads need channel counts which are multiples of 4, and the tiles workgroup memory.
-pub fn fits(caps: &Caps, spec: &Conv) -> bool {
-    let has_room = sizes(caps).next().is_some();
-    has_room && spec.big[2].is_multiple_of(4) && spec.small[2].is_multiple_of(4)
-}
+/// By size of tiles, the smallest first.
+static SOURCES: [Source; 3] = [
+    Source::new(
+        "conv_workgroup_small",
+        files!(
+            "common/buffers",
+            "common/conv",
+            "common/tiles_small",
+            "conv_workgroup"
+        ),
+    ),
+    Source::new(
+        "conv_workgroup",
+        files!(
+            "common/buffers",
+            "common/conv",
+            "common/tiles_medium",
+            "conv_workgroup"
+        ),
+    ),
+    Source::new(
+        "conv_workgroup_large",
+        files!(
+            "common/buffers",
+            "common/conv",
+            "common/tiles_large",
+            "conv_workgroup"
+        ),
+    ),
+];
 
 /// Sizes of tiles for which the adapter has workgroup memory, the largest first. Small tiles need
 /// the most: their slices have terms of their own.
-fn sizes(caps: &Caps) -> impl Iterator<Item = Tiles> {
-    let most = caps.workgroup_memory;
+fn sizes(target: &Target) -> impl Iterator<Item = Tiles> {
+    let most = target.caps.workgroup_memory;
     let fits = move |tiles: &Tiles| {
-        reflect(module(*tiles), "correlate").is_ok_and(|entry| entry.memory_bytes() <= most)
+        let entry = SOURCES[*tiles as usize].reflect("correlate");
+        entry.is_ok_and(|entry| entry.memory_bytes() <= most)
     };
     Tiles::ALL.into_iter().rev().filter(fits)
 }
@@ -27,27 +54,19 @@ fn sizes(caps: &Caps) -> impl Iterator<Item = Tiles> {
 /// The size of the tiles of a call: the adapter's, or a smaller one where those would be too few to
 /// occupy it. A weight gradient is cut into as many sums as that takes. Where the adapter has no
 /// memory for that size, the nearest one for which it has.
-pub fn tiles(caps: &Caps, spec: &Conv, batch: usize, call: Call) -> Tiles {
+fn tiles(site: &Site, call: Call) -> Tiles {
+    let (target, own) = (site.target, site.target.heuristics);
     let occupies = |tiles: &Tiles| {
-        let all: u32 = grid(*tiles, spec, batch, call).iter().product();
-        all as usize >= caps.groups / 4
+        let all: u32 = grid(*tiles, site, call).iter().product();
+        all as usize >= own.groups / 4
     };
-    let smallest = sizes(caps).last().unwrap_or(Tiles::Small);
-    let mut no_larger = sizes(caps).filter(|t| *t <= caps.tiles);
+    let smallest = sizes(target).last().unwrap_or(Tiles::Small);
+    let mut no_larger = sizes(target).filter(|t| *t <= own.tiles);
     let wanted = match call {
         Call::WeightGrad(_) => no_larger.next(),
         Call::Correlate | Call::Adjoint => no_larger.find(occupies),
     };
     wanted.unwrap_or(smallest)
-}
-
-/// The module with tiles of that size.
-pub fn module(tiles: Tiles) -> &'static str {
-    match tiles {
-        Tiles::Small => "conv_workgroup_small",
-        Tiles::Medium => "conv_workgroup",
-        Tiles::Large => "conv_workgroup_large",
-    }
 }
 
 /// Rows and columns of a tile, as `shaders/common/tiles_*.wgsl` has them in quads.
@@ -59,8 +78,8 @@ fn shape(tiles: Tiles) -> [usize; 2] {
     }
 }
 
-/// Workgroups of a call.
-pub fn grid(tiles: Tiles, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
+/// Workgroups of a call with tiles of that size.
+fn grid(tiles: Tiles, &Site { spec, batch, .. }: &Site, call: Call) -> [u32; 3] {
     let [tile_rows, tile_columns] = shape(tiles);
     // An axis of a grid has 65 535 workgroups at most.
     const COLUMN: u32 = 32_768;
@@ -84,33 +103,68 @@ pub fn grid(tiles: Tiles, spec: &Conv, batch: usize, call: Call) -> [u32; 3] {
     }
 }
 
+impl Kernels for Workgroup {
+    fn sources(&self) -> &'static [Source] {
+        &SOURCES
+    }
+
+    /// Quads need channel counts which are multiples of 4, and the tiles workgroup memory.
+    fn fits(&self, target: &Target, spec: &Conv) -> bool {
+        sizes(target).next().is_some() && spec.has_quads()
+    }
+
+    fn source(&self, site: &Site, call: Call, _: bool) -> &'static Source {
+        &SOURCES[tiles(site, call) as usize]
+    }
+
+    fn reads_texels(&self) -> bool {
+        false
+    }
+
+    fn grid(&self, site: &Site, call: Call) -> [u32; 3] {
+        grid(tiles(site, call), site, call)
+    }
+
+    fn round(&self) -> usize {
+        64
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::Heuristics;
     use crate::ops::conv::Padding;
+    use crate::plan::Caps;
+
+    fn tiles_of(target: &Target, spec: Conv, batch: usize, call: Call) -> Tiles {
+        let site = Site {
+            target,
+            spec,
+            batch,
+        };
+        tiles(&site, call)
+    }
 
     #[test]
     fn an_adapter_with_less_workgroup_memory_gets_tiles_that_fit_it() {
         let spec = Conv::new([28, 28, 32], 64, 3, 2, Padding::Same);
-        let caps = |workgroup_memory| Caps {
-            workgroup_memory,
-            ..Caps::gpu()
-        };
         // 32 bytes short of WebGPU's least, as OpenGL's defaults are.
-        for (memory, expected) in [
+        for (workgroup_memory, expected) in [
             (16_384, Some(Tiles::Small)),
             (16_352, Some(Tiles::Medium)),
             (12_287, Some(Tiles::Large)),
             (8_191, None),
         ] {
-            let caps = caps(memory);
-            assert_eq!(fits(&caps, &spec), expected.is_some(), "{memory} bytes");
+            let target = Target::new(Caps {
+                workgroup_memory,
+                ..Caps::gpu()
+            });
+            let fits = Workgroup.fits(&target, &spec);
+            assert_eq!(fits, expected.is_some(), "{workgroup_memory} bytes");
             if let Some(expected) = expected {
-                assert_eq!(
-                    tiles(&caps, &spec, 32, Call::Correlate),
-                    expected,
-                    "{memory} bytes"
-                );
+                let found = tiles_of(&target, spec, 32, Call::Correlate);
+                assert_eq!(found, expected, "{workgroup_memory} bytes");
             }
         }
     }
@@ -119,21 +173,26 @@ mod tests {
     #[test]
     fn tiles_are_as_large_as_leaves_enough_of_them() {
         let spec = Conv::new([28, 28, 32], 64, 3, 2, Padding::Same);
-        let large = Caps {
-            tiles: Tiles::Large,
-            ..Caps::gpu()
+        let gpu = Target::gpu();
+        let large = Target {
+            heuristics: Heuristics {
+                tiles: Tiles::Large,
+                ..gpu.heuristics
+            },
+            ..gpu.clone()
         };
-        for (batch, caps, call, expected) in [
-            (32, &Caps::gpu(), Call::Correlate, Tiles::Small),
-            (32, &Caps::gpu(), Call::Adjoint, Tiles::Medium),
-            (64, &Caps::gpu(), Call::Correlate, Tiles::Medium),
+        for (batch, target, call, expected) in [
+            (32, &gpu, Call::Correlate, Tiles::Small),
+            (32, &gpu, Call::Adjoint, Tiles::Medium),
+            (64, &gpu, Call::Correlate, Tiles::Medium),
             (64, &large, Call::Correlate, Tiles::Medium),
             (128, &large, Call::Correlate, Tiles::Large),
-            (128, &Caps::gpu(), Call::Correlate, Tiles::Medium),
+            (128, &gpu, Call::Correlate, Tiles::Medium),
             (1, &large, Call::WeightGrad(4), Tiles::Large),
         ] {
-            let found = tiles(caps, &spec, batch, call);
-            assert_eq!(found, expected, "batch {batch}, {call:?}, {:?}", caps.tiles);
+            let found = tiles_of(target, spec, batch, call);
+            let tiles = target.heuristics.tiles;
+            assert_eq!(found, expected, "batch {batch}, {call:?}, {tiles:?}");
         }
     }
 }

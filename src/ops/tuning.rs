@@ -4,37 +4,23 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Caps, Tiles, Variant};
+use super::conv::Variant;
+use super::heuristics::Tiles;
 
-/// A choice; what it leaves open follows from the adapter's capabilities.
+/// A choice by the user or the tuner; what it leaves open follows from the heuristics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tuning {
-    /// The convolution kernels, for all geometries they can serve.
+    /// The convolution variant, for all geometries it can serve.
     pub variant: Option<Variant>,
     /// Whether images are read from textures.
     pub texels: Option<bool>,
-    /// [`Caps::tiles`].
+    /// Largest tiles.
     pub tiles: Option<Tiles>,
-    /// [`Caps::groups`].
+    /// Workgroups that keep the processor busy.
     pub groups: Option<usize>,
-    /// [`Caps::fuse`].
+    /// Whether operations are fused and steps share dispatches.
     pub fuse: Option<bool>,
-}
-
-impl Tuning {
-    /// The capabilities with this choice made.
-    #[must_use]
-    pub fn apply(self, caps: &Caps) -> Caps {
-        Caps {
-            pinned: self.variant.or(caps.pinned),
-            texels: self.texels.unwrap_or(caps.texels),
-            tiles: self.tiles.unwrap_or(caps.tiles),
-            groups: self.groups.unwrap_or(caps.groups),
-            fuse: self.fuse.unwrap_or(caps.fuse),
-            ..caps.clone()
-        }
-    }
 }
 
 impl fmt::Display for Tuning {
@@ -60,9 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_choice_leaves_open_stays_as_it_was() {
-        let caps = Caps::portable();
-        assert_eq!(Tuning::default().apply(&caps), caps);
+    fn a_choice_reads_as_a_list() {
         let choice = Tuning {
             texels: Some(true),
             tiles: Some(Tiles::Large),
@@ -70,14 +54,6 @@ mod tests {
             fuse: Some(false),
             ..Tuning::default()
         };
-        let expected = Caps {
-            texels: true,
-            tiles: Tiles::Large,
-            groups: 7,
-            fuse: false,
-            ..caps.clone()
-        };
-        assert_eq!(choice.apply(&caps), expected);
         assert_eq!(
             choice.to_string(),
             "textures, large tiles, 7 groups, unfused"

@@ -1,0 +1,135 @@
+//! Which variant serves a convolution, and how it finds its operands.
+
+use super::spec::Conv;
+use super::variant::{Call, Kernels, Site, Variant};
+use crate::ops::Target;
+use crate::plan::{Constants, Plan, SlotId, Source};
+
+/// The variant for a geometry. A pinned variant is taken where it serves the geometry; elsewhere
+/// thin kernels are, or the plain ones.
+pub fn choose(target: &Target, spec: &Conv) -> Variant {
+    let preferred = match target.pinned {
+        None => target.heuristics.variants.to_vec(),
+        Some(Variant::Plain) => Vec::new(),
+        Some(pinned) => vec![pinned, Variant::Thin],
+    };
+    let fits = |variant: &Variant| variant.kernels().fits(target, spec);
+    preferred.into_iter().find(fits).unwrap_or(Variant::Plain)
+}
+
+/// A convolution of a batch on an adapter, with its variant.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen<'a> {
+    pub site: Site<'a>,
+    pub variant: Variant,
+    /// Images are read from their mirrors.
+    pub texels: bool,
+}
+
+impl<'a> Chosen<'a> {
+    pub fn new(site: Site<'a>, variant: Variant) -> Self {
+        Chosen {
+            site,
+            variant,
+            texels: site.target.heuristics.texels && variant.kernels().reads_texels(),
+        }
+    }
+
+    pub fn kernels(&self) -> &'static dyn Kernels {
+        self.variant.kernels()
+    }
+
+    /// The module that computes a call.
+    pub fn source(&self, call: Call) -> &'static Source {
+        self.kernels().source(&self.site, call, self.texels)
+    }
+
+    /// Constants of a call whose weights start at that element of what is bound.
+    pub fn constants(&self, call: Call, weights_at: usize) -> Constants {
+        let Site { spec, batch, .. } = self.site;
+        let geometry = [
+            ("BATCH", batch),
+            ("KERNEL", spec.kernel),
+            ("STRIDE", spec.stride),
+            ("PAD_Y", spec.pad[0]),
+            ("PAD_X", spec.pad[1]),
+            ("BIG_H", spec.big[0]),
+            ("BIG_W", spec.big[1]),
+            ("BIG_C", spec.big[2]),
+            ("SMALL_H", spec.small[0]),
+            ("SMALL_W", spec.small[1]),
+            ("SMALL_C", spec.small[2]),
+        ];
+        let mut constants: Constants = geometry.map(|(name, v)| (name, v as f64)).to_vec();
+        if self.kernels().reads_quads() {
+            constants.push(("WEIGHTS_AT", (weights_at / 4) as f64));
+        }
+        constants.extend(self.kernels().constants(&self.site, call));
+        constants
+    }
+
+    /// An image where the kernel reads it.
+    pub fn image(&self, plan: &mut Plan, slot: SlotId) -> SlotId {
+        if self.texels { plan.mirror(slot) } else { slot }
+    }
+
+    /// Weights where the kernel reads them: the slot, and the first element. The whole arena has a
+    /// mirror, its views have none.
+    pub fn weights(&self, plan: &mut Plan, weights: SlotId) -> (SlotId, usize) {
+        match plan[weights].view_of {
+            _ if !self.texels => (weights, 0),
+            Some((arena, offset)) => (plan.mirror(arena), offset),
+            None => (plan.mirror(weights), 0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::conv::Padding;
+    use crate::plan::Caps;
+
+    #[test]
+    fn variants_are_chosen_by_channels_and_subgroups() {
+        let adapter = |subgroup: u32, software: bool| {
+            Target::new(Caps {
+                subgroup_min: subgroup,
+                subgroup_max: subgroup,
+                software,
+                ..Caps::portable()
+            })
+        };
+        let pinned = |target: &Target, variant| Target {
+            pinned: Some(variant),
+            ..target.clone()
+        };
+        let portable = Target::portable();
+        let (lavapipe, swiftshader, nvidia) =
+            (adapter(8, true), adapter(4, true), adapter(32, false));
+        let plain = pinned(&lavapipe, Variant::Plain);
+        let broadcast = pinned(&nvidia, Variant::Broadcast);
+        let tile = pinned(&lavapipe, Variant::Tile);
+        let spec = |c, s| Conv::new([28, 28, c], s, 3, 2, Padding::Same);
+        for (target, channels, expected) in [
+            (&portable, (32, 64), Variant::Workgroup),
+            (&portable, (1, 32), Variant::Thin),
+            (&portable, (33, 64), Variant::Plain),
+            (&portable, (1, 33), Variant::Plain),
+            (&lavapipe, (32, 64), Variant::Broadcast),
+            (&lavapipe, (3, 32), Variant::Thin),
+            (&lavapipe, (4, 8), Variant::Tile),
+            (&swiftshader, (32, 64), Variant::Tile),
+            (&swiftshader, (1, 32), Variant::Plain),
+            (&nvidia, (32, 64), Variant::Workgroup),
+            (&broadcast, (32, 64), Variant::Broadcast),
+            (&plain, (32, 64), Variant::Plain),
+            (&plain, (1, 32), Variant::Plain),
+            (&tile, (32, 64), Variant::Tile),
+            (&tile, (1, 32), Variant::Thin),
+        ] {
+            let found = choose(target, &spec(channels.0, channels.1));
+            assert_eq!(found, expected, "{target:?} {channels:?}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The convolution and its transpose, with what follows the sum.
+
+use super::choose::{Chosen, choose};
+use super::spec::Conv;
+use super::variant::{Call, Site, Variant};
+use crate::ops::{Operation, Target};
+use crate::plan::tensors::Tensors;
+use crate::plan::{Plan, SlotId, Step};
+
+/// What follows the sum.
+#[derive(Clone, Copy, Debug)]
+pub enum Epilogue {
+    /// Add the bias; then ReLU, if asked.
+    Forward {
+        /// One per output channel.
+        bias: SlotId,
+        /// Apply a ReLU.
+        relu: bool,
+    },
+    /// Multiply by the derivative of the ReLU whose output `gate` is.
+    Backward {
+        /// Same shape as the output.
+        gate: SlotId,
+        /// False where the gate is no ReLU's output: the gradient passes as it is.
+        gated: bool,
+    },
+}
+
+/// y = correlate(x) or adjoint(x) with an epilogue.
+#[derive(Clone, Debug)]
+pub struct Contract {
+    /// What it computes, such as `decoder.deconv2 forward`.
+    pub label: String,
+    /// Geometry.
+    pub spec: Conv,
+    /// `Correlate` or `Adjoint`.
+    pub call: Call,
+    /// `[images, height, width, channels]`, of the big image or the small one.
+    pub x: SlotId,
+    /// `[kernel, kernel, big channels, small channels]`
+    pub weights: SlotId,
+    /// What follows the sum.
+    pub epilogue: Epilogue,
+    /// The other image.
+    pub y: SlotId,
+}
+
+impl Contract {
+    fn site<'a>(&self, plan: &Plan, target: &'a Target) -> Site<'a> {
+        let spec = self.spec;
+        let shape = match self.call {
+            Call::Correlate => spec.big,
+            Call::Adjoint | Call::WeightGrad(_) => spec.small,
+        };
+        let batch = plan[self.x].len() / shape.iter().product::<usize>();
+        Site {
+            target,
+            spec,
+            batch,
+        }
+    }
+
+    /// Whether thin kernels compute it from buffers.
+    pub(in crate::ops) fn is_thin(&self, target: &Target) -> bool {
+        choose(target, &self.spec) == Variant::Thin && !target.heuristics.texels
+    }
+}
+
+impl Operation for Contract {
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        let Contract { spec, call, .. } = *self;
+        let site = self.site(plan, target);
+        let batch = site.batch;
+        let chosen = Chosen::new(site, choose(target, &spec));
+        let kernels = chosen.kernels();
+        let to_small = call == Call::Correlate;
+        let side = |name| if to_small { name } else { kernels.of_big(name) };
+        let (input, result) = if to_small {
+            ("big", "small_out")
+        } else {
+            ("small", side("big_out"))
+        };
+        let x = chosen.image(plan, self.x);
+        let (weights, weights_at) = chosen.weights(plan, self.weights);
+        let (extra, relu, gated) = match self.epilogue {
+            Epilogue::Forward { bias, relu } => ((side("bias"), bias), relu, false),
+            Epilogue::Backward { gate, gated } => {
+                let name = side("gate");
+                // Under another name it lies in a buffer.
+                let gate = if name == "gate" {
+                    chosen.image(plan, gate)
+                } else {
+                    gate
+                };
+                ((name, gate), false, gated)
+            }
+        };
+        let forward = matches!(self.epilogue, Epilogue::Forward { .. });
+        let entry = match (to_small, forward) {
+            (true, true) => "correlate",
+            (true, false) => "correlate_gated",
+            (false, true) => "adjoint",
+            (false, false) => "adjoint_gated",
+        };
+        let flag = |on: bool| f64::from(u8::from(on));
+        let mut constants = chosen.constants(call, weights_at);
+        constants.extend([
+            ("RELU", flag(relu)),
+            ("GATED", flag(gated)),
+            ("SPLITS", 1.0),
+        ]);
+        let twin = move |t: &Tensors| {
+            let (x, w) = (t.floats(input), t.floats("weights"));
+            let w = &w[weights_at..][..spec.weights()];
+            let mut y = t.floats_mut(result);
+            y.fill(0.0);
+            if to_small {
+                spec.correlate(batch, &x, w, &mut y);
+            } else {
+                spec.adjoint(batch, &x, w, &mut y);
+            }
+            finish(&t.floats(extra.0), forward, relu, gated, &mut y);
+        };
+        plan.push(Step {
+            label: self.label.clone(),
+            kernel: chosen.source(call).kernel(entry, constants, twin),
+            bindings: vec![(input, x), ("weights", weights), extra, (result, self.y)],
+            grid: kernels.grid(&chosen.site, call),
+            flops: batch as u64 * spec.flops(),
+        });
+    }
+}
+
+/// The epilogue on the CPU; `extra` is the bias or the gate.
+fn finish(extra: &[f64], forward: bool, relu: bool, gated: bool, y: &mut [f64]) {
+    for (i, value) in y.iter_mut().enumerate() {
+        if forward {
+            *value += extra[i % extra.len()];
+        }
+        if relu && *value < 0.0 || gated && extra[i] <= 0.0 {
+            *value = 0.0;
+        }
+    }
+}

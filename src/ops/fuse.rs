@@ -1,0 +1,279 @@
+//! Fused operations in the place of chains of plain ones.
+//!
+//! [`model`](crate::model) writes an operation for each thing that is computed. On a GPU the small
+//! ones take longer to start than to run, so [`fuse`] replaces chains of them. A fused operation stores
+//! every tensor that its parts store, and its twin is theirs, one after the other: parity, traces and
+//! recorded cases judge it by the same slots.
+
+use super::fused::steps_of;
+use super::{Op, Target, adam, front, head, latent};
+use crate::plan::{Plan, SlotId};
+
+/// Replaces chains of operations, where the adapter can run what replaces them.
+pub(super) fn fuse(ops: &mut Vec<Op>, plan: &Plan, target: &Target) {
+    let rules: [fn(&[Op], &Plan, &Target) -> Option<Rewrite>; 5] = [
+        batch_and_conv1,
+        latent,
+        layer_and_loss,
+        latent_gradient,
+        adam_of_sums,
+    ];
+    for rule in rules {
+        let rewrite = rule(ops, plan, target);
+        if let Some(rewrite) = rewrite.filter(|r| fits(plan, target, &r.new)) {
+            rewrite.apply(ops);
+        }
+    }
+}
+
+/// Operations that make room for others.
+struct Rewrite {
+    old: Vec<usize>,
+    /// Which of the old ones stood where the new ones are to stand: behind all that they read, and
+    /// before all that reads what they write.
+    at: usize,
+    new: Vec<Op>,
+}
+
+impl Rewrite {
+    fn apply(self, ops: &mut Vec<Op>) {
+        let mut new = self.new;
+        for (i, op) in std::mem::take(ops).into_iter().enumerate() {
+            if i == self.at {
+                ops.append(&mut new);
+            }
+            if !self.old.contains(&i) {
+                ops.push(op);
+            }
+        }
+    }
+}
+
+/// Whether the adapter can bind all that the operations need, and has the workgroup memory.
+fn fits(plan: &Plan, target: &Target, ops: &[Op]) -> bool {
+    let caps = &target.caps;
+    let steps = steps_of(&mut plan.clone(), target, ops);
+    steps.iter().all(|step| {
+        let entry = step.kernel.reflect();
+        let memory = entry.is_ok_and(|entry| entry.memory_bytes() <= caps.workgroup_memory);
+        step.bindings.len() <= caps.max_buffers && memory
+    })
+}
+
+/// The first operation of a kind that satisfies a condition, and its index.
+macro_rules! find {
+    ($ops:expr, $kind:ident, |$op:ident| $condition:expr) => {
+        $ops.iter().enumerate().find_map(|(i, op)| match op {
+            Op::$kind($op) if $condition => Some((i, $op.clone())),
+            _ => None,
+        })
+    };
+}
+
+/// Order of the images, fetching, convolution.
+fn batch_and_conv1(ops: &[Op], _: &Plan, target: &Target) -> Option<Rewrite> {
+    let (f, fetch) = find!(ops, Fetch, |_op| true)?;
+    let (s, shuffle) = find!(ops, Shuffle, |op| op.indices == fetch.indices)?;
+    let (c, conv) = find!(ops, Conv, |op| op.x == fetch.x && op.is_thin(target))?;
+    let fused = front::Forward::of(shuffle, fetch, conv)?;
+    Some(Rewrite {
+        old: vec![s, f, c],
+        at: s,
+        new: vec![fused.into()],
+    })
+}
+
+/// Transposed convolution, loss, gradient of the convolution's input. The loss comes by itself.
+fn layer_and_loss(ops: &[Op], _: &Plan, target: &Target) -> Option<Rewrite> {
+    let (l, loss) = find!(ops, LossAndGrad, |_op| true)?;
+    let thin = |y: SlotId| find!(ops, Conv, |op| op.y == y && op.is_thin(target));
+    let (y, layer) = thin(loss.loss.logits)?;
+    let (g, gradient) = find!(ops, Conv, |op| op.x == loss.dlogits && op.is_thin(target))?;
+    let alone = loss.loss.clone();
+    let fused = head::ForwardAndBack::of(layer, loss, gradient)?;
+    Some(Rewrite {
+        old: vec![y, l, g],
+        at: y,
+        new: vec![fused.into(), alone.into()],
+    })
+}
+
+/// Dense layer, sampling, dense layer.
+fn latent(ops: &[Op], _: &Plan, _: &Target) -> Option<Rewrite> {
+    let (s, sample) = find!(ops, Sample, |_op| true)?;
+    let (e, encoder) = find!(ops, Dense, |op| op.y == sample.q)?;
+    let (d, decoder) = find!(ops, Dense, |op| op.x == sample.z)?;
+    let fused = latent::Forward::of(encoder, sample, decoder)?;
+    Some(Rewrite {
+        old: vec![e, s, d],
+        at: e,
+        new: vec![fused.into()],
+    })
+}
+
+/// The same way back.
+fn latent_gradient(ops: &[Op], _: &Plan, _: &Target) -> Option<Rewrite> {
+    let (s, sampling) = find!(ops, SampleGrad, |_op| true)?;
+    let (d, decoder) = find!(ops, DenseInputGrad, |op| op.dx == sampling.dz)?;
+    let (e, encoder) = find!(ops, DenseInputGrad, |op| op.dy == sampling.dq)?;
+    let fused = latent::Backward::of(decoder, sampling, encoder)?;
+    Some(Rewrite {
+        old: vec![d, s, e],
+        at: d,
+        new: vec![fused.into()],
+    })
+}
+
+/// The sums of the first layer's gradients, which the update needs last, and the update.
+fn adam_of_sums(ops: &[Op], plan: &Plan, target: &Target) -> Option<Rewrite> {
+    let (u, update) = find!(ops, Adam, |_op| true)?;
+    if target.heuristics.texels {
+        return None;
+    }
+    let place = |(i, op): (usize, &Op)| match op {
+        Op::ColumnSums(sum) => {
+            let (owner, offset) = plan[sum.y].view_of?;
+            let whole = sum.ranges == 1 && plan[sum.y].len().is_multiple_of(4);
+            (whole && owner == update.arenas.grads).then(|| (offset, i, sum.clone()))
+        }
+        _ => None,
+    };
+    let mut sums: Vec<_> = ops[..u].iter().enumerate().filter_map(place).collect();
+    sums.sort_unstable_by_key(|(offset, ..)| *offset);
+    let mut sums = sums.into_iter();
+    let ((_, w, weights), (_, b, bias)) = (sums.next()?, sums.next()?);
+    let fused = adam::UpdateOfSums::of(plan, [weights, bias], update)?;
+    Some(Rewrite {
+        old: vec![w, b, u],
+        at: u,
+        new: vec![fused.into()],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::data::Depth;
+    use crate::model::{self, Feed, Model};
+    use crate::ops::adam::Adam;
+    use crate::ops::fetch::Packed;
+    use crate::ops::rng::Order;
+    use crate::ops::{Target, Tuning};
+    use crate::plan::{Caps, Plan};
+
+    const BATCH: u64 = 32;
+
+    fn step(target: &Target) -> Plan {
+        let data = Packed {
+            shape: [28, 28, 1],
+            count: 60_000,
+            depth: Depth::Bit,
+            drawn: false,
+        };
+        let feed = Feed::Resident("train.images", data, Order::Shuffled);
+        let (model, adam) = (Model::default(), Adam::default());
+        let plan = model::train_step(&model, feed, adam, BATCH as usize, target);
+        plan.check().expect("a sound plan");
+        plan
+    }
+
+    fn unfused() -> Plan {
+        let fuse = Some(false);
+        step(&Target::gpu().tuned(&Tuning {
+            fuse,
+            ..Tuning::default()
+        }))
+    }
+
+    fn dispatches(plan: &Plan) -> usize {
+        plan.bundles().expect("bundles").len()
+    }
+
+    // Forward: the batch with the first layer, the second, the latent space, three layers of the
+    // decoder, the last with the loss and its own way back. Backward: two layers, the latent space,
+    // the second layer, the weights of the first. And the update.
+    #[test]
+    fn a_step_on_a_gpu_is_twelve_dispatches() {
+        assert_eq!(dispatches(&step(&Target::gpu())), 6 + 5 + 1);
+        assert_eq!(dispatches(&unfused()), unfused().steps().len());
+    }
+
+    /// Each rule, on a software adapter with `--fuse` as on a GPU.
+    #[test]
+    fn every_rule_finds_its_operations_in_a_train_step() {
+        let software = Target::new(Caps {
+            subgroup_min: 8,
+            subgroup_max: 8,
+            software: true,
+            max_buffers: 32,
+            ..Caps::portable()
+        });
+        let fuse = Some(true);
+        let fused = software.tuned(&Tuning {
+            fuse,
+            ..Tuning::default()
+        });
+        for target in [fused, Target::gpu()] {
+            let plan = step(&target);
+            let modules: Vec<_> = plan.steps().iter().map(|s| s.kernel.source.name).collect();
+            let entries: Vec<_> = plan.steps().iter().map(|s| s.kernel.entry).collect();
+            let count = |module| modules.iter().filter(|m| **m == module).count();
+            assert_eq!(["front", "head", "latent"].map(count), [1, 1, 2]);
+            assert!(entries.contains(&"update_sums"), "{entries:?}");
+        }
+        let plain = step(&software);
+        assert!(
+            plain
+                .steps()
+                .iter()
+                .all(|s| s.kernel.source.name != "front")
+        );
+    }
+
+    // A check of the plan looks at the memory of each kernel, and a bundle at that of all its parts.
+    #[test]
+    fn a_step_fits_the_workgroup_memory_that_an_adapter_has() {
+        for workgroup_memory in [16_384, 16_352, 12_288, 8_192] {
+            let plan = step(&Target::new(Caps {
+                workgroup_memory,
+                ..Caps::gpu()
+            }));
+            for bundle in plan.bundles().expect("bundles") {
+                let entries = bundle.iter().map(|&i| plan.steps()[i].kernel.reflect());
+                let mut memory: Vec<_> = entries
+                    .flat_map(|entry| entry.expect("an entry point").memory.clone())
+                    .collect();
+                memory.sort();
+                // Parts share what has one name; the larger counts.
+                memory.dedup_by(|next, before| {
+                    let same = next.0 == before.0;
+                    before.1 = before.1.max(if same { next.1 } else { 0 });
+                    same
+                });
+                let bytes: u32 = memory.iter().map(|(_, bytes)| bytes).sum();
+                assert!(bytes <= workgroup_memory, "{bytes} of {workgroup_memory}");
+            }
+        }
+    }
+
+    // With no more than WebGPU's eight buffers the way through the latent space is three steps each
+    // way, and not all that could share a dispatch finds room in it.
+    #[test]
+    fn with_few_buffers_a_step_takes_more_dispatches() {
+        let dispatches = dispatches(&step(&Target::portable()));
+        assert_eq!(dispatches, 19);
+    }
+
+    // What a fused kernel hands on within itself, or reads once for several steps, is not moved.
+    #[test]
+    fn fused_kernels_move_what_they_hand_on_once() {
+        let moved = |plan: &Plan| -> u64 { plan.steps().iter().map(|s| plan.step_bytes(s)).sum() };
+        let (image, layer, code) = (28 * 28, 28 * 28 * 32, 2);
+        let batch = 1 + image; //                      indices and x
+        let latent = 2 * code + code; //               q and z
+        let head = 2 * image + layer - 2 * image; //   logits, dlogits and h; the loss reads logits and x again
+        let back = code + 2 * code + code; //          dz, dq and z
+        let weights = 288 + (288 + 32); //             of the last layer; two gradients of the first
+        let saved = 4 * (BATCH * (batch + latent + head + back) + weights);
+        assert_eq!(moved(&unfused()) - moved(&step(&Target::gpu())), saved);
+    }
+}

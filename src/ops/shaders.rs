@@ -1,0 +1,53 @@
+//! The shader modules of all operations.
+
+use super::{
+    adam, bce, conv, dense, elbo, fetch, front, head, importance, lanes, latent, peak, reduce,
+    reparam, rng, state,
+};
+use crate::plan::Source;
+
+/// Shader files by their stems, behind `common.wgsl`: what a [`Source`] is made of.
+macro_rules! files {
+    ($($stem:literal),+) => {
+        &[
+            ("common", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/common.wgsl"))),
+            $((
+                $stem,
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $stem, ".wgsl")),
+            )),+
+        ]
+    };
+}
+
+pub(super) use files;
+
+/// Every module, by name.
+pub fn sources() -> Vec<&'static Source> {
+    let one = [
+        &adam::SOURCE,
+        &bce::SOURCE,
+        &dense::SOURCE,
+        &elbo::SOURCE,
+        &fetch::SOURCE,
+        &front::SOURCE,
+        &head::SOURCE,
+        &importance::SOURCE,
+        &lanes::SOURCE,
+        &latent::SOURCE,
+        &peak::SOURCE,
+        &reduce::SOURCE,
+        &reparam::SOURCE,
+        &rng::SOURCE,
+        &state::SOURCE,
+    ];
+    let variants = conv::Variant::ALL.into_iter();
+    let variants = variants.flat_map(|variant| variant.kernels().sources());
+    let mut all: Vec<&Source> = variants.chain(one).collect();
+    all.sort_by_key(|source| source.name);
+    all
+}
+
+/// The module of that name.
+pub fn source(name: &str) -> Option<&'static Source> {
+    sources().into_iter().find(|s| s.name == name)
+}
