@@ -1,8 +1,11 @@
 //! Convolutions for tests: every kernel of one geometry in a plan, and what to put into it.
 
 use cvae_gpu::model::params::{self, ParamSpec};
-use cvae_gpu::ops::conv::{self, Call, Conv, Epilogue, Padding, Side, WeightGrad};
-use cvae_gpu::plan::{Caps, Plan, Role, Tiles, Variant};
+use cvae_gpu::ops::conv::{
+    self, Call, Contract, Conv, Epilogue, Padding, Side, Site, Variant, WeightGrad,
+};
+use cvae_gpu::ops::{Graph, Heuristics, Target, Tiles};
+use cvae_gpu::plan::{Caps, Plan, Role};
 
 use super::pair::Pair;
 
@@ -18,27 +21,43 @@ pub fn sizes(variant: Variant) -> &'static [Tiles] {
     }
 }
 
-pub fn caps(base: &Caps, variant: Variant, texels: bool, tiles: Tiles, software: bool) -> Caps {
-    Caps {
-        texels,
+/// An adapter that runs that variant, from textures or buffers and with tiles of that size, with the
+/// heuristics of a CPU or of a GPU.
+pub fn target(
+    base: &Target,
+    variant: Variant,
+    texels: bool,
+    tiles: Tiles,
+    software: bool,
+) -> Target {
+    let caps = Caps {
         software: software || variant == Variant::Broadcast,
-        tiles,
-        pinned: Some(variant),
-        // Its tiles are then of the size asked for, however few they are.
-        groups: if variant == Variant::Workgroup {
-            4
-        } else {
-            base.groups
+        ..base.caps.clone()
+    };
+    let own = base.heuristics;
+    Target {
+        heuristics: Heuristics {
+            texels,
+            tiles,
+            fuse: own.fuse,
+            // Its tiles are then of the size asked for, however few they are.
+            groups: if variant == Variant::Workgroup {
+                4
+            } else {
+                own.groups
+            },
+            ..Heuristics::of(&caps)
         },
-        ..base.clone()
+        caps,
+        pinned: Some(variant),
     }
 }
 
 /// Whether an adapter would run a geometry by that variant. SwiftShader takes minutes to compile
 /// some thin kernels, and never meets them.
-pub fn serves(adapter: &Caps, variant: Variant, shape: Shape) -> bool {
+pub fn serves(adapter: &Target, variant: Variant, shape: Shape) -> bool {
     let (_, big, channels, kernel, stride, padding) = shape;
-    let pinned = Caps {
+    let pinned = Target {
         pinned: Some(variant),
         ..adapter.clone()
     };
@@ -66,10 +85,10 @@ impl Ending {
 
 /// The three kernels of one geometry, and the gradients of both layers that it serves. The weights start inside an arena, as
 /// a model's do.
-pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
+pub fn plan(shape: Shape, target: &Target, ending: Ending) -> Plan {
     let (batch, big, channels, kernel, stride, padding) = shape;
     let spec = Conv::new(big, channels, kernel, stride, padding);
-    let mut p = Plan::new(batch, caps);
+    let mut p = Graph::new(batch);
     let tensors = [
         ParamSpec::bias("other", 70),
         ParamSpec::kernel("conv", &spec.weight_shape()),
@@ -81,7 +100,7 @@ pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
     let mut image = |name: &str, size| p.slot(name, &of(size), Role::Data);
     let (x, x_gate) = (image("x", big), image("x.gate", big));
     let (y, y_gate) = (image("y", spec.small), image("y.gate", spec.small));
-    let param = |p: &Plan, name: &str| p.find(name).expect(name);
+    let param = |p: &Graph, name: &str| p.find(name).expect(name);
     let weights = param(&p, "conv.kernel");
     for (call, input, bias, gate) in [
         (Call::Correlate, x, "small.bias", y_gate),
@@ -92,17 +111,22 @@ pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
             Ending::Forward { relu } => Epilogue::Forward { bias, relu },
             Ending::Backward { gated } => Epilogue::Backward { gate, gated },
         };
-        let name = format!("{call:?}");
-        conv::contract(
-            &mut p,
-            name.clone(),
-            name,
+        let label = format!("{call:?}");
+        let size = if call == Call::Correlate {
+            spec.small
+        } else {
+            big
+        };
+        let y = p.slot(label.clone(), &of(size), Role::Activation);
+        p.push(Contract {
+            label,
             spec,
             call,
-            input,
+            x: input,
             weights,
             epilogue,
-        );
+            y,
+        });
     }
     for (layer, dy, bias) in [
         ("conv", Side::Small, channels),
@@ -112,23 +136,34 @@ pub fn plan(shape: Shape, caps: Caps, ending: Ending) -> Plan {
             p.slot(format!("{layer} {what} gradient"), shape, Role::Activation)
         };
         let of = WeightGrad {
+            layer: layer.into(),
+            spec,
             big: x,
             small: y,
             dy,
             weights_grad: gradient("kernel", &spec.weight_shape()),
             bias_grad: gradient("bias", &[bias]),
         };
-        conv::weight_grad(&mut p, layer, spec, of);
+        p.push(of);
     }
-    p
+    p.lower(target)
 }
 
 /// All kernels of the plan are of that variant, but that a tile takes the gradient of a transposed
-/// layer whose taps do not meet all pixels of its output.
-pub fn assert_variant(plan: &Plan, variant: Variant, texels: bool, shape: Shape) {
-    let module = |variant| conv::module(variant, texels, plan.caps.tiles);
+/// layer whose taps do not reach all pixels of its output.
+pub fn assert_variant(plan: &Plan, target: &Target, variant: Variant, texels: bool, shape: Shape) {
+    let (batch, big, channels, kernel, stride, padding) = shape;
+    let site = Site {
+        target,
+        spec: Conv::new(big, channels, kernel, stride, padding),
+        batch,
+    };
+    let module = |variant: Variant| {
+        let kernels = variant.kernels();
+        kernels.source(&site, Call::Correlate, texels).name
+    };
     let mut wanted = vec![module(variant)];
-    if variant == Variant::Broadcast && shape.5 == Padding::Valid {
+    if variant == Variant::Broadcast && padding == Padding::Valid {
         wanted.push(module(Variant::Tile));
     }
     let found = plan.variants();

@@ -1,13 +1,14 @@
 //! Dense layers for tests: every kernel of one layer in a plan, and what to put into it.
 
 use cvae_gpu::ops::dense::{self, Dense};
-use cvae_gpu::plan::{Caps, Plan, Role};
+use cvae_gpu::ops::{Graph, Target};
+use cvae_gpu::plan::{Plan, Role};
 
 use super::pair::Pair;
 
 /// Forward, input gradient and the gradients of weights and bias.
-pub fn plan(caps: &Caps, batch: usize, spec: Dense, relu: bool, gated: bool) -> Plan {
-    let mut p = Plan::new(batch, caps.clone());
+pub fn plan(target: &Target, batch: usize, spec: Dense, relu: bool, gated: bool) -> Plan {
+    let mut p = Graph::new(batch);
     let mut data = |name: &str, shape: &[usize]| p.slot(name, shape, Role::Data);
     let x = data("x", &[batch, spec.inputs]);
     let weights = data("weights", &[spec.inputs, spec.outputs]);
@@ -18,23 +19,35 @@ pub fn plan(caps: &Caps, batch: usize, spec: Dense, relu: bool, gated: bool) -> 
     let dx = result("dx", &[batch, spec.inputs]);
     let weights_grad = result("weights_grad", &[spec.inputs, spec.outputs]);
     let bias_grad = result("bias_grad", &[spec.outputs]);
-    let forward = dense::Forward {
+    p.push(dense::Forward {
+        label: "forward".into(),
+        spec,
+        relu,
         x,
         weights,
         bias,
         y,
-    };
-    dense::forward(&mut p, "forward".into(), spec, relu, forward);
-    let input_grad = dense::InputGrad { dy, weights, x, dx };
-    dense::input_grad(&mut p, "input grad".into(), spec, gated, input_grad);
-    let weight_grad = dense::WeightGrad {
+    });
+    p.push(dense::InputGrad {
+        label: "input grad".into(),
+        spec,
+        gated,
+        dy,
+        weights,
+        x,
+        dx,
+    });
+    p.push(dense::WeightGrad {
+        layer: "dense".into(),
+        spec,
         x,
         dy,
         weights_grad,
         bias_grad,
-    };
-    dense::weight_grad(&mut p, "weight grad".into(), spec, weight_grad);
-    p
+    });
+    let mut target = target.clone();
+    target.heuristics.dense_as_conv = false;
+    p.lower(&target)
 }
 
 /// Numbers in (-1, 1); an input as a ReLU leaves it, closed where it is 0.

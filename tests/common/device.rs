@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cvae_gpu::gpu::{Gpu, Selection};
-use cvae_gpu::plan::{Tuning, Variant};
+use cvae_gpu::ops::Tuning;
+use cvae_gpu::ops::conv::Variant;
 
 /// Which adapter the environment asks the tests to run on.
 pub fn selection() -> Selection {

@@ -12,6 +12,9 @@ pub mod training;
 
 use std::io::Write;
 
+use cvae_gpu::ops;
+use cvae_gpu::plan::Source;
+
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub use device::{checked_gpu, gpu, name, naming_gpu, plain_gpu, selection};
 
@@ -34,4 +37,13 @@ pub fn say(text: &str) {
     let mut out = std::io::stderr().lock();
     // Nobody reads a closed stream.
     let _ = writeln!(out, "note: {text}");
+}
+
+/// Module and entry point of every kernel.
+pub fn entry_points() -> Vec<(&'static str, &'static str)> {
+    let of = |source: &'static Source| {
+        let entries = source.entry_points().expect("a sound shader").into_iter();
+        entries.map(|entry| (source.name, entry))
+    };
+    ops::sources().into_iter().flat_map(of).collect()
 }

@@ -1,6 +1,7 @@
 //! Shader texts in which one product has become a sum.
 
-use cvae_gpu::plan::shader::{Mistake, SOURCES};
+use cvae_gpu::ops::sources;
+use cvae_gpu::plan::shader::Mistake;
 
 /// Stems of all shader files, those which others stand on too.
 pub fn files() -> Vec<&'static str> {
@@ -13,7 +14,11 @@ pub fn files() -> Vec<&'static str> {
         "common/reparam",
         "common/texels",
     ];
-    let mut files: Vec<_> = SOURCES.iter().map(|s| s.file).chain(common).collect();
+    let mut files: Vec<_> = sources()
+        .into_iter()
+        .map(|s| s.file())
+        .chain(common)
+        .collect();
     files.sort_unstable();
     files.dedup();
     files

@@ -10,12 +10,13 @@ use cvae_gpu::explore::plans;
 use cvae_gpu::files::npy;
 use cvae_gpu::model::params;
 use cvae_gpu::model::{self, Feed, Model};
+use cvae_gpu::ops::Target;
 use cvae_gpu::ops::elbo::TERMS;
 use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::ops::state::StepState;
+use cvae_gpu::plan::Plan;
 use cvae_gpu::plan::cpu::{Memory, Values};
-use cvae_gpu::plan::{Caps, Plan};
 use cvae_gpu::rng::{self, Stream};
 use cvae_gpu::saved::Trained;
 use tempfile::TempDir;
@@ -149,9 +150,9 @@ impl Made {
 
     /// Codes `[N, 2L]` of images.
     pub fn codes(&self, images: &PackedImages) -> Vec<f64> {
-        let caps = Caps::portable();
+        let target = Target::portable();
         let count = images.count();
-        let (plan, slot) = plans::encode(&self.trained.model, Packed::of(images), count, &caps);
+        let (plan, slot) = plans::encode(&self.trained.model, Packed::of(images), count, &target);
         let words = Values::Words(images.device_words());
         self.twin(&plan, &[(plans::IMAGES, words)], 1, &plan[slot].name)
     }
@@ -159,7 +160,7 @@ impl Made {
     /// Probabilities of codes `[N, L]`.
     pub fn probabilities(&self, z: &[f64]) -> Vec<f64> {
         let count = z.len() / self.trained.model.latent_dim;
-        let (plan, slot) = model::decode(&self.trained.model, count, &Caps::portable());
+        let (plan, slot) = model::decode(&self.trained.model, count, &Target::portable());
         let codes = Values::Floats(z.to_vec());
         self.twin(&plan, &[("codes", codes)], 1, &plan[slot].name)
     }
@@ -167,7 +168,12 @@ impl Made {
     /// log p(x|z), log p(z), log q(z|x) and KL of each image, for draw `k` of a seed.
     pub fn terms(&self, images: &PackedImages, seed: u64, k: u32) -> Vec<[f64; TERMS]> {
         let feed = Feed::Resident("test.images", Packed::of(images), Order::File);
-        let plan = model::evaluate(&self.trained.model, feed, images.count(), &Caps::portable());
+        let plan = model::evaluate(
+            &self.trained.model,
+            feed,
+            images.count(),
+            &Target::portable(),
+        );
         let mut state = StepState::start(seed, Stream::Evaluate);
         state.step = k;
         let fill = [

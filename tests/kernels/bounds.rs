@@ -4,17 +4,18 @@
 //! A checked device tests every access and every division (src/plan/bounds.rs), and names the first
 //! that is wrong. Indices of these plans do not depend on what the slots hold, so that zeros do.
 
-use crate::common::convolutions::{Ending, caps, plan, serves, sizes};
+use crate::common::convolutions::{Ending, plan, serves, sizes, target};
 use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes, software};
 use crate::common::suite::step::{BATCH, TAIL, as_gpus, feed, images, small_model};
 use crate::common::{naming_gpu, say};
 use cvae_gpu::gpu::{Gpu, GpuError, Memory, Replay};
 use cvae_gpu::model;
 use cvae_gpu::ops::adam::Adam;
-use cvae_gpu::ops::conv::Padding;
+use cvae_gpu::ops::conv::{Padding, Variant};
 use cvae_gpu::ops::rng::Order;
+use cvae_gpu::ops::{Target, Tiles};
+use cvae_gpu::plan::Plan;
 use cvae_gpu::plan::shader::Mistake;
-use cvae_gpu::plan::{Caps, Plan, Tiles, Variant};
 
 /// Runs a plan by steps and, where it has any, by bundles, on one memory: so the second run starts
 /// behind the end of short sets.
@@ -36,7 +37,7 @@ fn with_surplus_workgroups(plan: &mut Plan) {
     for step in plan.steps_mut() {
         let entry = step.kernel.reflect().expect("an entry point");
         if entry.parameters.contains(&naga::BuiltIn::NumWorkGroups) {
-            let in_tiles = step.kernel.module.starts_with("conv_workgroup");
+            let in_tiles = step.kernel.source.name.starts_with("conv_workgroup");
             step.grid[if in_tiles { 2 } else { 1 }] += 1;
         }
     }
@@ -57,11 +58,11 @@ fn convolutions(variant: Variant, gpu: &Gpu) {
                     true => i < ELSEWHERE || i + 1 == shapes(variant).len(),
                     false => i == 1,
                 };
-                if !chosen || texels && !has_texels || !serves(gpu.caps(), variant, shape) {
+                if !chosen || texels && !has_texels || !serves(gpu.target(), variant, shape) {
                     continue;
                 }
-                let caps = caps(gpu.caps(), variant, texels, tiles, software(i));
-                let mut plan = plan(shape, caps, ending(i));
+                let target = target(gpu.target(), variant, texels, tiles, software(i));
+                let mut plan = plan(shape, &target, ending(i));
                 with_surplus_workgroups(&mut plan);
                 let case = format!("{variant:?} {tiles:?}, texels {texels}: {shape:?}");
                 run(gpu, &plan).unwrap_or_else(|e| panic!("{case}: {e}"));
@@ -94,13 +95,10 @@ convolutions! {
 fn whole_plans_stay_in_bounds_as_gpus_run_them() {
     let gpu = naming_gpu();
     let model = small_model();
-    let few = Caps {
-        max_buffers: 8,
-        ..as_gpus(gpu)
-    };
-    let train = |batch, caps: &Caps| {
+    let few = Target::portable();
+    let train = |batch, target: &Target| {
         let feed = feed("train.images", &images(&model, 1), Order::Shuffled);
-        model::train_step(&model, feed, Adam::default(), batch, caps)
+        model::train_step(&model, feed, Adam::default(), batch, target)
     };
     let test = feed("test.images", &images(&model, 2), Order::File);
     let many = as_gpus(gpu);
@@ -127,9 +125,9 @@ fn an_access_out_of_bounds_is_named() {
     };
     let wrong = gpu.planted(&[unguarded]).expect("a mistake");
     let shape = (7, [28, 28, 1], 32, 3, 2, Padding::Valid);
-    let caps = caps(gpu.caps(), Variant::Thin, false, Tiles::Medium, false);
-    let plan = plan(shape, caps, Ending::Forward { relu: true });
-    if !serves(gpu.caps(), Variant::Thin, shape) {
+    let target = target(gpu.target(), Variant::Thin, false, Tiles::Medium, false);
+    let plan = plan(shape, &target, Ending::Forward { relu: true });
+    if !serves(gpu.target(), Variant::Thin, shape) {
         return say("conv_thin is not tested: this adapter would not take it");
     }
     run(gpu, &plan).expect("no access out of bounds");

@@ -6,18 +6,20 @@ use crate::common::{adapter_name, gpu, say, selection};
 use cvae_gpu::gpu::{Backend, Feature, Gpu, Memory, Replay};
 use cvae_gpu::model::params;
 use cvae_gpu::model::{self, Model};
+use cvae_gpu::ops::Target;
 use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::ops::state::StepState;
-use cvae_gpu::plan::{Caps, Plan, Variant};
+use cvae_gpu::plan::Plan;
 use cvae_gpu::rng::Stream;
 
 const STEPS: usize = 3;
 
 // The batch of tests/common/suite/step.rs, whose kernels are compiled anyway.
-fn plan(model: &Model, caps: &Caps) -> Plan {
+fn plan(model: &Model, target: &Target) -> Plan {
     let feed = feed("train.images", &images(model, 1), Order::Shuffled);
-    model::train_step(model, feed, Adam::default(), BATCH, caps)
+    model::train_step(model, feed, Adam::default(), BATCH, target)
 }
 
 /// Slots by name, and their bits.
@@ -53,8 +55,8 @@ fn bits(gpu: &Gpu, model: &Model, plan: &Plan, steps: &[usize]) -> Bits {
         .collect()
 }
 
-fn check(caps: &Caps, model: &Model) {
-    let plan = plan(model, caps);
+fn check(target: &Target, model: &Model) {
+    let plan = plan(model, target);
     let first = bits(gpu(), model, &plan, &[STEPS]);
     let moved = first
         .iter()
@@ -75,7 +77,7 @@ fn assert_same(first: &Bits, second: &Bits, steps: &[usize]) {
 
 #[test]
 fn steps_give_the_same_bits_twice_as_the_adapter_runs_them() {
-    check(gpu().caps(), &Model::default());
+    check(gpu().target(), &Model::default());
 }
 
 #[test]
@@ -103,7 +105,8 @@ fn steps_give_the_same_bits_twice_as_gpus_run_them() {
 fn copied_mirrors_give_the_same_bits_as_shared_ones_in_more_memory() {
     let mut copying = selection();
     let without = [Feature::Aliasing, Feature::Texels];
-    let is_off = without.iter().any(|f| copying.disable.contains(f)) || !gpu().caps().texels;
+    let is_off =
+        without.iter().any(|f| copying.disable.contains(f)) || !gpu().target().heuristics.texels;
     if is_off || gpu().adapter.backend != Backend::Vulkan || !cfg!(target_os = "linux") {
         let name = adapter_name();
         return say(&format!(
@@ -112,7 +115,7 @@ fn copied_mirrors_give_the_same_bits_as_shared_ones_in_more_memory() {
     }
     copying.disable.push(Feature::Aliasing);
     let copying = pollster::block_on(Gpu::open(&copying)).expect("an adapter");
-    let plan = plan(&small_model(), gpu().caps());
+    let plan = plan(&small_model(), gpu().target());
     let [shared, copied] = [gpu(), &copying].map(|gpu| bits(gpu, &small_model(), &plan, &[STEPS]));
     assert_same(&shared, &copied, &[STEPS]);
     let [less, more] = [gpu(), &copying].map(|gpu| Memory::need(gpu, &[&plan]));

@@ -6,12 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::uniform;
+use crate::common::{entry_points, uniform};
 use cvae_gpu::model::{self, Feed, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::elbo::COLUMNS;
+use cvae_gpu::ops::{Target, Tiles, Tuning};
 use cvae_gpu::plan::cpu::{Memory, Values};
-use cvae_gpu::plan::{Caps, Plan, Tiles, Variant, shader};
+use cvae_gpu::plan::{Caps, Plan};
 
 const STEP: f64 = 1e-5;
 
@@ -22,8 +24,8 @@ struct Start {
 }
 
 impl Start {
-    fn new(model: &Model, batch: usize, caps: &Caps) -> Self {
-        let plan = model::train_step(model, Feed::Injected, Adam::default(), batch, caps);
+    fn new(model: &Model, batch: usize, target: &Target) -> Self {
+        let plan = model::train_step(model, Feed::Injected, Adam::default(), batch, target);
         plan.check().expect("a sound plan");
         let mut memory = Memory::default();
         memory.fit(&plan);
@@ -75,8 +77,8 @@ impl Start {
 }
 
 /// Checks each parameter in the direction of all its values at once and along a few of its axes.
-fn check(model: &Model, batch: usize, caps: &Caps) -> BTreeSet<(&'static str, &'static str)> {
-    let start = Start::new(model, batch, caps);
+fn check(model: &Model, batch: usize, target: &Target) -> BTreeSet<(&'static str, &'static str)> {
+    let start = Start::new(model, batch, target);
     let mut after = start.memory.clone();
     after.run(&start.plan);
     for (i, param) in model.params().iter().enumerate() {
@@ -94,12 +96,12 @@ fn check(model: &Model, batch: usize, caps: &Caps) -> BTreeSet<(&'static str, &'
             let expected = start.slope(name, &direction);
             assert!(
                 (found - expected).abs() < 1e-6 * expected.abs().max(0.1),
-                "`grad/{name}`: {found} where the loss has a slope of {expected}; {caps:?}"
+                "`grad/{name}`: {found} where the loss has a slope of {expected}; {target:?}"
             );
         }
     }
     let kernels = start.plan.steps().iter().map(|s| &s.kernel);
-    kernels.map(|k| (k.module, k.entry)).collect()
+    kernels.map(|k| (k.source.name, k.entry)).collect()
 }
 
 fn models() -> [Model; 2] {
@@ -125,35 +127,37 @@ fn models() -> [Model; 2] {
 }
 
 /// A software adapter with subgroups, which takes the most variants, in both memories.
-fn software(texels: bool, pinned: Option<Variant>) -> Caps {
-    Caps {
+fn software(texels: bool, pinned: Option<Variant>) -> Target {
+    let target = Target::new(Caps {
         subgroup_min: 8,
         subgroup_max: 8,
-        texels,
         software: true,
-        fuse: false,
-        pinned,
         ..Caps::portable()
-    }
+    });
+    target.tuned(&Tuning {
+        texels: Some(texels),
+        variant: pinned,
+        ..Tuning::default()
+    })
 }
 
 /// A GPU whose kernels have tiles of that size, however few, and read from textures or not.
-fn tiles(tiles: Tiles, texels: bool) -> Caps {
-    Caps {
-        tiles,
-        texels,
-        groups: 4,
-        ..Caps::gpu()
-    }
+fn tiles(tiles: Tiles, texels: bool) -> Target {
+    Target::gpu().tuned(&Tuning {
+        tiles: Some(tiles),
+        texels: Some(texels),
+        groups: Some(4),
+        ..Tuning::default()
+    })
 }
 
 #[test]
 fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
     let mut used = BTreeSet::new();
     for model in models() {
-        for caps in [
-            Caps::portable(),
-            Caps::gpu(),
+        for target in [
+            Target::portable(),
+            Target::gpu(),
             tiles(Tiles::Small, false),
             tiles(Tiles::Medium, true),
             tiles(Tiles::Large, false),
@@ -165,14 +169,14 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
         ] {
             // Four images make a row of quads, which thin kernels want of a dense layer; more make sums
             // on GPUs.
-            let batch = if caps.software { 4 } else { 12 };
-            used.extend(check(&model, batch, &caps));
+            let batch = if target.caps.software { 4 } else { 12 };
+            used.extend(check(&model, batch, &target));
         }
     }
     // What a train step has no use for cannot be here: evaluation, pictures, drawing, fetching,
     // bounds, peaks and subgroups.
     let others = ["fetch", "front", "importance", "lanes", "peak", "rng"];
-    let entries = shader::entry_points().expect("sound shaders").into_iter();
+    let entries = entry_points().into_iter();
     let missing: Vec<_> = entries
         .filter(|(module, entry)| {
             !others.contains(module) && !used.iter().any(|u| *u == (*module, entry))

@@ -9,12 +9,14 @@ use cvae_gpu::data::Depth;
 use cvae_gpu::explore::plans as explore;
 use cvae_gpu::model::{self, Feed, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::peak;
 use cvae_gpu::ops::rng::Order;
+use cvae_gpu::ops::{Graph, Target, Tiles, Tuning};
 use cvae_gpu::plan::link::{self, Dispatch, Shader};
-use cvae_gpu::plan::shader::{self, Binding};
-use cvae_gpu::plan::{Caps, Plan, Step, Tiles, Variant};
+use cvae_gpu::plan::shader::Binding;
+use cvae_gpu::plan::{Caps, Plan, Step};
 use naga::ShaderStage;
 use naga::back::{hlsl, pipeline_constants};
 use naga::valid::Capabilities;
@@ -59,8 +61,7 @@ fn emit(dispatch: &Dispatch) -> String {
         Shader::Kernel(kernel) => {
             let values = kernel.constants.iter();
             constants.extend(values.map(|(name, value)| ((*name).to_owned(), *value)));
-            let source = shader::source(kernel.module).expect("a module");
-            (source.module(), kernel.entry)
+            (kernel.source.module(), kernel.entry)
         }
         Shader::Linked(text) => (text.clone(), "main"),
     };
@@ -98,77 +99,86 @@ fn packed(model: &Model, count: usize, depth: Depth) -> Packed {
 }
 
 /// All that `train` compiles before its first step, on MNIST.
-fn start(model: &Model, caps: &Caps) -> Vec<Plan> {
+fn start(model: &Model, target: &Target) -> Vec<Plan> {
     let feed = |count, order| Feed::Resident("images", packed(model, count, Depth::Bit), order);
     let test = feed(10_000, Order::File);
     let train = feed(60_000, Order::Shuffled);
     vec![
-        model::train_step(model, train, Adam::default(), 32, caps),
-        model::evaluate(model, test, 32, caps),
-        model::evaluate(model, test, 16, caps),
-        model::sum_terms(10_000, caps),
-        model::reconstruct(model, test, 16, caps),
-        model::decode(model, 20, caps).0,
+        model::train_step(model, train, Adam::default(), 32, target),
+        model::evaluate(model, test, 32, target),
+        model::evaluate(model, test, 16, target),
+        model::sum_terms(10_000, target),
+        model::reconstruct(model, test, 16, target),
+        model::decode(model, 20, target).0,
     ]
 }
 
-fn step(model: &Model, caps: &Caps) -> Vec<Plan> {
+fn step(model: &Model, target: &Target) -> Vec<Plan> {
     let feed = Feed::Resident("images", packed(model, 60_000, Depth::Bit), Order::Shuffled);
-    vec![model::train_step(model, feed, Adam::default(), 32, caps)]
+    vec![model::train_step(model, feed, Adam::default(), 32, target)]
 }
 
 /// What trained models are asked, and `bench`.
-fn questions(model: &Model, caps: &Caps) -> Vec<Plan> {
+fn questions(model: &Model, target: &Target) -> Vec<Plan> {
     let images = packed(model, 10_000, Depth::Byte);
-    let bound = explore::bound(model, images, 5, 64, caps);
-    let peak = |add: &dyn Fn(&mut Plan)| {
-        let mut plan = Plan::new(1, caps.clone());
-        add(&mut plan);
-        plan
+    let bound = explore::bound(model, images, 5, 64, target);
+    let peak = |add: &dyn Fn(&mut Graph)| {
+        let mut graph = Graph::new(1);
+        add(&mut graph);
+        graph.lower(target)
     };
     vec![
-        explore::encode(model, images, 64, caps).0,
-        explore::sample(model, 100, 64, caps).0,
+        explore::encode(model, images, 64, target).0,
+        explore::sample(model, 100, 64, target).0,
         bound.encode,
         bound.draw,
         bound.record,
-        peak(&|plan| peak::multiply_add(plan, 1 << 20, 256)),
-        peak(&|plan| peak::copy(plan, 1 << 24)),
+        peak(&|g| peak::multiply_add(g, 1 << 20, 256)),
+        peak(&|g| peak::copy(g, 1 << 24)),
     ]
 }
 
 /// Kinds of adapters behind DirectX 12, tuned in all ways that the tuner knows, and models.
 fn sets() -> Vec<(&'static str, Vec<Plan>)> {
-    let gpu = Caps::gpu();
-    let buffers = |max_buffers| Caps {
-        max_buffers,
-        ..gpu.clone()
+    let gpu = Target::gpu();
+    let buffers = |max_buffers| {
+        Target::new(Caps {
+            max_buffers,
+            ..Caps::gpu()
+        })
     };
-    let tiles = |tiles| Caps {
-        tiles,
-        groups: 16,
-        ..gpu.clone()
+    let none = Tuning::default();
+    let tiles = |tiles| {
+        gpu.tuned(&Tuning {
+            tiles: Some(tiles),
+            groups: Some(16),
+            ..none
+        })
     };
-    let pinned = |variant| Caps {
-        pinned: Some(variant),
-        ..gpu.clone()
+    let pinned = |variant| {
+        gpu.tuned(&Tuning {
+            variant: Some(variant),
+            ..none
+        })
     };
-    let unfused = Caps {
-        fuse: false,
-        ..gpu.clone()
-    };
-    let texels = Caps {
-        texels: true,
-        ..gpu.clone()
-    };
-    let warp = |tiles| Caps {
-        software: true,
-        texels: true,
-        fuse: false,
-        max_buffers: 32,
-        groups: Caps::groups(true),
-        tiles,
-        ..Caps::portable()
+    let unfused = gpu.tuned(&Tuning {
+        fuse: Some(false),
+        ..none
+    });
+    let texels = gpu.tuned(&Tuning {
+        texels: Some(true),
+        ..none
+    });
+    let warp = |tiles| {
+        let caps = Caps {
+            software: true,
+            max_buffers: 32,
+            ..Caps::portable()
+        };
+        Target::new(caps).tuned(&Tuning {
+            tiles: Some(tiles),
+            ..none
+        })
     };
     let tutorial = Model::default();
     let colour = Model {
@@ -219,7 +229,7 @@ fn all() -> (BTreeMap<String, String>, String) {
                 let digest: String = digest[..6].iter().map(|b| format!("{b:02x}")).collect();
                 let kernels = steps.iter().map(|step| &step.kernel);
                 let kernels: Vec<_> = kernels
-                    .map(|k| format!("{}::{}", k.module, k.entry))
+                    .map(|k| format!("{}::{}", k.source.name, k.entry))
                     .collect();
                 writeln!(table, "{digest}\t{set}\t{}", kernels.join(" + ")).expect("a string");
                 texts.insert(digest, text);

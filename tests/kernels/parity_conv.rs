@@ -1,8 +1,11 @@
 //! Every convolution kernel against its twin: tests/common/suite/convolutions.rs.
 
-use crate::common::convolutions::{Ending, caps, plan, sizes};
+use crate::common::convolutions::{Ending, plan, sizes, target};
+use crate::common::entry_points;
 use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes, software};
-use cvae_gpu::plan::{Caps, Variant, shader};
+use cvae_gpu::ops::Target;
+use cvae_gpu::ops::conv::Variant;
+use cvae_gpu::plan::Caps;
 
 crate::tests! { convolutions:
     plain_kernels_agree_with_their_twins,
@@ -19,11 +22,11 @@ crate::tests! { convolutions:
 // Without a GPU: the tables above leave no kernel and no epilogue out.
 #[test]
 fn the_cases_reach_every_convolution_kernel_with_every_ending() {
-    let base = Caps {
+    let base = Target::new(Caps {
         subgroup_min: 8,
         subgroup_max: 8,
         ..Caps::portable()
-    };
+    });
     let mut reached = Vec::new();
     for variant in Variant::ALL {
         for texels in [false, true] {
@@ -31,21 +34,21 @@ fn the_cases_reach_every_convolution_kernel_with_every_ending() {
             let sizes = sizes(variant).iter();
             for ((i, shape), &tiles) in cases.flat_map(|c| sizes.clone().map(move |s| (c, s))) {
                 let ending = ending(i);
-                let caps = caps(&base, variant, texels, tiles, software(i));
-                let plan = plan(*shape, caps, ending);
+                let target = target(&base, variant, texels, tiles, software(i));
+                let plan = plan(*shape, &target, ending);
                 plan.check().expect("a sound plan");
                 for step in plan.steps() {
                     let has_ending = !step.kernel.entry.starts_with("weight_grad");
                     let ending = has_ending.then_some(ending);
-                    reached.push((step.kernel.module, step.kernel.entry.to_owned(), ending));
+                    reached.push((step.kernel.source.name, step.kernel.entry, ending));
                 }
             }
         }
     }
-    let entries = shader::entry_points().expect("sound shaders");
-    for (module, entry) in entries.into_iter().filter(|(m, _)| m.starts_with("conv")) {
-        let forward = matches!(entry.as_str(), "correlate" | "adjoint");
-        let endings = match entry.as_str() {
+    let entries = entry_points().into_iter();
+    for (module, entry) in entries.filter(|(m, _)| m.starts_with("conv")) {
+        let forward = matches!(entry, "correlate" | "adjoint");
+        let endings = match entry {
             gradient if gradient.starts_with("weight_grad") => vec![None],
             _ if forward => [false, true]
                 .map(|relu| Some(Ending::Forward { relu }))
@@ -55,7 +58,7 @@ fn the_cases_reach_every_convolution_kernel_with_every_ending() {
                 .to_vec(),
         };
         for ending in endings {
-            let wanted = (module, entry.clone(), ending);
+            let wanted = (module, entry, ending);
             assert!(reached.contains(&wanted), "no case reaches {wanted:?}");
         }
     }

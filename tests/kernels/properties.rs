@@ -12,17 +12,18 @@
 
 use std::env;
 
-use crate::common::convolutions::{Ending, assert_variant, caps, fill, plan, serves, sizes};
+use crate::common::convolutions::{Ending, assert_variant, fill, plan, serves, sizes, target};
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
 use crate::common::suite::kernels::sampling;
 use crate::common::{gpu, say};
 use cvae_gpu::gpu::{Feature, Gpu};
+use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::conv::{Conv, Padding};
 use cvae_gpu::ops::dense::Dense;
 use cvae_gpu::ops::reparam::{Divergence, KlTerm};
+use cvae_gpu::plan::Plan;
 use cvae_gpu::plan::cpu::Values;
-use cvae_gpu::plan::{Plan, Variant};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
@@ -204,16 +205,16 @@ fn check_convolution(variant: Variant, texels: bool, case: &Convolution) {
         case.stride,
         case.padding,
     );
-    if !serves(gpu.caps(), variant, shape) {
+    if !serves(gpu.target(), variant, shape) {
         return say(&format!(
             "{variant:?} of {shape:?} is not tested: this adapter would not take it"
         ));
     }
     let sizes = sizes(variant);
     let tiles = sizes[case.seed as usize % sizes.len()];
-    let caps = caps(gpu.caps(), variant, texels, tiles, case.software);
-    let plan = plan(shape, caps, case.ending);
-    assert_variant(&plan, variant, texels, shape);
+    let target = target(gpu.target(), variant, texels, tiles, case.software);
+    let plan = plan(shape, &target, case.ending);
+    assert_variant(&plan, &target, variant, texels, shape);
     let mut pair = Pair::new(gpu, &[&plan]);
     fill(&mut pair, &plan, case.seed);
     let mut report = Report::default();
@@ -353,7 +354,7 @@ fn dense_layers_of_any_shape_are_right() {
         let [relu, gated, checked] = flags;
         let gpu = device(checked);
         let plan =
-            crate::common::dense::plan(gpu.caps(), batch, Dense { inputs, outputs }, relu, gated);
+            crate::common::dense::plan(gpu.target(), batch, Dense { inputs, outputs }, relu, gated);
         let mut pair = Pair::new(gpu, &[&plan]);
         crate::common::dense::fill(&mut pair, &plan, seed);
         let mut report = Report::default();

@@ -6,16 +6,17 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::process::Command;
 
+use crate::common::entry_points;
 use cvae_gpu::data::Depth;
 use cvae_gpu::explore::plans as explore;
 use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
-use cvae_gpu::ops::{lanes, peak};
+use cvae_gpu::ops::{Graph, Target, Tiles, Tuning, lanes, peak, sources};
 use cvae_gpu::plan::link::{self, Shader};
-use cvae_gpu::plan::shader::{self, SOURCES, Source};
-use cvae_gpu::plan::{Caps, Plan, Step, Tiles, Variant};
+use cvae_gpu::plan::{Caps, Plan, Source, Step};
 use naga::valid::{
     Capabilities, FunctionInfo, ModuleInfo, ShaderStages, SubgroupOperationSet, ValidationFlags,
     Validator,
@@ -47,7 +48,7 @@ fn parse_source(source: &Source) -> (Module, ModuleInfo) {
 #[test]
 fn modules_are_valid_and_names_are_unique() {
     let mut names = BTreeSet::new();
-    for source in SOURCES {
+    for source in sources() {
         let (module, _) = parse_source(source);
         assert!(!module.entry_points.is_empty(), "{}", source.name);
         assert!(
@@ -60,11 +61,11 @@ fn modules_are_valid_and_names_are_unique() {
 
 #[test]
 fn entry_points_keep_to_webgpus_default_limits() {
-    for source in SOURCES {
+    for source in sources() {
         let (module, info) = parse_source(source);
         for (index, point) in module.entry_points.iter().enumerate() {
             let name = format!("{}::{}", source.name, point.name);
-            let entry = shader::reflect(source.name, &point.name).expect(&name);
+            let entry = source.reflect(&point.name).expect(&name);
             let [x, y, z] = entry.workgroup;
             assert!(x <= 256 && y <= 256 && z <= 64, "{name}: {x}×{y}×{z}");
             assert!(x * y * z <= 256, "{name}: {} invocations", x * y * z);
@@ -125,7 +126,7 @@ fn float_equalities(module: &Module, info: &ModuleInfo) -> Vec<String> {
 
 #[test]
 fn no_kernel_compares_floats_for_equality() {
-    for source in SOURCES {
+    for source in sources() {
         let (module, info) = parse_source(source);
         let found = float_equalities(&module, &info);
         assert!(found.is_empty(), "{}: {}", source.name, found.join(", "));
@@ -174,7 +175,7 @@ fn has_for_loop(block: &naga::Block) -> bool {
 #[test]
 fn modules_with_arrays_in_registers_have_no_for_loops() {
     let mut found = 0;
-    for source in SOURCES.iter().filter(|source| !source.subgroups) {
+    for source in sources().into_iter().filter(|source| !source.subgroups) {
         let (module, _) = parse_source(source);
         let points = module.entry_points.iter().map(|point| &point.function);
         let named = module.functions.iter().map(|(_, function)| function);
@@ -219,45 +220,59 @@ fn models() -> Vec<Model> {
 }
 
 /// One of each kind of adapter there is.
-fn capabilities() -> Vec<Caps> {
+fn targets() -> Vec<Target> {
+    let (gpu, none) = (Target::gpu(), Tuning::default());
     // However few they are.
-    let tiles = |tiles, texels| Caps {
-        tiles,
-        texels,
-        groups: 4,
-        ..Caps::gpu()
+    let tiles = |tiles, texels| {
+        gpu.tuned(&Tuning {
+            tiles: Some(tiles),
+            texels: Some(texels),
+            groups: Some(4),
+            ..none
+        })
     };
-    let software = |subgroups, texels| Caps {
-        subgroup_min: subgroups,
-        subgroup_max: subgroups,
-        texels,
-        software: true,
-        ..Caps::portable()
+    let software = |subgroups, texels| {
+        let caps = Caps {
+            subgroup_min: subgroups,
+            subgroup_max: subgroups,
+            software: true,
+            ..Caps::portable()
+        };
+        Target::new(caps).tuned(&Tuning {
+            texels: Some(texels),
+            ..none
+        })
     };
+    let portable = |tuning: Tuning| Target::portable().tuned(&tuning);
     vec![
-        Caps::portable(),
+        portable(none),
         software(8, true),  // lavapipe with its default vector width
         software(0, true),  // an older one
         software(8, false), // the same with textures switched off
         software(0, false), // SwiftShader, where textures are no faster
-        Caps {
-            pinned: Some(Variant::Plain),
-            ..Caps::portable()
-        },
-        Caps::gpu(),
+        portable(Tuning {
+            variant: Some(Variant::Plain),
+            ..none
+        }),
+        gpu.clone(),
         tiles(Tiles::Small, false),
         tiles(Tiles::Medium, true),
         tiles(Tiles::Large, false),
-        Caps {
-            fuse: false,
-            ..Caps::portable()
-        },
+        portable(Tuning {
+            fuse: Some(false),
+            ..none
+        }),
+        // `--fuse` on lavapipe
+        software(8, false).tuned(&Tuning {
+            fuse: Some(true),
+            ..none
+        }),
     ]
 }
 
 fn plans() -> Vec<Plan> {
     let mut plans = Vec::new();
-    for caps in capabilities() {
+    for target in targets() {
         for model in models() {
             for (depth, drawn, order) in [
                 (Depth::Bit, false, Order::Shuffled),
@@ -272,29 +287,29 @@ fn plans() -> Vec<Plan> {
                 };
                 for feed in [Feed::Resident("images", data, order), Feed::Injected] {
                     let adam = Adam::default();
-                    plans.push(model::train_step(&model, feed, adam, 8, &caps));
-                    plans.push(model::evaluate(&model, feed, 7, &caps));
-                    plans.push(model::reconstruct(&model, feed, 7, &caps));
+                    plans.push(model::train_step(&model, feed, adam, 8, &target));
+                    plans.push(model::evaluate(&model, feed, 7, &target));
+                    plans.push(model::reconstruct(&model, feed, 7, &target));
                 }
             }
-            plans.push(model::decode(&model, 20, &caps).0);
-            plans.push(explore::sample(&model, 100, 7, &caps).0);
+            plans.push(model::decode(&model, 20, &target).0);
+            plans.push(explore::sample(&model, 100, 7, &target).0);
             let data = Packed {
                 shape: model.image,
                 count: 100,
                 depth: Depth::Byte,
                 drawn: false,
             };
-            plans.push(explore::encode(&model, data, 7, &caps).0);
-            let bound = explore::bound(&model, data, 3, 7, &caps);
+            plans.push(explore::encode(&model, data, 7, &target).0);
+            let bound = explore::bound(&model, data, 3, 7, &target);
             plans.extend([bound.encode, bound.draw, bound.record]);
         }
-        plans.push(model::sum_terms(1000, &caps));
-        let mut peaks = Plan::new(1, caps);
+        plans.push(model::sum_terms(1000, &target));
+        let mut peaks = Graph::new(1);
         peak::multiply_add(&mut peaks, 64, 1);
         peak::copy(&mut peaks, 4);
         lanes::locate(&mut peaks, 1);
-        plans.push(peaks);
+        plans.push(peaks.lower(&target));
     }
     plans
 }
@@ -305,9 +320,9 @@ fn every_entry_point_is_used_by_some_plan() {
     for plan in plans() {
         plan.check().expect("a sound plan");
         let kernels = plan.steps().iter().map(|s| &s.kernel);
-        used.extend(kernels.map(|k| (k.module, k.entry.to_owned())));
+        used.extend(kernels.map(|k| (k.source.name, k.entry)));
     }
-    let entries = shader::entry_points().expect("sound shaders");
+    let entries = entry_points();
     let unused: Vec<_> = entries.iter().filter(|e| !used.contains(*e)).collect();
     assert!(unused.is_empty(), "no plan uses {unused:?}");
     assert_eq!(used.len(), entries.len());
@@ -355,7 +370,7 @@ fn in_crate(path: &str) -> std::path::PathBuf {
 
 #[test]
 fn every_shader_file_is_a_module_and_has_an_op_of_its_name() {
-    let parts: BTreeSet<_> = SOURCES.iter().flat_map(|s| s.files()).collect();
+    let parts: BTreeSet<_> = sources().into_iter().flat_map(|s| s.files()).collect();
     // What modules share lies in common.wgsl and common/; all else is an op.
     for stem in stems("shaders/common") {
         let part = format!("common/{stem}");
@@ -366,17 +381,21 @@ fn every_shader_file_is_a_module_and_has_an_op_of_its_name() {
     }
     let stems: Vec<_> = stems("shaders").filter(|s| s != "common").collect();
     for stem in &stems {
-        let op = format!("src/ops/{stem}.rs");
+        let op = match stem.strip_prefix("conv") {
+            None => format!("src/ops/{stem}.rs"),
+            Some("") => "src/ops/conv/plain.rs".to_owned(),
+            Some(variant) => format!("src/ops/conv/{}.rs", &variant[1..]),
+        };
         assert!(
             in_crate(&op).is_file(),
             "shaders/{stem}.wgsl has no counterpart {op}"
         );
         assert!(
-            SOURCES.iter().any(|s| s.file == stem),
+            sources().iter().any(|s| s.file() == stem),
             "shaders/{stem}.wgsl is in no module"
         );
     }
-    let files: BTreeSet<_> = SOURCES.iter().map(|s| s.file).collect();
+    let files: BTreeSet<_> = sources().iter().map(|s| s.file()).collect();
     assert_eq!(stems.len(), files.len());
 }
 
@@ -419,8 +438,8 @@ fn browsers_accept_every_module() {
         );
     };
     assert!(verdict.is_err(), "tint accepts what is no WGSL");
-    let own = SOURCES
-        .iter()
+    let own = sources()
+        .into_iter()
         .map(|s| (s.name.to_owned(), s.module_for_browsers()));
     // Of the linked ones a few: each is made of these.
     let linked = linked().into_iter().map(|(label, text, _)| (label, text));

@@ -22,9 +22,11 @@ use common::suite::{convolutions, fused, golden, kernels, state, step};
 use common::{checked_gpu, naming_gpu, say};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::{self, Feed, Loss, Model};
+use cvae_gpu::ops::Target;
 use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::conv::Variant;
+use cvae_gpu::plan::Plan;
 use cvae_gpu::plan::shader::Mistake;
-use cvae_gpu::plan::{Caps, Plan, Variant};
 
 /// A panic's message alone: each mistake makes checks panic by the dozen, and to trace a panic
 /// takes longer than to run a check.
@@ -98,7 +100,13 @@ fn constants(plan: &mut Plan, of: impl Fn(&str) -> bool, name: &str, value: f64)
 
 /// The train step of a recorded case, built again in another way.
 fn rebuild(plan: &mut Plan, model: &Model, adam: Adam) {
-    *plan = model::train_step(model, Feed::Injected, adam, plan.batch, &plan.caps.clone());
+    *plan = model::train_step(
+        model,
+        Feed::Injected,
+        adam,
+        plan.batch,
+        checked_gpu().target(),
+    );
 }
 
 fn mistakes() -> Vec<(&'static str, Plant)> {
@@ -401,17 +409,17 @@ fn edges() -> Vec<(String, Plant)> {
 /// The three columns of the table: the kernel alone, whole steps slot by slot, recorded cases.
 type Seen = [Option<bool>; 3];
 
-fn step_fails(gpu: &Gpu, caps: &Caps, edit: fn(&mut Plan)) -> bool {
-    fails(|| step::check(gpu, caps, &step::small_model(), edit))
+fn step_fails(gpu: &Gpu, target: &Target, edit: fn(&mut Plan)) -> bool {
+    fails(|| step::check(gpu, target, &step::small_model(), edit))
 }
 
-fn recorded_case_fails(gpu: &Gpu, caps: &Caps, edit: fn(&mut Plan)) -> bool {
-    fails(|| golden::check("p1", |case| golden::on_adapter(gpu, caps, edit, case)))
+fn recorded_case_fails(gpu: &Gpu, target: &Target, edit: fn(&mut Plan)) -> bool {
+    fails(|| golden::check("p1", |case| golden::on_adapter(gpu, target, edit, case)))
 }
 
 /// The plain kernels, where a mistake is in their text or makes others of many kernels: drivers
 /// compile them fast, and run them slowly.
-fn plain() -> Caps {
+fn plain() -> Target {
     step::pinned(checked_gpu(), Variant::Plain, false)
 }
 
@@ -435,9 +443,9 @@ fn seen(plant: &Plant) -> Seen {
             [Some(fails(check)), None, None]
         }
         Plant::Shader(file, from, to, check) => {
-            let caps = match file {
+            let target = match file {
                 "conv" | "dense" => plain(),
-                _ => right.caps().clone(),
+                _ => right.target().clone(),
             };
             let planted = planted(right, file, from, to);
             // Kernels for GPUs, which no step on a CPU runs.
@@ -446,8 +454,8 @@ fn seen(plant: &Plant) -> Seen {
             }
             [
                 Some(fails(|| check(&planted))),
-                Some(step_fails(&planted, &caps, unchanged)),
-                Some(recorded_case_fails(&planted, &caps, unchanged)),
+                Some(step_fails(&planted, &target, unchanged)),
+                Some(recorded_case_fails(&planted, &target, unchanged)),
             ]
         }
         Plant::Steps(edit) => [
@@ -458,7 +466,7 @@ fn seen(plant: &Plant) -> Seen {
         Plant::Both(edit) => [
             None,
             None,
-            Some(recorded_case_fails(right, right.caps(), edit)),
+            Some(recorded_case_fails(right, right.target(), edit)),
         ],
     }
 }
@@ -474,9 +482,9 @@ fn every_known_mistake_is_seen_by_the_checks_that_the_documentation_names() {
     // Without a mistake all is well, or what follows would show nothing. The device that a mistake is
     // planted in lends the kernels which it has compiled.
     let right = checked_gpu();
-    for caps in [plain(), right.caps().clone()] {
-        assert!(!step_fails(right, &caps, |_| ()));
-        assert!(!recorded_case_fails(right, &caps, |_| ()));
+    for target in [plain(), right.target().clone()] {
+        assert!(!step_fails(right, &target, |_| ()));
+        assert!(!recorded_case_fails(right, &target, |_| ()));
     }
 
     let mistakes = mistakes().into_iter();

@@ -166,7 +166,7 @@ fn losses_on_the_cpu(options: &Options, data: &ImageSet) -> Vec<f64> {
     let (batch, tail) = (options.batch, images.count() % options.batch);
     let train = |batch| {
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
-        model::train_step(&options.model, feed, options.adam, batch, gpu().caps())
+        model::train_step(&options.model, feed, options.adam, batch, gpu().target())
     };
     let (full, tail) = (train(batch), train(tail));
     let mut memory = cpu::Memory::default();
@@ -258,15 +258,15 @@ fn training_ends_at_its_last_step_in_the_middle_of_an_epoch() {
 /// Fresh weights, evaluated: the means on the device and on the CPU.
 fn evaluate(model: &Model, data: &ImageSet, batch: usize, epoch: usize) -> [[f64; 4]; 2] {
     let gpu = gpu();
-    let caps = gpu.caps();
+    let target = gpu.target();
     let (feed, images) = eval::test_feed(data);
     let size = batch.min(images);
-    let full = model::evaluate(model, feed, size, caps);
+    let full = model::evaluate(model, feed, size, target);
     let tail = Some(images % size).filter(|last| *last > 0);
-    let tail = tail.map(|last| model::evaluate(model, feed, last, caps));
-    let sum = model::sum_terms(images, caps);
+    let tail = tail.map(|last| model::evaluate(model, feed, last, target));
+    let sum = model::sum_terms(images, target);
 
-    let plans = eval::Plans::new(model, data, batch, caps);
+    let plans = eval::Plans::new(model, data, batch, target);
     let memory = Memory::allocate(gpu, &plans.all().collect::<Vec<_>>()).expect("memory");
     let evaluator = plans.compile(gpu, &memory).expect("an evaluator");
     let mut twin = cpu::Memory::default();

@@ -4,13 +4,16 @@
 //! single precision puts them about 1e-6 of the largest apart, while one term left out, or
 //! taken twice, shows as 1e-3 and more.
 
-use crate::common::convolutions::{Ending, Shape, assert_variant, caps, fill, plan, serves, sizes};
+use crate::common::convolutions::{
+    Ending, Shape, assert_variant, fill, plan, serves, sizes, target,
+};
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
 use crate::common::{self, say};
 use cvae_gpu::gpu::{Feature, Gpu};
+use cvae_gpu::ops::Tiles;
 use cvae_gpu::ops::conv::Padding;
-use cvae_gpu::plan::{Tiles, Variant};
+use cvae_gpu::ops::conv::Variant;
 
 const LIMIT: Limit = Limit::OfLargest(4e-6);
 
@@ -104,14 +107,15 @@ fn check(gpu: &Gpu, variant: Variant, texels: bool) {
     if texels && without.contains(&Feature::Texels) {
         return say("convolutions in textures are not tested: CVAE_GPU_DISABLE has texels");
     }
-    let adapter = gpu.caps();
-    if variant == Variant::Broadcast && adapter.subgroup_min < 8 {
+    let adapter = gpu.target();
+    if variant == Variant::Broadcast && adapter.caps.subgroup_min < 8 {
         let name = common::adapter_name();
         return say(&format!(
             "conv_broadcast is not tested: {name} has no subgroups of 8 or more"
         ));
     }
-    let own = matches!(variant, Variant::Plain | Variant::Workgroup) || texels == adapter.texels;
+    let own = matches!(variant, Variant::Plain | Variant::Workgroup)
+        || texels == adapter.heuristics.texels;
     let mut report = Report::default();
     let mut checked = 0;
     let cases = shapes(variant).iter().enumerate();
@@ -143,9 +147,9 @@ pub fn check_case(
 ) {
     let shape = shapes(variant)[i];
     let ending = ending(i);
-    let caps = caps(gpu.caps(), variant, texels, tiles, software(i));
-    let plan = plan(shape, caps, ending);
-    assert_variant(&plan, variant, texels, shape);
+    let target = target(gpu.target(), variant, texels, tiles, software(i));
+    let plan = plan(shape, &target, ending);
+    assert_variant(&plan, &target, variant, texels, shape);
     let mut pair = Pair::new(gpu, &[&plan]);
     fill(&mut pair, &plan, i as u64);
     let case = format!("{shape:?} {ending:?} {tiles:?}");
@@ -187,8 +191,8 @@ pub fn workgroup_kernels_agree_with_their_twins(gpu: &Gpu) {
 // More outputs than 64 times the 32 768 workgroups of a row, which then stand in two rows.
 pub fn plain_outputs_of_more_than_a_row_of_workgroups_are_all_computed(gpu: &Gpu) {
     let shape = (17, [64, 64, 1], 32, 1, 1, Padding::Valid);
-    let caps = caps(gpu.caps(), Variant::Plain, false, Tiles::Medium, false);
-    let plan = plan(shape, caps, Ending::Forward { relu: false });
+    let target = target(gpu.target(), Variant::Plain, false, Tiles::Medium, false);
+    let plan = plan(shape, &target, Ending::Forward { relu: false });
     let correlate = &plan.steps()[0];
     assert_eq!(correlate.grid[1], 2, "{:?}", correlate.grid);
     let mut pair = Pair::new(gpu, &[&plan]);

@@ -6,14 +6,14 @@ use crate::common::suite::step::as_gpus;
 use crate::common::{say, uniform};
 use cvae_gpu::data::{Binarize, PackedImages};
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::fuse;
 use cvae_gpu::model::params::{self, ParamSpec};
+use cvae_gpu::ops::Graph;
 use cvae_gpu::ops::adam::{self, Adam};
 use cvae_gpu::ops::bce;
-use cvae_gpu::ops::conv::{self, Call, Conv, Epilogue, Padding};
-use cvae_gpu::ops::dense::{self, Dense, Forward, InputGrad};
+use cvae_gpu::ops::conv::{Call, Contract, Conv, Epilogue, Padding};
+use cvae_gpu::ops::dense::{Dense, Forward, InputGrad};
 use cvae_gpu::ops::fetch::{self, Packed};
-use cvae_gpu::ops::reduce::{self, By};
+use cvae_gpu::ops::reduce::{By, ColumnSums};
 use cvae_gpu::ops::reparam::{self, Divergence, KlTerm};
 use cvae_gpu::ops::rng::{self, Order};
 use cvae_gpu::ops::state::{self, StepState};
@@ -24,13 +24,13 @@ use cvae_gpu::rng::Stream;
 const SUMS: Limit = Limit::OfLargest(8e-6);
 
 fn modules(plan: &Plan) -> Vec<&'static str> {
-    plan.steps().iter().map(|s| s.kernel.module).collect()
+    plan.steps().iter().map(|s| s.kernel.source.name).collect()
 }
 
 /// Dense layer, sampling and dense layer, and the way back.
 fn latent(gpu: &Gpu, batch: usize, sizes: [usize; 3], on: bool, kl_term: KlTerm) -> Plan {
     let [inputs, latent, outputs] = sizes;
-    let mut p = Plan::new(batch, as_gpus(gpu));
+    let mut p = Graph::new(batch);
     let (encoder, decoder) = (
         Dense {
             inputs,
@@ -52,37 +52,38 @@ fn latent(gpu: &Gpu, batch: usize, sizes: [usize; 3], on: bool, kl_term: KlTerm)
     let mut result = |name: &str, width: usize| p.slot(name, &[batch, width], Role::Activation);
     let (q, y) = (result("q", 2 * latent), result("y", outputs));
     let (dz, dx) = (result("dz", latent), result("dx", inputs));
-    let forward = |x, (weights, bias), y| Forward {
+    let forward = |label: &str, spec, relu, x, (weights, bias), y| Forward {
+        label: label.into(),
+        spec,
+        relu,
         x,
         weights,
         bias,
         y,
     };
-    dense::forward(&mut p, "encoder".into(), encoder, false, forward(x, enc, q));
+    p.push(forward("encoder", encoder, false, x, enc, q));
     let drawn = reparam::sample(&mut p, q, eps);
-    dense::forward(
-        &mut p,
-        "decoder".into(),
-        decoder,
-        on,
-        forward(drawn.z, dec, y),
-    );
-    let back = InputGrad {
+    p.push(forward("decoder", decoder, on, drawn.z, dec, y));
+    p.push(InputGrad {
+        label: "decoder back".into(),
+        spec: decoder,
+        gated: false,
         dy,
         weights: dec.0,
         x: drawn.z,
         dx: dz,
-    };
-    dense::input_grad(&mut p, "decoder back".into(), decoder, false, back);
+    });
     let dq = reparam::backward(&mut p, kl_term, drawn, dz);
-    let back = InputGrad {
+    p.push(InputGrad {
+        label: "encoder back".into(),
+        spec: encoder,
+        gated: on,
         dy: dq,
         weights: enc.0,
         x,
         dx,
-    };
-    dense::input_grad(&mut p, "encoder back".into(), encoder, on, back);
-    fuse::fold(p)
+    });
+    p.lower(&as_gpus(gpu))
 }
 
 pub fn the_way_through_the_latent_space_agrees_with_its_steps(gpu: &Gpu) {
@@ -131,30 +132,35 @@ pub fn the_last_layer_with_the_loss_agrees_with_its_steps(gpu: &Gpu) {
     {
         let [height, width, _] = big;
         let spec = Conv::new(big, channels, kernel, 1, Padding::Same);
-        let mut p = Plan::new(batch, as_gpus(gpu));
+        let mut p = Graph::new(batch);
         let mut data = |name: &str, shape: &[usize]| p.slot(name, shape, Role::Data);
         let h = data("h", &[batch, height, width, channels]);
         let x = data("x", &[batch, height, width, big[2]]);
         let weights = data("weights", &spec.weight_shape());
         let bias = data("bias", &[big[2]]);
-        let layer = Epilogue::Forward { bias, relu: false };
-        let (label, name) = ("layer".into(), "logits".into());
-        let logits = conv::contract(&mut p, label, name, spec, Call::Adjoint, h, weights, layer);
+        let logits = p.slot("logits", &[batch, height, width, big[2]], Role::Activation);
+        let dh = p.slot("dh", &[batch, height, width, channels], Role::Activation);
+        p.push(Contract {
+            label: "layer".into(),
+            spec,
+            call: Call::Adjoint,
+            x: h,
+            weights,
+            epilogue: Epilogue::Forward { bias, relu: false },
+            y: logits,
+        });
         let (_, slopes) = bce::loss_and_grad(&mut p, logits, x);
         let gated = i.is_multiple_of(2);
-        let back = Epilogue::Backward { gate: h, gated };
-        let (label, name) = ("layer back".into(), "dh".into());
-        conv::contract(
-            &mut p,
-            label,
-            name,
+        p.push(Contract {
+            label: "layer back".into(),
             spec,
-            Call::Correlate,
-            slopes,
+            call: Call::Correlate,
+            x: slopes,
             weights,
-            back,
-        );
-        let p = fuse::fold(p);
+            epilogue: Epilogue::Backward { gate: h, gated },
+            y: dh,
+        });
+        let p = p.lower(&as_gpus(gpu));
         assert_eq!(modules(&p), ["head", "bce"]);
         let mut pair = Pair::new(gpu, &[&p]);
         pair.set_random(&p, 1.0, i as u64);
@@ -203,7 +209,7 @@ pub fn the_batch_with_the_first_layer_agrees_with_its_steps(gpu: &Gpu) {
         let images = PackedImages::from_bytes(big, &bytes, binarize);
         let packed = Packed::of(&images);
         let spec = Conv::new(big, channels, 3, stride, padding);
-        let mut p = Plan::new(batch, as_gpus(gpu));
+        let mut p = Graph::new(batch);
         let state = state::declare(&mut p, "state");
         let data = fetch::declare(&mut p, "images", &packed);
         let weights = p.slot("weights", &spec.weight_shape(), Role::Data);
@@ -211,19 +217,18 @@ pub fn the_batch_with_the_first_layer_agrees_with_its_steps(gpu: &Gpu) {
         let indices = rng::shuffle(&mut p, state, packed.count, order);
         let x = fetch::batch(&mut p, packed, state, data, indices);
         let relu = i.is_multiple_of(2);
-        let layer = Epilogue::Forward { bias, relu };
-        let (label, name) = ("layer".into(), "y".into());
-        conv::contract(
-            &mut p,
-            label,
-            name,
+        let [height, width, _] = spec.small;
+        let y = p.slot("y", &[batch, height, width, channels], Role::Activation);
+        p.push(Contract {
+            label: "layer".into(),
             spec,
-            Call::Correlate,
+            call: Call::Correlate,
             x,
             weights,
-            layer,
-        );
-        let p = fuse::fold(p);
+            epilogue: Epilogue::Forward { bias, relu },
+            y,
+        });
+        let p = p.lower(&as_gpus(gpu));
         assert_eq!(modules(&p), ["front"]);
         let mut pair = Pair::new(gpu, &[&p]);
         pair.set_random(&p, 1.0, i as u64);
@@ -249,17 +254,24 @@ pub fn updates_of_sums_agree_with_their_steps(gpu: &Gpu) {
         ParamSpec::bias("first", 8),
         ParamSpec::kernel("other", &[10, 4]),
     ];
-    let mut p = Plan::new(1, as_gpus(gpu));
+    let mut p = Graph::new(1);
     let state = state::declare(&mut p, "state");
     let arenas = params::declare_training(&mut p, &specs);
     for (spec, rows) in specs.iter().zip([5, 32, 2]) {
         let len: usize = spec.len();
         let x = p.slot(format!("{} rows", spec.name), &[rows, len], Role::Data);
         let y = p.find(&params::grad_name(&spec.name)).expect("a gradient");
-        reduce::column_sums(&mut p, spec.name.clone(), (x, rows), 1, By::One, y);
+        p.push(ColumnSums {
+            label: spec.name.clone(),
+            x,
+            rows,
+            ranges: 1,
+            by: By::One,
+            y,
+        });
     }
     adam::update(&mut p, state, arenas, Adam::default());
-    let p = fuse::fold(p);
+    let p = p.lower(&as_gpus(gpu));
     assert_eq!(modules(&p), ["reduce", "adam"]);
     let mut pair = Pair::new(gpu, &[&p]);
     let len = p[arenas.params].len();

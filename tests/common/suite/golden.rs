@@ -7,7 +7,8 @@ use crate::common::report::Report;
 use crate::common::suite::step::as_gpus;
 use cvae_gpu::check::{Case, Grade, Outcome, judge, run};
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::plan::{Caps, Plan};
+use cvae_gpu::ops::Target;
+use cvae_gpu::plan::Plan;
 
 /// Runs a case and judges it. In p2 one pre-activation is so near 0 that rounding may put it on
 /// the other side; the others are held to what a good implementation meets.
@@ -30,15 +31,15 @@ pub fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
     report.finish(65);
 }
 
-/// What a device computes with the kernels of `caps`, after `edit` of the plan.
-pub fn on_adapter(gpu: &Gpu, caps: &Caps, edit: impl Fn(&mut Plan), case: &Case) -> Outcome {
-    let mut plan = run::plan(case, caps);
+/// What a device computes with the kernels of `target`, after `edit` of the plan.
+pub fn on_adapter(gpu: &Gpu, target: &Target, edit: impl Fn(&mut Plan), case: &Case) -> Outcome {
+    let mut plan = run::plan(case, target);
     edit(&mut plan);
     pollster::block_on(run::replay(gpu, &plan, case)).expect("a run")
 }
 
 pub fn p1_holds_on_the_adapter(gpu: &Gpu) {
-    check("p1", |case| on_adapter(gpu, gpu.caps(), |_| (), case));
+    check("p1", |case| on_adapter(gpu, gpu.target(), |_| (), case));
 }
 
 // Fused, bundled and in tiles of workgroup memory, which a software adapter would not choose.
@@ -47,9 +48,9 @@ pub fn p1_holds_as_gpus_run_it(gpu: &Gpu) {
 }
 
 pub fn p2_holds_on_the_adapter(gpu: &Gpu) {
-    check("p2", |case| on_adapter(gpu, gpu.caps(), |_| (), case));
+    check("p2", |case| on_adapter(gpu, gpu.target(), |_| (), case));
 }
 
 pub fn p3_holds_on_the_adapter(gpu: &Gpu) {
-    check("p3", |case| on_adapter(gpu, gpu.caps(), |_| (), case));
+    check("p3", |case| on_adapter(gpu, gpu.target(), |_| (), case));
 }

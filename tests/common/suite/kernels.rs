@@ -13,18 +13,15 @@ use cvae_gpu::gpu::Gpu;
 use cvae_gpu::ops::dense::Dense;
 use cvae_gpu::ops::elbo::{self, COLUMNS, RING};
 use cvae_gpu::ops::fetch::{self, Packed};
+use cvae_gpu::ops::reduce::SumRows;
 use cvae_gpu::ops::reparam::{self, Divergence, KlTerm, Sampled};
 use cvae_gpu::ops::state::{self, StepState};
-use cvae_gpu::ops::{bce, importance, lanes, peak, reduce};
+use cvae_gpu::ops::{Graph, Target, Tuning, bce, importance, lanes, peak};
 use cvae_gpu::plan::cpu::Values;
-use cvae_gpu::plan::{Plan, Role, SlotId};
+use cvae_gpu::plan::{Caps, Plan, Role, SlotId};
 use cvae_gpu::rng::Stream;
 
 const SUMS: Limit = Limit::OfLargest(4e-6);
-
-fn plan(gpu: &Gpu, batch: usize) -> Plan {
-    Plan::new(batch, gpu.caps().clone())
-}
 
 // A sum is spread over a workgroup of 64 from 128 terms on.
 pub fn dense_layers_agree_with_their_twins(gpu: &Gpu) {
@@ -43,7 +40,7 @@ pub fn dense_layers_agree_with_their_twins(gpu: &Gpu) {
     for (i, (batch, inputs, outputs)) in cases.into_iter().enumerate() {
         let (relu, gated) = (i.is_multiple_of(2), (i / 2).is_multiple_of(2));
         let spec = Dense { inputs, outputs };
-        let plan = dense_layers::plan(gpu.caps(), batch, spec, relu, gated);
+        let plan = dense_layers::plan(gpu.target(), batch, spec, relu, gated);
         let on = |label: &str| if label == "forward" { relu } else { gated };
         let steps = plan.steps().iter();
         entries.extend(steps.map(|s| (s.kernel.entry, on(&s.label))));
@@ -86,13 +83,13 @@ fn kl_terms() -> [KlTerm; 4] {
 
 /// Codes from `q` and `eps`, and back from `dz`.
 pub fn sampling(gpu: &Gpu, batch: usize, latent: usize, kl_term: KlTerm) -> Plan {
-    let mut p = plan(gpu, batch);
+    let mut p = Graph::new(batch);
     let q = p.slot("q", &[batch, 2 * latent], Role::Data);
     let eps = p.slot("eps", &[batch, latent], Role::Data);
     let dz = p.slot("dz", &[batch, latent], Role::Data);
     let sampled = reparam::sample(&mut p, q, eps);
     reparam::backward(&mut p, kl_term, sampled, dz);
-    p
+    p.lower(gpu.target())
 }
 
 // log q(z|x) loses digits to z − mean where the variance is small: 2e-5 absolute at a
@@ -115,7 +112,7 @@ pub fn sampling_and_its_gradient_agree_with_their_twins(gpu: &Gpu) {
 
 fn bce_plans(gpu: &Gpu, batch: usize, values: usize) -> [Plan; 3] {
     [0, 1, 2].map(|kind| {
-        let mut p = plan(gpu, batch);
+        let mut p = Graph::new(batch);
         let logits = p.slot("logits", &[batch, values], Role::Data);
         let x = p.slot("x", &[batch, values], Role::Data);
         match kind {
@@ -123,7 +120,7 @@ fn bce_plans(gpu: &Gpu, batch: usize, values: usize) -> [Plan; 3] {
             1 => drop(bce::loss_and_grad(&mut p, logits, x)),
             _ => drop(bce::decode(&mut p, logits)),
         }
-        p
+        p.lower(gpu.target())
     })
 }
 
@@ -188,8 +185,8 @@ pub fn cross_entropy_of_nearly_certain_pixels_is_exact_too(gpu: &Gpu) {
 }
 
 /// A plan whose inputs are the four terms of each image.
-fn elbo_plan(gpu: &Gpu, batch: usize, add: impl FnOnce(&mut Plan, Sampled)) -> Plan {
-    let mut p = plan(gpu, batch);
+fn elbo_plan(gpu: &Gpu, batch: usize, add: impl FnOnce(&mut Graph, Sampled)) -> Plan {
+    let mut p = Graph::new(batch);
     let mut term = |name: &str| p.slot(name, &[batch], Role::Data);
     let sampled = Sampled {
         q: term("q"),
@@ -200,7 +197,7 @@ fn elbo_plan(gpu: &Gpu, batch: usize, add: impl FnOnce(&mut Plan, Sampled)) -> P
         kl: term("kl"),
     };
     add(&mut p, sampled);
-    p
+    p.lower(gpu.target())
 }
 
 fn at(step: u32, position: u32) -> StepState {
@@ -269,9 +266,10 @@ pub fn bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu: &
             importance::accumulate(p, logpx_z, sampled, state);
             state::tick(p, state);
         });
-        let mut record = plan(gpu, batch);
+        let mut record = Graph::new(batch);
         let state = state::declare(&mut record, "state");
         importance::record(&mut record, 100, draws.len(), state);
+        let record = record.lower(gpu.target());
         let mut pair = Pair::new(gpu, &[&draw, &record]);
         pair.set_words(&draw, "state", &at(0, position).to_words());
         // Row n is n nats off, so that rows which change places are seen.
@@ -313,12 +311,16 @@ pub fn sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu: &Gpu
         .flat_map(|adapter| [1, 8, 9, 64, 65, 1000, 5000, 17_000].map(|rows| (adapter, rows)))
     {
         for columns in [1, 3, 4, 8, 12, 32] {
-            let mut p = plan(gpu, 1);
-            p.caps.software = software;
-            p.caps.texels = texels;
+            let mut p = Graph::new(1);
             let x = p.slot("x", &[rows, columns], Role::Data);
             let y = p.slot("y", &[columns], Role::Activation);
-            reduce::sum_rows(&mut p, "sum", x, rows, y);
+            let label = "sum".into();
+            p.push(SumRows { label, x, rows, y });
+            let target = Target::new(Caps {
+                software,
+                ..gpu.caps().clone()
+            });
+            let p = p.lower(&reading(&target, texels));
             let mut pair = Pair::new(gpu, &[&p]);
             // Not around zero, or a single sum could be small by chance.
             let x = uniform(rows * columns, 1.0, 6).into_iter();
@@ -335,9 +337,9 @@ pub fn mirrors_hold_what_they_mirror(gpu: &Gpu) {
     let mut report = Report::default();
     // A row of a texture holds 4 × 4096 values.
     for len in [4, 256, 16_384, 16_388, 3 * 16_384 + 8] {
-        let mut p = plan(gpu, 1);
-        p.caps.texels = true;
+        let mut p = Graph::new(1);
         peak::copy(&mut p, len);
+        let p = p.lower(&reading(gpu.target(), true));
         let mut pair = Pair::new(gpu, &[&p]);
         let to = p.find("peak.to").expect("the copy");
         // Again with other values: the copy into the mirror is made anew in each run.
@@ -360,16 +362,26 @@ fn twenty_images(shape: [usize; 3], binarize: Binarize) -> PackedImages {
     PackedImages::from_bytes(shape, &bytes, binarize)
 }
 
+/// A target that reads images from textures or from buffers.
+fn reading(target: &Target, texels: bool) -> Target {
+    let texels = Some(texels);
+    target.tuned(&Tuning {
+        texels,
+        ..Tuning::default()
+    })
+}
+
 /// A batch that holds an image twice.
 const ORDER: [u32; 7] = [3, 19, 0, 7, 7, 12, 1];
 
 /// A plan that fetches the images of `ORDER`, what runs it, and the batch.
 fn fetching<'g>(gpu: &'g Gpu, images: &PackedImages, packed: Packed) -> (Plan, Pair<'g>, SlotId) {
-    let mut p = plan(gpu, ORDER.len());
+    let mut p = Graph::new(ORDER.len());
     let state = state::declare(&mut p, "state");
     let data = fetch::declare(&mut p, "images", &packed);
     let indices = p.words("indices", &[ORDER.len()], Role::Data);
     let x = fetch::batch(&mut p, packed, state, data, indices);
+    let p = p.lower(gpu.target());
     let mut pair = Pair::new(gpu, &[&p]);
     pair.set_words(&p, "images", &images.device_words());
     pair.set_words(&p, "indices", &ORDER);
@@ -442,10 +454,10 @@ pub fn the_kernels_that_measure_peaks_do_all_of_their_work(gpu: &Gpu) {
         .into_iter()
         .flat_map(|on| [(on, 4), (on, 1028), (on, 65_540)]);
     for (texels, len) in pairs {
-        let mut p = plan(gpu, 1);
-        p.caps.texels = texels;
+        let mut p = Graph::new(1);
         peak::multiply_add(&mut p, 128, 3);
         peak::copy(&mut p, len);
+        let p = p.lower(&reading(gpu.target(), texels));
         let mut pair = Pair::new(gpu, &[&p]);
         pair.set(&p, "peak.from", &uniform(len, 1.0, 4));
         pair.set(&p, "peak.factors", &[0.99, 0.5]);
@@ -465,8 +477,9 @@ pub fn invocations_stand_in_the_lanes_that_their_twin_has(gpu: &Gpu) {
         return say("lanes are not tested: the adapter has no subgroups of 8 or more");
     }
     let mut report = Report::default();
-    let mut p = plan(gpu, 1);
+    let mut p = Graph::new(1);
     lanes::locate(&mut p, 100);
+    let p = p.lower(gpu.target());
     let mut pair = Pair::new(gpu, &[&p]);
     pair.run(&mut report, "100 workgroups", &p, 1, |_| Limit::Exact);
     report.finish(1);

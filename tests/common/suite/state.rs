@@ -5,16 +5,13 @@ use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
 use crate::common::uniform;
 use cvae_gpu::gpu::Gpu;
+use cvae_gpu::ops::Graph;
 use cvae_gpu::ops::adam::{self, Adam, Arenas};
 use cvae_gpu::ops::rng::{self, Order};
 use cvae_gpu::ops::state::{self, StepState};
 use cvae_gpu::plan::cpu::Values;
 use cvae_gpu::plan::{Plan, Role};
 use cvae_gpu::rng::Stream;
-
-fn plan(gpu: &Gpu, batch: usize) -> Plan {
-    Plan::new(batch, gpu.caps().clone())
-}
 
 fn start() -> StepState {
     StepState::start(0x1234_5678_9abc_def0, Stream::Train)
@@ -30,7 +27,7 @@ const COUNT: usize = 1000;
 
 /// One update of `COUNT` weights at optimizer step `t`, from 1.
 fn update(gpu: &Gpu, report: &mut Report, t: u32, adam: Adam, weights: &[f32]) {
-    let mut p = plan(gpu, 1);
+    let mut p = Graph::new(1);
     let state = state::declare(&mut p, "state");
     let mut arena = |name: &str| p.slot(name, &[COUNT], Role::Data);
     let arenas = Arenas {
@@ -40,6 +37,7 @@ fn update(gpu: &Gpu, report: &mut Report, t: u32, adam: Adam, weights: &[f32]) {
         v: arena("v"),
     };
     adam::update(&mut p, state, arenas, adam);
+    let p = p.lower(gpu.target());
     let mut pair = Pair::new(gpu, &[&p]);
     let before = StepState { step: t, ..start() };
     pair.set_words(&p, "state", &before.to_words());
@@ -129,9 +127,10 @@ pub fn the_state_advances_through_epochs_as_its_twin_does(gpu: &Gpu) {
         (10, 10, 1),
         (32, 60_000, 1),
     ] {
-        let mut p = plan(gpu, batch);
+        let mut p = Graph::new(batch);
         let slot = state::declare(&mut p, "state");
         state::advance(&mut p, slot, count, steps);
+        let p = p.lower(gpu.target());
         let mut pair = Pair::new(gpu, &[&p]);
         let mut expected = StepState {
             step: u32::MAX - 2,
@@ -153,12 +152,13 @@ pub fn the_state_advances_through_epochs_as_its_twin_does(gpu: &Gpu) {
 
 pub fn time_ticks_while_the_batch_stays_and_can_be_taken_back(gpu: &Gpu) {
     let mut report = Report::default();
-    let mut p = plan(gpu, 7);
+    let mut p = Graph::new(7);
     let slot = state::declare(&mut p, "state");
     (0..3).for_each(|_| state::tick(&mut p, slot));
-    let mut back = plan(gpu, 7);
+    let mut back = Graph::new(7);
     let slot = state::declare(&mut back, "state");
     state::advance(&mut back, slot, 10, 3u32.wrapping_neg());
+    let (p, back) = (p.lower(gpu.target()), back.lower(gpu.target()));
     let mut pair = Pair::new(gpu, &[&p, &back]);
     pair.set_words(&p, "state", &start().to_words());
     pair.run(&mut report, "three ticks", &p, 1, |_| Limit::Exact);
@@ -177,9 +177,10 @@ pub fn shuffles_are_equal_to_their_twins(gpu: &Gpu) {
     let mut report = Report::default();
     for (batch, count) in [(1, 1), (2, 2), (3, 3), (10, 10), (65, 1000), (500, 60_000)] {
         for order in [Order::Shuffled, Order::File] {
-            let mut p = plan(gpu, batch);
+            let mut p = Graph::new(batch);
             let state = state::declare(&mut p, "state");
             rng::shuffle(&mut p, state, count, order);
+            let p = p.lower(gpu.target());
             let mut pair = Pair::new(gpu, &[&p]);
             // The last batch starts before the end and reaches beyond it.
             for (epoch, position) in [(0, 0), (1, count - batch), (77, count - 1)] {
@@ -199,10 +200,11 @@ pub fn shuffles_are_equal_to_their_twins(gpu: &Gpu) {
 
 pub fn an_epoch_of_shuffled_batches_takes_every_image_once(gpu: &Gpu) {
     let (batch, count) = (100, 1000);
-    let mut p = plan(gpu, batch);
+    let mut p = Graph::new(batch);
     let state = state::declare(&mut p, "state");
     rng::shuffle(&mut p, state, count, Order::Shuffled);
     state::advance(&mut p, state, count, 1);
+    let p = p.lower(gpu.target());
     let mut pair = Pair::new(gpu, &[&p]);
     pair.set_words(&p, "state", &start().to_words());
     let mut report = Report::default();
@@ -235,9 +237,10 @@ pub fn normals_are_within_4_ulps_of_their_twins(gpu: &Gpu) {
         stream: Stream::Picture as u32,
     };
     for (batch, latent) in [(10_000, 10), (250, 1), (100, 3), (50, 4), (128, 5), (1, 64)] {
-        let mut p = plan(gpu, batch);
+        let mut p = Graph::new(batch);
         let state = state::declare(&mut p, "state");
         rng::normals(&mut p, state, latent);
+        let p = p.lower(gpu.target());
         let mut pair = Pair::new(gpu, &[&p]);
         for state in [start(), other] {
             pair.set_words(&p, "state", &state.to_words());

@@ -15,11 +15,13 @@ use cvae_gpu::gpu::{Gpu, Memory, Replay};
 use cvae_gpu::model::params;
 use cvae_gpu::model::{self, Feed, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::ops::state::StepState;
+use cvae_gpu::ops::{Heuristics, Target};
 use cvae_gpu::plan::cpu::{self, Values};
-use cvae_gpu::plan::{Caps, Plan, Step, Variant};
+use cvae_gpu::plan::{Caps, Plan, Step};
 use cvae_gpu::rng::Stream;
 
 const IMAGES: usize = 10;
@@ -55,7 +57,7 @@ pub fn feed(name: &'static str, images: &PackedImages, order: Order) -> Feed {
 /// Rounding of a kernel on its own; the optimizer's weights are judged by their updates, of
 /// 1e-4, in parity_state.rs and here to 1e-6 of the weights.
 fn alone(step: &Step, slot: &str) -> Limit {
-    match step.kernel.module {
+    match step.kernel.source.name {
         "fetch" => Limit::Exact,
         "adam" => Limit::OfLargest(1e-6),
         _ if slot == "kl" => KL,
@@ -117,23 +119,23 @@ fn words(pair: &Pair, plan: &Plan, name: &str) -> Vec<u32> {
 
 /// An epoch of a full step and a tail, and an evaluation of both, by plans which `edit` has changed,
 /// while their twins stay what they are.
-pub fn check(gpu: &Gpu, caps: &Caps, model: &Model, edit: impl Fn(&mut Plan)) {
+pub fn check(gpu: &Gpu, target: &Target, model: &Model, edit: impl Fn(&mut Plan)) {
     let (train_images, test_images) = (images(model, 1), images(model, 2));
     let train = |batch| {
         let feed = feed("train.images", &train_images, Order::Shuffled);
-        let mut plan = model::train_step(model, feed, Adam::default(), batch, caps);
+        let mut plan = model::train_step(model, feed, Adam::default(), batch, target);
         edit(&mut plan);
         plan
     };
     let evaluate = |batch| {
         let feed = feed("test.images", &test_images, Order::File);
-        let mut plan = model::evaluate(model, feed, batch, caps);
+        let mut plan = model::evaluate(model, feed, batch, target);
         edit(&mut plan);
         plan
     };
     let (full, tail) = (train(BATCH), train(TAIL));
     let (test_full, test_tail) = (evaluate(BATCH), evaluate(TAIL));
-    let sum = model::sum_terms(IMAGES, caps);
+    let sum = model::sum_terms(IMAGES, target);
     let plans = [&full, &tail, &test_full, &test_tail, &sum];
     let mut pair = Pair::new(gpu, &plans);
     let mut chain = cpu::Memory::default();
@@ -192,7 +194,7 @@ fn check_drawn(gpu: &Gpu, loss: Loss) {
     let (images, packed) = drawn(&model);
     let train = |batch| {
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
-        model::train_step(&model, feed, Adam::default(), batch, gpu.caps())
+        model::train_step(&model, feed, Adam::default(), batch, gpu.target())
     };
     let (full, tail) = (train(BATCH), train(TAIL));
     let mut pair = Pair::new(gpu, &[&full, &tail]);
@@ -230,28 +232,32 @@ pub fn steps_of_weighted_losses_on_drawn_images_agree_with_the_cpu(gpu: &Gpu) {
     check_drawn(gpu, Loss::AnalyticKl);
 }
 
-pub fn pinned(gpu: &Gpu, variant: Variant, texels: bool) -> Caps {
-    Caps {
+pub fn pinned(gpu: &Gpu, variant: Variant, texels: bool) -> Target {
+    let own = gpu.target();
+    Target {
         pinned: Some(variant),
-        texels,
-        ..gpu.caps().clone()
+        heuristics: Heuristics {
+            texels,
+            ..own.heuristics
+        },
+        ..own.clone()
     }
 }
 
 pub fn train_step_and_evaluation_agree_with_the_cpu_as_the_adapter_runs_them(gpu: &Gpu) {
-    check(gpu, gpu.caps(), &Model::default(), |_| ());
+    check(gpu, gpu.target(), &Model::default(), |_| ());
 }
 
 // The recorded cases run the default model as the adapter does; what it would not choose, and what
 // compiles again with guards, runs a small one.
 pub fn train_step_and_evaluation_agree_with_the_cpu_in_checked_shaders(gpu: &Gpu) {
-    check(gpu, gpu.caps(), &small_model(), |_| ());
+    check(gpu, gpu.target(), &small_model(), |_| ());
 }
 
 pub fn train_step_and_evaluation_agree_with_the_cpu_in_plain_kernels(gpu: &Gpu) {
     check(
         gpu,
-        &pinned(gpu, Variant::Plain, gpu.caps().texels),
+        &pinned(gpu, Variant::Plain, gpu.target().heuristics.texels),
         &small_model(),
         |_| (),
     );
@@ -276,11 +282,11 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers(g
 }
 
 /// A GPU with the buffers of this adapter: in what it runs, steps are fused and share dispatches.
-pub fn as_gpus(gpu: &Gpu) -> Caps {
-    Caps {
+pub fn as_gpus(gpu: &Gpu) -> Target {
+    Target::new(Caps {
         max_buffers: gpu.caps().max_buffers,
         ..Caps::gpu()
-    }
+    })
 }
 
 pub fn train_step_and_evaluation_agree_with_the_cpu_as_gpus_run_them(gpu: &Gpu) {
@@ -288,11 +294,11 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_as_gpus_run_them(gpu: &Gpu) 
 }
 
 /// Weights of which one is not a number, in each layer that ends in a ReLU: the loss must say so.
-fn check_nan(gpu: &Gpu, caps: &Caps) {
+fn check_nan(gpu: &Gpu, target: &Target) {
     let model = small_model();
     let images = images(&model, 1);
     let feed = feed("train.images", &images, Order::Shuffled);
-    let plan = model::train_step(&model, feed, Adam::default(), BATCH, caps);
+    let plan = model::train_step(&model, feed, Adam::default(), BATCH, target);
     let memory = Memory::allocate(gpu, &[&plan]).expect("memory");
     let replay = Replay::compile(gpu, &plan, &memory).expect("a replay");
     let write = |name: &str, values: &[f32]| {
@@ -328,14 +334,17 @@ fn check_nan(gpu: &Gpu, caps: &Caps) {
         "decoder.deconv2",
     ] {
         let found = loss(&format!("{layer}.bias"));
-        assert!(found.is_nan(), "{layer}: the loss is {found}, by {caps:?}");
+        assert!(
+            found.is_nan(),
+            "{layer}: the loss is {found}, by {target:?}"
+        );
     }
 }
 
 pub fn a_nan_passes_every_relu(gpu: &Gpu) {
     let tiles = pinned(gpu, Variant::Tile, false);
     let plain = pinned(gpu, Variant::Plain, false);
-    for caps in [gpu.caps(), &plain, &tiles, &as_gpus(gpu)] {
-        check_nan(gpu, caps);
+    for target in [gpu.target(), &plain, &tiles, &as_gpus(gpu)] {
+        check_nan(gpu, target);
     }
 }
