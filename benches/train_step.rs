@@ -41,7 +41,7 @@ fn train_step(criterion: &mut Criterion) {
     let (model, images, batch) = workload();
     let gpu = device::gpu();
     let plan = Rig::plan_for(gpu.target(), &model, &images, batch);
-    let mut rig = Rig::new(gpu, plan, &model, &images).expect("a train step");
+    let mut rig = pollster::block_on(Rig::new(gpu, plan, &model, &images)).expect("a train step");
     pollster::block_on(rig.warm_up()).expect("a warm-up");
     let ms = |ms: f64, times: u64| Duration::from_secs_f64(ms * times as f64 / 1e3);
 

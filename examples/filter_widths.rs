@@ -59,7 +59,7 @@ pub async fn elbo_after(
         }
         Ok(())
     };
-    let mut trainer = Trainer::new(gpu, &options, set)?;
+    let mut trainer = pollster::block_on(Trainer::new(gpu, &options, set))?;
     trainer.run(&mut listener).await?;
     Ok(elbo)
 }

@@ -59,7 +59,7 @@ pub async fn train(
     options: &Options,
     out: &Path,
 ) -> Result<(), Box<dyn Error>> {
-    let mut trainer = Trainer::new(gpu, options, set)?;
+    let mut trainer = pollster::block_on(Trainer::new(gpu, options, set))?;
     let mut listener = |event: Event| {
         if let Event::Epoch(report) = event {
             println!("epoch {}: test ELBO {:.2}", report.epoch, report.test_elbo);

@@ -48,7 +48,7 @@ pub async fn run(
         plan(*batch).check()?;
     }
     progress("setting up");
-    let mut rig = Rig::new(gpu, plan(options.batch), model, images)?;
+    let mut rig = Rig::new(gpu, plan(options.batch), model, images).await?;
     rig.first_step().await?;
     let first_step_seconds = start.elapsed().as_secs_f64();
     progress("peaks of the adapter");
@@ -67,7 +67,7 @@ pub async fn run(
             sweep.push(measured.figures.clone());
             continue;
         }
-        let mut rig = Rig::new(gpu, plan(*batch), model, images)?;
+        let mut rig = Rig::new(gpu, plan(*batch), model, images).await?;
         let measured = measure(&mut rig, options, false, progress).await?;
         sweep.push(measured.figures);
     }

@@ -73,8 +73,8 @@ impl Peaks {
 
 /// Best milliseconds of the last step of a plan, whose host-filled slot holds `values`.
 async fn best_ms(gpu: &Gpu, plan: &Plan, slot: &str, values: &[f32]) -> Result<f64, GpuError> {
-    let memory = Memory::allocate(gpu, &[plan])?;
-    let replay = Replay::compile_steps(gpu, plan, &memory)?;
+    let memory = Memory::allocate(gpu, &[plan]).await?;
+    let replay = Replay::compile_steps(gpu, plan, &memory).await?;
     memory.write(gpu, plan, slot, values)?;
     timed(gpu, &replay, 1, 1).await?;
     let last = replay.only(plan.steps().len() - 1);

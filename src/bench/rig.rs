@@ -58,15 +58,15 @@ impl<'g> Rig<'g> {
     /// # Errors
     ///
     /// [`GpuError`] where it does not fit the adapter.
-    pub fn new(
+    pub async fn new(
         gpu: &'g Gpu,
         plan: Plan,
         model: &Model,
         images: &PackedImages,
     ) -> Result<Self, GpuError> {
         let ahead = gpu.compile_ahead(&[&plan]);
-        let memory = Memory::allocate(gpu, &[&plan])?;
-        let replay = Replay::compile(gpu, &plan, &memory)?;
+        let memory = Memory::allocate(gpu, &[&plan]).await?;
+        let replay = Replay::compile(gpu, &plan, &memory).await?;
         memory.write_words(gpu, &plan, "train.images", &images.device_words())?;
         let state = StepState::start(0, Stream::Train);
         memory.write_words(gpu, &plan, "state", &state.to_words())?;

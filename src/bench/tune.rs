@@ -147,14 +147,14 @@ impl<'a> Tuner<'a> {
         Rig::plan_for(&target, &self.options.model, self.images, batch)
     }
 
-    fn rig(&self, choice: Tuning, batch: usize) -> Result<Rig<'a>, GpuError> {
+    async fn rig(&self, choice: Tuning, batch: usize) -> Result<Rig<'a>, GpuError> {
         let plan = self.plan(choice, batch);
-        Rig::new(self.gpu, plan, &self.options.model, self.images)
+        Rig::new(self.gpu, plan, &self.options.model, self.images).await
     }
 
     /// The gradients of a first step, parameter by parameter.
     async fn gradients(&self, choice: Tuning) -> Result<Vec<Vec<f32>>, GpuError> {
-        let mut rig = self.rig(choice, self.sample)?;
+        let mut rig = self.rig(choice, self.sample).await?;
         rig.first_step().await?;
         let mut gradients = Vec::new();
         for spec in self.options.model.params() {
@@ -199,7 +199,7 @@ impl<'a> Tuner<'a> {
     }
 
     async fn time(&self, choice: Tuning) -> Result<f64, GpuError> {
-        let mut rig = self.rig(choice, self.options.batch)?;
+        let mut rig = self.rig(choice, self.options.batch).await?;
         rig.first_step().await?;
         let once = rig.run(1).await?.ms;
         let best = self.candidates.iter().filter_map(|c| c.ms_per_step);
@@ -236,7 +236,10 @@ impl<'a> Tuner<'a> {
         }
         (self.progress)("tuning: once more, the fastest and the adapter's own in turns");
         let batch = self.options.batch;
-        let mut rigs = [self.rig(Tuning::default(), batch)?, self.rig(best, batch)?];
+        let mut rigs = [
+            self.rig(Tuning::default(), batch).await?,
+            self.rig(best, batch).await?,
+        ];
         for rig in &mut rigs {
             rig.warm_up().await?;
         }

@@ -141,7 +141,7 @@ impl Workload {
         plans.push(model::decode(model, self.batch, target).0);
         let bound = explore::bound(model, packed, 2, self.batch, target);
         plans.extend([bound.encode, bound.draw.clone(), bound.draw, bound.record]);
-        let mut pair = Pair::new(gpu, &plans.iter().collect::<Vec<_>>())?;
+        let mut pair = Pair::new(gpu, &plans.iter().collect::<Vec<_>>()).await?;
         for plan in &plans {
             let named = |name: &str| plan.find(name).is_some();
             if named("images") {
@@ -228,7 +228,7 @@ async fn far_out(gpu: &Gpu) -> Result<Section, GpuError> {
     adam::update(&mut g, state, arenas, Adam::default());
 
     let plan = g.lower(gpu.target());
-    let mut pair = Pair::new(gpu, &[&plan])?;
+    let mut pair = Pair::new(gpu, &[&plan]).await?;
     let far = StepState {
         step: 999_999,
         epoch: 77,

@@ -48,8 +48,8 @@ fn is_result(plan: &Plan, id: SlotId, slot: &Slot) -> bool {
 impl<'g> Pair<'g> {
     /// Room for all slots of the plans. Every result holds NaN, on both sides, so that
     /// what a kernel leaves out, or writes where it should not, is seen.
-    pub fn new(gpu: &'g Gpu, plans: &[&Plan]) -> Result<Self, GpuError> {
-        let device = Memory::allocate(gpu, plans)?;
+    pub async fn new(gpu: &'g Gpu, plans: &[&Plan]) -> Result<Self, GpuError> {
+        let device = Memory::allocate(gpu, plans).await?;
         let mut twin = cpu::Memory::default();
         plans.iter().for_each(|plan| twin.fit(plan));
         let mut pair = Pair { gpu, device, twin };
@@ -122,7 +122,7 @@ impl<'g> Pair<'g> {
         times: usize,
         limit: impl Fn(&str) -> Limit,
     ) -> Result<Vec<Row>, GpuError> {
-        let replay = Replay::compile(self.gpu, plan, &self.device)?;
+        let replay = Replay::compile(self.gpu, plan, &self.device).await?;
         self.gpu.submit(&[(&replay, times)], None)?;
         (0..times).for_each(|_| self.twin.run(plan));
         let mut rows = Vec::new();
@@ -150,8 +150,8 @@ impl<'g> Pair<'g> {
             self.follow_device(plan, id).await?;
         }
         let replay = match submit {
-            Submit::Together => Replay::compile(self.gpu, plan, &self.device)?,
-            Submit::Singly => Replay::compile_steps(self.gpu, plan, &self.device)?,
+            Submit::Together => Replay::compile(self.gpu, plan, &self.device).await?,
+            Submit::Singly => Replay::compile_steps(self.gpu, plan, &self.device).await?,
         };
         if submit == Submit::Together {
             self.gpu.submit(&[(&replay, 1)], None)?;

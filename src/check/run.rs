@@ -23,8 +23,8 @@ pub async fn on_adapter(gpu: &Gpu, case: &Case) -> Result<Outcome, GpuError> {
 /// What an adapter computes with that plan of a case.
 pub async fn replay(gpu: &Gpu, plan: &Plan, case: &Case) -> Result<Outcome, GpuError> {
     let _ahead = gpu.compile_ahead(&[plan]);
-    let memory = Memory::allocate(gpu, &[plan])?;
-    let replay = Replay::compile(gpu, plan, &memory)?;
+    let memory = Memory::allocate(gpu, &[plan]).await?;
+    let replay = Replay::compile(gpu, plan, &memory).await?;
     for (name, values) in &case.params {
         memory.write(gpu, plan, name, values)?;
     }

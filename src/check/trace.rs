@@ -34,7 +34,7 @@ fn limit(step: &Step, slot: &str) -> Limit {
 /// gets the same inputs; ends at the first tensor beyond its limit.
 pub async fn trace(gpu: &Gpu, case: &Case) -> Result<Trace, GpuError> {
     let plan = run::plan(case, gpu.target());
-    let mut pair = Pair::new(gpu, &[&plan])?;
+    let mut pair = Pair::new(gpu, &[&plan]).await?;
     for (name, values) in &case.params {
         pair.set(&plan, name, values)?;
     }

@@ -3,30 +3,10 @@
 use super::plans::{self, Bound};
 use super::{ExploreError, Explorer, Tell, finite};
 use crate::data::PackedImages;
-use crate::gpu::{Gpu, GpuError, Memory, Replay};
-use crate::plan::Plan;
+use crate::gpu::{Compiled, Gpu, GpuError, Memory, Replay};
+use crate::plan::Batches;
 use crate::rng::Stream;
 use crate::train::pace::Pace;
-
-/// The replays of a batch.
-struct Replays {
-    batch: usize,
-    encode: Replay,
-    draw: Replay,
-    record: Replay,
-}
-
-impl Replays {
-    fn compile(gpu: &Gpu, plans: &Bound, memory: &Memory) -> Result<Self, GpuError> {
-        let compile = |plan: &Plan| Replay::compile(gpu, plan, memory);
-        Ok(Replays {
-            batch: plans.draw.batch,
-            encode: compile(&plans.encode)?,
-            draw: compile(&plans.draw)?,
-            record: compile(&plans.record)?,
-        })
-    }
-}
 
 impl Explorer<'_> {
     /// The importance-weighted bound on log p(x) of each image with `samples` draws, in nats. It
@@ -47,21 +27,22 @@ impl Explorer<'_> {
         let packed = self.packed(images)?;
         let (gpu, count) = (self.gpu, images.count());
         let plans = |batch| plans::bound(&self.trained.model, packed, samples, batch, gpu.target());
-        let batch = self.batch.min(count);
-        let full = plans(batch);
-        let tail = Some(count % batch).filter(|&last| last > 0).map(plans);
-        let each = |b: &'_ Bound| [b.encode.clone(), b.draw.clone(), b.record.clone()];
-        let all: Vec<Plan> = [&full].into_iter().chain(&tail).flat_map(each).collect();
-        let memory = Memory::allocate(gpu, &all.iter().collect::<Vec<_>>())?;
-        self.upload(&memory, &full.encode)?;
-        let words = images.device_words();
-        memory.write_words(gpu, &full.encode, plans::IMAGES, &words)?;
+        let plans = Batches::new(count, self.batch, plans);
+        let each = plans.each().flat_map(|b| [&b.encode, &b.draw, &b.record]);
+        let memory = Memory::allocate(gpu, &each.collect::<Vec<_>>()).await?;
+        let full = &plans.full.encode;
+        self.upload(&memory, full)?;
+        memory.write_words(gpu, full, plans::IMAGES, &images.device_words())?;
         // The stream of evaluation, whose step counts epochs there and draws here.
-        self.start(&memory, &full.encode, seed, Stream::Evaluate)?;
-        let compile = |plans: &Bound| Replays::compile(gpu, plans, &memory);
-        let tail_replays = tail.as_ref().map(compile).transpose()?;
-        let full_replays = compile(&full)?;
-        let batches = std::iter::repeat_n(&full_replays, count / batch).chain(&tail_replays);
+        self.start(&memory, full, seed, Stream::Evaluate)?;
+        let compile = async |bound: Bound| {
+            Ok::<_, GpuError>(Bound {
+                encode: Compiled::new(gpu, bound.encode, &memory).await?,
+                draw: Compiled::new(gpu, bound.draw, &memory).await?,
+                record: Compiled::new(gpu, bound.record, &memory).await?,
+            })
+        };
+        let batches = plans.try_map(compile).await?;
         let mut queue = Queue {
             gpu,
             pace: Pace::new(gpu.target()),
@@ -69,15 +50,18 @@ impl Explorer<'_> {
             draws: 0,
         };
         let mut done = 0;
-        for replays in batches {
-            queue.runs.push((&replays.encode, 1));
-            queue.draw(&replays.draw, samples as usize).await?;
-            queue.runs.push((&replays.record, 1));
-            done += replays.batch;
+        for i in 0..batches.len() {
+            let bound = batches.at(i);
+            queue.runs.push((&bound.encode.replay, 1));
+            queue.draw(&bound.draw.replay, samples as usize).await?;
+            queue.runs.push((&bound.record.replay, 1));
+            done += batches.size(i);
             tell(done, count);
         }
         queue.submit().await?;
-        let bounds = memory.read(gpu, &full.record, "bounds").await?;
+        let bounds = memory
+            .read(gpu, &batches.full.record.plan, "bounds")
+            .await?;
         finite("the bound of image", &bounds, 1)?;
         Ok(bounds)
     }

@@ -10,12 +10,12 @@ pub mod plans;
 use std::ops::Range;
 
 use crate::data::PackedImages;
-use crate::gpu::{Gpu, GpuError, Memory, Replay};
+use crate::gpu::{Compiled, Gpu, GpuError, Memory};
 use crate::model;
 use crate::ops::elbo::TERMS;
 use crate::ops::fetch::Packed;
 use crate::ops::state::StepState;
-use crate::plan::{Plan, SlotId};
+use crate::plan::{Batches, Plan, SlotId};
 use crate::rng::Stream;
 use crate::saved::Trained;
 use crate::train::eval::{self, Terms};
@@ -99,10 +99,10 @@ impl<'a> Explorer<'a> {
     ) -> Result<Vec<f32>, ExploreError> {
         let packed = self.packed(images)?;
         let build = |batch| plans::encode(&self.trained.model, packed, batch, self.gpu.target());
-        let passes = self.passes(images.count(), build)?;
-        let Passes { memory, full, .. } = &passes;
-        memory.write_words(self.gpu, &full.plan, plans::IMAGES, &images.device_words())?;
-        self.start(memory, &full.plan, 0, Stream::Evaluate)?;
+        let passes = self.passes(images.count(), build).await?;
+        let (memory, plan) = (&passes.memory, &passes.batches.full.plan);
+        memory.write_words(self.gpu, plan, plans::IMAGES, &images.device_words())?;
+        self.start(memory, plan, 0, Stream::Evaluate)?;
         let codes = passes.collect(self.gpu, |_, _| Ok(()), tell).await?;
         let width = 2 * self.trained.model.latent_dim;
         finite("the code of image", &codes, width)?;
@@ -122,10 +122,10 @@ impl<'a> Explorer<'a> {
             return Err(ExploreError::Codes { found, latent });
         }
         let build = |batch| model::decode(&self.trained.model, batch, self.gpu.target());
-        let passes = self.passes(found / latent, build)?;
-        let fill = |range: Range<usize>, pass: &Pass| {
+        let passes = self.passes(found / latent, build).await?;
+        let fill = |range: Range<usize>, plan: &Plan| {
             let codes = &z[latent * range.start..latent * range.end];
-            passes.memory.write(self.gpu, &pass.plan, "codes", codes)
+            passes.memory.write(self.gpu, plan, "codes", codes)
         };
         let images = passes.collect(self.gpu, fill, tell).await?;
         self.finite_images(images)
@@ -144,8 +144,13 @@ impl<'a> Explorer<'a> {
         tell: &mut Tell<'_>,
     ) -> Result<Vec<f32>, ExploreError> {
         let build = |batch| plans::sample(&self.trained.model, count, batch, self.gpu.target());
-        let passes = self.passes(count, build)?;
-        self.start(&passes.memory, &passes.full.plan, seed, Stream::Picture)?;
+        let passes = self.passes(count, build).await?;
+        self.start(
+            &passes.memory,
+            &passes.batches.full.plan,
+            seed,
+            Stream::Picture,
+        )?;
         let images = passes.collect(self.gpu, |_, _| Ok(()), tell).await?;
         self.finite_images(images)
     }
@@ -166,11 +171,11 @@ impl<'a> Explorer<'a> {
         let (gpu, model) = (self.gpu, &self.trained.model);
         let plans = eval::Plans::of(model, images, self.batch, gpu.target());
         let all: Vec<&Plan> = plans.all().collect();
-        let memory = Memory::allocate(gpu, &all)?;
+        let memory = Memory::allocate(gpu, &all).await?;
         self.upload(&memory, all[0])?;
         let (name, words) = (eval::IMAGES, images.device_words());
         memory.write_words(gpu, all[0], name, &words)?;
-        let evaluator = plans.compile(gpu, &memory)?;
+        let evaluator = plans.compile(gpu, &memory).await?;
         let mut listen = |done, of| {
             tell(done, of);
             true
@@ -215,31 +220,22 @@ impl<'a> Explorer<'a> {
     }
 
     /// `count` items in batches: plans, memory with the weights, replays.
-    fn passes(
+    async fn passes(
         &self,
         count: usize,
         build: impl Fn(usize) -> (Plan, SlotId),
     ) -> Result<Passes, GpuError> {
-        let batch = self.batch.min(count);
-        let full = build(batch);
-        let tail = Some(count % batch).filter(|&last| last > 0).map(build);
-        let plans: Vec<&Plan> = [&full].into_iter().chain(&tail).map(|p| &p.0).collect();
-        let memory = Memory::allocate(self.gpu, &plans)?;
-        self.upload(&memory, &full.0)?;
-        let compile = |(plan, output): (Plan, SlotId)| {
-            let replay = Replay::compile(self.gpu, &plan, &memory)?;
-            let output = plan[output].name.clone();
-            Ok::<_, GpuError>(Pass {
-                plan,
-                output,
-                replay,
-            })
-        };
+        let plans = Batches::new(count, self.batch, build);
+        let each: Vec<&Plan> = plans.each().map(|(plan, _)| plan).collect();
+        let memory = Memory::allocate(self.gpu, &each).await?;
+        let (full, output) = &plans.full;
+        self.upload(&memory, full)?;
+        let output = full[*output].name.clone();
+        let compile = async |(plan, _)| Compiled::new(self.gpu, plan, &memory).await;
         Ok(Passes {
-            full: compile(full)?,
-            tail: tail.map(compile).transpose()?,
+            batches: plans.try_map(compile).await?,
             memory,
-            count,
+            output,
         })
     }
 }
@@ -275,19 +271,11 @@ fn finite(what: &'static str, values: &[f32], width: usize) -> Result<(), Explor
     }
 }
 
-/// A plan, compiled, and the slot of its result.
-struct Pass {
-    plan: Plan,
-    output: String,
-    replay: Replay,
-}
-
-/// The same plan for whole batches and for a smaller last one, on one memory.
+/// Batches on one memory, and the slot of their results.
 struct Passes {
     memory: Memory,
-    full: Pass,
-    tail: Option<Pass>,
-    count: usize,
+    batches: Batches<Compiled>,
+    output: String,
 }
 
 impl Passes {
@@ -296,24 +284,19 @@ impl Passes {
     async fn collect(
         &self,
         gpu: &Gpu,
-        fill: impl Fn(Range<usize>, &Pass) -> Result<(), GpuError>,
+        fill: impl Fn(Range<usize>, &Plan) -> Result<(), GpuError>,
         tell: &mut Tell<'_>,
     ) -> Result<Vec<f32>, GpuError> {
-        let mut results = Vec::new();
-        let mut done = 0;
-        while done < self.count {
-            let left = self.count - done;
-            let full = Some(&self.full).filter(|pass| pass.plan.batch <= left);
-            let Some(pass) = full.or(self.tail.as_ref()) else {
-                break;
-            };
-            let end = done + pass.plan.batch;
-            fill(done..end, pass)?;
-            let output = Some((&self.memory, &pass.plan, pass.output.as_str()));
-            let batch = gpu.submit(&[(&pass.replay, 1)], output)?;
+        let (mut results, mut done) = (Vec::new(), 0);
+        for i in 0..self.batches.len() {
+            let Compiled { plan, replay } = self.batches.at(i);
+            let end = done + plan.batch;
+            fill(done..end, plan)?;
+            let output = Some((&self.memory, plan, self.output.as_str()));
+            let batch = gpu.submit(&[(replay, 1)], output)?;
             results.extend(batch.floats(gpu).await?);
             done = end;
-            tell(done, self.count);
+            tell(done, self.batches.count);
         }
         Ok(results)
     }

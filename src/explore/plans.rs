@@ -48,13 +48,13 @@ pub fn sample(model: &Model, count: usize, batch: usize, target: &Target) -> (Pl
 /// The importance-weighted bound of a batch: on one memory `encode` runs once, `draw` once for
 /// each sample, and `record` once.
 #[derive(Clone, Debug)]
-pub struct Bound {
+pub struct Bound<P = Plan> {
     /// The batch and its codes.
-    pub encode: Plan,
+    pub encode: P,
     /// One draw of each code, decoded and weighed. The state's `step` counts them.
-    pub draw: Plan,
+    pub draw: P,
     /// The bounds into the table `bounds [images]`, and on to the next batch.
-    pub record: Plan,
+    pub record: P,
 }
 
 /// Plans of the bound with `samples` draws of each image.

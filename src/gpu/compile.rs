@@ -1,12 +1,11 @@
 //! Turns a plan into pipelines and bind groups, ready to be replayed.
 
-use std::num::NonZero;
 use std::sync::Arc;
-use std::thread;
 
 use super::device::Gpu;
 use super::error::GpuError;
 use super::memory::{Memory, Refresh};
+use super::native;
 use super::pipeline::Pipeline;
 use super::selection::Backend;
 use crate::plan::bounds;
@@ -67,55 +66,49 @@ pub struct Replay {
 
 impl Replay {
     /// Compiles `plan`, whose slots lie in `memory`, as it is dealt to dispatches.
-    pub fn compile(gpu: &Gpu, plan: &Plan, memory: &Memory) -> Result<Replay, GpuError> {
+    pub async fn compile(gpu: &Gpu, plan: &Plan, memory: &Memory) -> Result<Replay, GpuError> {
         plan.check()?;
-        Self::of(gpu, plan, memory, &plan.bundles()?)
+        Self::of(gpu, plan, memory, &plan.bundles()?).await
     }
 
     /// Compiles `plan` with a dispatch for each step, in the plan's order.
-    pub fn compile_steps(gpu: &Gpu, plan: &Plan, memory: &Memory) -> Result<Replay, GpuError> {
+    pub async fn compile_steps(
+        gpu: &Gpu,
+        plan: &Plan,
+        memory: &Memory,
+    ) -> Result<Replay, GpuError> {
         plan.check()?;
         let alone: Vec<Bundle> = (0..plan.steps().len()).map(|step| vec![step]).collect();
-        Self::of(gpu, plan, memory, &alone)
+        Self::of(gpu, plan, memory, &alone).await
     }
 
-    /// Drivers of GPUs compile a kernel for as long as a second, on the thread that asks, so many ask.
-    fn of(gpu: &Gpu, plan: &Plan, memory: &Memory, bundles: &[Bundle]) -> Result<Replay, GpuError> {
+    async fn of(
+        gpu: &Gpu,
+        plan: &Plan,
+        memory: &Memory,
+        bundles: &[Bundle],
+    ) -> Result<Replay, GpuError> {
         let copies = plan.copies(bundles)?;
         let all: Vec<_> = bundles.iter().zip(&copies).collect();
-        let make = |part: &[(&Bundle, &Vec<SlotId>)]| -> Result<Vec<Dispatch>, GpuError> {
-            let made = part
-                .iter()
-                .map(|(bundle, copies)| dispatch(gpu, plan, memory, bundle, copies));
-            made.collect()
+        let make = async |(bundle, copies): &(&Bundle, &Vec<SlotId>)| {
+            dispatch(gpu, plan, memory, bundle, copies).await
         };
-        let threads = match gpu.adapter.backend {
-            // All of OpenGL is behind one lock, for which nobody waits longer than some seconds.
-            Backend::Gl => 1,
-            _ => thread::available_parallelism().map_or(1, NonZero::get),
-        };
-        let parts = all.chunks(all.len().div_ceil(threads).max(1));
-        let made = thread::scope(|scope| {
-            let making: Vec<_> = parts.map(|part| scope.spawn(|| make(part))).collect();
-            let made = making.into_iter().map(|thread| thread.join());
-            made.collect::<thread::Result<Vec<_>>>()
-        });
-        let made = made.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let parts: Vec<Vec<Dispatch>> = made.into_iter().collect::<Result<_, _>>()?;
+        // All of OpenGL is behind one lock, for which nobody waits longer than some seconds.
+        let alone = gpu.adapter.backend == Backend::Gl;
+        let dispatches = native::map(&all, alone, make).await?;
         gpu.check()?;
-        Ok(Replay {
-            dispatches: parts.into_iter().flatten().collect(),
-        })
+        Ok(Replay { dispatches })
     }
 
     /// One workgroup of one bundle of `plan`.
-    pub(super) fn first_group(
+    #[cfg(feature = "cli")]
+    pub(super) async fn first_group(
         gpu: &Gpu,
         plan: &Plan,
         memory: &Memory,
         bundle: &Bundle,
     ) -> Result<Replay, GpuError> {
-        let whole = dispatch(gpu, plan, memory, bundle, &[])?;
+        let whole = dispatch(gpu, plan, memory, bundle, &[]).await?;
         let dispatches = vec![Dispatch {
             grid: [1; 3],
             ..whole
@@ -131,7 +124,7 @@ impl Replay {
     }
 }
 
-fn dispatch(
+async fn dispatch(
     gpu: &Gpu,
     plan: &Plan,
     memory: &Memory,
@@ -143,7 +136,7 @@ fn dispatch(
     let copies = copies.collect::<Result<_, _>>()?;
     let steps: Vec<&Step> = bundle.iter().map(|&step| &plan.steps()[step]).collect();
     let dispatch = link::dispatch(&steps, &gpu.mistakes)?;
-    let pipeline = gpu.pipeline(&dispatch)?;
+    let pipeline = gpu.pipeline(&dispatch).await?;
     let mut entries = Vec::new();
     for (binding, id) in &dispatch.bindings {
         entries.push(wgpu::BindGroupEntry {
@@ -156,7 +149,9 @@ fn dispatch(
         layout: &pipeline.layout,
         entries: &entries,
     };
-    let (group, error) = gpu.scoped(|| gpu.device.create_bind_group(&descriptor));
+    let (group, error) = gpu
+        .scoped(|| gpu.device.create_bind_group(&descriptor))
+        .await;
     if let Some(fault) = error {
         let step = dispatch.label;
         return Err(PlanError::Step { step, fault }.into());
@@ -190,7 +185,7 @@ fn binding_type(binding: &Binding) -> wgpu::BindingType {
 
 impl Gpu {
     /// The pipeline of a dispatch; equal ones, of whatever plan, share one.
-    fn pipeline(&self, dispatch: &link::Dispatch) -> Result<Arc<Pipeline>, GpuError> {
+    async fn pipeline(&self, dispatch: &link::Dispatch<'_>) -> Result<Arc<Pipeline>, GpuError> {
         let (key, label) = match &dispatch.shader {
             Shader::Kernel(kernel) => {
                 let label = format!("{}::{}", kernel.source.name, kernel.entry);
@@ -208,7 +203,8 @@ impl Gpu {
             count: None,
         };
         let entries: Vec<_> = dispatch.bindings.iter().map(entry).collect();
-        let (compiled, error) = self.scoped(|| self.compile(&dispatch.shader, &label, &entries));
+        let make = || self.compile(&dispatch.shader, &label, &entries);
+        let (compiled, error) = self.scoped(make).await;
         if let Some(reason) = error {
             return Err(self.faults.refused(label, reason));
         }
@@ -291,5 +287,25 @@ impl Gpu {
             self.device
                 .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
         }
+    }
+}
+
+/// A plan with its replay.
+pub struct Compiled {
+    /// The plan.
+    pub plan: Plan,
+    /// What runs it.
+    pub replay: Replay,
+}
+
+impl Compiled {
+    /// Compiles a plan whose slots lie in `memory`.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] where the plan does not fit the adapter, or the driver does not compile it.
+    pub async fn new(gpu: &Gpu, plan: Plan, memory: &Memory) -> Result<Self, GpuError> {
+        let replay = Replay::compile(gpu, &plan, memory).await?;
+        Ok(Compiled { plan, replay })
     }
 }

@@ -129,19 +129,20 @@ impl Gpu {
 
     /// Makes something, and gives the error that this caused on the device, if it did. Errors
     /// of other threads do not mix in.
-    pub(super) fn scoped<T>(&self, make: impl FnOnce() -> T) -> (T, Option<String>) {
+    pub(super) async fn scoped<T>(&self, make: impl FnOnce() -> T) -> (T, Option<String>) {
         let filters = [
             wgpu::ErrorFilter::OutOfMemory,
             wgpu::ErrorFilter::Internal,
             wgpu::ErrorFilter::Validation,
         ];
-        let mut scopes = filters.map(|filter| Some(self.device.push_error_scope(filter)));
+        let scopes = filters.map(|filter| self.device.push_error_scope(filter));
         let made = make();
-        let mut error = None;
-        // Scopes end in the opposite order; on native backends the answer is there at once.
-        for scope in scopes.iter_mut().rev().filter_map(Option::take) {
-            error = pollster::block_on(scope.pop()).or(error);
-        }
+        // Scopes end in the opposite order, and before anything else is awaited.
+        let [memory, internal, validation] = scopes;
+        let answers = (validation.pop(), internal.pop(), memory.pop());
+        let error = answers.0.await;
+        let error = answers.1.await.or(error);
+        let error = answers.2.await.or(error);
         (made, error.map(|e| e.to_string()))
     }
 }

@@ -15,8 +15,8 @@ pub(super) async fn are_as_kernels_expect(gpu: &Gpu) -> Result<bool, GpuError> {
     let mut graph = Graph::new(1);
     let found = lanes::locate(&mut graph, WORKGROUPS);
     let plan = graph.lower(gpu.target());
-    let memory = Memory::allocate(gpu, &[&plan])?;
-    let replay = match Replay::compile(gpu, &plan, &memory) {
+    let memory = Memory::allocate(gpu, &[&plan]).await?;
+    let replay = match Replay::compile(gpu, &plan, &memory).await {
         Err(GpuError::Kernel { .. }) => return Ok(false),
         compiled => compiled?,
     };

@@ -68,7 +68,7 @@ pub struct Memory {
 impl Memory {
     /// Room for all slots of all plans. Where plans differ in a slot's size, as a tail batch
     /// does, the largest counts. Contents are zero.
-    pub fn allocate(gpu: &Gpu, plans: &[&Plan]) -> Result<Memory, GpuError> {
+    pub async fn allocate(gpu: &Gpu, plans: &[&Plan]) -> Result<Memory, GpuError> {
         plans.iter().try_for_each(|plan| plan.check())?;
         let mut wants: Vec<_> = wants(gpu, plans).into_iter().collect();
         // The small ones first, so that a refusal tells best how much room there is.
@@ -77,7 +77,7 @@ impl Memory {
         let (mut stores, mut room) = (HashMap::new(), 0);
         for (name, want) in wants {
             Counters::add(&gpu.counters.buffers);
-            match make(gpu, name, want) {
+            match make(gpu, name, want).await {
                 Ok(made) => stores.extend(made),
                 Err(reason) => {
                     // A device that is gone has no memory either.
@@ -293,7 +293,7 @@ fn wants<'p>(gpu: &Gpu, plans: &[&'p Plan]) -> HashMap<&'p str, Want<'p>> {
 }
 
 /// Allocates, or gives the reason why that cannot be.
-fn make(gpu: &Gpu, name: &str, want: Want) -> Result<Vec<(String, Store)>, String> {
+async fn make(gpu: &Gpu, name: &str, want: Want<'_>) -> Result<Vec<(String, Store)>, String> {
     let device = &gpu.device;
     let make = || match want.kind {
         Kind::Buffer => {
@@ -312,7 +312,7 @@ fn make(gpu: &Gpu, name: &str, want: Want) -> Result<Vec<(String, Store)>, Strin
             ])
         }
     };
-    match gpu.scoped(make) {
+    match gpu.scoped(make).await {
         (_, Some(reason)) => Err(reason),
         (made, None) => made,
     }

@@ -17,7 +17,7 @@ mod replay;
 mod selection;
 
 pub use adapter::{AdapterReport, adapter, adapters, first_willing};
-pub use compile::Replay;
+pub use compile::{Compiled, Replay};
 pub use device::{Counters, Gpu};
 pub use error::GpuError;
 pub use memory::Memory;

@@ -1,9 +1,12 @@
 //! Times each step of a plan by GPU timestamps. Copies into mirrors count as part of the step that
 //! reads them.
 
+use futures_intrusive::channel::shared::oneshot_channel;
+
 use super::compile::{Replay, encode};
 use super::device::Gpu;
 use super::error::GpuError;
+use super::native;
 
 impl Gpu {
     /// How many runs of a plan one call of [`Gpu::profile`] can time: a set of timestamps holds
@@ -52,10 +55,15 @@ impl Gpu {
         encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
         encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, resolved.size());
         self.queue.submit([encoder.finish()]);
-        staging.map_async(wgpu::MapMode::Read, .., |_| ());
-        let wait = wgpu::PollType::wait_indefinitely();
-        self.device
-            .poll(wait)
+        let (sender, mapped) = oneshot_channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |result| {
+            // The receiver is gone when the program is on its way out.
+            let _ = sender.send(result);
+        });
+        native::wait(self, None)?;
+        let result = mapped.receive().await;
+        result
+            .ok_or_else(|| self.faults.driver_error("a readback was dropped"))?
             .map_err(|e| self.faults.driver_error(e))?;
         self.check()?;
         let view = staging

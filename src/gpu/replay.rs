@@ -6,6 +6,7 @@ use super::compile::{Replay, encode};
 use super::device::{Counters, Gpu};
 use super::error::GpuError;
 use super::memory::Memory;
+use super::native;
 use crate::plan::Plan;
 
 type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
@@ -103,13 +104,7 @@ impl Readback {
     /// Waits for the submission and gives the bits of the copied slot, or nothing where none
     /// was asked for.
     pub async fn words(self, gpu: &Gpu) -> Result<Vec<u32>, GpuError> {
-        let wait = wgpu::PollType::Wait {
-            submission_index: Some(self.index),
-            timeout: None,
-        };
-        gpu.device
-            .poll(wait)
-            .map_err(|e| gpu.faults.driver_error(e))?;
+        native::wait(gpu, Some(self.index))?;
         gpu.check()?;
         if let Some(guard) = self.guard {
             let word = guard.words(gpu).await?.first().copied().unwrap_or_default();

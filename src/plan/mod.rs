@@ -5,6 +5,7 @@
 //! when it is built, and it holds no control flow: repetition and tail batches are the business
 //! of whoever runs it. Nothing here names a GPU interface.
 
+mod batches;
 pub mod bounds;
 mod bundle;
 pub mod caps;
@@ -20,6 +21,7 @@ pub mod tensors;
 
 use std::ops::Deref;
 
+pub use batches::Batches;
 pub use bundle::Bundle;
 pub use caps::Caps;
 pub use check::{GrowsWith, PlanError};

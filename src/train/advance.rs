@@ -34,7 +34,7 @@ impl Trainer<'_> {
             if go_on && in_flight.len() < 2 {
                 let now = self.pace.steps().min(pause - encoded);
                 let runs = self.device.runs(encoded, now);
-                let ring = Some((&self.device.memory, &self.device.full.plan, "metrics"));
+                let ring = Some((&self.device.memory, self.device.plan(), "metrics"));
                 in_flight.push_back((now, gpu.submit(&runs, ring)?));
                 encoded += now;
                 self.traffic.submissions += 1;
@@ -95,7 +95,7 @@ impl Trainer<'_> {
                 let origin = self.find_origin(step).await?;
                 return Err(TrainError::NotFinite { loss, step, origin });
             }
-            let images = self.device.at(offset).plan.batch;
+            let images = self.device.steps.size(offset);
             self.record.sums.images += images as u64;
             self.record.sums.loss += f64::from(loss) * images as f64;
             losses.push(loss);

@@ -3,14 +3,14 @@
 use super::error::TrainError;
 use super::options::Options;
 use crate::data::ImageSet;
-use crate::gpu::{Ahead, Gpu, GpuError, Memory, Replay};
+use crate::gpu::{Ahead, Compiled, Gpu, GpuError, Memory, Replay};
 use crate::model::params;
 use crate::model::{self, Feed, Model};
 use crate::ops::Target;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
-use crate::plan::{GrowsWith, Plan, PlanError};
+use crate::plan::{Batches, GrowsWith, Plan, PlanError};
 use crate::rng::Stream;
 use crate::train::eval::{self, Evaluator, test_feed};
 use crate::train::event::{Record, Snapshot};
@@ -20,20 +20,13 @@ const PICTURES: usize = 16;
 /// Cells along each side of the manifold.
 pub(super) const MANIFOLD: usize = 20;
 
-/// A plan and its compiled form.
-pub(super) struct Compiled {
-    pub(super) plan: Plan,
-    pub(super) replay: Replay,
-}
-
 /// Plans and memory of a run.
 pub(super) struct Device {
     pub(super) memory: Memory,
     /// Until the first step has run.
     pub(super) ahead: Option<Ahead>,
-    pub(super) full: Compiled,
-    /// The last step of an epoch, where the batch does not divide the images.
-    pub(super) tail: Option<Compiled>,
+    /// An epoch of optimizer steps.
+    pub(super) steps: Batches<Compiled>,
     pub(super) evaluator: Evaluator,
     pictures: Compiled,
     decode: Compiled,
@@ -43,8 +36,7 @@ pub(super) struct Device {
 
 /// The plans of a run, before they are compiled.
 struct Plans {
-    full: Plan,
-    tail: Option<Plan>,
+    steps: Batches<Plan>,
     evaluation: eval::Plans,
     pictures: Plan,
     decode: Plan,
@@ -57,11 +49,9 @@ impl Plans {
         let packed = Packed::training(images, options.binarize);
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
         let train = |batch| model::train_step(model, feed, options.adam, batch, target);
-        let last = images.count() % batch;
         let (test_feed, test_images) = test_feed(data);
         Plans {
-            full: train(batch),
-            tail: (last > 0).then(|| train(last)),
+            steps: Batches::new(images.count(), batch, train),
             evaluation: eval::Plans::new(model, data, batch, target),
             pictures: model::reconstruct(model, test_feed, PICTURES.min(test_images), target),
             decode: model::decode(model, MANIFOLD, target).0,
@@ -69,9 +59,9 @@ impl Plans {
     }
 
     fn all(&self) -> Vec<&Plan> {
-        [&self.full, &self.pictures, &self.decode]
-            .into_iter()
-            .chain(&self.tail)
+        let steps = self.steps.each();
+        steps
+            .chain([&self.pictures, &self.decode])
             .chain(self.evaluation.all())
             .collect()
     }
@@ -96,7 +86,11 @@ fn largest(end: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
 
 impl Device {
     /// Compiles the plans and puts data and initial weights on the device.
-    pub(super) fn new(gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<Self, TrainError> {
+    pub(super) async fn new(
+        gpu: &Gpu,
+        options: &Options,
+        data: &ImageSet,
+    ) -> Result<Self, TrainError> {
         options.model.validate()?;
         let (batch, target) = (options.batch, gpu.target());
         let train_images = data.train.images.count();
@@ -105,7 +99,7 @@ impl Device {
             return Err(TrainError::BatchTooLarge { batch, images });
         }
         let plans = Plans::new(options, data, batch, target);
-        let memory = Memory::allocate(gpu, &plans.all());
+        let memory = Memory::allocate(gpu, &plans.all()).await;
         let memory = memory.map_err(|mut error| {
             let plans = |batch| Plans::new(options, data, batch, target);
             match &mut error {
@@ -126,16 +120,12 @@ impl Device {
             error
         })?;
         let ahead = gpu.compile_ahead(&plans.all());
-        let compile = |plan: Plan| {
-            let replay = Replay::compile(gpu, &plan, &memory)?;
-            Ok::<_, GpuError>(Compiled { plan, replay })
-        };
+        let compile = async |plan: Plan| Compiled::new(gpu, plan, &memory).await;
         let device = Device {
-            full: compile(plans.full)?,
-            tail: plans.tail.map(compile).transpose()?,
-            evaluator: plans.evaluation.compile(gpu, &memory)?,
-            decode: compile(plans.decode)?,
-            pictures: compile(plans.pictures)?,
+            steps: plans.steps.try_map(compile).await?,
+            evaluator: plans.evaluation.compile(gpu, &memory).await?,
+            decode: compile(plans.decode).await?,
+            pictures: compile(plans.pictures).await?,
             train_images,
             test_images: data.test.images.count(),
             memory,
@@ -146,7 +136,7 @@ impl Device {
     }
 
     fn upload(&self, gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<(), GpuError> {
-        let (memory, plan) = (&self.memory, &self.full.plan);
+        let (memory, plan) = (&self.memory, self.plan());
         memory.write_words(gpu, plan, "train.images", &data.train.images.device_words())?;
         memory.write_words(
             gpu,
@@ -165,7 +155,7 @@ impl Device {
 
     /// Puts weights, moments and the step state of a snapshot on the device.
     pub(super) fn restore(&self, gpu: &Gpu, snapshot: &Snapshot) -> Result<(), GpuError> {
-        let (memory, plan) = (&self.memory, &self.full.plan);
+        let (memory, plan) = (&self.memory, self.plan());
         for (spec, values) in &snapshot.params {
             let [m, v] = params::moment_names(&spec.name);
             for (name, values) in [&spec.name, &m, &v].into_iter().zip(values) {
@@ -183,7 +173,7 @@ impl Device {
         record: Record,
     ) -> Result<Snapshot, GpuError> {
         // Whole arenas, since each readback waits for the device.
-        let (memory, plan) = (&self.memory, &self.full.plan);
+        let (memory, plan) = (&self.memory, self.plan());
         let mut arenas = [Vec::new(), Vec::new(), Vec::new()];
         for (name, values) in ["params", "adam_m", "adam_v"].into_iter().zip(&mut arenas) {
             *values = memory.read(gpu, plan, name).await?;
@@ -202,31 +192,16 @@ impl Device {
         })
     }
 
-    /// Images of the last step of an epoch.
-    pub(super) fn last_batch(&self) -> usize {
-        let last = self.tail.as_ref().unwrap_or(&self.full);
-        last.plan.batch
-    }
-
-    /// Optimizer steps of a whole epoch.
-    pub(super) fn steps_per_epoch(&self) -> usize {
-        self.train_images.div_ceil(self.full.plan.batch)
-    }
-
-    /// What the step `offset` steps into an epoch runs.
-    pub(super) fn at(&self, offset: usize) -> &Compiled {
-        let whole = offset < self.train_images / self.full.plan.batch;
-        let tail = self.tail.as_ref().filter(|_| !whole);
-        tail.unwrap_or(&self.full)
+    /// The plan of a whole batch.
+    pub(super) fn plan(&self) -> &Plan {
+        &self.steps.full.plan
     }
 
     /// The runs that make `count` steps, the first `offset` steps into an epoch.
     pub(super) fn runs(&self, offset: usize, count: usize) -> Vec<(&Replay, usize)> {
-        let whole = self.train_images / self.full.plan.batch;
-        let full = whole.saturating_sub(offset).min(count);
-        let tail = self.tail.iter().filter(|_| full < count);
-        let full = [(&self.full.replay, full)].into_iter();
-        full.chain(tail.map(|tail| (&tail.replay, 1))).collect()
+        let runs = self.steps.runs(offset, count);
+        runs.map(|(compiled, times)| (&compiled.replay, times))
+            .collect()
     }
 
     /// The first test images, encoded, sampled with fresh noise, and decoded.

@@ -1,14 +1,14 @@
 //! The test ELBO: one pass over a split, one noise draw per image, summed on the device.
 
 use crate::data::{ImageSet, PackedImages};
-use crate::gpu::{Gpu, GpuError, Memory, Replay};
+use crate::gpu::{Compiled, Gpu, GpuError, Memory};
 use crate::model::{self, Feed, Loss, Model};
 use crate::ops::Target;
 use crate::ops::elbo::TERMS;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
-use crate::plan::Plan;
+use crate::plan::{Batches, Plan};
 use crate::rng::Stream;
 use crate::train::pace::Pace;
 
@@ -68,9 +68,7 @@ impl Terms {
 
 /// Plans of an evaluation.
 pub struct Plans {
-    images: usize,
-    full: Plan,
-    tail: Option<Plan>,
+    batches: Batches<Plan>,
     sum: Plan,
 }
 
@@ -83,30 +81,28 @@ impl Plans {
     /// Evaluates any images, likewise.
     pub fn of(model: &Model, images: &PackedImages, batch: usize, target: &Target) -> Self {
         let (feed, images) = feed(images);
-        let batch = batch.min(images);
         let plan = |batch| model::evaluate(model, feed, batch, target);
-        let last = images % batch;
         Plans {
-            images,
-            full: plan(batch),
-            tail: (last > 0).then(|| plan(last)),
+            batches: Batches::new(images, batch, plan),
             sum: model::sum_terms(images, target),
         }
     }
 
     /// All plans, for [`Memory::allocate`].
     pub fn all(&self) -> impl Iterator<Item = &Plan> {
-        [&self.full, &self.sum].into_iter().chain(&self.tail)
+        self.batches.each().chain([&self.sum])
     }
 
     /// Compiles the plans.
-    pub fn compile(self, gpu: &Gpu, memory: &Memory) -> Result<Evaluator, GpuError> {
-        let compile = |plan: &Plan| Replay::compile(gpu, plan, memory);
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] where the driver does not compile them.
+    pub async fn compile(self, gpu: &Gpu, memory: &Memory) -> Result<Evaluator, GpuError> {
+        let compile = async |plan: Plan| Compiled::new(gpu, plan, memory).await;
         Ok(Evaluator {
-            full: compile(&self.full)?,
-            tail: self.tail.as_ref().map(compile).transpose()?,
-            sum: compile(&self.sum)?,
-            plans: self,
+            batches: self.batches.try_map(compile).await?,
+            sum: compile(self.sum).await?,
         })
     }
 }
@@ -123,10 +119,8 @@ fn feed(images: &PackedImages) -> (Feed, usize) {
 
 /// A compiled evaluation.
 pub struct Evaluator {
-    plans: Plans,
-    full: Replay,
-    tail: Option<Replay>,
-    sum: Replay,
+    batches: Batches<Compiled>,
+    sum: Compiled,
 }
 
 impl Evaluator {
@@ -167,30 +161,25 @@ impl Evaluator {
     ) -> Result<Option<Terms>, GpuError> {
         let mut state = StepState::start(seed, Stream::Evaluate);
         state.step = epoch as u32;
-        memory.write_words(gpu, &self.plans.full, "evaluate.state", &state.to_words())?;
-        let whole = self.plans.images / self.plans.full.batch;
-        let mut left = whole;
+        let (batches, full) = (&self.batches, &self.batches.full);
+        memory.write_words(gpu, &full.plan, "evaluate.state", &state.to_words())?;
         let mut pace = Pace::new(gpu.target());
-        while left > 0 {
-            let done = (whole - left) * self.plans.full.batch;
-            if !go_on(done, self.plans.images) {
+        let mut done = 0;
+        while done < batches.whole() {
+            if !go_on(done * batches.batch, batches.count) {
                 return Ok(None);
             }
-            let now = left.min(pace.steps());
+            let now = pace.steps().min(batches.whole() - done);
             pace.restart();
-            gpu.submit(&[(&self.full, now)], None)?.words(gpu).await?;
+            gpu.submit(&[(&full.replay, now)], None)?.words(gpu).await?;
             pace.finished(now);
-            left -= now;
+            done += now;
         }
-        let rest: Vec<_> = self
-            .tail
-            .iter()
-            .chain([&self.sum])
-            .map(|r| (r, 1))
-            .collect();
-        let readback = gpu.submit(&rest, Some((memory, &self.plans.sum, "terms.sum")))?;
+        let rest = batches.tail.iter().chain([&self.sum]);
+        let rest: Vec<_> = rest.map(|compiled| (&compiled.replay, 1)).collect();
+        let readback = gpu.submit(&rest, Some((memory, &self.sum.plan, "terms.sum")))?;
         let sums = readback.floats(gpu).await?;
-        let count = self.plans.images as f64;
+        let count = batches.count as f64;
         let sum = Terms::of(&sums);
         Ok(Some(Terms {
             logpx_z: sum.logpx_z / count,
@@ -202,6 +191,6 @@ impl Evaluator {
 
     /// The terms of each image that the last run evaluated: rows of [`TERMS`] values.
     pub async fn table(&self, gpu: &Gpu, memory: &Memory) -> Result<Vec<f32>, GpuError> {
-        memory.read(gpu, &self.plans.sum, "terms").await
+        memory.read(gpu, &self.sum.plan, "terms").await
     }
 }

@@ -68,10 +68,14 @@ pub struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     /// Compiles the plans and puts data and initial weights on the device.
-    pub fn new(gpu: &'a Gpu, options: &'a Options, data: &ImageSet) -> Result<Self, TrainError> {
+    pub async fn new(
+        gpu: &'a Gpu,
+        options: &'a Options,
+        data: &ImageSet,
+    ) -> Result<Self, TrainError> {
         let start = Instant::now();
         Ok(Trainer {
-            device: Device::new(gpu, options, data)?,
+            device: Device::new(gpu, options, data).await?,
             gpu,
             options,
             step: 0,
@@ -135,7 +139,7 @@ impl<'a> Trainer<'a> {
         if state.seed != self.options.seed || state.stream != Stream::Train as u32 {
             return Err(format!("its seed is {}", state.seed));
         }
-        let per_epoch = self.device.steps_per_epoch();
+        let per_epoch = self.device.steps.len();
         let (step, batch) = (state.step as usize, self.options.batch);
         let (epoch, position) = (step / per_epoch, step % per_epoch * batch);
         if (state.epoch as usize, state.position as usize) != (epoch, position) {
@@ -165,12 +169,12 @@ impl<'a> Trainer<'a> {
 
     /// Optimizer steps of a whole epoch, the last of which may be smaller.
     pub fn steps_per_epoch(&self) -> usize {
-        self.device.steps_per_epoch()
+        self.device.steps.len()
     }
 
     /// Convolution kernels in use.
     pub fn variant(&self) -> String {
-        self.device.full.plan.variants().join(",")
+        self.device.plan().variants().join(",")
     }
 
     /// The step after which the run ends.
@@ -200,7 +204,7 @@ impl<'a> Trainer<'a> {
             train_images: self.device.train_images,
             test_images: self.device.test_images,
             steps_per_epoch: self.steps_per_epoch(),
-            last_batch: self.device.last_batch(),
+            last_batch: self.device.steps.size(self.steps_per_epoch() - 1),
             step: self.step,
         };
         send(emit, started)?;

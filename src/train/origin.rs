@@ -20,8 +20,8 @@ impl Trainer<'_> {
         let mut step = good.step();
         let walk_from = bad.saturating_sub(2).max(step);
         while step < walk_from {
-            let offset = (step % self.device.steps_per_epoch() as u64) as usize;
-            let left = self.device.steps_per_epoch() - offset;
+            let offset = (step % self.device.steps.len() as u64) as usize;
+            let left = self.device.steps.len() - offset;
             let most = usize::try_from(walk_from - step).unwrap_or(usize::MAX);
             let now = self.pace.steps().min(left).min(most);
             let runs = self.device.runs(offset, now);
@@ -38,10 +38,10 @@ impl Trainer<'_> {
 
     /// One step, kernel by kernel.
     async fn walk(&self, step: u64) -> Result<Option<Origin>, TrainError> {
-        let offset = (step % self.device.steps_per_epoch() as u64) as usize;
-        let compiled = self.device.at(offset);
+        let offset = (step % self.device.steps.len() as u64) as usize;
+        let compiled = self.device.steps.at(offset);
         let plan = &compiled.plan;
-        let replay = match Replay::compile_steps(self.gpu, plan, &self.device.memory) {
+        let replay = match Replay::compile_steps(self.gpu, plan, &self.device.memory).await {
             // Training ran these kernels, some of them only as parts of bundles: that one does not
             // compile alone must not hide that training has diverged.
             Err(GpuError::Kernel { .. }) => return Ok(None),

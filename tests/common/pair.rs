@@ -16,7 +16,7 @@ pub struct Pair<'g> {
 impl<'g> Pair<'g> {
     /// Room for all slots of the plans; every result holds NaN.
     pub fn new(gpu: &'g Gpu, plans: &[&Plan]) -> Self {
-        let pair = pair::Pair::new(gpu, plans).expect("device memory");
+        let pair = pollster::block_on(pair::Pair::new(gpu, plans)).expect("device memory");
         Pair { pair }
     }
 

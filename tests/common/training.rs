@@ -118,7 +118,7 @@ pub fn train_watched(
     mut watch: impl FnMut(&Event),
 ) -> Result<Log, TrainError> {
     let mut log = Log::default();
-    let mut trainer = Trainer::new(gpu, options, data)?;
+    let mut trainer = pollster::block_on(Trainer::new(gpu, options, data))?;
     let mut emit = |event: Event| {
         watch(&event);
         log.take(event);

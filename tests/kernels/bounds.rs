@@ -20,10 +20,12 @@ use cvae_gpu::plan::shader::Mistake;
 /// Runs a plan by steps and, where it has any, by bundles, on one memory: so the second run starts
 /// behind the end of short sets.
 fn run(gpu: &Gpu, plan: &Plan) -> Result<(), GpuError> {
-    let memory = Memory::allocate(gpu, &[plan])?;
-    let mut replays = vec![Replay::compile_steps(gpu, plan, &memory)?];
+    let memory = pollster::block_on(Memory::allocate(gpu, &[plan]))?;
+    let mut replays = vec![pollster::block_on(Replay::compile_steps(
+        gpu, plan, &memory,
+    ))?];
     if plan.bundles()?.len() < plan.steps().len() {
-        replays.push(Replay::compile(gpu, plan, &memory)?);
+        replays.push(pollster::block_on(Replay::compile(gpu, plan, &memory))?);
     }
     for replay in &replays {
         pollster::block_on(gpu.submit(&[(replay, 1)], None)?.words(gpu))?;

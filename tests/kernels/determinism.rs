@@ -28,8 +28,8 @@ type Bits = Vec<(String, Vec<u32>)>;
 /// All bits of all slots after some steps from the same start, by slot, with so many steps in each
 /// submission.
 fn bits(gpu: &Gpu, model: &Model, plan: &Plan, steps: &[usize]) -> Bits {
-    let memory = Memory::allocate(gpu, &[plan]).expect("memory");
-    let replay = Replay::compile(gpu, plan, &memory).expect("a replay");
+    let memory = pollster::block_on(Memory::allocate(gpu, &[plan])).expect("memory");
+    let replay = pollster::block_on(Replay::compile(gpu, plan, &memory)).expect("a replay");
     let specs = model.params();
     for (spec, values) in specs.iter().zip(params::initial(&specs, 5)) {
         memory

@@ -53,7 +53,7 @@ fn a_long_run_carries_many_steps_a_submission_writes_nothing_and_stays_flat() {
         }
         Ok(())
     };
-    let mut trainer = Trainer::new(gpu(), &long, &data).expect("a trainer");
+    let mut trainer = pollster::block_on(Trainer::new(gpu(), &long, &data)).expect("a trainer");
     pollster::block_on(trainer.run(&mut listen)).expect("a run");
     let (step, traffic) = end.expect("an end");
     assert_eq!(step as usize, long.epochs * EPOCH);

@@ -267,8 +267,9 @@ fn evaluate(model: &Model, data: &ImageSet, batch: usize, epoch: usize) -> [[f64
     let sum = model::sum_terms(images, target);
 
     let plans = eval::Plans::new(model, data, batch, target);
-    let memory = Memory::allocate(gpu, &plans.all().collect::<Vec<_>>()).expect("memory");
-    let evaluator = plans.compile(gpu, &memory).expect("an evaluator");
+    let memory = pollster::block_on(Memory::allocate(gpu, &plans.all().collect::<Vec<_>>()))
+        .expect("memory");
+    let evaluator = pollster::block_on(plans.compile(gpu, &memory)).expect("an evaluator");
     let mut twin = cpu::Memory::default();
     let all: Vec<&Plan> = [&full, &sum].into_iter().chain(&tail).collect();
     all.iter().for_each(|plan| twin.fit(plan));
@@ -331,7 +332,7 @@ fn an_evaluations_terms_are_those_of_the_cpu_with_and_without_a_tail() {
 }
 
 fn refusal(options: &Options, data: &ImageSet) -> TrainError {
-    match Trainer::new(gpu(), options, data) {
+    match pollster::block_on(Trainer::new(gpu(), options, data)) {
         Ok(_) => panic!("{options:?} is accepted"),
         Err(e) => e,
     }
@@ -408,7 +409,7 @@ fn a_snapshot_of_weights_that_are_not_finite_is_refused_and_names_their_origin()
         max_steps: Some(5),
         ..options()
     };
-    let trainer = Trainer::new(gpu(), &next, &data).expect("a trainer");
+    let trainer = pollster::block_on(Trainer::new(gpu(), &next, &data)).expect("a trainer");
     let mut trainer = trainer.resume(snapshot).expect("a snapshot of this run");
     let Err(error) = pollster::block_on(trainer.run(&mut |_| Ok(()))) else {
         panic!("infinite weights are taken on {}", adapter_name());
@@ -454,7 +455,7 @@ fn runs_that_stop_at_any_step_go_on_to_the_same_bits() {
     let (mut last, mut stops) = (None, 0);
     loop {
         stop.store(false, Ordering::Relaxed);
-        let trainer = Trainer::new(gpu(), &same, &data).expect("a trainer");
+        let trainer = pollster::block_on(Trainer::new(gpu(), &same, &data)).expect("a trainer");
         let mut trainer = trainer.stop_on(&stop).checkpoint_every(Every::Steps(1));
         if let Some(snapshot) = last.take() {
             trainer = trainer.resume(snapshot).expect("a snapshot of this run");
@@ -482,7 +483,7 @@ fn snapshots_of_other_runs_are_refused() {
     let data = rectangles(50, 21);
     let snapshot = train(&options(), &data).expect("a run").checkpoints[0].clone();
     let refuse = |options: &Options, snapshot: &Snapshot| {
-        let trainer = Trainer::new(gpu(), options, &data).expect("a trainer");
+        let trainer = pollster::block_on(Trainer::new(gpu(), options, &data)).expect("a trainer");
         match trainer.resume(snapshot.clone()) {
             Err(TrainError::Foreign(reason)) => reason,
             Err(e) => panic!("{e}"),
@@ -524,7 +525,7 @@ fn a_batch_that_does_not_fit_the_adapter_is_refused_with_the_largest_that_does()
     large.batch = fits.expect("a smaller batch") + 1;
     refusal(&large, &data);
     large.batch -= 1;
-    assert!(Trainer::new(gpu(), &large, &data).is_ok());
+    assert!(pollster::block_on(Trainer::new(gpu(), &large, &data)).is_ok());
 }
 
 // Linux may else run two of them on one processor, and leave another idle.

@@ -262,7 +262,7 @@ impl TrainArgs {
             true => tuned::choose(&mut gpu, common, &options.model, options.batch),
             false => None,
         };
-        let trainer = Trainer::new(&gpu, &options, &job.set)?;
+        let trainer = pollster::block_on(Trainer::new(&gpu, &options, &job.set))?;
         if let Some(choice) = tuned {
             // So that the run goes on with these kernels, whatever is found later.
             run.device.tuning = choice;

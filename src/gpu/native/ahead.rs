@@ -74,7 +74,7 @@ async fn compile(
     stopped: &Receiver<()>,
 ) -> Result<(), GpuError> {
     let gpu = Gpu::open(selection).await?;
-    let memory = Memory::allocate(&gpu, &plans.iter().collect::<Vec<_>>())?;
+    let memory = Memory::allocate(&gpu, &plans.iter().collect::<Vec<_>>()).await?;
     let mut compiled = HashSet::new();
     for plan in plans {
         for bundle in plan.bundles()?.iter().rev() {
@@ -83,7 +83,7 @@ async fn compile(
             }
             let kernels = bundle.iter().map(|&step| &plan.steps()[step].kernel);
             if compiled.insert(format!("{:?}", kernels.collect::<Vec<_>>())) {
-                let group = Replay::first_group(&gpu, plan, &memory, bundle)?;
+                let group = Replay::first_group(&gpu, plan, &memory, bundle).await?;
                 gpu.submit(&[(&group, 1)], None)?.words(&gpu).await?;
             }
         }

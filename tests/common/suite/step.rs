@@ -299,8 +299,8 @@ fn check_nan(gpu: &Gpu, target: &Target) {
     let images = images(&model, 1);
     let feed = feed("train.images", &images, Order::Shuffled);
     let plan = model::train_step(&model, feed, Adam::default(), BATCH, target);
-    let memory = Memory::allocate(gpu, &[&plan]).expect("memory");
-    let replay = Replay::compile(gpu, &plan, &memory).expect("a replay");
+    let memory = pollster::block_on(Memory::allocate(gpu, &[&plan])).expect("memory");
+    let replay = pollster::block_on(Replay::compile(gpu, &plan, &memory)).expect("a replay");
     let write = |name: &str, values: &[f32]| {
         memory.write(gpu, &plan, name, values).expect("a write");
     };
