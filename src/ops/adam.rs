@@ -1,10 +1,12 @@
 //! Adam in Keras's form, over the whole parameter arena in one dispatch.
 
 use super::fused::Fused;
+use super::graph::Graph;
+use super::operation::Operation;
 use super::reduce::ColumnSums;
-use super::shaders::files;
 use super::state::StepState;
-use super::{Graph, Operation, Target};
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, SlotId, Source, Step, groups};
 
@@ -173,7 +175,6 @@ impl Operation for UpdateOfSums {
             ],
             grid: update.grid(plan),
         };
-        let parts = [weights.into(), bias.into(), update.clone().into()];
-        fused.push(plan, target, &parts);
+        fused.push(plan, target, &[&weights, &bias, update]);
     }
 }

@@ -1,8 +1,10 @@
 //! Sigmoid cross-entropy on logits, its gradient, and the sigmoid itself. The values of an image are
 //! read in quads: height and width of a model's images are multiples of 4.
 
-use super::shaders::files;
-use super::{Graph, Operation, Target};
+use super::graph::Graph;
+use super::operation::Operation;
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 

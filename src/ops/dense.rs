@@ -1,8 +1,9 @@
 //! Dense layers, y = x W + b, and their gradients.
 
 use super::conv::{self, Call, Conv, Epilogue, Side, Variant};
-use super::shaders::files;
-use super::{Op, Operation, Target};
+use super::operation::{Operation, Operations};
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, SlotId, Source, Step, groups};
 
@@ -109,13 +110,11 @@ pub struct Forward {
 }
 
 impl Operation for Forward {
-    fn expand(self, plan: &mut Plan, target: &Target) -> Vec<Op> {
-        let Some(spec) = self.spec.as_conv(plan, target) else {
-            return vec![self.into()];
-        };
+    fn expand(&self, plan: &mut Plan, target: &Target) -> Option<Operations> {
+        let spec = self.spec.as_conv(plan, target)?;
         let (bias, relu) = (self.bias, self.relu);
         let contract = conv::Contract {
-            label: self.label,
+            label: self.label.clone(),
             spec,
             call: Call::Correlate,
             x: self.x,
@@ -123,7 +122,7 @@ impl Operation for Forward {
             epilogue: Epilogue::Forward { bias, relu },
             y: self.y,
         };
-        vec![contract.into()]
+        Some(vec![Box::new(contract)])
     }
 
     fn lower(&self, plan: &mut Plan, _: &Target) {
@@ -172,13 +171,11 @@ pub struct InputGrad {
 }
 
 impl Operation for InputGrad {
-    fn expand(self, plan: &mut Plan, target: &Target) -> Vec<Op> {
-        let Some(spec) = self.spec.as_conv(plan, target) else {
-            return vec![self.into()];
-        };
+    fn expand(&self, plan: &mut Plan, target: &Target) -> Option<Operations> {
+        let spec = self.spec.as_conv(plan, target)?;
         let (gate, gated) = (self.x, self.gated);
         let contract = conv::Contract {
-            label: self.label,
+            label: self.label.clone(),
             spec,
             call: Call::Adjoint,
             x: self.dy,
@@ -186,7 +183,7 @@ impl Operation for InputGrad {
             epilogue: Epilogue::Backward { gate, gated },
             y: self.dx,
         };
-        vec![contract.into()]
+        Some(vec![Box::new(contract)])
     }
 
     fn lower(&self, plan: &mut Plan, _: &Target) {
@@ -238,12 +235,10 @@ pub struct WeightGrad {
 }
 
 impl Operation for WeightGrad {
-    fn expand(self, plan: &mut Plan, target: &Target) -> Vec<Op> {
-        let Some(spec) = self.spec.as_conv(plan, target) else {
-            return vec![self.into()];
-        };
+    fn expand(&self, plan: &mut Plan, target: &Target) -> Option<Operations> {
+        let spec = self.spec.as_conv(plan, target)?;
         let of = conv::WeightGrad {
-            layer: self.layer,
+            layer: self.layer.clone(),
             spec,
             big: self.x,
             small: self.dy,

@@ -1,9 +1,11 @@
 //! Where the terms of the objective go: a ring of batch means, or a table over a split.
 
+use super::graph::Graph;
+use super::operation::Operation;
 use super::reparam::{Divergence, KlTerm, Sampled};
-use super::shaders::files;
 use super::state::StepState;
-use super::{Graph, Operation, Target};
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 

@@ -1,8 +1,10 @@
 //! Gathers a batch from packed, resident data, as it is or drawn anew.
 
-use super::shaders::files;
+use super::graph::Graph;
+use super::operation::Operation;
 use super::state::StepState;
-use super::{Graph, Operation, Target};
+use super::target::Target;
+use super::wgsl::files;
 use crate::data::{Binarize, Depth, PackedImages};
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};

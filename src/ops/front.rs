@@ -3,9 +3,10 @@
 use super::conv::{Call, Contract, Epilogue};
 use super::fetch::Fetch;
 use super::fused::Fused;
+use super::operation::Operation;
 use super::rng::{Order, Shuffle};
-use super::shaders::files;
-use super::{Operation, Target};
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::{Plan, Source, groups};
 
 pub(super) static SOURCE: Source =
@@ -83,6 +84,6 @@ impl Operation for Forward {
             ],
             grid: [groups(plan.batch, 1), 1, 1],
         };
-        fused.push(plan, target, &[shuffle.into(), fetch.into(), conv.into()]);
+        fused.push(plan, target, &[&shuffle, &fetch, &conv]);
     }
 }

@@ -5,13 +5,21 @@
 //! every tensor that its parts store, and its twin is theirs, one after the other: parity, traces and
 //! recorded cases judge it by the same slots.
 
+use super::bce::LossAndGrad;
+use super::conv::Contract;
+use super::fetch::Fetch;
 use super::fused::steps_of;
-use super::{Op, Target, adam, front, head, latent};
+use super::operation::{Operation, Operations, as_type};
+use super::reduce::ColumnSums;
+use super::reparam::{self, Sampled};
+use super::rng::Shuffle;
+use super::target::Target;
+use super::{adam, dense, front, head, latent};
 use crate::plan::{Plan, SlotId};
 
 /// Replaces chains of operations, where the adapter can run what replaces them.
-pub(super) fn fuse(ops: &mut Vec<Op>, plan: &Plan, target: &Target) {
-    let rules: [fn(&[Op], &Plan, &Target) -> Option<Rewrite>; 5] = [
+pub(super) fn fuse(ops: &mut Operations, plan: &Plan, target: &Target) {
+    let rules: [fn(&[Box<dyn Operation>], &Plan, &Target) -> Option<Rewrite>; 5] = [
         batch_and_conv1,
         latent,
         layer_and_loss,
@@ -32,11 +40,11 @@ struct Rewrite {
     /// Which of the old ones stood where the new ones are to stand: behind all that they read, and
     /// before all that reads what they write.
     at: usize,
-    new: Vec<Op>,
+    new: Operations,
 }
 
 impl Rewrite {
-    fn apply(self, ops: &mut Vec<Op>) {
+    fn apply(self, ops: &mut Operations) {
         let mut new = self.new;
         for (i, op) in std::mem::take(ops).into_iter().enumerate() {
             if i == self.at {
@@ -50,9 +58,10 @@ impl Rewrite {
 }
 
 /// Whether the adapter can bind all that the operations need, and has the workgroup memory.
-fn fits(plan: &Plan, target: &Target, ops: &[Op]) -> bool {
+fn fits(plan: &Plan, target: &Target, ops: &[Box<dyn Operation>]) -> bool {
     let caps = &target.caps;
-    let steps = steps_of(&mut plan.clone(), target, ops);
+    let ops: Vec<&dyn Operation> = ops.iter().map(AsRef::as_ref).collect();
+    let steps = steps_of(&mut plan.clone(), target, &ops);
     steps.iter().all(|step| {
         let entry = step.kernel.reflect();
         let memory = entry.is_ok_and(|entry| entry.memory_bytes() <= caps.workgroup_memory);
@@ -60,83 +69,85 @@ fn fits(plan: &Plan, target: &Target, ops: &[Op]) -> bool {
     })
 }
 
-/// The first operation of a kind that satisfies a condition, and its index.
-macro_rules! find {
-    ($ops:expr, $kind:ident, |$op:ident| $condition:expr) => {
-        $ops.iter().enumerate().find_map(|(i, op)| match op {
-            Op::$kind($op) if $condition => Some((i, $op.clone())),
-            _ => None,
-        })
+/// The first operation of a type that satisfies a condition, and its index.
+fn find<T: Operation + Clone>(
+    ops: &[Box<dyn Operation>],
+    condition: impl Fn(&T) -> bool,
+) -> Option<(usize, T)> {
+    let typed = |(i, op): (usize, &Box<dyn Operation>)| {
+        let op = as_type::<T>(op.as_ref()).filter(|op| condition(op))?;
+        Some((i, op.clone()))
     };
+    ops.iter().enumerate().find_map(typed)
 }
 
 /// Order of the images, fetching, convolution.
-fn batch_and_conv1(ops: &[Op], _: &Plan, target: &Target) -> Option<Rewrite> {
-    let (f, fetch) = find!(ops, Fetch, |_op| true)?;
-    let (s, shuffle) = find!(ops, Shuffle, |op| op.indices == fetch.indices)?;
-    let (c, conv) = find!(ops, Conv, |op| op.x == fetch.x && op.is_thin(target))?;
+fn batch_and_conv1(ops: &[Box<dyn Operation>], _: &Plan, target: &Target) -> Option<Rewrite> {
+    let (f, fetch) = find(ops, |_: &Fetch| true)?;
+    let (s, shuffle) = find(ops, |op: &Shuffle| op.indices == fetch.indices)?;
+    let (c, conv) = find(ops, |op: &Contract| op.x == fetch.x && op.is_thin(target))?;
     let fused = front::Forward::of(shuffle, fetch, conv)?;
     Some(Rewrite {
         old: vec![s, f, c],
         at: s,
-        new: vec![fused.into()],
+        new: vec![Box::new(fused)],
     })
 }
 
 /// Transposed convolution, loss, gradient of the convolution's input. The loss comes by itself.
-fn layer_and_loss(ops: &[Op], _: &Plan, target: &Target) -> Option<Rewrite> {
-    let (l, loss) = find!(ops, LossAndGrad, |_op| true)?;
-    let thin = |y: SlotId| find!(ops, Conv, |op| op.y == y && op.is_thin(target));
+fn layer_and_loss(ops: &[Box<dyn Operation>], _: &Plan, target: &Target) -> Option<Rewrite> {
+    let (l, loss) = find(ops, |_: &LossAndGrad| true)?;
+    let thin = |y: SlotId| find(ops, |op: &Contract| op.y == y && op.is_thin(target));
     let (y, layer) = thin(loss.loss.logits)?;
-    let (g, gradient) = find!(ops, Conv, |op| op.x == loss.dlogits && op.is_thin(target))?;
+    let (g, gradient) = find(ops, |op: &Contract| {
+        op.x == loss.dlogits && op.is_thin(target)
+    })?;
     let alone = loss.loss.clone();
     let fused = head::ForwardAndBack::of(layer, loss, gradient)?;
     Some(Rewrite {
         old: vec![y, l, g],
         at: y,
-        new: vec![fused.into(), alone.into()],
+        new: vec![Box::new(fused), Box::new(alone)],
     })
 }
 
 /// Dense layer, sampling, dense layer.
-fn latent(ops: &[Op], _: &Plan, _: &Target) -> Option<Rewrite> {
-    let (s, sample) = find!(ops, Sample, |_op| true)?;
-    let (e, encoder) = find!(ops, Dense, |op| op.y == sample.q)?;
-    let (d, decoder) = find!(ops, Dense, |op| op.x == sample.z)?;
+fn latent(ops: &[Box<dyn Operation>], _: &Plan, _: &Target) -> Option<Rewrite> {
+    let (s, sample) = find(ops, |_: &Sampled| true)?;
+    let (e, encoder) = find(ops, |op: &dense::Forward| op.y == sample.q)?;
+    let (d, decoder) = find(ops, |op: &dense::Forward| op.x == sample.z)?;
     let fused = latent::Forward::of(encoder, sample, decoder)?;
     Some(Rewrite {
         old: vec![e, s, d],
         at: e,
-        new: vec![fused.into()],
+        new: vec![Box::new(fused)],
     })
 }
 
 /// The same way back.
-fn latent_gradient(ops: &[Op], _: &Plan, _: &Target) -> Option<Rewrite> {
-    let (s, sampling) = find!(ops, SampleGrad, |_op| true)?;
-    let (d, decoder) = find!(ops, DenseInputGrad, |op| op.dx == sampling.dz)?;
-    let (e, encoder) = find!(ops, DenseInputGrad, |op| op.dy == sampling.dq)?;
+fn latent_gradient(ops: &[Box<dyn Operation>], _: &Plan, _: &Target) -> Option<Rewrite> {
+    let (s, sampling) = find(ops, |_: &reparam::Backward| true)?;
+    let (d, decoder) = find(ops, |op: &dense::InputGrad| op.dx == sampling.dz)?;
+    let (e, encoder) = find(ops, |op: &dense::InputGrad| op.dy == sampling.dq)?;
     let fused = latent::Backward::of(decoder, sampling, encoder)?;
     Some(Rewrite {
         old: vec![d, s, e],
         at: d,
-        new: vec![fused.into()],
+        new: vec![Box::new(fused)],
     })
 }
 
 /// The sums of the first layer's gradients, which the update needs last, and the update.
-fn adam_of_sums(ops: &[Op], plan: &Plan, target: &Target) -> Option<Rewrite> {
-    let (u, update) = find!(ops, Adam, |_op| true)?;
+fn adam_of_sums(ops: &[Box<dyn Operation>], plan: &Plan, target: &Target) -> Option<Rewrite> {
+    let (u, update) = find(ops, |_: &adam::Update| true)?;
     if target.heuristics.texels {
         return None;
     }
-    let place = |(i, op): (usize, &Op)| match op {
-        Op::ColumnSums(sum) => {
-            let (owner, offset) = plan[sum.y].view_of?;
-            let whole = sum.ranges == 1 && plan[sum.y].len().is_multiple_of(4);
-            (whole && owner == update.arenas.grads).then(|| (offset, i, sum.clone()))
-        }
-        _ => None,
+    let place = |(i, op): (usize, &Box<dyn Operation>)| {
+        let sum = as_type::<ColumnSums>(op.as_ref())?;
+        let (owner, offset) = plan[sum.y].view_of?;
+        let whole = sum.ranges == 1 && plan[sum.y].len().is_multiple_of(4);
+        (whole && owner == update.arenas.grads).then(|| (offset, i, sum.clone()))
     };
     let mut sums: Vec<_> = ops[..u].iter().enumerate().filter_map(place).collect();
     sums.sort_unstable_by_key(|(offset, ..)| *offset);
@@ -146,7 +157,7 @@ fn adam_of_sums(ops: &[Op], plan: &Plan, target: &Target) -> Option<Rewrite> {
     Some(Rewrite {
         old: vec![w, b, u],
         at: u,
-        new: vec![fused.into()],
+        new: vec![Box::new(fused)],
     })
 }
 

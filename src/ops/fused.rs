@@ -1,6 +1,7 @@
 //! Steps that do the work of several operations.
 
-use super::{Op, Operation, Target};
+use super::operation::Operation;
+use super::target::Target;
 use crate::plan::tensors::{Tensors, Values};
 use crate::plan::{Constants, Plan, Slot, SlotId, Source, Step, Twin};
 
@@ -18,7 +19,7 @@ impl Fused {
     /// Appends the step, which does the work of `parts` in their order. Its twin is theirs, one
     /// after the other: the plain steps judge it, tensor by tensor. What it does not bind, it does
     /// not store.
-    pub fn push(self, plan: &mut Plan, target: &Target, parts: &[Op]) {
+    pub fn push(self, plan: &mut Plan, target: &Target, parts: &[&dyn Operation]) {
         let steps = steps_of(plan, target, parts);
         let flops = steps.iter().map(|step| step.flops).sum();
         let twin = twin_of(plan, &self.bindings, &steps);
@@ -33,7 +34,7 @@ impl Fused {
 }
 
 /// The steps of operations, which do not enter the plan.
-pub(super) fn steps_of(plan: &mut Plan, target: &Target, ops: &[Op]) -> Vec<Step> {
+pub(super) fn steps_of(plan: &mut Plan, target: &Target, ops: &[&dyn Operation]) -> Vec<Step> {
     let end = plan.steps().len();
     ops.iter().for_each(|op| op.lower(plan, target));
     plan.split_off(end)

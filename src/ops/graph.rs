@@ -2,16 +2,16 @@
 
 use std::ops::Deref;
 
-use super::{Op, Operation, Target, fuse};
-use crate::plan::{Bundling, Plan, Role, SlotId, Slots};
+use super::operation::{Operation, Operations};
+use crate::plan::{Role, SlotId, Slots};
 
 /// Operations over named slots.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Graph {
     /// Images in the batch.
     pub batch: usize,
-    slots: Slots,
-    ops: Vec<Op>,
+    pub(super) slots: Slots,
+    pub(super) ops: Operations,
 }
 
 impl Graph {
@@ -20,7 +20,7 @@ impl Graph {
         Graph {
             batch,
             slots: Slots::default(),
-            ops: Vec::new(),
+            ops: Operations::new(),
         }
     }
 
@@ -46,33 +46,13 @@ impl Graph {
     }
 
     /// Appends an operation.
-    pub fn push(&mut self, op: impl Into<Op>) {
-        self.ops.push(op.into());
+    pub fn push(&mut self, op: impl Operation) {
+        self.ops.push(Box::new(op));
     }
 
     /// The operations in execution order.
-    pub fn ops(&self) -> &[Op] {
+    pub fn ops(&self) -> &[Box<dyn Operation>] {
         &self.ops
-    }
-
-    /// The steps for an adapter: expands each operation, fuses chains of them where the adapter
-    /// gains by it, and chooses a kernel for each.
-    pub fn lower(self, target: &Target) -> Plan {
-        let mut plan = Plan::new(self.batch, target.caps.clone(), self.slots);
-        let mut ops = Vec::new();
-        for op in self.ops {
-            ops.extend(op.expand(&mut plan, target));
-        }
-        if target.heuristics.fuse {
-            plan.bundling = Bundling::All;
-            fuse::fuse(&mut ops, &plan, target);
-        } else if target.heuristics.bundle_light {
-            plan.bundling = Bundling::Light;
-        }
-        for op in &ops {
-            op.lower(&mut plan, target);
-        }
-        plan
     }
 }
 

@@ -3,8 +3,9 @@
 use super::bce::LossAndGrad;
 use super::conv::{Call, Contract, Epilogue};
 use super::fused::Fused;
-use super::shaders::files;
-use super::{Operation, Target};
+use super::operation::Operation;
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::{Plan, Source, groups};
 
 pub(super) static SOURCE: Source = Source::new("head", files!("head"));
@@ -100,6 +101,6 @@ impl Operation for ForwardAndBack {
             ],
             grid: [groups(height, band), groups(plan.batch, 1), 1],
         };
-        fused.push(plan, target, &[layer.into(), loss.into(), gradient.into()]);
+        fused.push(plan, target, &[&layer, &loss, &gradient]);
     }
 }

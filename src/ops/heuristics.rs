@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::conv::Variant;
 use crate::plan::Caps;
 
 /// How operations are lowered for a kind of processor.
@@ -21,9 +20,10 @@ pub struct Heuristics {
     /// Workgroups that keep the processor busy. Weight gradients are split to make so many; tiles
     /// in workgroup memory are smaller where they make less than a quarter.
     pub groups: usize,
-    /// Convolution variants, the preferred first; plain kernels serve the rest.
+    /// Convolutions broadcast weights within subgroups rather than keep tiles in workgroup memory.
+    /// To a CPU all memory is alike, and a load costs more than the arithmetic it feeds.
     #[serde(skip)]
-    pub variants: [Variant; 3],
+    pub broadcast: bool,
     /// Thin convolutions are used. SwiftShader takes minutes to compile their unrolled loops.
     #[serde(skip)]
     pub thin: bool,
@@ -65,7 +65,7 @@ const GPU: Heuristics = Heuristics {
     fuse: true,
     tiles: Tiles::Medium,
     groups: 1024,
-    variants: [Variant::Workgroup, Variant::Tile, Variant::Thin],
+    broadcast: false,
     thin: true,
     thin_deep: true,
     dense_as_conv: false,
@@ -83,7 +83,7 @@ const CPU: Heuristics = Heuristics {
     fuse: false,
     tiles: Tiles::Small,
     groups: 64,
-    variants: [Variant::Broadcast, Variant::Tile, Variant::Thin],
+    broadcast: true,
     thin: true,
     thin_deep: false,
     dense_as_conv: true,

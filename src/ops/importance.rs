@@ -1,9 +1,11 @@
 //! The importance-weighted bound: a stable log-mean-exp over draws that come one at a time.
 
+use super::graph::Graph;
+use super::operation::Operation;
 use super::reparam::Sampled;
-use super::shaders::files;
 use super::state::StepState;
-use super::{Graph, Operation, Target};
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 

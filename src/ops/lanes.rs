@@ -1,7 +1,9 @@
 //! Where the invocations of a workgroup of 8 stand in their subgroup: a question to the adapter.
 
-use super::shaders::files;
-use super::{Graph, Operation, Target};
+use super::graph::Graph;
+use super::operation::Operation;
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 

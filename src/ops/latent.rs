@@ -1,9 +1,11 @@
 //! Fused: the way through the latent space, forward and back.
 
+use super::dense;
 use super::fused::Fused;
+use super::operation::Operation;
 use super::reparam::{self, KlTerm, Sampled};
-use super::shaders::files;
-use super::{Operation, Target, dense};
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::{Constants, Plan, Source, groups};
 
 pub(super) static SOURCE: Source = Source::new("latent", files!("common/reparam", "latent"));
@@ -89,11 +91,7 @@ impl Operation for Forward {
             ],
             grid: [groups(plan.batch, 1), 1, 1],
         };
-        fused.push(
-            plan,
-            target,
-            &[encoder.into(), sample.into(), decoder.into()],
-        );
+        fused.push(plan, target, &[&encoder, &sample, &decoder]);
     }
 }
 
@@ -144,10 +142,6 @@ impl Operation for Backward {
             ],
             grid: [groups(plan.batch, 1), 1, 1],
         };
-        fused.push(
-            plan,
-            target,
-            &[decoder.into(), sampling.into(), encoder.into()],
-        );
+        fused.push(plan, target, &[&decoder, &sampling, &encoder]);
     }
 }

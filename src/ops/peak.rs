@@ -1,7 +1,9 @@
 //! What an adapter can do at best, in arithmetic and in memory: the measure of all other kernels.
 
-use super::shaders::files;
-use super::{Graph, Operation, Target};
+use super::graph::Graph;
+use super::operation::Operation;
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 

@@ -1,7 +1,8 @@
 //! Sums over rows in a fixed order.
 
-use super::shaders::files;
-use super::{Op, Operation, Target};
+use super::operation::{Operation, Operations};
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
@@ -65,19 +66,22 @@ pub struct Total {
 impl Operation for SumRows {
     /// One invocation adds few rows, a workgroup adds more. Where a workgroup would need many rounds
     /// of loads, several add ranges, and another operation adds what they found.
-    fn expand(self, plan: &mut Plan, target: &Target) -> Vec<Op> {
-        let SumRows { label, x, rows, y } = self;
+    fn expand(&self, plan: &mut Plan, target: &Target) -> Option<Operations> {
+        let &SumRows { x, rows, y, .. } = self;
+        let label = self.label.clone();
         let own = target.heuristics;
-        let sums = |label, x, rows, ranges, by, y| ColumnSums {
-            label,
-            x,
-            rows,
-            ranges,
-            by,
-            y,
+        let sums = |label, x, rows, ranges, by, y| -> Box<dyn Operation> {
+            Box::new(ColumnSums {
+                label,
+                x,
+                rows,
+                ranges,
+                by,
+                y,
+            })
         };
         if rows <= own.serial_rows {
-            return vec![sums(label, x, rows, 1, By::One, y).into()];
+            return Some(vec![sums(label, x, rows, 1, By::One, y)]);
         }
         let columns = plan[x].len() / rows;
         // Of one column four rows make a quad, and a sum of four columns needs one more addition.
@@ -87,11 +91,11 @@ impl Operation for SumRows {
             false => (rows, GROUP_SIZE / span(target, columns)),
         };
         let last = |label, x, rows| match is_total {
-            true => Total { label, x, rows, y }.into(),
-            false => sums(label, x, rows, 1, By::Workgroup, y).into(),
+            true => Box::new(Total { label, x, rows, y }),
+            false => sums(label, x, rows, 1, By::Workgroup, y),
         };
         if rows <= own.sum_rounds.saturating_mul(at_once) {
-            return vec![last(label, x, rows)];
+            return Some(vec![last(label, x, rows)]);
         }
         // About as many ranges as there are rows in each, so that neither operation is long.
         let ranges = rows.isqrt().min(1024);
@@ -99,17 +103,16 @@ impl Operation for SumRows {
         let columns = plan[x].len() / rows;
         let partials = plan.slot(name, &[ranges, columns], Role::Activation);
         let first = format!("{label} (ranges)");
-        vec![
-            sums(first, x, rows, ranges, By::Workgroup, partials).into(),
+        Some(vec![
+            sums(first, x, rows, ranges, By::Workgroup, partials),
             last(label, partials, ranges),
-        ]
+        ])
     }
 
     /// Through its expansion.
     fn lower(&self, plan: &mut Plan, target: &Target) {
-        for op in self.clone().expand(plan, target) {
-            op.lower(plan, target);
-        }
+        let parts = self.expand(plan, target).into_iter().flatten();
+        parts.for_each(|op| op.lower(plan, target));
     }
 }
 

@@ -1,7 +1,9 @@
 //! The reparameterization, the latent log-densities, and their gradient.
 
-use super::shaders::files;
-use super::{Graph, Operation, Target};
+use super::graph::Graph;
+use super::operation::Operation;
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 

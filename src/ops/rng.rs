@@ -1,8 +1,10 @@
 //! Operations that draw: the order of the images and the noise of the latent codes.
 
-use super::shaders::files;
+use super::graph::Graph;
+use super::operation::Operation;
 use super::state::StepState;
-use super::{Graph, Operation, Target};
+use super::target::Target;
+use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 use crate::rng;

@@ -6,21 +6,6 @@ use super::{
 };
 use crate::plan::Source;
 
-/// Shader files by their stems, behind `common.wgsl`: what a [`Source`] is made of.
-macro_rules! files {
-    ($($stem:literal),+) => {
-        &[
-            ("common", include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/common.wgsl"))),
-            $((
-                $stem,
-                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $stem, ".wgsl")),
-            )),+
-        ]
-    };
-}
-
-pub(super) use files;
-
 /// Every module, by name.
 pub fn sources() -> Vec<&'static Source> {
     let one = [

@@ -5,7 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::conv::Variant;
-use super::heuristics::Tiles;
+use super::heuristics::{Heuristics, Tiles};
+use super::target::Target;
 
 /// A choice by the user or the tuner; what it leaves open follows from the heuristics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,9 +42,32 @@ impl fmt::Display for Tuning {
     }
 }
 
+impl Target {
+    /// The target with this choice made.
+    #[must_use]
+    pub fn tuned(&self, choice: &Tuning) -> Self {
+        let own = match choice.fuse {
+            Some(true) => self.heuristics.as_fused(),
+            _ => self.heuristics,
+        };
+        Target {
+            caps: self.caps.clone(),
+            heuristics: Heuristics {
+                texels: choice.texels.unwrap_or(own.texels),
+                tiles: choice.tiles.unwrap_or(own.tiles),
+                groups: choice.groups.unwrap_or(own.groups),
+                fuse: choice.fuse.unwrap_or(own.fuse),
+                ..own
+            },
+            pinned: choice.variant.map(Variant::name).or(self.pinned),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Caps;
 
     #[test]
     fn a_choice_reads_as_a_list() {
@@ -59,5 +83,50 @@ mod tests {
             "textures, large tiles, 7 groups, unfused"
         );
         assert_eq!(Tuning::default().to_string(), "the adapter's own");
+    }
+
+    // A run that was tuned with textures on a software adapter may be resumed on a GPU.
+    #[test]
+    fn textures_share_the_memory_of_buffers_on_software_adapters_alone() {
+        for (software, texels) in [(true, true), (false, true), (true, false), (false, false)] {
+            let target = Target::new(Caps {
+                software,
+                ..Caps::gpu()
+            });
+            let texels = Some(texels);
+            let target = target.tuned(&Tuning {
+                texels,
+                ..Tuning::default()
+            });
+            assert_eq!(target.may_alias(), software && texels == Some(true));
+        }
+    }
+
+    #[test]
+    fn what_a_choice_leaves_open_stays_as_it_was() {
+        let target = Target::portable();
+        assert_eq!(target.tuned(&Tuning::default()), target);
+        let choice = Tuning {
+            texels: Some(true),
+            tiles: Some(Tiles::Large),
+            groups: Some(7),
+            fuse: Some(false),
+            ..Tuning::default()
+        };
+        let tuned = target.tuned(&choice);
+        let expected = Heuristics {
+            texels: true,
+            tiles: Tiles::Large,
+            groups: 7,
+            fuse: false,
+            ..target.heuristics
+        };
+        assert_eq!((tuned.heuristics, tuned.pinned), (expected, None));
+        assert_eq!(tuned.tuned(&Tuning::default()), tuned);
+        let pin = Tuning {
+            variant: Some(Variant::Tile),
+            ..Tuning::default()
+        };
+        assert_eq!(tuned.tuned(&pin).pinned, Some("tile"));
     }
 }

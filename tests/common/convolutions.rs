@@ -49,7 +49,7 @@ pub fn target(
             ..Heuristics::of(&caps)
         },
         caps,
-        pinned: Some(variant),
+        pinned: Some(variant.name()),
     }
 }
 
@@ -58,7 +58,7 @@ pub fn target(
 pub fn serves(adapter: &Target, variant: Variant, shape: Shape) -> bool {
     let (_, big, channels, kernel, stride, padding) = shape;
     let pinned = Target {
-        pinned: Some(variant),
+        pinned: Some(variant.name()),
         ..adapter.clone()
     };
     let spec = Conv::new(big, channels, kernel, stride, padding);

@@ -1,9 +1,10 @@
 //! Register tiles of 4 pixels × 32 or 16 channels whose weights are loaded once per subgroup.
 
+use super::kernels::{Call, Kernels, Site};
 use super::spec::{Conv, Side};
-use super::variant::{Call, Kernels, Site};
-use crate::ops::shaders::files;
-use crate::ops::{Target, Tiles};
+use crate::ops::heuristics::Tiles;
+use crate::ops::target::Target;
+use crate::ops::wgsl::files;
 use crate::plan::{Constants, Source, groups};
 
 /// The kernels of broadcast weights.

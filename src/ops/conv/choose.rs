@@ -1,15 +1,20 @@
 //! Which variant serves a convolution, and how it finds its operands.
 
+use super::kernels::{Call, Kernels, Site};
 use super::spec::Conv;
-use super::variant::{Call, Kernels, Site, Variant};
-use crate::ops::Target;
+use super::variant::Variant;
+use crate::ops::target::Target;
 use crate::plan::{Constants, Plan, SlotId, Source};
 
 /// The variant for a geometry. A pinned variant is taken where it serves the geometry; elsewhere
 /// thin kernels are, or the plain ones.
 pub fn choose(target: &Target, spec: &Conv) -> Variant {
-    let preferred = match target.pinned {
-        None => target.heuristics.variants.to_vec(),
+    let pinned = target.pinned.and_then(|name| name.parse().ok());
+    let preferred = match pinned {
+        None if target.heuristics.broadcast => {
+            vec![Variant::Broadcast, Variant::Tile, Variant::Thin]
+        }
+        None => vec![Variant::Workgroup, Variant::Tile, Variant::Thin],
         Some(Variant::Plain) => Vec::new(),
         Some(pinned) => vec![pinned, Variant::Thin],
     };
@@ -100,8 +105,8 @@ mod tests {
                 ..Caps::portable()
             })
         };
-        let pinned = |target: &Target, variant| Target {
-            pinned: Some(variant),
+        let pinned = |target: &Target, variant: Variant| Target {
+            pinned: Some(variant.name()),
             ..target.clone()
         };
         let portable = Target::portable();

@@ -1,9 +1,11 @@
 //! The convolution and its transpose, with what follows the sum.
 
 use super::choose::{Chosen, choose};
+use super::kernels::{Call, Site};
 use super::spec::Conv;
-use super::variant::{Call, Site, Variant};
-use crate::ops::{Operation, Target};
+use super::variant::Variant;
+use crate::ops::operation::Operation;
+use crate::ops::target::Target;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, SlotId, Step};
 

@@ -1,10 +1,12 @@
 //! Gradients of a layer's weights and bias.
 
 use super::choose::{Chosen, choose};
+use super::kernels::{Call, Site};
 use super::spec::{Conv, Side};
-use super::variant::{Call, Site, Variant};
+use super::variant::Variant;
+use crate::ops::operation::{Operation, Operations};
 use crate::ops::reduce::SumRows;
-use crate::ops::{Op, Operation, Target};
+use crate::ops::target::Target;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Step};
 
@@ -56,7 +58,7 @@ impl WeightGrad {
 }
 
 impl Operation for WeightGrad {
-    fn expand(self, plan: &mut Plan, target: &Target) -> Vec<Op> {
+    fn expand(&self, plan: &mut Plan, target: &Target) -> Option<Operations> {
         let spec = self.spec;
         let batch = plan[self.big].len() / spec.big.iter().product::<usize>();
         let mut variant = choose(target, &spec);
@@ -89,22 +91,19 @@ impl Operation for WeightGrad {
         let sum = |label: String, x: SlotId, columns: usize, y: SlotId, plan: &mut Plan| {
             let rows = plan[x].len() / columns;
             let sum = SumRows { label, x, rows, y };
-            sum.expand(plan, target)
+            sum.expand(plan, target).into_iter().flatten()
         };
-        let mut ops = vec![
-            Partials {
-                label: label.clone(),
-                spec,
-                variant,
-                big: self.big,
-                small: self.small,
-                dy: self.dy,
-                splits,
-                partials,
-                dy_sums,
-            }
-            .into(),
-        ];
+        let mut ops: Operations = vec![Box::new(Partials {
+            label: label.clone(),
+            spec,
+            variant,
+            big: self.big,
+            small: self.small,
+            dy: self.dy,
+            splits,
+            partials,
+            dy_sums,
+        })];
         if splits > 1 {
             let label = format!("{label} sum");
             ops.extend(sum(
@@ -120,14 +119,13 @@ impl Operation for WeightGrad {
             let label = format!("{} bias gradient", self.layer);
             ops.extend(sum(label, summands, channels, self.bias_grad, plan));
         }
-        ops
+        Some(ops)
     }
 
     /// Through its expansion.
     fn lower(&self, plan: &mut Plan, target: &Target) {
-        for op in self.clone().expand(plan, target) {
-            op.lower(plan, target);
-        }
+        let parts = self.expand(plan, target).into_iter().flatten();
+        parts.for_each(|op| op.lower(plan, target));
     }
 }
 

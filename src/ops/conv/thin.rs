@@ -1,9 +1,9 @@
 //! Convolutions against a picture of few channels, a strip of a row at a time.
 
+use super::kernels::{Call, Kernels, Site};
 use super::spec::{Conv, Side};
-use super::variant::{Call, Kernels, Site};
-use crate::ops::Target;
-use crate::ops::shaders::files;
+use crate::ops::target::Target;
+use crate::ops::wgsl::files;
 use crate::plan::{Constants, Source, groups};
 
 /// The kernels of thin pictures.

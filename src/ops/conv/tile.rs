@@ -1,9 +1,9 @@
 //! Register tiles of 8 pixels × 8 channels, for every adapter.
 
+use super::kernels::{Call, Kernels, Site};
 use super::spec::Conv;
-use super::variant::{Call, Kernels, Site};
-use crate::ops::Target;
-use crate::ops::shaders::files;
+use crate::ops::target::Target;
+use crate::ops::wgsl::files;
 use crate::plan::{Source, groups};
 
 /// The kernels of register tiles.

@@ -1,9 +1,10 @@
 //! Tiles of rows × columns in workgroup memory, for GPUs.
 
+use super::kernels::{Call, Kernels, Site};
 use super::spec::Conv;
-use super::variant::{Call, Kernels, Site};
-use crate::ops::shaders::files;
-use crate::ops::{Target, Tiles};
+use crate::ops::heuristics::Tiles;
+use crate::ops::target::Target;
+use crate::ops::wgsl::files;
 use crate::plan::{Source, groups};
 
 /// The kernels of tiles in workgroup memory.

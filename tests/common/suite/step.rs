@@ -235,7 +235,7 @@ pub fn steps_of_weighted_losses_on_drawn_images_agree_with_the_cpu(gpu: &Gpu) {
 pub fn pinned(gpu: &Gpu, variant: Variant, texels: bool) -> Target {
     let own = gpu.target();
     Target {
-        pinned: Some(variant),
+        pinned: Some(variant.name()),
         heuristics: Heuristics {
             texels,
             ..own.heuristics

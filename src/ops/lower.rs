@@ -1,0 +1,32 @@
+//! From operations to steps: expands each operation, fuses chains of them where the adapter gains by
+//! it, and lets each choose its kernels.
+
+use super::fuse::fuse;
+use super::graph::Graph;
+use super::operation::Operations;
+use super::target::Target;
+use crate::plan::{Bundling, Plan};
+
+impl Graph {
+    /// The steps for an adapter.
+    pub fn lower(self, target: &Target) -> Plan {
+        let mut plan = Plan::new(self.batch, target.caps.clone(), self.slots);
+        let mut ops = Operations::new();
+        for op in self.ops {
+            match op.expand(&mut plan, target) {
+                Some(parts) => ops.extend(parts),
+                None => ops.push(op),
+            }
+        }
+        if target.heuristics.fuse {
+            plan.bundling = Bundling::All;
+            fuse(&mut ops, &plan, target);
+        } else if target.heuristics.bundle_light {
+            plan.bundling = Bundling::Light;
+        }
+        for op in &ops {
+            op.lower(&mut plan, target);
+        }
+        plan
+    }
+}
