@@ -8,8 +8,6 @@ use super::font;
 pub(super) const LEFT: usize = 100;
 pub(super) const BELOW: usize = 80;
 pub(super) const EDGE: usize = 30;
-/// Enlargement of the font.
-pub(super) const FONT: usize = 2;
 
 pub(super) const INK: Rgb<u8> = Rgb([60; 3]);
 pub(super) const PAPER: Rgb<u8> = Rgb([255; 3]);
@@ -135,20 +133,19 @@ impl Frame {
             fill(picture, [x, top], [x + 1, bottom], GRID);
             fill(picture, [x, bottom], [x + 1, bottom + 6], INK);
             let text = axes[0].text(tick);
-            let [width, _] = font::size(&text, FONT);
-            font::draw(picture, &text, [x - width / 2, bottom + 12], FONT, INK);
+            let at = [x - font::width(&text) / 2, bottom + 8];
+            font::draw(picture, &text, at, INK);
         }
         for tick in axes[1].ticks() {
             let y = bottom - 1 - pixel(axes[1].place(tick), height);
             fill(picture, [left, y], [right, y + 1], GRID);
             fill(picture, [left - 6, y], [left, y + 1], INK);
             let text = axes[1].text(tick);
-            let [width, height] = font::size(&text, FONT);
             let at = [
-                (left - 12).saturating_sub(width),
-                y.saturating_sub(height / 2),
+                (left - 12).saturating_sub(font::width(&text)),
+                y.saturating_sub(font::HEIGHT / 2),
             ];
-            font::draw(picture, &text, at, FONT, INK);
+            font::draw(picture, &text, at, INK);
         }
         for (from, to) in [
             ([left - 1, top - 1], [right + 1, top]),
@@ -158,13 +155,12 @@ impl Frame {
         ] {
             fill(picture, from, to, INK);
         }
-        let [text_width, text_height] = font::size(names[0], FONT);
         let at = [
-            left + width.saturating_sub(text_width) / 2,
-            bottom + BELOW - 2 * text_height,
+            left + width.saturating_sub(font::width(names[0])) / 2,
+            bottom + BELOW - font::HEIGHT - 16,
         ];
-        font::draw(picture, names[0], at, FONT, INK);
-        font::draw(picture, names[1], [10, EDGE - 14], FONT, INK);
+        font::draw(picture, names[0], at, INK);
+        font::draw(picture, names[1], [10, EDGE - font::HEIGHT], INK);
     }
 
     /// Draws a line with soft rims between two points; what lies outside the frame is left out.
@@ -202,7 +198,7 @@ pub(super) fn fill(picture: &mut RgbImage, from: [usize; 2], to: [usize; 2], col
 }
 
 /// Mixes a colour into a pixel, which it covers from 0, not at all, to 1.
-fn blend(picture: &mut RgbImage, at: [usize; 2], colour: [u8; 3], cover: f64) {
+pub(super) fn blend(picture: &mut RgbImage, at: [usize; 2], colour: [u8; 3], cover: f64) {
     let cover = cover.clamp(0.0, 1.0);
     if let Some(Rgb(pixel)) = picture.get_pixel_mut_checked(at[0] as u32, at[1] as u32) {
         for (old, new) in pixel.iter_mut().zip(colour) {

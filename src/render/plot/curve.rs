@@ -2,13 +2,13 @@
 
 use image::RgbImage;
 
-use super::axes::{Axis, BELOW, EDGE, FONT, Frame, INK, LEFT, PALETTE, PAPER, disc};
+use super::axes::{Axis, BELOW, EDGE, Frame, INK, LEFT, PALETTE, PAPER, disc};
 use super::font;
 
 /// A curve to draw.
 #[derive(Clone, Debug)]
 pub struct Curve {
-    /// What it is; the font has the letters of the names in use.
+    /// What it is.
     pub name: String,
     /// Epoch and value of each point, in the order of the epochs.
     pub points: Vec<[f64; 2]>,
@@ -19,7 +19,7 @@ const SIZE: [usize; 2] = [800, 480];
 /// Between the name of the upright axis and the plot.
 const GAP: usize = 20;
 /// Where the legend stands, and the room before the text of each of its entries.
-const TEXT: usize = EDGE - 14;
+const TEXT: usize = EDGE - font::HEIGHT;
 const ENTRY: usize = 50;
 /// Points are marked where there are no more of them.
 const FEW: usize = 50;
@@ -50,9 +50,7 @@ pub fn curves(curves: &[Curve], unit: &str) -> RgbImage {
     };
     frame.draw(&mut picture, ["epoch", unit]);
     // The legend ends where the plot does, above it.
-    let widths = curves
-        .iter()
-        .map(|curve| font::size(&curve.name, FONT)[0] + ENTRY);
+    let widths = curves.iter().map(|curve| font::width(&curve.name) + ENTRY);
     let mut left = (LEFT + SIZE[0]).saturating_sub(widths.sum());
     for (curve, colour) in curves.iter().zip(PALETTE) {
         for ends in curve.points.windows(2) {
@@ -62,10 +60,10 @@ pub fn curves(curves: &[Curve], unit: &str) -> RgbImage {
         for at in curve.points.iter().filter(|at| frame.holds(**at)) {
             disc(&mut picture, frame.pixel(*at), radius, colour, 1.0);
         }
-        let place = [(left + ENTRY - 15) as f64, (TEXT + 7) as f64];
+        let place = [(left + ENTRY - 15) as f64, (TEXT + font::HEIGHT / 2) as f64];
         disc(&mut picture, place, 6.0, colour, 1.0);
-        font::draw(&mut picture, &curve.name, [left + ENTRY, TEXT], FONT, INK);
-        left += font::size(&curve.name, FONT)[0] + ENTRY;
+        font::draw(&mut picture, &curve.name, [left + ENTRY, TEXT], INK);
+        left += font::width(&curve.name) + ENTRY;
     }
     picture
 }

@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 
-use super::axes::{Axis, BELOW, EDGE, FONT, Frame, INK, LEFT, PALETTE, PAPER, disc};
+use super::axes::{Axis, BELOW, EDGE, Frame, INK, LEFT, PALETTE, PAPER, disc};
 use super::font;
 
 /// Points to draw.
@@ -85,10 +85,7 @@ pub fn scatter(points: &Points<'_>) -> RgbImage {
     classes.dedup();
     let entries = legend(&classes, points.classes);
     let columns = entries.len().div_ceil(COLUMN);
-    let longest = entries
-        .iter()
-        .map(|(name, _)| font::size(name, FONT)[0])
-        .max();
+    let longest = entries.iter().map(|(name, _)| font::width(name)).max();
     let column = LEGEND.max(longest.unwrap_or(0) + AROUND_NAME);
     let [width, height] = [LEFT + SIDE + EDGE + columns * column, EDGE + SIDE + BELOW];
     let mut picture = RgbImage::from_pixel(width as u32, height as u32, PAPER);
@@ -119,19 +116,14 @@ pub fn scatter(points: &Points<'_>) -> RgbImage {
         let left = LEFT + SIDE + EDGE + i / COLUMN * column;
         let top = EDGE + 20 + i % COLUMN * LINE;
         if let Some(colour) = colour {
-            let centre = [left as f64, top as f64 + 7.0];
+            let centre = [left as f64, (top + font::HEIGHT / 2) as f64];
             disc(&mut picture, centre, 8.0, *colour, 1.0);
         }
-        font::draw(&mut picture, name, [left + 22, top], FONT, INK);
+        font::draw(&mut picture, name, [left + 22, top], INK);
     }
     if !classes.is_empty() {
-        font::draw(
-            &mut picture,
-            "label",
-            [LEFT + SIDE + EDGE - 8, EDGE - 14],
-            FONT,
-            INK,
-        );
+        let at = [LEFT + SIDE + EDGE - 8, EDGE - font::HEIGHT];
+        font::draw(&mut picture, "label", at, INK);
     }
     picture
 }
@@ -188,7 +180,7 @@ mod tests {
         }
         // The legend has a disc for each class, in order.
         for (i, class) in PALETTE[..2].iter().enumerate() {
-            let at = [LEFT + SIDE + EDGE, EDGE + 20 + i * LINE + 7];
+            let at = [LEFT + SIDE + EDGE, EDGE + 20 + i * LINE + font::HEIGHT / 2];
             assert_eq!(picture.get_pixel(at[0] as u32, at[1] as u32).0, *class);
         }
     }
@@ -228,11 +220,9 @@ mod tests {
             axes: ["z[0]", "z[1]"],
         };
         let [plain, named] = [&[][..], &names].map(|classes| scatter(&points(classes)));
-        let more = (LONGEST_NAME * 12 - 2 + AROUND_NAME - LEGEND) as u32;
+        let more = (font::width(&"x".repeat(LONGEST_NAME)) + AROUND_NAME - LEGEND) as u32;
         assert_eq!(named.width() - plain.width(), more);
-        let ink = named
-            .enumerate_pixels()
-            .filter(|(x, _, p)| *x > plain.width() && **p == INK);
+        let ink = (named.enumerate_pixels()).filter(|(x, _, p)| *x > plain.width() && **p != PAPER);
         assert!(ink.count() > 100);
     }
 }
