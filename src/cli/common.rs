@@ -44,7 +44,7 @@ pub struct Common {
     /// Say nothing but errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more
+    /// Say more, with warnings of wgpu; -vv also information, -vvv debug messages
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }

@@ -16,6 +16,7 @@ mod images;
 mod import;
 mod interpolate;
 mod latent;
+mod logging;
 mod man;
 mod manifold;
 mod output;
@@ -93,6 +94,7 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => refuse(&error),
     };
+    logging::start(&common);
     let done = |()| ExitCode::SUCCESS;
     let ended = match command {
         Command::Train(args) => args.run(&common),

@@ -55,6 +55,17 @@ fn without_a_display_session_no_library_adds_to_the_output() {
 }
 
 #[test]
+fn messages_of_wgpu_are_shown_where_they_are_wanted() {
+    let said = |words: &str| Cli::new(words).on_backend().succeed().stderr;
+    let debug = said("devices -vvv");
+    let from_wgpu = |line: &str| line.starts_with("debug: wgpu_");
+    assert!(debug.lines().any(from_wgpu), "{debug}");
+    for words in ["devices", "devices -v", "devices -vvv --quiet"] {
+        assert!(!said(words).contains("debug:"), "{words}");
+    }
+}
+
+#[test]
 fn a_feature_that_is_switched_off_is_not_used() {
     let devices = Cli::new("devices --json --disable subgroups,texels,timestamps").on_backend();
     for device in list(&devices.succeed().json()) {
