@@ -1,7 +1,7 @@
 # Build, train and test cvae-gpu. `make` lists the targets.
 #
-# The recipes keep to sh and to GNU make 3.81, so that they work on Linux, on macOS and in the Git
-# Bash of Windows. CARGO_TARGET_DIR is honoured, from the environment or from the command line.
+# The recipes need only sh and GNU make 3.81, so they work on Linux, on macOS and in the Git Bash of
+# Windows. CARGO_TARGET_DIR may be set in the environment or on the command line.
 
 .DEFAULT_GOAL := help
 .PHONY: help train test test-build test-swiftshader mutate lint build adapter
@@ -10,12 +10,12 @@ CARGO ?= cargo
 BIN := $(or $(CARGO_TARGET_DIR),./target)/release/cvae-gpu
 
 # The options of `make train`: EPOCHS, SEED and OUT become options of the program; ARGS is passed
-# on as it is.
+# on unchanged.
 TRAIN_OPTIONS = $(if $(EPOCHS),--epochs "$(EPOCHS)") $(if $(SEED),--seed "$(SEED)") \
 	$(if $(OUT),--out "$(OUT)") $(ARGS)
 
-# Mesa's Vulkan layer that prefers the GPU of the display complains where there is no display
-# session, as in most containers. The tests choose their adapter themselves.
+# Mesa's Vulkan layer that selects the GPU of the display prints errors without a display session, as
+# in most containers. The tests choose their adapter themselves.
 export NODEVICE_SELECT = 1
 
 help: ## List the targets (the default)
@@ -28,8 +28,8 @@ train: adapter build ## Train a model (EPOCHS=n, SEED=n, OUT=dir, ARGS="...")
 	"$(BIN)" train $(TRAIN_OPTIONS)
 
 # The release profile, so that `make train` and `make test` share one build of the dependencies.
-# Examples are not built for themselves: tests/train has them as modules, and runs them.
-test: adapter ## Run all tests, and those of the kernels on SwiftShader too
+# Examples are not built separately: tests/train includes them as modules and runs them.
+test: adapter ## Run all tests, and the kernel tests on SwiftShader too
 	$(CARGO) test --release --locked --tests
 	$(CARGO) test --release --locked --doc
 	@$(MAKE) --no-print-directory test-swiftshader
@@ -37,13 +37,12 @@ test: adapter ## Run all tests, and those of the kernels on SwiftShader too
 test-build: ## Build all tests
 	$(CARGO) test --release --locked --tests --no-run
 
-# The kernels again, on a second driver that shares nothing with the first: SwiftShader, a software
-# adapter for Linux. It is slow, so that the tests of whole training runs are left out, those with
-# guarded shaders and with textures, which it never chooses, are not all repeated, and the random
-# shapes are fewer. Where it cannot be had that is an error in CI, and else said aloud.
+# The kernels again, on a second, independent driver: SwiftShader, a software adapter for Linux. It is
+# slow, so whole training runs, checked shaders and texture variants, which it never chooses, are
+# skipped, and there are fewer random shapes. If it is unavailable, CI fails and other runs say so.
 SWIFTSHADER_TESTS = golden parity properties
 
-test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
+test-swiftshader: adapter ## Run the kernel tests on SwiftShader (Linux)
 	@if [ "$$(uname -s)" != Linux ]; then \
 		echo 'NOT TESTED on SwiftShader: there is none for this system'; \
 	elif manifest=$$(sh scripts/ensure-swiftshader); then \
@@ -58,7 +57,7 @@ test-swiftshader: adapter ## Run the tests of the kernels on SwiftShader (Linux)
 		echo 'NOT TESTED on SwiftShader: see above'; \
 	fi
 
-mutate: adapter ## Turn each product of each shader into a sum, and demand that a test fails
+mutate: adapter ## Turn each product of each shader into a sum: a test must fail each time
 	CVAE_GPU_MUTATE=all $(CARGO) test --release --locked --test mutation
 
 lint: ## Check the format, run clippy and build the documentation, with warnings as errors

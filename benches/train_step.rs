@@ -1,11 +1,11 @@
 //! The train step as a whole, and each of its kernels alone.
 //!
-//! `cargo bench` measures the tutorial's model in batches of 32; a name or a part of it after `--`
-//! picks, as in `cargo bench -- deconv2`. A kernel alone finds its tensors in the caches that it
-//! left them in, so that it may be faster here than in the step: `cvae-gpu bench --profile` is for
-//! where a step's time goes, this is for whether a change made one kernel faster.
+//! `cargo bench` measures the tutorial's model in batches of 32. An argument after `--` selects by a
+//! part of the name: `cargo bench -- deconv2`. A kernel that runs alone finds its tensors in the
+//! caches, so it may be faster here than in the step. This benchmark shows whether a change made one
+//! kernel faster; `cvae-gpu bench --profile` shows where the time of a step goes.
 //!
-//! `cargo test` runs everything here once, with a model of a few channels, so that nothing rots.
+//! `cargo test` runs everything here once, with a small model.
 
 #[path = "../tests/common/device.rs"]
 #[allow(dead_code, reason = "tests have other devices too")]
@@ -74,7 +74,7 @@ fn train_step(criterion: &mut Criterion) {
     group.finish();
 }
 
-// A step has some fifty kernels: a second each, and the whole is done in a minute.
+// A step has some fifty kernels: with a second each, all of them take a minute.
 criterion_group! {
     name = benches;
     config = Criterion::default()

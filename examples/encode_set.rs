@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// Encodes the test images of a set in file order; gives their number.
+/// Encodes the test images of a set in file order and returns their number.
 pub async fn encode(
     gpu: &Gpu,
     model: &Path,
@@ -36,7 +36,7 @@ pub async fn encode(
     out: &Path,
 ) -> Result<usize, Box<dyn Error>> {
     let trained = Trained::read(model)?;
-    // Grey levels become what they were in training.
+    // Grey levels are converted as in training.
     let images = data::load(source, trained.binarize)?.test.images;
     let explorer = Explorer::new(gpu, &trained, 64);
     let mut tell = |done, of| eprintln!("{done} of {of} images");

@@ -1,4 +1,4 @@
-//! What filter widths bring: models of several widths, each trained on MNIST for as many steps.
+//! Compares filter widths: models of several widths, each trained on MNIST for the same number of steps.
 //!
 //! ```sh
 //! cargo run --release --example filter_widths 500
@@ -40,7 +40,7 @@ pub fn model(widths: [usize; 2], image: [usize; 3]) -> Model {
     }
 }
 
-/// The test ELBO after so many optimizer steps, in nats per image.
+/// The test ELBO after `steps` optimizer steps, in nats per image.
 pub async fn elbo_after(
     gpu: &Gpu,
     model: Model,

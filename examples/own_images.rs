@@ -1,4 +1,4 @@
-//! Trains on images that are in memory, here bright discs on a dark ground, and keeps the model.
+//! Trains on images in memory, here bright discs on a dark background, and saves the model.
 //!
 //! ```sh
 //! cargo run --release --example own_images discs.safetensors
@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// Grey images of 16×16 pixels, a byte each: row by row, image by image.
+/// Grey images of 16×16 pixels of a byte each, row by row.
 pub fn discs(train: usize, test: usize) -> ImageSet {
     let pixel = |image: usize, at: usize| {
         let (y, x) = (5 + image % 7, 5 + image / 7 % 7);
@@ -43,7 +43,7 @@ pub fn discs(train: usize, test: usize) -> ImageSet {
     ImageSet::unlabelled("discs", draw(0..train), draw(train..train + test))
 }
 
-/// What is said here is not the tutorial's.
+/// The tutorial's options, but for images of 16×16 pixels.
 pub fn options() -> Options {
     let model = Model {
         image: [16, 16, 1],
@@ -52,7 +52,7 @@ pub fn options() -> Options {
     Options::of(model)
 }
 
-/// Trains, tells of each epoch, and writes the model.
+/// Trains, prints each epoch, and writes the model.
 pub async fn train(
     gpu: &Gpu,
     set: &ImageSet,

@@ -1,5 +1,5 @@
-//! Every parser of bytes from outside, as a function of these bytes: what the fuzzer calls, and what
-//! `tests/corrupt.rs` calls with the corpus and with damaged files. The error is what a user reads.
+//! Every parser of external bytes, as a function of these bytes. The fuzzer calls them, and
+//! `tests/corrupt` calls them with the corpus and with damaged files. The error is the user's message.
 
 use std::fmt::Display;
 use std::fs;
@@ -18,7 +18,7 @@ use flate2::{Compression, write::GzEncoder};
 
 pub type Parser = fn(&[u8]) -> Result<(), String>;
 
-/// The parsers by name, which is also that of their folder in the corpus.
+/// The parsers by name. The folders of the corpus have the same names.
 #[allow(dead_code, reason = "a fuzz target calls one of them")]
 pub const ALL: [(&str, Parser); 9] = [
     ("array", array),
@@ -39,7 +39,7 @@ pub const IMAGES: [&[u8]; 2] = [
 ];
 pub const LABELS: [&[u8]; 2] = [&[0, 0, 8, 1, 0, 0, 0, 9], &[1; 9]];
 
-/// The model that checkpoints are of.
+/// The model of the checkpoints.
 pub fn small_model() -> Model {
     Model {
         image: [8, 8, 1],
@@ -84,7 +84,7 @@ pub fn config(bytes: &[u8]) -> Result<(), String> {
     said(RunConfig::from_bytes(bytes))
 }
 
-/// A model file, with its configuration or without.
+/// A model file, with or without its configuration.
 pub fn model(bytes: &[u8]) -> Result<(), String> {
     let stored = Stored::new(Path::new("model"), tensors(bytes)?).map_err(|e| e.to_string())?;
     said(stored.open(None))
@@ -95,7 +95,7 @@ pub fn idx(bytes: &[u8]) -> Result<(), String> {
     idx_folder(bytes, &LABELS.concat())
 }
 
-/// Their labels.
+/// The labels of a folder of IDX files.
 pub fn labels(bytes: &[u8]) -> Result<(), String> {
     idx_folder(&IMAGES.concat(), bytes)
 }
@@ -113,7 +113,7 @@ fn idx_folder(images: &[u8], labels: &[u8]) -> Result<(), String> {
     said(IdxFolder::read(folder.path()))
 }
 
-/// A packed set, behind the checksum of gzip.
+/// A packed set. Compressing the bytes here gives them a valid gzip checksum.
 pub fn packed(bytes: &[u8]) -> Result<(), String> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
@@ -121,7 +121,7 @@ pub fn packed(bytes: &[u8]) -> Result<(), String> {
     said(data::packed::read(&whole, Path::new("set")))
 }
 
-/// A file that is a set of its own, whatever its kind: packed, an array, an archive.
+/// A set in one file of any format: packed, an array, an archive.
 pub fn set(bytes: &[u8]) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let path = folder.path().join("set");

@@ -1,9 +1,9 @@
-// Compiles HLSL files with Microsoft's FXC and says how each fared. It calls D3DCompile as wgpu-hal does
-// in src/dx12/shader_compilation.rs. scripts/check-fxc builds it and runs it under wine.
+// Compiles HLSL files with Microsoft's FXC and prints the result of each. It calls D3DCompile as wgpu-hal
+// does in src/dx12/shader_compilation.rs. scripts/check-fxc builds it and runs it under wine.
 //
 //   fxc.exe FILE…    prints `FILE HRESULT MILLISECONDS`, and the compiler's messages after a refusal
 //
-// The milliseconds are of processor time, so that other programs do not change them.
+// The milliseconds are processor time, so they do not depend on other programs.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 #define ENABLE_STRICTNESS 0x800u
 
-// The methods of ID3DBlob, in the order of its table.
+// The methods of ID3DBlob, in the order of its vtable.
 typedef struct Blob Blob;
 typedef struct {
     void *query_interface, *add_ref;

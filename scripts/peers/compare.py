@@ -1,4 +1,4 @@
-"""Times our step and the peers' in turns: what scripts/compare-peers and scripts/gpu-report share."""
+"""Times the step of cvae-gpu and its peers alternately, for scripts/compare-peers and gpu-report."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# What is imported, and the script that times it.
+# The module that a peer needs, and the script that times it.
 PEERS = {
     "TensorFlow": ("tensorflow", "tensorflow_step.py"),
     "PyTorch": ("torch", "pytorch_step.py"),
@@ -21,7 +21,7 @@ OURS = "cvae-gpu"
 
 
 class Failed(Exception):
-    """Something to tell the user."""
+    """An error with a message for the user."""
 
 
 def say(line):
@@ -34,7 +34,7 @@ def default_program():
 
 
 def installed(python):
-    """Which peers this Python has."""
+    """The peers that this Python has."""
     modules = [module for module, _ in PEERS.values()]
     code = "import importlib.util as u, sys; print([u.find_spec(m) is not None for m in sys.argv[1:]])"
     try:
@@ -47,9 +47,9 @@ def installed(python):
 
 
 class Peer:
-    """A framework in a process of its own, which waits for its turn (see scripts/peers/peer.py)."""
+    """A framework in its own process, which waits for requests (see scripts/peers/peer.py)."""
 
-    PATIENCE = 900  # Seconds: compilers of whole graphs are slow.
+    PATIENCE = 900  # Seconds: graph compilers are slow.
 
     def __init__(self, name, python, batch, steps):
         self.name = name
@@ -72,14 +72,14 @@ class Peer:
             timer.cancel()
         self.process.wait()
         self.log.seek(0)
-        last = (self.log.read().strip().splitlines() or ["no word"])[-1]
+        last = (self.log.read().strip().splitlines() or ["no message"])[-1]
         raise Failed(f"{self.name} ended with status {self.process.returncode}: {last}")
 
     def repeat(self, variant):
         try:
             print(variant, file=self.process.stdin, flush=True)
         except OSError:
-            pass  # It has ended; its answer says why.
+            pass  # The process has ended; answer() reports why.
         return self.answer()["ms"]
 
     def end(self):
@@ -88,7 +88,7 @@ class Peer:
 
 
 def document(program, *options):
-    """What our program prints as JSON."""
+    """The JSON that cvae-gpu prints."""
     command = [str(program), *options, "--json", "--quiet"]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
@@ -100,7 +100,7 @@ def document(program, *options):
 
 
 def compare(program, python, batch, steps, repeats, options=()):
-    """A document with a row for each variant of each peer, ours first; `options` go to `bench`."""
+    """A document with a row for each variant of each peer, cvae-gpu first; `options` go to `bench`."""
     there = installed(python)
     missing = [name for name in PEERS if name not in there]
     if missing:
@@ -123,14 +123,14 @@ def compare(program, python, batch, steps, repeats, options=()):
             peer.end()
     peaks = rows[0]["peak_gflops"]
     if min(peaks) < 0.8 * max(peaks):
-        say(f"warning: the adapter's peak was {min(peaks):.0f} to {max(peaks):.0f} GFLOP/s, as if something else "
-            "used the machine: ratios are of its slow minutes, too")
+        say(f"warning: the adapter's peak was {min(peaks):.0f} to {max(peaks):.0f} GFLOP/s, as if other "
+            "programs used the machine: ratios include its slow minutes")
     return {"batch": batch, "steps": steps, "repeats": repeats, "rows": rows, "missing": missing,
             "failed": failures}
 
 
 def measure(bench, peers, repeats, failures):
-    """Rows of the table, ours first."""
+    """The rows of the table, cvae-gpu first."""
     ours, times, peaks = None, {}, []
     for repeat in range(1, repeats + 1):
         say(f"repeat {repeat} of {repeats}: {OURS}")
@@ -155,7 +155,7 @@ def measure(bench, peers, repeats, failures):
         elif name in about:
             device, version = about[name]["device"], about[name]["version"]
         else:
-            continue  # It failed on the way.
+            continue  # It failed during a repeat.
         rows.append({"peer": name, "variant": variant, "version": version, "device": device,
                      "ms_per_step": statistics.median(ms), "ms_min": min(ms), "ms_max": max(ms)})
     for row in rows:

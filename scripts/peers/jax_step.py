@@ -1,8 +1,8 @@
 """JAX: the same model, loss and Adam.
 
-`jit` calls one compiled step after another, with batches on the device; `scan` runs all
-steps of a repeat inside one compiled call, batches gathered from the images there. On a GPU each
-comes once more with products in TF32, which has ten bits where float32 has 23.
+`jit` calls a compiled step repeatedly, with batches on the device. `scan` runs all steps of a repeat
+in one compiled call and gathers the batches there. On a GPU each has a second variant with products in
+TF32, which has a mantissa of 10 bits instead of 23.
 """
 
 import math
@@ -14,7 +14,7 @@ from jax import lax
 from jax import numpy as jnp
 
 BATCH = peer.BATCH
-# Full float32, as everywhere here.
+# Full float32, as in all peers.
 jax.config.update("jax_default_matmul_precision", "highest")
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-7
 LOG2PI = math.log(2 * math.pi)

@@ -1,10 +1,10 @@
-"""What a peer and scripts/compare-peers say to each other.
+"""The protocol between a peer and scripts/compare-peers.
 
-A peer gets the images of a batch and the steps of a repeat as arguments. It sets up the tutorial's
+A peer gets the images per batch and the steps per repeat as arguments. It sets up the tutorial's
 model, runs one repeat of each variant to warm up, and prints a line of JSON about itself. Then it
 reads the name of a variant per line, runs a repeat, and answers with a line of JSON: the
-milliseconds of a step. It ends when its input does. Between two lines it uses no processor, so
-that several peers can wait while one of them works.
+milliseconds of a step. It ends with its input. Between two lines it uses no processor time, so several
+peers can wait while one runs.
 """
 
 import json

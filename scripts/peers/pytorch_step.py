@@ -1,9 +1,9 @@
 """PyTorch: the same model and loss, with its fused Adam.
 
-`eager` is a plain loop; `compile` has model and loss compiled; `graph`, on CUDA alone, captures
-the whole eager step once and replays it. There each comes once more with products in TF32, which
-has ten bits where float32 has 23, and is another computation for that reason. The transposed convolutions use PyTorch's own padding,
-which mirrors the tutorial's: the same arithmetic without a copy to crop.
+`eager` is a plain loop; `compile` compiles model and loss; `graph`, on CUDA only, captures the whole
+eager step once and replays it. On CUDA each has a second variant with products in TF32, which has a
+mantissa of 10 bits instead of 23. The transposed convolutions use PyTorch's own padding, the mirror
+image of the tutorial's: the same arithmetic without a copy for the crop.
 """
 
 import math

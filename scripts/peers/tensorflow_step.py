@@ -13,7 +13,7 @@ import peer
 import tensorflow as tf
 
 BATCH = peer.BATCH
-# Full float32, as everywhere here.
+# Full float32, as in all peers.
 tf.config.experimental.enable_tensor_float_32_execution(False)
 layers = tf.keras.layers
 

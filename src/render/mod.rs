@@ -1,8 +1,8 @@
-//! Pictures from float images: grids, the latent manifold, PNG bytes and animated GIFs.
+//! Pictures from float images: grids, the latent manifold, plots, PNG bytes and animated GIFs.
 //!
 //! Images are slices of `f32` in NHWC order: `[count, height, width, channels]` flattened, with
-//! one channel (grey) or three (red, green, blue), black at 0 and white at 1. Nothing here touches
-//! the file system, so every function can be tested on its bytes.
+//! one channel (grey) or three (red, green, blue), black at 0 and white at 1. Nothing here uses
+//! the file system, so tests compare bytes.
 
 mod plot;
 
@@ -19,26 +19,26 @@ const MAX_SIDE: usize = u16::MAX as usize;
 
 /// Why a picture could not be made.
 ///
-/// Every message is complete in itself, so no error has a source.
+/// Every message is complete, so no error has a source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RenderError {
-    /// Images have this number of channels, which is neither one nor three.
+    /// The number of channels is neither one nor three.
     #[error("images with {0} channels cannot be drawn: give 1 (grey) or 3 (RGB)")]
     Channels(usize),
     /// This number of values is not one or more whole images of this shape `[H, W, C]`.
     #[error("{0} values are not one or more whole images of shape {1:?} [H, W, C]")]
     Values(usize, [usize; 3]),
-    /// A manifold of this many cells along each side was given another number of images.
+    /// The number of images (second) is not the square of the side of the manifold (first).
     #[error("a manifold of {0} x {0} cells cannot be drawn from {1} images")]
     Manifold(usize, usize),
     /// A picture of this width and height would have no pixels or too many.
     #[error("a picture of {0} x {1} pixels cannot be made: each side may have 1 to {MAX_SIDE}")]
     Size(usize, usize),
-    /// A GIF was asked for without any frame.
+    /// A GIF has no frames.
     #[error("an animation needs at least one frame")]
     NoFrames,
-    /// The frame of this index, from 0, has a size (width, height) other than the first frame's.
+    /// The frame of this index, from 0, has another size (width, height) than the first one.
     #[error("frame {0} has {1:?} pixels, but frame 0 has {2:?}: draw all frames in one size")]
     FrameSize(usize, (u32, u32), (u32, u32)),
     /// The PNG encoder failed.
@@ -52,14 +52,14 @@ pub enum RenderError {
 /// How [`grid`] lays out its cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GridStyle {
-    /// The side of each square cell in pixels. A cell grows beyond it, in width or height, only
-    /// where an image at its own size would not fit.
+    /// The side of each square cell in pixels. A cell is wider or higher only if an image at its own
+    /// size does not fit.
     pub cell: usize,
-    /// The least number of white pixels between two images.
+    /// The smallest number of white pixels between two images.
     pub gap: usize,
-    /// Whether each image is stretched from its own minimum (black) to its own maximum (white),
-    /// over all channels together, as matplotlib's `imshow` does for grey images. Otherwise 0 is
-    /// black, 1 is white and values beyond are clipped, as `imshow` does for colour images.
+    /// True: each image is scaled from its own minimum (black) to its own maximum (white), over all
+    /// channels, as matplotlib's `imshow` does for grey images. False: 0 is black, 1 is white, and
+    /// other values are clipped, as `imshow` does for colour images.
     pub stretch: bool,
 }
 
@@ -83,14 +83,13 @@ const SEAMLESS: GridStyle = GridStyle {
 
 /// Draws images row by row on a white background, `columns` in each row.
 ///
-/// `images` is `[count, H, W, C]` and `shape` is `[H, W, C]`; a last row which is not full stays
-/// white at its end. Images are enlarged by the largest whole factor at which they fit their cell,
-/// and centred in it.
+/// `images` is `[count, H, W, C]` and `shape` is `[H, W, C]`. An incomplete last row is white at its
+/// end. Images are enlarged by the largest integer factor that fits their cell, and centred in it.
 ///
 /// # Errors
 ///
-/// [`RenderError::Channels`] and [`RenderError::Values`] where the images do not fit their shape,
-/// [`RenderError::Size`] for a picture without pixels (no columns) or one which is too large.
+/// [`RenderError::Channels`] and [`RenderError::Values`] if the images do not match their shape,
+/// [`RenderError::Size`] for a picture without pixels (no columns) or a picture that is too large.
 pub fn grid(
     images: &[f32],
     shape: [usize; 3],
@@ -131,7 +130,7 @@ pub fn grid(
 ///
 /// # Errors
 ///
-/// As [`grid`], and [`RenderError::Manifold`] where there are not `n * n` images.
+/// As [`grid`], and [`RenderError::Manifold`] if there are not `n * n` images.
 pub fn manifold(images: &[f32], shape: [usize; 3], n: usize) -> Result<RgbImage, RenderError> {
     let count = count_images(images, shape)?;
     if n.checked_mul(n) != Some(count) {
@@ -146,7 +145,7 @@ pub fn manifold(images: &[f32], shape: [usize; 3], n: usize) -> Result<RgbImage,
 ///
 /// # Errors
 ///
-/// [`RenderError::Png`] where the encoder refuses the picture, for instance one without pixels.
+/// [`RenderError::Png`] if the encoder refuses the picture, for instance one without pixels.
 pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>, RenderError> {
     let mut bytes = Vec::new();
     let written = picture.write_with_encoder(PngEncoder::new(&mut bytes));
@@ -154,7 +153,7 @@ pub fn png_bytes(picture: &RgbImage) -> Result<Vec<u8>, RenderError> {
     Ok(bytes)
 }
 
-/// How long an animation shows its frames, in units of 10 ms, which the format counts in.
+/// How long an animation shows its frames, in units of 10 ms, the unit of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     /// Each frame but the last.
@@ -163,8 +162,8 @@ pub struct Timing {
     pub last: u16,
 }
 
-/// Writes frames as [`animate`] does, each for half a second; with `hold_last` the last stays for
-/// three seconds.
+/// Writes frames as [`animate`] does, each for half a second; with `hold_last` the last one for three
+/// seconds.
 ///
 /// # Errors
 ///
@@ -178,16 +177,16 @@ pub fn write_gif(
     animate(frames, Timing { each: 50, last }, out)
 }
 
-/// Writes frames as an animated GIF which loops forever.
+/// Writes frames as an animated GIF that loops forever.
 ///
-/// Grey frames are stored exactly, and so are frames of at most 256 colours; other frames are
-/// reduced to the 256 colours which fit best. The same frames always give the same bytes.
+/// Grey frames and frames of at most 256 colours are stored exactly. Other frames are reduced to the
+/// 256 colours that fit best. The same frames always give the same bytes.
 ///
 /// # Errors
 ///
-/// [`RenderError::NoFrames`], [`RenderError::Size`] for frames which are empty or too large,
-/// [`RenderError::FrameSize`] where the sizes differ, and [`RenderError::Gif`] where `out` fails.
-/// What was written to `out` before an error is not a whole GIF.
+/// [`RenderError::NoFrames`], [`RenderError::Size`] for frames that are empty or too large,
+/// [`RenderError::FrameSize`] if the sizes differ, and [`RenderError::Gif`] if `out` fails. After an
+/// error `out` holds an incomplete GIF.
 pub fn animate(
     frames: impl Iterator<Item = RgbImage>,
     timing: Timing,
@@ -212,7 +211,7 @@ pub fn animate(
         }
         let (pixels, _) = picture.as_raw().as_chunks::<3>();
         let mut frame = if pixels.iter().all(|[r, g, b]| r == g && g == b) {
-            // Entry i of the shared palette is the grey i, so a grey pixel is its own index.
+            // Entry i of the palette is grey i, so a grey pixel is its own index.
             let indices: Vec<u8> = pixels.iter().map(|pixel| pixel[0]).collect();
             Frame::from_indexed_pixels(width, height, indices, None)
         } else {
@@ -232,7 +231,7 @@ fn count_images(values: &[f32], shape: [usize; 3]) -> Result<usize, RenderError>
     if !matches!(c, 1 | 3) {
         return Err(RenderError::Channels(c));
     }
-    // A size of 0 stands for one which overflows too, since nothing but 0 is a multiple of it.
+    // An overflowing size is 0 too: of 0 only 0 is a multiple.
     let size = h.checked_mul(w).and_then(|n| n.checked_mul(c)).unwrap_or(0);
     if values.is_empty() || !values.len().is_multiple_of(size) {
         return Err(RenderError::Values(values.len(), shape));
@@ -251,7 +250,7 @@ fn levels(image: &[f32], stretch: bool) -> Vec<u8> {
     } else {
         (0.0, 1.0)
     };
-    // An image without any contrast has no scale, and is drawn black as matplotlib does.
+    // An image without contrast is black, as in matplotlib.
     let range = white - black;
     let scale = if range > 0.0 { 255.0 / range } else { 0.0 };
     // The cast clips to 0..=255 and turns a NaN into 0.

@@ -1,10 +1,10 @@
-//! Axes with round numbers, their frame, and what is drawn within.
+//! Axes with round ticks, the frame of a plot, and the shapes drawn in it.
 
 use image::{Rgb, RgbImage};
 
 use super::font;
 
-/// Room for the axes, and around.
+/// Margins in pixels: for the two axes, and on the other sides.
 pub(super) const LEFT: usize = 100;
 pub(super) const BELOW: usize = 80;
 pub(super) const EDGE: usize = 30;
@@ -13,7 +13,7 @@ pub(super) const INK: Rgb<u8> = Rgb([60; 3]);
 pub(super) const PAPER: Rgb<u8> = Rgb([255; 3]);
 const GRID: Rgb<u8> = Rgb([232; 3]);
 
-/// Ten colours that are easily told apart, as matplotlib orders them.
+/// Ten colours that are easy to distinguish, in matplotlib's order.
 pub(super) const PALETTE: [[u8; 3]; 10] = [
     [31, 119, 180],
     [255, 127, 14],
@@ -27,7 +27,7 @@ pub(super) const PALETTE: [[u8; 3]; 10] = [
     [23, 190, 207],
 ];
 
-/// An axis: which data values lie at its two ends, and the step between its ticks.
+/// An axis: the data values at its two ends, and the distance between ticks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Axis {
     low: f64,
@@ -36,8 +36,8 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// The least and the greatest finite value, and beyond them the part `room` of what lies
-    /// between.
+    /// The smallest and the largest finite value, extended on each side by the fraction `room` of
+    /// their difference.
     pub(super) fn range(values: impl Iterator<Item = f64>, room: f64) -> [f64; 2] {
         let finite = values.filter(|v| v.is_finite());
         let ends = finite.fold(None, |ends: Option<(f64, f64)>, v| {
@@ -49,13 +49,13 @@ impl Axis {
         [low - room, high + room]
     }
 
-    /// Holds a range in its middle, and is `length` long, or a little more where that is nothing
-    /// beside the values.
+    /// An axis of the given length around the middle of a range. It is longer where `length` is too
+    /// small beside the values for `f64`.
     pub(super) fn new([low, high]: [f64; 2], length: f64) -> Axis {
         let middle = low / 2.0 + high / 2.0;
         let reach = (length / 2.0).max(1e-6 * middle.abs()).max(1e-6);
         let (low, high) = (middle - reach, middle + reach);
-        // The smallest of 1, 2 and 5 times a power of ten that gives at most nine ticks.
+        // The smallest of 1, 2 and 5 times a power of ten with at most nine ticks.
         let rough = (high - low) / 9.0;
         let power = 10f64.powf(rough.log10().floor());
         let steps = [1.0, 2.0, 5.0, 10.0].map(|m| m * power);
@@ -63,13 +63,13 @@ impl Axis {
         Axis { low, high, step }
     }
 
-    /// The axis with ticks at whole numbers only.
+    /// The axis with ticks at integers only.
     pub(super) fn whole(self) -> Axis {
         let step = self.step.max(1.0);
         Axis { step, ..self }
     }
 
-    /// Where a value lies, from 0 at the low end to 1.
+    /// The position of a value on the axis: 0 at the low end, 1 at the high end.
     pub(super) fn place(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
@@ -101,18 +101,18 @@ pub(super) struct Frame {
     pub top: usize,
     /// Width and height.
     pub size: [usize; 2],
-    /// To the right and upwards.
+    /// The horizontal and the vertical axis.
     pub axes: [Axis; 2],
 }
 
 impl Frame {
-    /// Where a point lies in the picture.
+    /// The position of a point in the picture, in pixels.
     pub(super) fn pixel(&self, at: [f64; 2]) -> [f64; 2] {
         let [x, y] = [0, 1].map(|i| self.size[i] as f64 * self.axes[i].place(at[i]));
         [self.left as f64 + x, (self.top + self.size[1]) as f64 - y]
     }
 
-    /// True for a point between the ends of both axes.
+    /// True for a point within both axes.
     pub(super) fn holds(&self, at: [f64; 2]) -> bool {
         let inside = |i: usize| (0.0..=1.0).contains(&self.axes[i].place(at[i]));
         inside(0) && inside(1)
@@ -163,7 +163,7 @@ impl Frame {
         font::draw(picture, names[1], [10, EDGE - font::HEIGHT], INK);
     }
 
-    /// Draws a line with soft rims between two points; what lies outside the frame is left out.
+    /// Draws an anti-aliased line between two points, clipped to the frame.
     pub(super) fn line(&self, picture: &mut RgbImage, ends: [[f64; 2]; 2], colour: [u8; 3]) {
         const RADIUS: f64 = 1.25;
         let [from, to] = ends.map(|at| self.pixel(at));
@@ -188,7 +188,7 @@ impl Frame {
     }
 }
 
-/// Fills the pixels from `from` to before `to`.
+/// Fills the pixels from `from` up to but excluding `to`.
 pub(super) fn fill(picture: &mut RgbImage, from: [usize; 2], to: [usize; 2], colour: Rgb<u8>) {
     for (y, x) in (from[1]..to[1]).flat_map(|y| (from[0]..to[0]).map(move |x| (y, x))) {
         if let Some(pixel) = picture.get_pixel_mut_checked(x as u32, y as u32) {
@@ -197,7 +197,7 @@ pub(super) fn fill(picture: &mut RgbImage, from: [usize; 2], to: [usize; 2], col
     }
 }
 
-/// Mixes a colour into a pixel, which it covers from 0, not at all, to 1.
+/// Blends a colour into a pixel; `cover` is its opacity, from 0 to 1.
 pub(super) fn blend(picture: &mut RgbImage, at: [usize; 2], colour: [u8; 3], cover: f64) {
     let cover = cover.clamp(0.0, 1.0);
     if let Some(Rgb(pixel)) = picture.get_pixel_mut_checked(at[0] as u32, at[1] as u32) {
@@ -208,7 +208,7 @@ pub(super) fn blend(picture: &mut RgbImage, at: [usize; 2], colour: [u8; 3], cov
     }
 }
 
-/// A disc with a soft rim.
+/// Draws an anti-aliased disc.
 pub(super) fn disc(
     picture: &mut RgbImage,
     at: [f64; 2],

@@ -1,4 +1,4 @@
-//! Curves over the epochs of a run, with axes and a legend.
+//! Curves by epoch, with axes and a legend.
 
 use image::RgbImage;
 
@@ -10,22 +10,22 @@ use super::font;
 pub struct Curve {
     /// What it is.
     pub name: String,
-    /// Epoch and value of each point, in the order of the epochs.
+    /// Epoch and value of each point, in ascending order of epochs.
     pub points: Vec<[f64; 2]>,
 }
 
 /// Width and height of the plot in pixels.
 const SIZE: [usize; 2] = [800, 480];
-/// Between the name of the upright axis and the plot.
+/// Pixels between the name of the vertical axis and the plot.
 const GAP: usize = 20;
-/// Where the legend stands, and the room before the text of each of its entries.
+/// The top of the legend, and the width before the text of each entry.
 const TEXT: usize = EDGE - font::HEIGHT;
 const ENTRY: usize = 50;
-/// Points are marked where there are no more of them.
+/// Up to so many points get a marker.
 const FEW: usize = 50;
 
-/// Draws curves by epoch, at most ten of them. The upright axis fits the points after epoch 0 as soon
-/// as a curve has two: an untrained model is so far off that nothing else would be seen.
+/// Draws at most ten curves by epoch. Once a curve has two points after epoch 0, the vertical axis
+/// fits only those: the untrained model is so far off that it would flatten all others.
 #[must_use]
 pub fn curves(curves: &[Curve], unit: &str) -> RgbImage {
     let [width, height] = [LEFT + SIZE[0] + EDGE, EDGE + GAP + SIZE[1] + BELOW];
@@ -35,7 +35,7 @@ pub fn curves(curves: &[Curve], unit: &str) -> RgbImage {
     let all = !curves.iter().any(rises);
     let values = points().filter(|[epoch, _]| all || *epoch > 0.0);
     let axis = |[low, high]: [f64; 2]| {
-        // A single epoch, or value, stands in the middle of two units.
+        // A single epoch or value is in the middle of an axis of length 2.
         let length = if high > low { high - low } else { 2.0 };
         Axis::new([low, high], length)
     };
@@ -49,7 +49,7 @@ pub fn curves(curves: &[Curve], unit: &str) -> RgbImage {
         ],
     };
     frame.draw(&mut picture, ["epoch", unit]);
-    // The legend ends where the plot does, above it.
+    // The legend is above the plot, right-aligned.
     let widths = curves.iter().map(|curve| font::width(&curve.name) + ENTRY);
     let mut left = (LEFT + SIZE[0]).saturating_sub(widths.sum());
     for (curve, colour) in curves.iter().zip(PALETTE) {
@@ -102,7 +102,7 @@ mod tests {
         };
         let columns: Vec<f64> = (LEFT + 150..LEFT + SIZE[0] - 60).map(height).collect();
         assert!(columns.iter().all(|y| y.is_finite()), "a gap");
-        // Seven nats over seven epochs: a straight line, of which 86 % of the height are the rise.
+        // Seven nats over seven epochs: a straight line that rises by 86 % of the height.
         let slope = (columns[0] - columns[500]) / 500.0;
         let wanted = (480.0 / 1.16) / (800.0 / 1.06);
         assert!((slope - wanted).abs() < 0.01, "{slope} for {wanted}");
@@ -120,13 +120,13 @@ mod tests {
             rows.clone().max().unwrap() - rows.min().unwrap()
         };
         assert!(rows(&rest) > 250 && rows(&all) >= rows(&rest));
-        // Nothing is outside the plot but the disc of the legend.
+        // Outside the plot only the disc of the legend has this colour.
         let picture = curves(&[curve(&all)], "nats per image");
         let blue = picture.pixels().filter(|p| p.0 == PALETTE[0]).count();
         let legend = blue - drawn(&picture, 0).len();
-        // Whole pixels of a disc of radius 6 with a soft rim: those up to 5.5 away.
+        // The fully covered pixels of a disc of radius 6: those within 5.5.
         assert_eq!(legend, 97);
-        // One epoch alone is shown beside the untrained model.
+        // A single epoch is shown together with the untrained model.
         assert!(rows(&all[..2]) > 350);
     }
 

@@ -8,30 +8,30 @@ use super::font;
 /// Points to draw.
 #[derive(Clone, Copy, Debug)]
 pub struct Points<'a> {
-    /// Their coordinates, in data units; those that are not finite are left out.
+    /// Their coordinates, in data units. Points that are not finite are not drawn.
     pub at: &'a [[f32; 2]],
-    /// A label for each, or none at all.
+    /// A label for each point.
     pub labels: Option<&'a [u32]>,
-    /// What the labels are called, label 0 first; numbers where there are no names.
+    /// The names of the labels, label 0 first. A label without a name is shown as a number.
     pub classes: &'a [String],
-    /// What the two axes show.
+    /// The names of the two axes.
     pub axes: [&'a str; 2],
 }
 
 /// Side of the plot in pixels.
 const SIDE: usize = 800;
-/// Room for a column of the legend, at least, and around the names in it.
+/// The smallest width of a column of the legend, and the width around its names.
 const LEGEND: usize = 110;
 const AROUND_NAME: usize = 46;
-/// Signs of a name in the legend, and columns of it; what is more is not drawn.
+/// The most characters of a name in the legend, and the most columns.
 const LONGEST_NAME: usize = 24;
 const COLUMNS: usize = 10;
-/// Labels in a column of the legend, and its distance from one to the next.
+/// The labels in a column of the legend, and the pixels from one to the next.
 const COLUMN: usize = 26;
 const LINE: usize = 30;
 
-/// The colour of class `index` of `count`: of the palette where it suffices, else a hue, light
-/// and dark by turns.
+/// The colour of class `index` of `count`: from the palette if it is large enough, else a hue,
+/// alternately light and dark.
 fn colour(index: usize, count: usize) -> [u8; 3] {
     if count <= PALETTE.len() {
         return PALETTE[index % PALETTE.len()];
@@ -48,8 +48,8 @@ fn colour(index: usize, count: usize) -> [u8; 3] {
     })
 }
 
-/// The lines of the legend, each with its colour. Where there are too many, the last one says how
-/// many classes are left out, and has none.
+/// The entries of the legend with their colours. If there are too many, the last one is the number
+/// of the omitted classes, without a colour.
 fn legend(classes: &[u32], names: &[String]) -> Vec<(String, Option<[u8; 3]>)> {
     const MOST: usize = COLUMN * COLUMNS;
     let all = classes.len();
@@ -66,18 +66,18 @@ fn legend(classes: &[u32], names: &[String]) -> Vec<(String, Option<[u8; 3]>)> {
     entries.chain(more).collect()
 }
 
-/// Two axes of one scale, so that distances in the plot are those between the points.
+/// Two axes of equal scale, so that the plot keeps the ratios of distances.
 fn axes_of(points: &[[f32; 2]]) -> [Axis; 2] {
     let ranges = [0, 1].map(|i| Axis::range(points.iter().map(|p| f64::from(p[i])), 0.04));
     let lengths = ranges.map(|[low, high]| high - low);
     let longest = lengths[0].max(lengths[1]);
-    // A single point stands in a plot of two units.
+    // A single point is in the middle of axes of length 2.
     let length = if longest > 0.0 { longest } else { 2.0 };
     ranges.map(|range| Axis::new(range, length))
 }
 
-/// Draws points; the first coordinate grows to the right, the second upwards. Where there are
-/// labels, each has a colour and stands in the legend.
+/// Draws points; the first coordinate is horizontal, the second vertical. Each label has a colour and
+/// an entry in the legend.
 #[must_use]
 pub fn scatter(points: &Points<'_>) -> RgbImage {
     let mut classes: Vec<u32> = points.labels.unwrap_or_default().to_vec();
@@ -96,7 +96,7 @@ pub fn scatter(points: &Points<'_>) -> RgbImage {
         axes: axes_of(points.at),
     };
     frame.draw(&mut picture, points.axes);
-    // Many points are small and let others shine through.
+    // Many points are drawn small and more transparent.
     let (radius, opacity) = match points.at.len() {
         0..500 => (5.0, 0.8),
         500..3000 => (3.5, 0.65),
@@ -149,7 +149,7 @@ mod tests {
                 "-4000", "-2000", "0", "2000", "4000", "6000", "8000", "10000"
             ]
         );
-        // One value, or none that is finite, makes an axis too.
+        // A single value, or none that is finite, has an axis too.
         for values in [&[7.0][..], &[], &[f32::NAN], &[3e38], &[-3e38, 3e38]] {
             let count = ticks(values).len();
             assert!((1..=11).contains(&count), "{values:?}: {count}");
