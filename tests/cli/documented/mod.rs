@@ -64,7 +64,7 @@ fn document(name: &str) -> Vec<Command> {
 #[test]
 fn every_command_of_the_readme_runs_in_its_order() {
     let commands = document("README.md");
-    assert!(commands.len() > 30, "{commands:?}");
+    assert!(commands.len() > 3, "{commands:?}");
     check(&mut Place::new(), commands);
 }
 
@@ -75,12 +75,15 @@ fn every_command_of_the_other_documents_runs() {
     let mut names: Vec<PathBuf> = entries.map(|e| e.expect("an entry").path()).collect();
     names.retain(|path| path.extension().is_some_and(|e| e == "md"));
     names.sort();
-    let golden = Path::new("assets/golden/README.md");
-    let others = [Path::new("assets/README.md"), golden].map(PathBuf::from);
-    let names = names.into_iter().chain(others);
+    let others = [
+        "CONTRIBUTING.md",
+        "assets/README.md",
+        "assets/golden/README.md",
+    ];
+    let names = names.into_iter().chain(others.map(PathBuf::from));
     let of = |path: PathBuf| document(path.to_str().expect("a plain name"));
     let mut commands: Vec<Command> = names.flat_map(of).collect();
-    assert!(commands.len() > 15, "{commands:?}");
+    assert!(commands.len() > 40, "{commands:?}");
     // Those that the help has too, the same word for word, run with the help.
     let others = in_help();
     commands.retain(|command| !others.contains(command));
@@ -136,7 +139,7 @@ fn every_command_of_the_help_runs() {
 
 #[test]
 fn commands_that_are_not_run_are_still_documented() {
-    let names = ["README.md", "docs/architecture.md"];
+    let names = ["docs/architecture.md", "docs/cookbook.md"];
     let mut commands: Vec<Command> = names.into_iter().flat_map(document).collect();
     commands.extend(in_help());
     for (line, _) in NOT_RUN.into_iter().chain(MAY_LACK) {
