@@ -3,7 +3,7 @@
 use image::{Rgb, RgbImage};
 use noto_sans_mono_bitmap::{FontWeight, RasterHeight, RasterizedChar, get_raster};
 
-use super::axes::blend;
+use super::shapes::blend;
 
 /// The size of a character in pixels; `ADVANCE` is also the distance to the next one.
 const ADVANCE: usize = noto_sans_mono_bitmap::get_raster_width(FontWeight::Regular, SIZE);

@@ -4,6 +4,7 @@ mod axes;
 mod curve;
 mod font;
 mod scatter;
+mod shapes;
 
 pub use curve::{Curve, curves};
 pub use scatter::{Points, scatter};

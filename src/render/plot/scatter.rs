@@ -2,8 +2,9 @@
 
 use image::RgbImage;
 
-use super::axes::{Axis, BELOW, EDGE, Frame, INK, LEFT, PALETTE, PAPER, disc};
+use super::axes::{Axis, BELOW, EDGE, Frame, INK, LEFT, PALETTE, PAPER};
 use super::font;
+use super::shapes::disc;
 
 /// Points to draw.
 #[derive(Clone, Copy, Debug)]
