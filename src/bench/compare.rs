@@ -26,7 +26,7 @@ const FIGURES: [&str; 8] = [
 #[derive(Debug, thiserror::Error)]
 pub enum CompareError {
     /// The file cannot be read.
-    #[error("cannot read {}: {reason}. Give a file that `cvae-gpu bench --json` wrote", .path.display())]
+    #[error("cannot read {}: {reason}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum CompareError {
         reason: io::Error,
     },
     /// The file is no JSON.
-    #[error("{} is no JSON ({reason}). Give a file that `cvae-gpu bench --json` wrote", .path.display())]
+    #[error("{} is no JSON ({reason})", .path.display())]
     NoJson {
         /// The file.
         path: PathBuf,
@@ -42,7 +42,7 @@ pub enum CompareError {
         reason: serde_json::Error,
     },
     /// The file is of something else.
-    #[error("{} is not from `cvae-gpu bench --json`: it has no `{key}`", .path.display())]
+    #[error("{} is no report of a benchmark: it has no `{key}`", .path.display())]
     Foreign {
         /// The file.
         path: PathBuf,

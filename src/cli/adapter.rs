@@ -1,9 +1,8 @@
 //! Goes on to the next adapter where one refuses its work.
 
-use cvae_gpu::explore::ExploreError;
-use cvae_gpu::gpu::{self, GpuError, Selection};
-use cvae_gpu::train::TrainError;
+use cvae_gpu::gpu::{self, Selection};
 
+use super::advice;
 use crate::cli::common::Common;
 use crate::cli::terminal::say;
 
@@ -19,23 +18,10 @@ pub fn on_adapter<T>(
         let mut work = work;
         return work(0);
     }
-    gpu::first_willing(work, gpu_error, |refusal| {
+    gpu::first_willing(work, advice::gpu_error, |refusal| {
         if !common.quiet {
-            say(&format!("warning: {refusal:#}; the next adapter is tried"));
+            let refusal = advice::message(refusal);
+            say(&format!("warning: {refusal}; the next adapter is tried"));
         }
     })
-}
-
-/// The error of the device that stopped a command.
-pub fn gpu_error(error: &anyhow::Error) -> Option<&GpuError> {
-    let of_training = || match error.downcast_ref() {
-        Some(TrainError::Gpu(e)) => Some(e),
-        _ => None,
-    };
-    let of_exploring = || match error.downcast_ref() {
-        Some(ExploreError::Gpu(e)) => Some(e),
-        _ => None,
-    };
-    let plain = error.downcast_ref();
-    plain.or_else(of_training).or_else(of_exploring)
 }

@@ -1,6 +1,7 @@
 //! The command line: one file per command.
 
 mod adapter;
+mod advice;
 mod bench;
 mod check;
 mod choices;
@@ -122,7 +123,7 @@ pub fn run() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&format!("error: {error:#}"));
+            say(&format!("error: {}", advice::message(&error)));
             ExitCode::FAILURE
         }
     }

@@ -5,27 +5,19 @@ use std::path::PathBuf;
 
 /// Why a set could not be loaded or packed.
 ///
-/// Each message says what is wrong, where, and what to try. The cause of an I/O error is
-/// part of the message and not a `source`, so that printing the chain says it once.
+/// Each message says what is wrong and where. The cause of an I/O error is part of the message
+/// and not a `source`, so that printing the chain says it once.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
     /// Nothing lies at the path given as a source.
-    #[error(
-        "{path}: no such file or folder; give a set known by name (`mnist`, `fashion-mnist`, \
-         `kmnist`, `cifar10`), or the path of a folder of images, of IDX files or of CIFAR-10, \
-         of a .npy file, or of a packed set", path = path.display()
-    )]
+    #[error("{path}: no such file or folder", path = path.display())]
     SourceMissing {
         /// The path that was given.
         path: PathBuf,
     },
     /// Images are to be drawn by their grey levels and have none.
-    #[error(
-        "the images of `{name}` are stored as bits, which leave --binarize stochastic nothing to draw \
-         by: give their grey levels with --data, as a folder of the original IDX files or a set packed \
-         with `cvae-gpu data pack --binarize none`"
-    )]
+    #[error("the images of `{name}` are stored as bits: there are no grey levels to draw by")]
     NoGrey {
         /// The set.
         name: String,
@@ -176,9 +168,7 @@ pub enum DataError {
     },
     /// The file is not a packed set at all.
     #[error(
-        "{path}: this is neither a packed set (written by `cvae-gpu data pack`), nor a .npy file, \
-         nor CIFAR-10's archive; give such a file, or, for images and IDX files, the folder that \
-         holds them",
+        "{path}: this is neither a packed set, nor a .npy file, nor CIFAR-10's archive",
         path = path.display()
     )]
     NotPacked {
@@ -186,10 +176,7 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The safetensors header of a packed set is not a valid one.
-    #[error(
-        "{path}: the header of the packed set is invalid ({reason}); copy the file again, or \
-         write it again with `cvae-gpu data pack`", path = path.display()
-    )]
+    #[error("{path}: the header of the packed set is invalid ({reason})", path = path.display())]
     InvalidHeader {
         /// The file being read.
         path: PathBuf,
@@ -198,8 +185,7 @@ pub enum DataError {
     },
     /// A packed set lacks a metadata key, or its value is not one the format knows.
     #[error(
-        "{path}: the packed set's metadata `{key}` is invalid ({reason}); write the file again \
-         with `cvae-gpu data pack`", path = path.display()
+        "{path}: the packed set's metadata `{key}` is invalid ({reason})", path = path.display()
     )]
     InvalidMetadata {
         /// The file being read.
@@ -210,10 +196,7 @@ pub enum DataError {
         reason: String,
     },
     /// A packed set lacks a tensor it must have.
-    #[error(
-        "{path}: the packed set has no tensor `{tensor}`; write the file again with `cvae-gpu \
-         data pack`", path = path.display()
-    )]
+    #[error("{path}: the packed set has no tensor `{tensor}`", path = path.display())]
     MissingTensor {
         /// The file being read.
         path: PathBuf,
@@ -222,8 +205,7 @@ pub enum DataError {
     },
     /// A packed set has a tensor that does not fit the format or its metadata.
     #[error(
-        "{path}: the packed set's tensor `{tensor}` is invalid ({reason}); write the file again \
-         with `cvae-gpu data pack`", path = path.display()
+        "{path}: the packed set's tensor `{tensor}` is invalid ({reason})", path = path.display()
     )]
     InvalidTensor {
         /// The file being read.
@@ -274,7 +256,7 @@ pub enum DataError {
     /// The images of a folder are not of one size.
     #[error(
         "{path}: the image is {size}, but {first_path} is {first}, and a set has images of one \
-         size; give --size N to resize all of them to N×N pixels",
+         size",
         path = path.display(), first_path = first_path.display()
     )]
     MixedSizes {
@@ -329,7 +311,7 @@ pub enum DataError {
         channels: usize,
     },
     /// A set which has test images should hold out more.
-    #[error("--test-fraction: the set `{name}` has test images of its own; leave the option out")]
+    #[error("the set `{name}` has test images of its own, so none are held out")]
     HasTestImages {
         /// The set's name.
         name: String,
@@ -337,7 +319,7 @@ pub enum DataError {
     /// Too few images for a training and a test part.
     #[error(
         "{path}: there are too few images to hold out {fraction} of them for the test and to \
-         train on the others; add some, or give another --test-fraction", path = path.display()
+         train on the others", path = path.display()
     )]
     TooFew {
         /// The source.
@@ -346,11 +328,7 @@ pub enum DataError {
         fraction: f64,
     },
     /// A set known by name is not there and cannot be downloaded.
-    #[error(
-        "the set `{name}` is not on this machine and could not be downloaded ({reason}); try \
-         again, or put {files} into {folder}, or name the folder that holds them with --data",
-        folder = folder.display()
-    )]
+    #[error("the set `{name}` is not on this machine and could not be downloaded ({reason})")]
     Download {
         /// The set's name.
         name: &'static str,
@@ -363,9 +341,8 @@ pub enum DataError {
     },
     /// A downloaded file is not what was published.
     #[error(
-        "{path}: this is not the published file of the set `{name}`, by its SHA-256: delete it, and it \
-         is downloaded again; or name its folder to use it as it is: --data {folder}",
-        path = path.display(), folder = folder.display()
+        "{path}: this is not the published file of the set `{name}`, by its SHA-256",
+        path = path.display()
     )]
     Changed {
         /// The set's name.
@@ -377,8 +354,7 @@ pub enum DataError {
     },
     /// A set would have to be downloaded, and there is no place for it.
     #[error(
-        "the set `{name}` is not on this machine, and you have no cache folder to download it \
-         to; name a folder in the environment variable CVAE_GPU_CACHE"
+        "the set `{name}` is not on this machine, and there is no cache folder to download it to"
     )]
     NoCache {
         /// The set's name.

@@ -127,21 +127,18 @@ mod tests {
     }
 
     #[test]
-    fn bits_cannot_be_drawn_by_and_the_way_out_is_named() {
+    fn bits_cannot_be_drawn_by() {
         let error = load("mnist", Binarize::Stochastic).unwrap_err();
         let text = error.to_string();
-        for word in ["`mnist`", "--binarize stochastic", "--data", "data pack"] {
-            assert!(text.contains(word), "{text}");
-        }
+        assert!(text.contains("`mnist`"), "{text}");
     }
 
     #[test]
-    fn a_source_that_does_not_exist_is_named_with_what_would_do() {
+    fn a_source_that_does_not_exist_is_named() {
         let error = load("no/such/thing", Binarize::None).unwrap_err();
         assert!(matches!(error, DataError::SourceMissing { .. }));
         let text = error.to_string();
         assert!(text.contains("no/such/thing"), "{text}");
-        assert!(text.contains("`mnist`"), "{text}");
     }
 
     #[test]

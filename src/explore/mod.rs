@@ -28,11 +28,7 @@ pub enum ExploreError {
     #[error(transparent)]
     Gpu(#[from] GpuError),
     /// The images are not of the size that the model takes.
-    #[error(
-        "the images are {}, but the model takes {}: give --data of that size (--size and --channels \
-         change it), or a model of those images",
-        shown(.found), shown(.wanted)
-    )]
+    #[error("the images are {}, but the model takes {}", shown(.found), shown(.wanted))]
     Images {
         /// `[H, W, C]` of the images.
         found: [usize; 3],
@@ -50,7 +46,7 @@ pub enum ExploreError {
     /// The device gave something that is not a number.
     #[error(
         "{what} {index} is {value}: the weights are too large for single precision, or the \
-         adapter is faulty (`cvae-gpu check` tells)"
+         adapter is faulty"
     )]
     NotFinite {
         /// What the value is, such as `the ELBO of image`.

@@ -1,4 +1,4 @@
-//! What can go wrong on a GPU, in the user's terms.
+//! What can go wrong on a GPU.
 
 use super::selection::Backend;
 use crate::plan::PlanError;
@@ -8,9 +8,8 @@ use crate::plan::PlanError;
 pub enum GpuError {
     /// No adapter at all.
     #[error(
-        "no GPU adapter was found{}.\n{}",
-        .backend.map(|b| format!(" for the backend {}", b.name())).unwrap_or_default(),
-        advice(std::env::consts::OS)
+        "no GPU adapter was found{}",
+        .backend.map(|b| format!(" for the backend {}", b.name())).unwrap_or_default()
     )]
     NoAdapter {
         /// The backend asked for, if one was.
@@ -25,9 +24,7 @@ pub enum GpuError {
         found: Vec<String>,
     },
     /// The adapter gives no device with what the program needs.
-    #[error(
-        "{adapter} refused a device: {reason}. Try another adapter (`cvae-gpu devices` lists them)"
-    )]
+    #[error("{adapter} refused a device: {reason}")]
     NoDevice {
         /// Adapter name.
         adapter: String,
@@ -48,10 +45,7 @@ pub enum GpuError {
         reason: String,
     },
     /// The device is gone: unplugged, reset, or stopped by a watchdog.
-    #[error(
-        "the device of {adapter} was lost ({reason}): if it happens again, try another driver or a \
-         smaller --batch"
-    )]
+    #[error("the device of {adapter} was lost ({reason})")]
     Lost {
         /// Adapter name.
         adapter: String,
@@ -60,10 +54,8 @@ pub enum GpuError {
     },
     /// There is not enough memory on the device.
     #[error(
-        "{adapter} has no memory for `{slot}` ({} MiB of {} MiB in all): {reason}. Use a smaller \
-         --batch{}, or another adapter",
-        .bytes.div_ceil(1 << 20), .total.div_ceil(1 << 20),
-        .fits.map(|b| format!(" ({b} should fit)")).unwrap_or_default()
+        "{adapter} has no memory for `{slot}` ({} MiB of {} MiB in all): {reason}",
+        .bytes.div_ceil(1 << 20), .total.div_ceil(1 << 20)
     )]
     OutOfMemory {
         /// Adapter name.
@@ -82,10 +74,7 @@ pub enum GpuError {
         reason: String,
     },
     /// The driver does not compile a kernel.
-    #[error(
-        "{adapter} cannot compile the kernel {kernel}: {reason}. Try --disable fusion, \
-         --variant plain, a newer driver, or another --backend"
-    )]
+    #[error("{adapter} cannot compile the kernel {kernel}: {reason}")]
     Kernel {
         /// Adapter name.
         adapter: String,
@@ -110,44 +99,4 @@ pub enum GpuError {
     /// A plan names a slot that the memory does not have, or of another size.
     #[error("there is no slot `{0}` of that size on the device")]
     NoSlot(String),
-}
-
-/// How to get an adapter on an operating system.
-fn advice(system: &str) -> &'static str {
-    match system {
-        "windows" => {
-            "On Windows, DirectX 12 is part of the system: install the graphics driver of your \
-             GPU's vendor. Without a GPU, Windows 10 and later have a software adapter (WARP): \
-             leave out --backend and --adapter to use it"
-        }
-        "macos" => {
-            "On macOS, Metal is part of the system: every Mac with Apple silicon has an adapter. \
-             Leave out --backend and --adapter; in a virtual machine, switch on its graphics"
-        }
-        _ => {
-            "On Linux, install a Vulkan driver: `scripts/ensure-adapter` does so, or\n  \
-             Debian, Ubuntu: apt install mesa-vulkan-drivers\n  \
-             Fedora:         dnf install mesa-vulkan-drivers\n  \
-             Arch:           pacman -S vulkan-swrast vulkan-icd-loader\n\
-             These include a software adapter (lavapipe) for machines without a GPU."
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_system_is_told_how_to_get_an_adapter_there() {
-        for (system, own) in [
-            ("windows", "DirectX 12"),
-            ("macos", "Metal"),
-            ("linux", "apt install"),
-        ] {
-            let told = advice(system);
-            assert!(told.contains(own), "{told}");
-            assert_eq!(told.contains("apt install"), system == "linux", "{told}");
-        }
-    }
 }

@@ -95,7 +95,7 @@ pub enum ModelError {
         what: &'static str,
     },
     /// The weight of the divergence term is negative, or no number in single precision.
-    #[error("--beta {0} is no weight: give a number from 0 up, such as 4")]
+    #[error("the weight of the divergence term is {0}, but must be a number from 0 up")]
     Beta(f64),
 }
 

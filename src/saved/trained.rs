@@ -28,23 +28,37 @@ pub enum ModelFileError {
     #[error("{0}")]
     Tensors(TensorFileError),
     /// The configuration in the file cannot be used.
-    #[error(
-        "cannot use {path}: its `config` is not that of a model ({reason}); give a file that \
-         `cvae-gpu train` or `cvae-gpu import` wrote, or a plain one without metadata"
-    )]
+    #[error("cannot use {path}: its `config` is not that of a model ({reason})")]
     Config {
         /// The file.
         path: PathBuf,
         /// What is wrong.
         reason: String,
     },
-    /// The shapes of the tensors are those of no model.
-    #[error("cannot use {path}: {reason}")]
-    Shapes {
+    /// A tensor has the shape of no kernel.
+    #[error(
+        "cannot use {path}: `{tensor}` has the shape {shape:?}, which is no kernel of this model"
+    )]
+    Kernel {
         /// The file.
         path: PathBuf,
-        /// What is wrong and what to try.
-        reason: String,
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// The size of the images does not follow from the shapes.
+    #[error(
+        "cannot use {path}: its dense layers ({inputs} inputs, {outputs} outputs) do not fit images \
+         of 28×28, nor square ones"
+    )]
+    ImageSize {
+        /// The file.
+        path: PathBuf,
+        /// Inputs of the encoder's dense layer.
+        inputs: usize,
+        /// Outputs of the decoder's dense layer.
+        outputs: usize,
     },
     /// A weight is not a number.
     #[error(
@@ -208,7 +222,7 @@ impl Stored {
     /// # Errors
     ///
     /// [`ModelFileError::Tensors`] where a tensor is missing or does not fit the others,
-    /// [`ModelFileError::Shapes`] and [`ModelFileError::NotFinite`].
+    /// [`ModelFileError::Kernel`], [`ModelFileError::ImageSize`] and [`ModelFileError::NotFinite`].
     pub fn open(self, image: Option<[usize; 2]>) -> Result<Trained, ModelFileError> {
         let model = match &self.config {
             Some(config) => config.model.clone(),
@@ -241,22 +255,15 @@ impl Stored {
         ModelFileError::Tensors(TensorFileError::Content(self.path.clone(), error.into()))
     }
 
-    fn shapes(&self, reason: String) -> ModelFileError {
-        let path = self.path.clone();
-        ModelFileError::Shapes { path, reason }
-    }
-
     /// The shape of a tensor of that many axes, each from 1 to a sane number.
     fn shape<const N: usize>(&self, name: &str) -> Result<[usize; N], ModelFileError> {
         let tensor = self.file.get(name).map_err(|e| self.content(e))?;
         let sane = |shape: &[usize; N]| shape.iter().all(|n| *n > 0);
         let found: Option<[usize; N]> = tensor.shape.as_slice().try_into().ok();
-        found.filter(sane).ok_or_else(|| {
-            self.shapes(format!(
-                "`{name}` has the shape {:?}, which is no kernel of this model: give a file with \
-                 Keras layouts, or convert one of PyTorch with `cvae-gpu import`",
-                tensor.shape
-            ))
+        found.filter(sane).ok_or_else(|| ModelFileError::Kernel {
+            path: self.path.clone(),
+            tensor: name.to_owned(),
+            shape: tensor.shape.clone(),
         })
     }
 
@@ -287,12 +294,10 @@ impl Stored {
                 && flat_size(model) == inputs
         };
         let mut models = candidates.into_iter().flatten().map(build);
-        models.find(fits).ok_or_else(|| {
-            self.shapes(format!(
-                "its dense layers ({inputs} inputs, {units} outputs) do not fit images of 28×28, \
-                 nor square ones; import it with the size of its images: `cvae-gpu import \
-                 --image-size HEIGHT,WIDTH`"
-            ))
+        models.find(fits).ok_or_else(|| ModelFileError::ImageSize {
+            path: self.path.clone(),
+            inputs,
+            outputs: units,
         })
     }
 }
@@ -375,7 +380,7 @@ mod tests {
             assert_eq!(found, Ok(trained(small(image))), "{image:?}");
         }
         let other = open(plain(small([12, 8, 1])), Some([8, 8])).unwrap_err();
-        assert!(other.contains("--image-size"), "{other}");
+        assert!(other.contains("nor square ones"), "{other}");
     }
 
     #[test]

@@ -35,8 +35,8 @@ pub(super) fn warning(report: &EpochReport, start: Option<f64>) -> Option<String
     if *step >= FROM_STEP {
         return Some(format!(
             "after epoch {epoch} the KL term is {kl:.2} nats per image: the codes say next to nothing \
-             of their images (posterior collapse); if it stays there, try a lower --beta, \
-             another --lr, another --seed, or more --latent-dim"
+             of their images (posterior collapse); if it stays there, try a lower weight of \
+             the KL term, another learning rate, another seed, or more latent dimensions"
         ));
     }
     let start = start.filter(|start| test_elbo - start < LEAST_RISE * start.abs())?;
@@ -45,7 +45,7 @@ pub(super) fn warning(report: &EpochReport, start: Option<f64>) -> Option<String
             "after epoch {epoch} the test ELBO is {test_elbo:.2}, no better than {start:.2} before \
              training, and the KL term is {kl:.2} nats per image: the model has learned nothing \
              (posterior collapse); check that the images have something in common, or try a higher \
-             --lr or a lower --beta"
+             learning rate or a lower weight of the KL term"
         )
     })
 }

@@ -16,7 +16,7 @@ pub enum TrainError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The batch is larger than the data set.
-    #[error("--batch {batch} is more than the {images} training images: use at most {images}")]
+    #[error("a batch of {batch} is more than the {images} training images")]
     BatchTooLarge {
         /// Batch asked for.
         batch: usize,
@@ -28,7 +28,7 @@ pub enum TrainError {
     Foreign(String),
     /// The loss is not a number any more.
     #[error(
-        "the loss became {loss} at step {step}{}: training has diverged; try a smaller --lr",
+        "the loss became {loss} at step {step}{}: training has diverged",
         .origin.as_ref().map(|o| format!(" ({o})")).unwrap_or_default()
     )]
     NotFinite {
@@ -41,8 +41,7 @@ pub enum TrainError {
     },
     /// Weights or moments are not numbers any more, although the last loss was.
     #[error(
-        "`{tensor}` holds values that are not finite after step {step}{}: training has diverged; \
-         try a smaller --lr",
+        "`{tensor}` holds values that are not finite after step {step}{}: training has diverged",
         .origin.as_ref().map(|o| format!(" ({o})")).unwrap_or_default()
     )]
     WeightsNotFinite {

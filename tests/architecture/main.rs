@@ -135,3 +135,21 @@ fn only_gpu_names_wgpu() {
         assert!(!file.code.contains("wgpu::"), "{}", file.name);
     }
 }
+
+/// Which flag or command to try is the command line's to say: `src/cli/advice.rs`.
+#[test]
+fn errors_of_the_library_name_no_flag_and_no_command() {
+    for file in files().iter().filter(|f| f.room() != "cli") {
+        for error in file.code.split("#[error(").skip(1) {
+            let error = error.split(")]").next().unwrap_or_default();
+            let words: Vec<&str> = error.split([' ', '\n', '\\']).collect();
+            let text = words.iter().filter(|w| !w.is_empty());
+            let text = text.copied().collect::<Vec<_>>().join(" ");
+            for name in ["--", "cvae-gpu "] {
+                let mut after = text.split(name).skip(1);
+                let named = after.any(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
+                assert!(!named, "{}: {text}", file.name);
+            }
+        }
+    }
+}

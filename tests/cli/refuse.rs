@@ -82,13 +82,13 @@ fn an_attempt_that_was_refused_does_not_stand_in_the_way_of_the_next() {
 #[test]
 fn errors_are_said_even_when_quiet() {
     let bench = Bench::new(28);
-    bench.refused(bench.train("-q --batch 97"), &["--batch 97"]);
+    bench.refused(bench.train("-q --batch 97"), &["batch of 97"]);
 }
 
 #[test]
 fn a_batch_larger_than_the_data_is_refused() {
     let bench = Bench::new(28);
-    let words = ["--batch 97", "96 training images", "at most 96"];
+    let words = ["batch of 97", "96 training images", "at most --batch 96"];
     bench.refused(bench.train("--batch 97"), &words);
 }
 

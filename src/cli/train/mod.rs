@@ -19,7 +19,8 @@ use cvae_gpu::train::LogEvery;
 use cvae_gpu::train::event::Event;
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
-use super::adapter::{gpu_error, on_adapter};
+use super::adapter::on_adapter;
+use super::advice;
 use super::choices::caution;
 use super::images::{Choice, load_any};
 use super::signals::Signals;
@@ -105,8 +106,9 @@ impl TrainArgs {
         let ended = match attempt(&mut job, faults) {
             Err(error) if is_lost(&error) => {
                 if !common.quiet {
+                    let lost = advice::message(&error);
                     say(&format!(
-                        "warning: {error:#}; going on from the last checkpoint"
+                        "warning: {lost}; going on from the last checkpoint"
                     ));
                 }
                 job.checkpoint = job.folder.checkpoint()?;
@@ -378,5 +380,5 @@ impl Stdout {
 }
 
 fn is_lost(error: &anyhow::Error) -> bool {
-    matches!(gpu_error(error), Some(GpuError::Lost { .. }))
+    matches!(advice::gpu_error(error), Some(GpuError::Lost { .. }))
 }

@@ -27,16 +27,13 @@ const MODEL: &str = "model.safetensors";
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// The folder holds a run already.
-    #[error(
-        "{0} already holds a run: go on with it (`cvae-gpu train --resume {0}`), choose another \
-         --out, or remove it first"
-    )]
+    #[error("{0} already holds a run")]
     Occupied(PathBuf),
     /// Another process trains into the folder.
-    #[error("another process is training into {0}: wait for its end, or choose another --out")]
+    #[error("another process is training into {0}")]
     Locked(PathBuf),
     /// The folder holds no run.
-    #[error("{0} holds no run (there is no config.json): give the folder that `train` wrote")]
+    #[error("{0} holds no run: there is no config.json")]
     NoRun(PathBuf),
     /// The configuration cannot be read.
     #[error(transparent)]
@@ -53,7 +50,7 @@ pub enum ReportError {
     #[error(transparent)]
     Tensors(#[from] TensorFileError),
     /// The checkpoint cannot be used.
-    #[error("{0}. Without that file, --resume starts the run over with its saved options")]
+    #[error("{0}")]
     Checkpoint(TensorFileError),
     /// A picture could not be drawn.
     #[error(transparent)]

@@ -1,0 +1,252 @@
+//! What to try after an error of the library, in terms of flags, commands and packages.
+
+use std::env::consts::OS;
+use std::error::Error;
+
+use cvae_gpu::bench::CompareError;
+use cvae_gpu::check::CheckError;
+use cvae_gpu::data::{DataError, known};
+use cvae_gpu::explore::ExploreError;
+use cvae_gpu::gpu::GpuError;
+use cvae_gpu::run::ReportError;
+use cvae_gpu::saved::ModelFileError;
+use cvae_gpu::train::TrainError;
+
+/// The message of an error: what is wrong and where, then what to try.
+pub fn message(error: &anyhow::Error) -> String {
+    match advice(error) {
+        Some(advice) => format!("{error:#}; {advice}"),
+        None => format!("{error:#}"),
+    }
+}
+
+fn advice(error: &anyhow::Error) -> Option<String> {
+    gpu_error(error)
+        .and_then(gpu)
+        .or_else(|| error.downcast_ref().and_then(training))
+        .or_else(|| error.downcast_ref().and_then(exploring))
+        .or_else(|| error.downcast_ref().and_then(data))
+        .or_else(|| error.downcast_ref().and_then(run_folder))
+        .or_else(|| error.downcast_ref().and_then(model_file))
+        .or_else(|| error.downcast_ref().map(comparing))
+}
+
+/// The error of the device that stopped a command.
+pub fn gpu_error(error: &anyhow::Error) -> Option<&GpuError> {
+    if let Some(TrainError::Gpu(e)) = error.downcast_ref() {
+        return Some(e);
+    }
+    if let Some(ExploreError::Gpu(e)) = error.downcast_ref() {
+        return Some(e);
+    }
+    if let Some(CheckError::Gpu(e)) = error.downcast_ref() {
+        return Some(e);
+    }
+    error.downcast_ref()
+}
+
+fn gpu(error: &GpuError) -> Option<String> {
+    Some(match error {
+        GpuError::NoAdapter { .. } => adapter_on(OS).to_owned(),
+        GpuError::NoDevice { .. } => "try another adapter (`cvae-gpu devices` lists them)".into(),
+        GpuError::Lost { .. } => {
+            "if it happens again, try another driver or a smaller --batch".into()
+        }
+        GpuError::OutOfMemory { fits, .. } => {
+            let fits = fits.map(|batch| format!(" ({batch} should fit)"));
+            let fits = fits.unwrap_or_default();
+            format!("use a smaller --batch{fits}, or another adapter")
+        }
+        GpuError::Kernel { .. } => "try --disable fusion, --variant plain, a newer driver, or \
+                                    another --backend"
+            .into(),
+        _ => return None,
+    })
+}
+
+/// How to get an adapter on an operating system.
+fn adapter_on(system: &str) -> &'static str {
+    match system {
+        "windows" => {
+            "on Windows, DirectX 12 is part of the system: install the graphics driver of your \
+             GPU's vendor. Without a GPU, Windows 10 and later have a software adapter (WARP): \
+             leave out --backend and --adapter to use it"
+        }
+        "macos" => {
+            "on macOS, Metal is part of the system: every Mac with Apple silicon has an adapter. \
+             Leave out --backend and --adapter; in a virtual machine, switch on its graphics"
+        }
+        _ => {
+            "on Linux, install a Vulkan driver: `scripts/ensure-adapter` does so, or\n  \
+             Debian, Ubuntu: apt install mesa-vulkan-drivers\n  \
+             Fedora:         dnf install mesa-vulkan-drivers\n  \
+             Arch:           pacman -S vulkan-swrast vulkan-icd-loader\n\
+             These include a software adapter (lavapipe) for machines without a GPU."
+        }
+    }
+}
+
+fn training(error: &TrainError) -> Option<String> {
+    match error {
+        TrainError::BatchTooLarge { images, .. } => Some(format!("use at most --batch {images}")),
+        TrainError::NotFinite { .. } | TrainError::WeightsNotFinite { .. } => {
+            Some("try a smaller --lr".into())
+        }
+        TrainError::Listener(error) => {
+            let error: &(dyn Error + 'static) = error.as_ref();
+            error.downcast_ref().and_then(run_folder)
+        }
+        _ => None,
+    }
+}
+
+fn exploring(error: &ExploreError) -> Option<String> {
+    Some(match error {
+        ExploreError::Images { .. } => "give --data of that size (--size and --channels change \
+                                        it), or a model of those images"
+            .into(),
+        ExploreError::NotFinite { .. } => "`cvae-gpu check` tests the adapter".into(),
+        _ => return None,
+    })
+}
+
+fn data(error: &DataError) -> Option<String> {
+    Some(match error {
+        DataError::SourceMissing { .. } => {
+            let names = known::KNOWN.each_ref().map(|set| format!("`{}`", set.name));
+            let names = names.join(", ");
+            format!(
+                "give a set known by name ({names}), or the path of a folder of images, of IDX \
+                 files or of CIFAR-10, of a .npy file, or of a packed set"
+            )
+        }
+        DataError::NoGrey { .. } => "--binarize stochastic needs them: give their grey levels \
+                                     with --data, as a folder of the original IDX files or a set \
+                                     packed with `cvae-gpu data pack --binarize none`"
+            .into(),
+        DataError::NotPacked { .. } => "give such a file (`cvae-gpu data pack` writes packed \
+                                        sets), or, for images and IDX files, the folder that \
+                                        holds them"
+            .into(),
+        DataError::InvalidHeader { .. }
+        | DataError::InvalidMetadata { .. }
+        | DataError::MissingTensor { .. }
+        | DataError::InvalidTensor { .. } => {
+            "copy the file again, or write it again with `cvae-gpu data pack`".into()
+        }
+        DataError::MixedSizes { .. } => "give --size N to resize all of them to N×N pixels".into(),
+        DataError::HasTestImages { .. } => "leave --test-fraction out".into(),
+        DataError::TooFew { .. } => "add some, or give another --test-fraction".into(),
+        DataError::Download { files, folder, .. } => format!(
+            "try again, or put {files} into {folder}, or name the folder that holds them with \
+             --data",
+            folder = folder.display()
+        ),
+        DataError::Changed { folder, .. } => format!(
+            "delete it, and it is downloaded again; or name its folder to use it as it is: --data \
+             {}",
+            folder.display()
+        ),
+        DataError::NoCache { .. } => {
+            "name a folder in the environment variable CVAE_GPU_CACHE".into()
+        }
+        _ => return None,
+    })
+}
+
+fn run_folder(error: &ReportError) -> Option<String> {
+    Some(match error {
+        ReportError::Occupied(path) => format!(
+            "resume it (`cvae-gpu train --resume {}`), choose another --out, or remove it first",
+            path.display()
+        ),
+        ReportError::Locked(_) => "wait for its end, or choose another --out".into(),
+        ReportError::NoRun(_) => "give the folder that `train` wrote".into(),
+        ReportError::Checkpoint(_) => {
+            "without that file, --resume starts the run over with its saved options".into()
+        }
+        _ => return None,
+    })
+}
+
+fn model_file(error: &ModelFileError) -> Option<String> {
+    Some(match error {
+        ModelFileError::Config { .. } => "give a file that `cvae-gpu train` or `cvae-gpu import` \
+                                          wrote, or a plain one without metadata"
+            .into(),
+        ModelFileError::Kernel { .. } => "give a file with Keras layouts, or convert one of \
+                                          PyTorch with `cvae-gpu import`"
+            .into(),
+        ModelFileError::ImageSize { .. } => "import it with the size of its images: `cvae-gpu \
+                                             import --image-size HEIGHT,WIDTH`"
+            .into(),
+        _ => return None,
+    })
+}
+
+fn comparing(_: &CompareError) -> String {
+    "give a file that `cvae-gpu bench --json` wrote".into()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+    use cvae_gpu::data::{self, Binarize};
+
+    use super::*;
+
+    #[test]
+    fn each_system_is_told_how_to_get_an_adapter_there() {
+        for (system, own) in [
+            ("windows", "DirectX 12"),
+            ("macos", "Metal"),
+            ("linux", "apt install"),
+        ] {
+            let told = adapter_on(system);
+            assert!(told.contains(own), "{told}");
+            assert_eq!(told.contains("apt install"), system == "linux", "{told}");
+        }
+    }
+
+    #[test]
+    fn advice_follows_the_message_and_is_found_behind_contexts_and_wrappers() {
+        let locked = || ReportError::Locked("run".into());
+        let lost = || GpuError::Lost {
+            adapter: "A".into(),
+            reason: "unplugged".into(),
+        };
+        for (error, end) in [
+            (
+                anyhow::Error::from(locked()),
+                "; wait for its end, or choose another --out",
+            ),
+            (
+                TrainError::Listener(Box::new(locked())).into(),
+                "choose another --out",
+            ),
+            (lost().into(), "a smaller --batch"),
+            (TrainError::Gpu(lost()).into(), "a smaller --batch"),
+            (ExploreError::Gpu(lost()).into(), "a smaller --batch"),
+            (CheckError::Gpu(lost()).into(), "a smaller --batch"),
+        ] {
+            let plain = message(&error);
+            assert!(plain.ends_with(end), "{plain}");
+            let behind = message(&Err::<(), _>(error).context("in vain").unwrap_err());
+            assert_eq!(behind, format!("in vain: {plain}"));
+        }
+        assert_eq!(message(&anyhow::anyhow!("other")), "other");
+    }
+
+    #[test]
+    fn images_without_grey_levels_and_unknown_sources_have_a_way_out() {
+        for (source, words) in [
+            ("mnist", ["--binarize stochastic", "--data", "data pack"]),
+            ("no/such/thing", ["`mnist`", "`cifar10`", "packed set"]),
+        ] {
+            let text = message(&data::load(source, Binarize::Stochastic).unwrap_err().into());
+            for word in words {
+                assert!(text.contains(word), "no {word} in {text}");
+            }
+        }
+    }
+}
