@@ -4,7 +4,6 @@ use cvae_gpu::gpu::{self, Selection};
 
 use super::advice;
 use crate::cli::common::Common;
-use crate::cli::terminal::say;
 
 /// Does `work` on the adapters from the given index on. Where an adapter gives no device or does
 /// not compile a kernel, the next one is tried, with a line, unless the user has named the adapter.
@@ -19,9 +18,7 @@ pub fn on_adapter<T>(
         return work(0);
     }
     gpu::first_willing(work, advice::gpu_error, |refusal| {
-        if !common.quiet {
-            let refusal = advice::message(refusal);
-            say(&format!("warning: {refusal}; the next adapter is tried"));
-        }
+        let refusal = advice::message(refusal);
+        common.say(&format!("warning: {refusal}; the next adapter is tried"));
     })
 }

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use cvae_gpu::data::{Binarize, Depth, PackedImages};
-use cvae_gpu::model::Loss;
+use cvae_gpu::model::{Loss, Model};
 
 /// The KL term.
 #[derive(Clone, Copy, ValueEnum)]
@@ -63,9 +63,42 @@ pub fn weight(text: &str) -> Result<f64, String> {
 
 /// Two numbers, such as filters of two layers.
 pub fn pair(text: &str) -> Result<[usize; 2], String> {
-    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
-    match numbers.as_deref() {
-        Some(&[a, b]) if (1..=8192).contains(&a) && (1..=8192).contains(&b) => Ok([a, b]),
-        _ => Err("give two numbers from 1 to 8192, such as 32,64".into()),
-    }
+    let sizes = numbers(text).filter(|pair| pair.iter().all(|n| (1..=8192).contains(n)));
+    sizes.ok_or("give two numbers from 1 to 8192, such as 32,64".into())
+}
+
+/// The two numbers of a text such as `3,7`.
+pub fn numbers(text: &str) -> Option<[usize; 2]> {
+    let (a, b) = text.split_once(',')?;
+    Some([a.trim().parse().ok()?, b.trim().parse().ok()?])
+}
+
+/// Options with their values, as a user gives them.
+pub type Given = Vec<(&'static str, String)>;
+
+/// The options that describe a model.
+pub fn model_options(model: &Model) -> Given {
+    let pair = |[a, b]: [usize; 2]| format!("{a},{b}");
+    let kl = match model.loss {
+        Loss::Mc => "mc",
+        Loss::AnalyticKl => "analytic",
+    };
+    vec![
+        ("--latent-dim", model.latent_dim.to_string()),
+        ("--encoder-filters", pair(model.encoder_filters)),
+        ("--decoder-filters", pair(model.decoder_filters)),
+        ("--decoder-base", model.decoder_base.to_string()),
+        ("--kl", kl.to_owned()),
+        ("--beta", model.beta.to_string()),
+    ]
+}
+
+/// The first option that differs, with both values.
+pub fn differing<'a>(
+    ours: &'a Given,
+    theirs: &'a Given,
+) -> Option<(&'static str, &'a str, &'a str)> {
+    let mut pairs = ours.iter().zip(theirs);
+    let ((option, ours), (_, theirs)) = pairs.find(|(ours, theirs)| ours != theirs)?;
+    Some((option, ours, theirs))
 }

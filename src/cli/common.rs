@@ -5,6 +5,8 @@ use cvae_gpu::gpu::{Backend, Feature, Selection};
 use cvae_gpu::ops::Tuning;
 use cvae_gpu::ops::conv::Variant;
 
+use crate::cli::terminal;
+
 /// Flags of every command.
 #[derive(Args)]
 pub struct Common {
@@ -50,6 +52,13 @@ pub struct Common {
 }
 
 impl Common {
+    /// Writes a message to standard error, unless it should be quiet.
+    pub fn say(&self, message: &str) {
+        if !self.quiet {
+            terminal::say(message);
+        }
+    }
+
     /// The adapter and kernels that the flags ask for.
     pub fn selection(&self) -> Selection {
         Selection {

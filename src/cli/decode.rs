@@ -7,11 +7,9 @@ use clap::Args;
 use cvae_gpu::explore::means;
 use cvae_gpu::files::npy;
 
-use super::output::Output;
 use super::pictures;
 use super::trained::{ModelFlags, is, npy_path, path_of};
 use crate::cli::common::Common;
-use crate::cli::terminal::say;
 
 /// Decode codes of your own
 #[derive(Args)]
@@ -43,13 +41,11 @@ impl DecodeArgs {
             z,
             of_encode,
         } = read_codes(&self.z, latent)?;
-        let model = self.model.path();
-        let inputs = [model.as_path(), &self.z];
-        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let mut output = (self.model).output(common, &[Some(&self.out)], &[&self.z])?;
         let images = self.model.explore(common, &trained, async |explorer| {
-            if of_encode && !common.quiet {
+            if of_encode {
                 let (z, both) = (self.z.display(), 2 * latent);
-                say(&format!(
+                common.say(&format!(
                     "{z} has {both} columns: the first {latent} are the means, which are decoded"
                 ));
             }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::files::npy;
 
-use super::output::Output;
 use super::table;
 use super::trained::{DataFlags, Images, ModelFlags, is, path_of};
 use crate::cli::common::Common;
@@ -33,9 +32,7 @@ pub struct EncodeArgs {
 impl EncodeArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.model.open_with(&self.data, common)?;
-        let inputs = [self.model.path()];
-        let inputs = [inputs[0].as_path(), images.path()];
-        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
         let codes = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
             Ok(explorer.encode(&images.images, &mut meter).await?)

@@ -62,9 +62,8 @@ struct Report {
 impl EvalArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.model.open_with(&self.data, common)?;
-        let inputs = [self.model.path()];
-        let inputs = [inputs[0].as_path(), images.path()];
-        let mut output = Output::new(common, false, &[self.per_image.as_deref()], &inputs)?;
+        let (model, files) = (self.model.path(), [self.per_image.as_deref()]);
+        let mut output = Output::new(common, false, &files, &[&model, images.path()])?;
         let seed = self.model.seed;
         let (terms, bounds) = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Evaluating");

@@ -6,7 +6,6 @@ use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use cvae_gpu::saved::{onnx, pytorch};
 
-use super::output::Output;
 use super::trained::{ModelFlags, is, path_of};
 use crate::cli::common::Common;
 
@@ -65,8 +64,7 @@ impl ExportArgs {
         }
         let trained = self.model.open()?;
         let files: Vec<Option<&Path>> = paths.iter().map(|path| Some(path.as_path())).collect();
-        let input = self.model.path();
-        let mut output = Output::new(common, self.model.json, &files, &[&input])?;
+        let mut output = self.model.output(common, &files, &[])?;
         let contents = match self.format {
             Format::Safetensors => vec![trained.to_file().to_bytes()?],
             Format::Pytorch => vec![pytorch::to_pytorch(&trained).to_bytes()?],

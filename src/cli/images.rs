@@ -8,7 +8,7 @@ use crate::cli::progress::Meter;
 use anyhow::{Context, bail};
 use clap::Args;
 use cvae_gpu::data::{self, Binarize, DataError, ImageSet, Prepare, Progress, known, mnist};
-use cvae_gpu::run::config::RunConfig;
+use cvae_gpu::run::{self, config::RunConfig};
 use cvae_gpu::saved::Stored;
 
 use crate::cli::common::Common;
@@ -85,11 +85,9 @@ impl Choice {
 
     /// Says what was chosen for the user, and why.
     pub fn say(&self, common: &Common) {
-        if let (Some(why), false) = (self.why, common.quiet) {
-            say(&format!(
-                "Taking --binarize {}: {why}",
-                self.binarize.name()
-            ));
+        if let Some(why) = self.why {
+            let name = self.binarize.name();
+            common.say(&format!("Taking --binarize {name}: {why}"));
         }
     }
 }
@@ -136,7 +134,7 @@ impl Own {
     /// Where neither does.
     pub fn of(path: &Path, stored: &Stored) -> anyhow::Result<Own> {
         let folder = path.parent().unwrap_or(Path::new(""));
-        let run = RunConfig::read(&folder.join("config.json")).ok();
+        let run = RunConfig::read(&folder.join(run::CONFIG)).ok();
         if let Some(run) = run.filter(|run| stored.is_of(&run.model_config())) {
             return Ok(Own {
                 sources: run.sources(folder),
@@ -168,7 +166,7 @@ pub enum Named {
 
 /// Tells which path is about to be read because `config.json` says so: a run folder from elsewhere
 /// must not do that unnoticed.
-fn say_where(source: &str) {
+fn say_where(source: &str, common: &Common) {
     // Windows spells canonical paths in a way that few people know.
     let whole = if cfg!(windows) {
         std::path::absolute(source)
@@ -178,7 +176,7 @@ fn say_where(source: &str) {
     let is_path = known::by_name(source).is_none();
     if let Some(path) = whole.ok().filter(|path| is_path && path.exists()) {
         let path = path.display();
-        say(&format!("Data: {path}, as the run's config.json says"));
+        common.say(&format!("Data: {path}, as the run's config.json says"));
     }
 }
 
@@ -192,8 +190,8 @@ pub fn load_any(
 ) -> anyhow::Result<(ImageSet, String)> {
     let mut missing = None;
     for source in sources {
-        if named == Named::ByRun && !common.quiet {
-            say_where(source);
+        if named == Named::ByRun {
+            say_where(source, common);
         }
         match data::load_prepared(source, binarize, prepare, &mut common.watch()) {
             Ok(set) => return Ok((set, source.clone())),

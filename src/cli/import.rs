@@ -12,7 +12,6 @@ use super::choices::{BinarizeArg, Kl, pair, weight};
 use super::output::Output;
 use super::trained::path_of;
 use crate::cli::common::Common;
-use crate::cli::terminal::say;
 
 /// Make a model file of weights from elsewhere
 #[derive(Args)]
@@ -71,12 +70,10 @@ impl ImportArgs {
         if let Some(binarize) = self.binarize {
             trained.binarize = binarize.value();
         }
-        if !common.quiet {
-            let latent = trained.model.latent_dim;
-            say(&format!(
-                "A model of {height}×{width}×{channels} images, latent dimensions: {latent}"
-            ));
-        }
+        let latent = trained.model.latent_dim;
+        common.say(&format!(
+            "A model of {height}×{width}×{channels} images, latent dimensions: {latent}"
+        ));
         output.write(&self.out, &trained.to_file().to_bytes()?)?;
         output.finish(0)
     }

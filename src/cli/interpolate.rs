@@ -6,7 +6,6 @@ use anyhow::bail;
 use clap::Args;
 use cvae_gpu::explore::{line, means};
 
-use super::output::Output;
 use super::pictures;
 use super::trained::{DataFlags, ModelFlags, is, path_of};
 use crate::cli::common::Common;
@@ -42,14 +41,12 @@ pub struct InterpolateArgs {
 impl InterpolateArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.model.open_with(&self.data, common)?;
-        let inputs = [self.model.path()];
-        let inputs = [inputs[0].as_path(), images.path()];
         let last = images.count() - 1;
         let Some(ends) = images.images.select(&[self.from, self.to]) else {
             let (from, to) = (self.from, self.to);
             bail!("--from {from}, --to {to}: the images are numbered from 0 to {last}");
         };
-        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
         let (latent, steps) = (trained.model.latent_dim, self.steps as usize);
         let decoded = self.model.explore(common, &trained, async |explorer| {
             let codes = explorer.encode(&ends, &mut |_, _| ()).await?;

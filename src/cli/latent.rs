@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::render::{self, Points};
 
-use super::output::Output;
 use super::trained::{DataFlags, ModelFlags, check_dims, dims, png_path};
 use crate::cli::common::Common;
 
@@ -35,9 +34,7 @@ impl LatentArgs {
         let (trained, images) = self.model.open_with(&self.data, common)?;
         let (latent, [i, j]) = (trained.model.latent_dim, self.dims);
         check_dims([i, j], latent)?;
-        let inputs = [self.model.path()];
-        let inputs = [inputs[0].as_path(), images.path()];
-        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
         let codes = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
             Ok(explorer.encode(&images.images, &mut meter).await?)

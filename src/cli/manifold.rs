@@ -7,7 +7,6 @@ use cvae_gpu::files::npy;
 use cvae_gpu::model::prior::latent_grid;
 use cvae_gpu::render;
 
-use super::output::Output;
 use super::trained::{ModelFlags, check_dims, dims, npy_path, png_path};
 use crate::cli::common::Common;
 
@@ -43,8 +42,7 @@ impl ManifoldArgs {
         let latent = trained.model.latent_dim;
         check_dims(self.dims, latent)?;
         let files = [Some(self.out.as_path()), self.npy.as_deref()];
-        let inputs = [self.model.path()];
-        let mut output = Output::new(common, self.model.json, &files, &[&inputs[0]])?;
+        let mut output = self.model.output(common, &files, &[])?;
         let (n, [h, w, c]) = (self.n as usize, trained.model.image);
         let mut z = vec![0.0; n * n * latent];
         for (code, [x, y]) in z.chunks_mut(latent).zip(latent_grid(n).as_chunks().0) {

@@ -9,7 +9,7 @@ use cvae_gpu::files::atomic::{self, Staged};
 use serde::Serialize;
 
 use crate::cli::common::Common;
-use crate::cli::terminal::{print_json, say};
+use crate::cli::terminal::print_json;
 
 /// What a command was asked to write, and what it must not harm.
 pub struct Output<'a> {
@@ -70,9 +70,7 @@ impl<'a> Output<'a> {
         for file in self.files {
             let path = file.path().to_owned();
             file.commit().with_context(|| cannot_write(&path))?;
-            if !self.common.quiet {
-                say(&format!("Wrote {}", path.display()));
-            }
+            self.common.say(&format!("Wrote {}", path.display()));
             files.push(path.display().to_string());
         }
         if !self.json {

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::explore::means;
 
-use super::output::Output;
 use super::pictures;
 use super::trained::{DataFlags, ModelFlags, png_path};
 use crate::cli::common::Common;
@@ -34,9 +33,7 @@ pub struct ReconstructArgs {
 impl ReconstructArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.model.open_with(&self.data, common)?;
-        let inputs = [self.model.path()];
-        let inputs = [inputs[0].as_path(), images.path()];
-        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
         let shown = images.images.clone().first(self.n as usize);
         let latent = trained.model.latent_dim;
         let decoded = self.model.explore(common, &trained, async |explorer| {

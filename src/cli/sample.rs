@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::files::npy;
 
-use super::output::Output;
 use super::pictures;
 use super::trained::{ModelFlags, npy_path, png_path};
 use crate::cli::common::Common;
@@ -36,8 +35,7 @@ impl SampleArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let trained = self.model.open()?;
         let files = [Some(self.out.as_path()), self.npy.as_deref()];
-        let inputs = [self.model.path()];
-        let mut output = Output::new(common, self.model.json, &files, &[&inputs[0]])?;
+        let mut output = self.model.output(common, &files, &[])?;
         let (n, seed, [h, w, c]) = (self.n as usize, self.model.seed, trained.model.image);
         let images = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Sampling");

@@ -5,11 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::choices::caution;
-use super::output::Output;
 use super::table;
 use super::trained::{DataFlags, ModelFlags, path_of};
 use crate::cli::common::Common;
-use crate::cli::terminal::say;
 
 /// Write the ELBO of each image: what the model finds likely, and what it does not
 #[derive(Args)]
@@ -37,9 +35,7 @@ pub struct ScoreArgs {
 impl ScoreArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.model.open_with(&self.data, common)?;
-        let inputs = [self.model.path()];
-        let inputs = [inputs[0].as_path(), images.path()];
-        let mut output = Output::new(common, self.model.json, &[Some(&self.out)], &inputs)?;
+        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
         let seed = self.model.seed;
         let terms = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Evaluating");
@@ -54,8 +50,8 @@ impl ScoreArgs {
         }
         let text = table::csv(&images, &terms, None, loss, order.into_iter());
         output.write(&self.out, text.as_bytes())?;
-        if let (Some(caution), false) = (caution(&images.images), common.quiet) {
-            say(caution);
+        if let Some(caution) = caution(&images.images) {
+            common.say(caution);
         }
         output.finish(images.count())
     }

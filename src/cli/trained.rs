@@ -9,15 +9,15 @@ use clap::{Args, ValueEnum};
 use cvae_gpu::data::{Binarize, DataError, PackedImages, Prepare, Split};
 use cvae_gpu::explore::{ExploreError, Explorer};
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::Loss;
+use cvae_gpu::model::Model;
 use cvae_gpu::saved::{Stored, Trained};
 
 use super::adapter::on_adapter;
-use super::choices::{BinarizeArg, Kl, pair, weight};
+use super::choices::{BinarizeArg, Kl, differing, model_options, numbers, pair, weight};
 use super::images::{Choice, Named, Own, PrepareArgs, load_any};
+use super::output::Output;
 use super::weights::Weights;
 use crate::cli::common::Common;
-use crate::cli::terminal::say;
 
 /// The model, and how it is run.
 #[derive(Args)]
@@ -205,8 +205,8 @@ impl ModelFlags {
     /// refusal is one message.
     pub fn say_path(&self, common: &Common) {
         let note = self.weights.get().and_then(|found| found.note.as_deref());
-        if let (Some(note), false) = (note, common.quiet) {
-            say(note);
+        if let Some(note) = note {
+            common.say(note);
         }
     }
 
@@ -243,53 +243,39 @@ impl ModelFlags {
         Ok((trained, images))
     }
 
+    /// Where a command writes `files`, none of which may be the model or one of `inputs`.
+    pub fn output<'a>(
+        &self,
+        common: &'a Common,
+        files: &[Option<&Path>],
+        inputs: &[&Path],
+    ) -> anyhow::Result<Output<'a>> {
+        let model = self.path();
+        Output::new(common, self.json, files, &[&[&*model], inputs].concat())
+    }
+
     /// The model, if it is what the options say.
     fn confirm(&self, stored: Stored, image: Option<[usize; 2]>) -> anyhow::Result<Trained> {
         let fixed = stored.has_config();
         let mut trained = stored.open(image)?;
         let (model, given) = (&mut trained.model, &self.given);
-        let numbers = |pair: [usize; 2]| format!("{},{}", pair[0], pair[1]);
-        let loss = given.kl.map(Kl::loss);
-        if !fixed {
-            model.loss = loss.unwrap_or(model.loss);
-            model.beta = given.beta.unwrap_or(model.beta);
-        }
-        let kl = |loss| match loss {
-            Loss::Mc => "mc".to_owned(),
-            Loss::AnalyticKl => "analytic".to_owned(),
+        let expected = Model {
+            latent_dim: given.latent_dim.unwrap_or(model.latent_dim),
+            encoder_filters: given.encoder_filters.unwrap_or(model.encoder_filters),
+            decoder_filters: given.decoder_filters.unwrap_or(model.decoder_filters),
+            decoder_base: given.decoder_base.unwrap_or(model.decoder_base),
+            loss: given.kl.map_or(model.loss, Kl::loss),
+            beta: given.beta.unwrap_or(model.beta),
+            ..*model
         };
-        for (flag, given, own) in [
-            (
-                "--latent-dim",
-                given.latent_dim.map(|n| n.to_string()),
-                model.latent_dim.to_string(),
-            ),
-            (
-                "--encoder-filters",
-                given.encoder_filters.map(numbers),
-                numbers(model.encoder_filters),
-            ),
-            (
-                "--decoder-filters",
-                given.decoder_filters.map(numbers),
-                numbers(model.decoder_filters),
-            ),
-            (
-                "--decoder-base",
-                given.decoder_base.map(|n| n.to_string()),
-                model.decoder_base.to_string(),
-            ),
-            ("--kl", loss.map(kl), kl(model.loss)),
-            (
-                "--beta",
-                given.beta.map(|beta| beta.to_string()),
-                model.beta.to_string(),
-            ),
-        ] {
-            if let Some(given) = given.filter(|given| *given != own) {
-                let path = self.model.display();
-                bail!("{flag} {given}, but {path} was trained with {own}: leave {flag} out");
-            }
+        if !fixed {
+            (model.loss, model.beta) = (expected.loss, expected.beta);
+        }
+        if let Some((flag, given, own)) =
+            differing(&model_options(&expected), &model_options(model))
+        {
+            let path = self.model.display();
+            bail!("{flag} {given}, but {path} was trained with {own}: leave {flag} out");
         }
         Ok(trained)
     }
@@ -305,9 +291,9 @@ impl ModelFlags {
         let mut explore = async |first| {
             let gpu = Gpu::open_from(&selection, first).await?;
             self.say_path(common);
-            if common.verbose > 0 && !common.quiet {
+            if common.verbose > 0 {
                 let adapter = &gpu.adapter;
-                say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));
+                common.say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));
             }
             work(&Explorer::new(&gpu, trained, self.batch as usize)).await
         };
@@ -344,11 +330,7 @@ pub fn check_dims([i, j]: [usize; 2], latent: usize) -> anyhow::Result<()> {
 
 /// Two indices.
 pub fn dims(text: &str) -> Result<[usize; 2], String> {
-    let numbers: Option<Vec<usize>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
-    match numbers.as_deref() {
-        Some(&[i, j]) => Ok([i, j]),
-        _ => Err("give two latent dimensions, counted from 0, such as 0,1".into()),
-    }
+    numbers(text).ok_or("give two latent dimensions, counted from 0, such as 0,1".into())
 }
 
 /// A path that ends in one of these extensions.

@@ -21,11 +21,9 @@ pub fn choose(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize) -> Op
         return None;
     }
     gpu.tune(choice);
-    if !common.quiet {
-        say(&format!(
-            "Kernels as `bench --tune` found them fastest: {choice} (--untuned leaves that aside)"
-        ));
-    }
+    common.say(&format!(
+        "Kernels as `bench --tune` found them fastest: {choice} (--untuned leaves that aside)"
+    ));
     Some(choice)
 }
 
@@ -43,8 +41,7 @@ pub fn keep(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize, found: 
         None => Err("this user has no cache folder".into()),
     };
     match kept {
-        Ok(path) if !common.quiet => say(&format!("Kept for `train` in {}", path.display())),
-        Ok(_) => {}
+        Ok(path) => common.say(&format!("Kept for `train` in {}", path.display())),
         Err(reason) => say(&format!(
             "warning: the choice cannot be kept for `train`: {reason}; name a folder in the \
              environment variable CVAE_GPU_CACHE"

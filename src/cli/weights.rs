@@ -3,12 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use cvae_gpu::files::tensors::TensorFile;
+use cvae_gpu::run::{CHECKPOINT, MODEL};
 use cvae_gpu::saved::checkpoint;
-
-/// The weights that a run ended with.
-const MODEL: &str = "model.safetensors";
-/// The weights that a run goes on from.
-const CHECKPOINT: &str = "checkpoint.safetensors";
 
 /// A file with weights.
 pub struct Weights {

@@ -1,7 +1,7 @@
 //! What can be wrong with a set, in the terms of the person who brought it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a set could not be loaded or packed.
 ///
@@ -368,4 +368,14 @@ pub enum DataError {
         /// What stands in the way.
         reason: String,
     },
+}
+
+impl DataError {
+    /// [`DataError::Io`] of this file.
+    pub(super) fn io(path: &Path) -> impl Fn(io::Error) -> DataError {
+        move |reason| {
+            let path = path.to_owned();
+            DataError::Io { path, reason }
+        }
+    }
 }

@@ -196,10 +196,7 @@ impl Source {
 impl Kind {
     /// What lies at a path, by its content.
     fn at(path: &Path) -> Result<Kind, DataError> {
-        let failed = |reason| DataError::Io {
-            path: path.into(),
-            reason,
-        };
+        let failed = DataError::io(path);
         let about = fs::metadata(path).map_err(|reason| match reason.kind() {
             ErrorKind::NotFound => DataError::SourceMissing { path: path.into() },
             _ => failed(reason),
@@ -212,7 +209,7 @@ impl Kind {
             return Ok(cifar::find(path).map_or_else(|| Kind::Folder(owned()), Kind::Cifar));
         }
         let mut start = Vec::new();
-        let file = regular::open(path).map_err(failed)?;
+        let file = regular::open(path).map_err(&failed)?;
         let read = file.take(npy::MAGIC.len() as u64).read_to_end(&mut start);
         read.map_err(failed)?;
         if start == npy::MAGIC {

@@ -86,6 +86,15 @@ pub fn write_with(
     stage(path, write)?.commit()
 }
 
+/// Writes a file of these bytes, whole or not at all.
+///
+/// # Errors
+///
+/// What the operating system says; the old file is then untouched.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_with(path, |file| file.write_all(bytes))
+}
+
 /// The folder of a file. The parent of a bare file name is empty; joined to `.` it can be opened.
 fn folder_of(path: &Path) -> PathBuf {
     Path::new(".").join(path.parent().unwrap_or(Path::new("")))

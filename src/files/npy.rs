@@ -8,7 +8,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::tensors::Tensor;
+use super::tensors::{Tensor, numbers};
 use super::{atomic, regular};
 
 /// How every such file begins.
@@ -63,8 +63,7 @@ pub fn to_bytes(shape: &[usize], values: &[f32]) -> Vec<u8> {
 pub fn write(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<(), NpyError> {
     let path = path.as_ref();
     let bytes = to_bytes(shape, values);
-    let written = atomic::write_with(path, |file| file.write_all(&bytes));
-    written.map_err(|e| NpyError::Unwritable(path.into(), e))
+    atomic::write(path, &bytes).map_err(|e| NpyError::Unwritable(path.into(), e))
 }
 
 /// Reads a file as [`from_bytes`] does.
@@ -202,10 +201,6 @@ fn tuple(text: &str) -> Result<Vec<usize>, String> {
     let axes = inside.split(',').map(str::trim).filter(|t| !t.is_empty());
     let parsed: Option<Vec<usize>> = axes.map(|t| t.parse().ok()).collect();
     parsed.ok_or_else(|| invalid("`shape`"))
-}
-
-fn numbers<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes.as_chunks().0.iter().map(|b| number(*b)).collect()
 }
 
 #[cfg(test)]

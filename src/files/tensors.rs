@@ -3,12 +3,13 @@
 //! The format is [safetensors](https://huggingface.co/docs/safetensors), which Python reads too.
 //! The same content always gives the same bytes, and a file is either written whole or not at all.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{atomic, regular};
 
@@ -169,43 +170,35 @@ impl TensorFile {
         if self.tensors.contains_key("__metadata__") {
             return Err(refuse("the name `__metadata__` is reserved"));
         }
-        // The safetensors crate would write the metadata in the random order of a `HashMap`.
-        let (mut header, mut end) = (serde_json::Map::new(), 0);
-        if !self.metadata.is_empty() {
-            header.insert("__metadata__".to_owned(), json!(self.metadata));
-        }
+        let mut tensors = Vec::new();
         for (name, tensor) in &self.tensors {
-            let (shape, start) = (&tensor.shape, end);
-            let (dtype, values) = match &tensor.data {
-                TensorData::F32(values) => ("F32", values.len()),
-                TensorData::U32(values) => ("U32", values.len()),
+            let (dtype, values, bytes) = match &tensor.data {
+                TensorData::F32(v) => (
+                    "F32",
+                    v.len(),
+                    v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+                ),
+                TensorData::U32(v) => (
+                    "U32",
+                    v.len(),
+                    v.iter().flat_map(|x| x.to_le_bytes()).collect(),
+                ),
             };
+            let shape = tensor.shape.clone();
             let mut axes = shape.iter().copied();
             if axes.try_fold(1, usize::checked_mul) != Some(values) {
                 let reason = format!("`{name}` has {values} values for the shape {shape:?}");
                 return Err(refuse(&reason));
             }
-            end += 4 * values;
-            let info = json!({"dtype": dtype, "shape": shape, "data_offsets": [start, end]});
-            header.insert(name.clone(), info);
+            tensors.push(Encoded {
+                name,
+                dtype,
+                shape,
+                bytes: Cow::Owned(bytes),
+            });
         }
-        let mut header = json!(header).to_string().into_bytes();
-        // The format wants the data to start at a multiple of 8 bytes.
-        header.resize(header.len().next_multiple_of(8), b' ');
-        let length = header.len() as u64;
-        if length > MAX_HEADER {
-            return Err(refuse("the names and metadata exceed 100 MB"));
-        }
-        let mut bytes = Vec::with_capacity(8 + header.len() + end);
-        bytes.extend(length.to_le_bytes());
-        bytes.extend(header);
-        for tensor in self.tensors.values() {
-            match &tensor.data {
-                TensorData::F32(v) => bytes.extend(v.iter().flat_map(|x| x.to_le_bytes())),
-                TensorData::U32(v) => bytes.extend(v.iter().flat_map(|x| x.to_le_bytes())),
-            }
-        }
-        Ok(bytes)
+        let bytes = encode(json!(self.metadata), &tensors, MAX_HEADER);
+        bytes.ok_or_else(|| refuse("the names and metadata exceed 100 MB"))
     }
 
     /// Reads a file as [`TensorFile::from_bytes`] does.
@@ -219,13 +212,14 @@ impl TensorFile {
         Self::from_bytes(&bytes).map_err(|e| TensorFileError::Content(path.into(), e.into()))
     }
 
-    /// Writes the bytes of [`TensorFile::to_bytes`] with [`write_atomically`].
+    /// Writes the bytes of [`TensorFile::to_bytes`], whole or not at all.
     ///
     /// # Errors
     ///
     /// [`TensorFileError::Unwritable`] and [`TensorFileError::Io`]; the old file stays.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<(), TensorFileError> {
-        write_atomically(path, &self.to_bytes()?)
+        let (path, bytes) = (path.as_ref(), self.to_bytes()?);
+        atomic::write(path, &bytes).map_err(|e| TensorFileError::Io("write", path.into(), e))
     }
 
     /// The tensor of this name.
@@ -258,20 +252,42 @@ impl TensorFile {
     }
 }
 
-/// Writes a file such that, whatever happens, it has either its old content or all of the new,
-/// as [`atomic::write_with`] does.
+/// A tensor as it lies in a file.
+pub(crate) struct Encoded<'a> {
+    pub name: &'a str,
+    pub dtype: &'static str,
+    pub shape: Vec<usize>,
+    pub bytes: Cow<'a, [u8]>,
+}
+
+/// The bytes of a safetensors file: the header, then the tensors in this order. Nothing where the
+/// header is longer than `most` bytes.
 ///
-/// # Errors
-///
-/// [`TensorFileError::Io`]; the old file is then untouched and no temporary file is left.
-pub fn write_atomically(path: impl AsRef<Path>, bytes: &[u8]) -> Result<(), TensorFileError> {
-    let path = path.as_ref();
-    let written = atomic::write_with(path, |file| file.write_all(bytes));
-    written.map_err(|e| TensorFileError::Io("write", path.into(), e))
+/// The safetensors crate would write the metadata in the random order of a `HashMap`.
+pub(crate) fn encode(metadata: Value, tensors: &[Encoded<'_>], most: u64) -> Option<Vec<u8>> {
+    let (mut header, mut end) = (json!({}), 0);
+    if metadata != header {
+        header["__metadata__"] = metadata;
+    }
+    for tensor in tensors {
+        let (shape, start) = (&tensor.shape, end);
+        end += tensor.bytes.len();
+        header[tensor.name] =
+            json!({"dtype": tensor.dtype, "shape": shape, "data_offsets": [start, end]});
+    }
+    let mut header = header.to_string().into_bytes();
+    // The format wants the data to start at a multiple of 8 bytes.
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let length = Some(header.len() as u64).filter(|length| *length <= most)?;
+    let mut bytes = Vec::with_capacity(8 + header.len() + end);
+    bytes.extend(length.to_le_bytes());
+    bytes.extend(header);
+    tensors.iter().for_each(|t| bytes.extend(&*t.bytes));
+    Some(bytes)
 }
 
 /// The numbers in `bytes`, each of `N` bytes. They are copied, so `bytes` need no alignment.
-fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
+pub(super) fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks().0.iter().map(|b| number(*b)).collect()
 }
 
@@ -407,7 +423,7 @@ mod tests {
     fn a_file_is_replaced_whole_and_a_failure_leaves_no_trace() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.safetensors");
-        write_atomically(&path, b"old").unwrap();
+        atomic::write(&path, b"old").unwrap();
         let error = TensorFile::read(&path).unwrap_err().to_string();
         assert!(error.contains("a.safetensors"), "{error}");
         let mut broken = example();
@@ -420,7 +436,7 @@ mod tests {
         let inner = folder.path().join("inner");
         fs::create_dir(&inner).unwrap();
         for target in [inner, path.join("x")] {
-            write_atomically(target, b"new").unwrap_err();
+            atomic::write(&target, b"new").unwrap_err();
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
@@ -429,10 +445,10 @@ mod tests {
     #[test]
     fn a_file_has_the_permissions_of_any_new_file() {
         let folder = tempfile::tempdir().unwrap();
-        let [plain, atomic] = ["plain", "atomic"].map(|name| folder.path().join(name));
+        let [plain, whole] = ["plain", "whole"].map(|name| folder.path().join(name));
         fs::write(&plain, b"").unwrap();
-        write_atomically(&atomic, b"").unwrap();
+        atomic::write(&whole, b"").unwrap();
         let permissions = |path| fs::metadata(path).unwrap().permissions();
-        assert_eq!(permissions(atomic), permissions(plain));
+        assert_eq!(permissions(whole), permissions(plain));
     }
 }

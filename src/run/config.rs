@@ -8,16 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::data::{Binarize, Prepare, known};
 use crate::files::regular;
 use crate::gpu::Selection;
-use crate::model::{Model, ModelError};
+use crate::model::Model;
 use crate::ops::adam::Adam;
-use crate::saved::checkpoint::ModelConfig;
+use crate::saved::{self, checkpoint::ModelConfig};
 use crate::train::{Every, Options};
 
 /// No `config.json` is larger.
 const MAX_BYTES: u64 = 1 << 20;
-
-/// No size of a model is larger, so that products of a few of them do not overflow.
-const LARGEST: usize = 1 << 16;
 
 /// The options of a run, each at the value it has.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,15 +109,7 @@ impl RunConfig {
             return Err("it is too long".into());
         }
         let config: Self = serde_json::from_slice(bytes).map_err(|e| e.to_string())?;
-        let model = &config.model;
-        model.validate().map_err(|e: ModelError| e.to_string())?;
-        let sizes = (model.image.iter())
-            .chain(&model.encoder_filters)
-            .chain(&model.decoder_filters)
-            .chain([&model.latent_dim, &model.decoder_base]);
-        if let Some(size) = sizes.into_iter().find(|size| **size > LARGEST) {
-            return Err(format!("a size of {size} is more than {LARGEST}"));
-        }
+        saved::check(&config.model)?;
         let mut counts = [
             ("epochs", Some(config.epochs as u64)),
             ("batch", Some(config.batch as u64)),

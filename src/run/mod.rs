@@ -8,4 +8,4 @@ mod lock;
 mod metrics;
 pub mod tensorboard;
 
-pub use folder::{ReportError, RunFolder};
+pub use folder::{CHECKPOINT, CONFIG, MODEL, ReportError, RunFolder};

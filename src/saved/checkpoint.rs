@@ -27,29 +27,31 @@ pub struct ModelConfig {
     pub binarize: Binarize,
 }
 
-fn metadata(config: &impl Serialize) -> String {
+/// Canonical JSON.
+pub(super) fn metadata(config: &impl Serialize) -> String {
     // Serializing plain data to a string cannot fail.
     serde_json::to_string(config).unwrap_or_default()
 }
 
-fn weights(snapshot: &Snapshot) -> TensorFile {
-    let mut file = TensorFile::default();
-    for (spec, [values, ..]) in &snapshot.params {
+/// A model file: the values of each parameter, and the configuration.
+pub(super) fn model_file<'a>(
+    params: impl Iterator<Item = (&'a ParamSpec, &'a Vec<f32>)>,
+    config: &ModelConfig,
+) -> TensorFile {
+    let tensor = |(spec, values): (&ParamSpec, &Vec<f32>)| {
         let tensor = Tensor::f32(spec.shape.clone(), values.clone());
-        file.tensors.insert(spec.name.clone(), tensor);
+        (spec.name.clone(), tensor)
+    };
+    TensorFile {
+        tensors: params.map(tensor).collect(),
+        metadata: [("config".into(), metadata(config))].into(),
     }
-    file
 }
 
-/// Writes the weights: `model.safetensors`.
-pub fn write_model(
-    path: &Path,
-    snapshot: &Snapshot,
-    config: &ModelConfig,
-) -> Result<(), TensorFileError> {
-    let mut file = weights(snapshot);
-    file.metadata.insert("config".into(), metadata(config));
-    file.write(path)
+/// The file `model.safetensors` with the weights of a snapshot.
+pub fn model_of(snapshot: &Snapshot, config: &ModelConfig) -> TensorFile {
+    let params = snapshot.params.iter();
+    model_file(params.map(|(spec, [values, ..])| (spec, values)), config)
 }
 
 /// What the bits of a run depend on besides its options.
@@ -122,7 +124,7 @@ pub fn checkpoint_bytes(
     run: &impl Serialize,
     platform: &Platform,
 ) -> Result<Vec<u8>, TensorFileError> {
-    let mut file = weights(snapshot);
+    let mut file = model_of(snapshot, config);
     for (spec, [_, m, v]) in &snapshot.params {
         for (name, values) in moment_names(&spec.name).into_iter().zip([m, v]) {
             file.tensors
@@ -134,7 +136,6 @@ pub fn checkpoint_bytes(
         data: TensorData::U32(snapshot.state.clone()),
     };
     file.tensors.insert("state".into(), state);
-    file.metadata.insert("config".into(), metadata(config));
     file.metadata.insert("run".into(), metadata(run));
     file.metadata
         .insert("record".into(), metadata(&snapshot.record));

@@ -5,4 +5,5 @@ pub mod onnx;
 pub mod pytorch;
 mod trained;
 
+pub(crate) use trained::check;
 pub use trained::{ModelFileError, Stored, Trained};

@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::data::Binarize;
-use crate::files::tensors::{Tensor, TensorFile, TensorFileError};
+use crate::files::tensors::{TensorFile, TensorFileError};
 use crate::model::params::ParamSpec;
-use crate::model::{Loss, Model, ModelError};
-use crate::saved::checkpoint::ModelConfig;
+use crate::model::{Loss, Model};
+use crate::saved::checkpoint::{self, ModelConfig};
 use crate::train::event::Snapshot;
 
 /// No model is wider, larger or deeper than this anywhere, so that sizes do not overflow.
@@ -116,25 +116,23 @@ impl Trained {
     /// The contents of a model file, the same bytes that training writes for these weights.
     #[must_use]
     pub fn to_file(&self) -> TensorFile {
-        let mut file = TensorFile::default();
-        for (spec, values) in &self.weights {
-            let tensor = Tensor::f32(spec.shape.clone(), values.clone());
-            file.tensors.insert(spec.name.clone(), tensor);
-        }
-        file.metadata.insert("config".into(), self.config());
-        file
+        let weights = self.weights.iter().map(|(spec, values)| (spec, values));
+        checkpoint::model_file(weights, &self.config())
     }
 
-    /// What determines the model, as files of it note it: canonical JSON.
-    #[must_use]
-    pub fn config(&self) -> String {
-        let config = ModelConfig {
+    /// What determines the model, as files of it note it.
+    fn config(&self) -> ModelConfig {
+        ModelConfig {
             model: self.model.clone(),
             data: self.data.clone(),
             binarize: self.binarize,
-        };
-        // Serializing plain data to a string cannot fail.
-        serde_json::to_string(&config).unwrap_or_default()
+        }
+    }
+
+    /// The configuration as files of the model note it: canonical JSON.
+    #[must_use]
+    pub fn config_json(&self) -> String {
+        checkpoint::metadata(&self.config())
     }
 }
 
@@ -181,11 +179,7 @@ impl Stored {
         let parse = |text: &String| serde_json::from_str(text).map_err(|e| wrong(e.to_string()));
         let config: Option<Config> = file.metadata.get("config").map(parse).transpose()?;
         if let Some(Config { model, .. }) = &config {
-            let reason = |e: ModelError| wrong(e.to_string());
-            model.validate().map_err(reason)?;
-            if let Some(size) = sizes(model).into_iter().find(|size| *size > MOST) {
-                return Err(wrong(format!("a size of {size}")));
-            }
+            check(model).map_err(wrong)?;
         }
         let path = path.to_owned();
         Ok(Stored { path, file, config })
@@ -287,9 +281,8 @@ impl Stored {
             beta: 1.0,
         };
         let fits = |model: &Model| {
-            let sane = sizes(model).iter().all(|size| *size <= MOST);
             let [height, width, _] = model.image;
-            sane && model.validate().is_ok()
+            check(model).is_ok()
                 && height / 4 * (width / 4) * decoder_base == units
                 && flat_size(model) == inputs
         };
@@ -302,11 +295,16 @@ impl Stored {
     }
 }
 
-/// Everything that sizes are made of.
-fn sizes(model: &Model) -> Vec<usize> {
+/// Checks a model that a file describes; the error says what is wrong with it.
+pub(crate) fn check(model: &Model) -> Result<(), String> {
+    model.validate().map_err(|e| e.to_string())?;
     let filters = [model.encoder_filters, model.decoder_filters].concat();
     let rest = [model.latent_dim, model.decoder_base];
-    [&model.image[..], &filters, &rest].concat()
+    let sizes = [&model.image[..], &filters, &rest].concat();
+    match sizes.into_iter().find(|size| *size > MOST) {
+        Some(size) => Err(format!("a size of {size} is more than {MOST}")),
+        None => Ok(()),
+    }
 }
 
 /// Values that the encoder's convolutions leave of an image.
@@ -319,6 +317,7 @@ fn flat_size(model: &Model) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::tensors::Tensor;
     use crate::model::params;
 
     fn trained(model: Model) -> Trained {

@@ -186,7 +186,7 @@ fn options_that_contradict_the_run_are_refused_and_change_nothing() {
         ("--lr 1e-3", ["--lr", "0.0001"]),
         ("--seed 1", ["--seed", "0"]),
         ("--latent-dim 3", ["--latent-dim", "2"]),
-        ("--encoder-filters 8,16", ["--encoder-filters", "[8, 8]"]),
+        ("--encoder-filters 8,16", ["--encoder-filters", "8,8"]),
         ("--kl analytic", ["--kl", "mc"]),
         ("--beta 4", ["--beta", "1"]),
         ("--binarize none", ["--binarize", "threshold"]),

@@ -15,7 +15,7 @@ use super::progress::Spinner;
 use super::train::ModelArgs;
 use super::tuned;
 use crate::cli::common::Common;
-use crate::cli::terminal::{print_json, say};
+use crate::cli::terminal::print_json;
 
 /// Measure the train step: milliseconds, images per second, and where the time goes
 #[derive(Args)]
@@ -133,11 +133,8 @@ impl BenchArgs {
         } else {
             show::report(&report)?;
         }
-        if !common.quiet {
-            show::doubts(&report, self.profile)
-                .iter()
-                .for_each(|doubt| say(doubt));
-        }
+        let doubts = show::doubts(&report, self.profile);
+        doubts.iter().for_each(|doubt| common.say(doubt));
         Ok(())
     }
 }

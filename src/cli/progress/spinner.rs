@@ -9,10 +9,8 @@ pub struct Spinner(Option<ProgressBar>);
 impl Spinner {
     /// No line at all if `quiet`, without a terminal, or where `NO_COLOR` asks for plain text.
     pub fn new(quiet: bool) -> Self {
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        let shown = !quiet && colour && terminal::is_shown();
         let spinner = || ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
-        Spinner(shown.then(spinner))
+        Spinner(super::has_bars(quiet).then(spinner))
     }
 
     /// Says what runs now.

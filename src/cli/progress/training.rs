@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::cli::terminal;
 use cvae_gpu::train::LogEvery;
@@ -24,14 +24,13 @@ pub struct Progress {
     before: usize,
     last_line: Instant,
     bar: Option<ProgressBar>,
-    terminal: bool,
+    has_bar: bool,
 }
 
 impl Progress {
     /// Prints nothing at all if `quiet`, and a line for every submission if `verbose`. Where there
     /// is no bar, a line comes at each multiple of `log_every` steps, or else now and then.
     pub fn new(quiet: bool, verbose: bool, log_every: Option<u64>) -> Self {
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
         Progress {
             quiet,
             verbose,
@@ -41,7 +40,7 @@ impl Progress {
             before: 0,
             last_line: Instant::now(),
             bar: None,
-            terminal: terminal::is_shown() && colour,
+            has_bar: super::has_bars(quiet),
         }
     }
 
@@ -101,13 +100,13 @@ impl Progress {
                 }
             }
             Event::Epoch(report) => {
-                self.finish();
+                self.bar = None;
                 self.say(&epoch_line(report));
                 (self.epoch_start, self.last_line) = (Instant::now(), Instant::now());
                 self.before = 0;
             }
             Event::Done { step, traffic, .. } => {
-                self.finish();
+                self.bar = None;
                 self.say(&format!(
                     "Done after {step} steps in {} submissions (up to {} steps each); the host wrote {} buffers while steps ran",
                     traffic.submissions, traffic.most_steps, traffic.host_writes
@@ -115,7 +114,7 @@ impl Progress {
             }
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::Interrupted { step } => {
-                self.finish();
+                self.bar = None;
                 self.say(&format!(
                     "Interrupted after step {step}; all of it is saved"
                 ));
@@ -131,7 +130,7 @@ impl Progress {
         }
         let due = self.verbose || self.last_line.elapsed() >= LINE_EVERY;
         match &mut self.log {
-            _ if self.terminal && !self.verbose => {}
+            _ if self.has_bar && !self.verbose => {}
             Some(log) => {
                 for event in log.take(event) {
                     self.line(&event);
@@ -164,32 +163,20 @@ impl Progress {
 
     /// The bar.
     fn show(&mut self, epoch: usize, done: usize, of: usize, loss: f64) {
-        if self.quiet || !self.terminal {
+        if !self.has_bar {
             return;
         }
         if self.epoch != epoch {
-            self.finish();
+            self.bar = None;
             self.epoch = epoch;
         }
         let before = self.before as u64;
         let bar = self.bar.get_or_insert_with(|| {
-            let target = ProgressDrawTarget::stderr();
-            let bar = ProgressBar::with_draw_target(Some(of as u64), target);
             let template = "{prefix} {bar:30} {pos}/{len} steps, {per_sec}, {eta} to go, {msg}";
-            // A template fixed at compile time; the plain bar would do if it were wrong.
-            let style = ProgressStyle::with_template(template);
-            bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-                .with_prefix(format!("Epoch {epoch}"))
-                .with_position(before)
+            super::bar(format!("Epoch {epoch}"), of, template).with_position(before)
         });
         bar.set_message(format!("loss {loss:.2}"));
         bar.set_position(done as u64);
-    }
-
-    fn finish(&mut self) {
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
     }
 }
 

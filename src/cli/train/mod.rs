@@ -26,7 +26,7 @@ use super::images::{Choice, load_any};
 use super::signals::Signals;
 use super::tuned;
 use crate::cli::common::Common;
-use crate::cli::terminal::{is_broken_pipe, print_json, say};
+use crate::cli::terminal::{is_broken_pipe, print_json};
 pub use options::ModelArgs;
 use options::RunArgs;
 
@@ -105,12 +105,10 @@ impl TrainArgs {
         };
         let ended = match attempt(&mut job, faults) {
             Err(error) if is_lost(&error) => {
-                if !common.quiet {
-                    let lost = advice::message(&error);
-                    say(&format!(
-                        "warning: {lost}; going on from the last checkpoint"
-                    ));
-                }
+                let lost = advice::message(&error);
+                common.say(&format!(
+                    "warning: {lost}; going on from the last checkpoint"
+                ));
                 job.checkpoint = job.folder.checkpoint()?;
                 job.is_new = false;
                 // Once only: a device that is lost again would be lost for ever.
@@ -128,15 +126,11 @@ impl TrainArgs {
         }
         match ended.inspect_err(|_| self.hint(&job, common))? {
             Ended::Done => {
-                if !common.quiet {
-                    say(&format!("Wrote {path}"));
-                }
+                common.say(&format!("Wrote {path}"));
                 stdout.end().map(|_| ExitCode::SUCCESS)
             }
             Ended::Interrupted => {
-                if !common.quiet {
-                    say(&format!("Go on with: cvae-gpu train --resume {path}"));
-                }
+                common.say(&format!("Go on with: cvae-gpu train --resume {path}"));
                 match signals.status() {
                     Some(status) => Ok(ExitCode::from(status)),
                     None => stdout.end().map(ExitCode::from),
@@ -147,9 +141,9 @@ impl TrainArgs {
 
     /// After an error, says what is left to go on from.
     fn hint(&self, job: &Job, common: &Common) {
-        if let (false, Ok(Some(last))) = (common.quiet, job.folder.checkpoint()) {
+        if let Ok(Some(last)) = job.folder.checkpoint() {
             let (step, path) = (last.snapshot.step(), job.folder.path().display());
-            say(&format!("The checkpoint of step {step} in {path} is whole"));
+            common.say(&format!("The checkpoint of step {step} in {path} is whole"));
         }
     }
 
@@ -198,11 +192,8 @@ impl TrainArgs {
             common,
         )?;
         let fingerprint = set.fingerprint();
-        if saved
-            .data_sha256
-            .as_ref()
-            .is_some_and(|f| *f != fingerprint)
-        {
+        let known = saved.data_sha256.as_ref();
+        if known.is_some_and(|known| *known != fingerprint) {
             bail!(
                 "{source}: these are not the images that the run in {} was started with: restore \
                  them, give their place with --data, or train into a new folder",
@@ -223,13 +214,11 @@ impl TrainArgs {
                 );
             }
             if step == end && folder.is_complete(checkpoint) {
-                if !common.quiet {
-                    say(&format!(
-                        "The run in {} is finished, after {step} steps. To go on, give more \
-                         --epochs or --max-steps",
-                        path.display()
-                    ));
-                }
+                common.say(&format!(
+                    "The run in {} is finished, after {step} steps. To go on, give more --epochs \
+                     or --max-steps",
+                    path.display()
+                ));
                 return Ok(None);
             }
         }
@@ -342,8 +331,8 @@ impl TrainArgs {
             }
             Ok(())
         };
-        if let (Some(caution), false) = (caution(&job.set.test.images), common.quiet) {
-            say(caution);
+        if let Some(caution) = caution(&job.set.test.images) {
+            common.say(caution);
         }
         for message in warnings {
             listener(Event::Warning { message }).map_err(TrainError::Listener)?;

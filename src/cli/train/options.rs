@@ -9,12 +9,12 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use cvae_gpu::data::{Binarize, ImageSet, Prepare, TEST_FRACTION, mnist};
 use cvae_gpu::gpu::Selection;
-use cvae_gpu::model::{Loss, Model, ModelError};
+use cvae_gpu::model::{Model, ModelError};
 use cvae_gpu::ops::Tuning;
 use cvae_gpu::run::config::RunConfig;
 use cvae_gpu::train::Every;
 
-use crate::cli::choices::{BinarizeArg, Kl, pair, weight};
+use crate::cli::choices::{BinarizeArg, Given, Kl, differing, model_options, pair, weight};
 use crate::cli::common::Common;
 use crate::cli::images::{Named, PrepareArgs};
 
@@ -210,84 +210,15 @@ impl RunArgs {
             device: over(common, &saved.device),
             ..self.over(saved)
         };
-        let (a, b) = (&next.model, &saved.model);
-        let (ours, theirs) = (&next.prepare, &saved.prepare);
-        let number = |n: Option<usize>| n.map_or("none".into(), |n| n.to_string());
-        let fraction = |prepare: &Prepare| prepare.test_fraction.unwrap_or(TEST_FRACTION);
-        let fixed = [
-            (
-                "--batch",
-                next.batch == saved.batch,
-                saved.batch.to_string(),
-            ),
-            ("--lr", next.lr == saved.lr, saved.lr.to_string()),
-            ("--seed", next.seed == saved.seed, saved.seed.to_string()),
-            (
-                "--binarize",
-                next.binarize == saved.binarize,
-                saved.binarize.name().into(),
-            ),
-            ("--size", ours.size == theirs.size, number(theirs.size)),
-            (
-                "--channels",
-                ours.channels == theirs.channels,
-                number(theirs.channels),
-            ),
-            (
-                "--test-fraction",
-                fraction(ours) == fraction(theirs),
-                fraction(theirs).to_string(),
-            ),
-            (
-                "--no-images",
-                next.images == saved.images,
-                "pictures".into(),
-            ),
-            (
-                "--latent-dim",
-                a.latent_dim == b.latent_dim,
-                b.latent_dim.to_string(),
-            ),
-            (
-                "--encoder-filters",
-                a.encoder_filters == b.encoder_filters,
-                format!("{:?}", b.encoder_filters),
-            ),
-            (
-                "--decoder-filters",
-                a.decoder_filters == b.decoder_filters,
-                format!("{:?}", b.decoder_filters),
-            ),
-            (
-                "--decoder-base",
-                a.decoder_base == b.decoder_base,
-                b.decoder_base.to_string(),
-            ),
-            (
-                "--kl",
-                a.loss == b.loss,
-                match b.loss {
-                    Loss::Mc => "mc".into(),
-                    Loss::AnalyticKl => "analytic".into(),
-                },
-            ),
-            ("--beta", a.beta == b.beta, b.beta.to_string()),
-        ];
-        if let Some((option, _, value)) = fixed.into_iter().find(|(_, same, _)| !same) {
+        if let Some((option, _, value)) = differing(&kept(&next), &kept(saved)) {
             bail!(
                 "{option} contradicts the run, which was started with {value}: leave it out, or \
                  train into a new folder"
             );
         }
-        let shorter = [
-            (
-                "--epochs",
-                Some(next.epochs as u64),
-                Some(saved.epochs as u64),
-            ),
-            ("--max-steps", next.max_steps, saved.max_steps),
-        ];
-        for (option, next, saved) in shorter {
+        let epochs = [&next, saved].map(|run| Some(run.epochs as u64));
+        let steps = [&next, saved].map(|run| run.max_steps);
+        for (option, [next, saved]) in [("--epochs", epochs), ("--max-steps", steps)] {
             if let (Some(next), Some(saved)) = (next, saved)
                 && next < saved
             {
@@ -315,6 +246,25 @@ impl RunArgs {
             None => saved.sources(folder),
         }
     }
+}
+
+/// The options that a run keeps when it is resumed.
+fn kept(run: &RunConfig) -> Given {
+    let number = |n: Option<usize>| n.map_or("none".into(), |n| n.to_string());
+    let (prepare, images) = (&run.prepare, if run.images { "pictures" } else { "none" });
+    let fraction = prepare.test_fraction.unwrap_or(TEST_FRACTION);
+    let mut options = vec![
+        ("--batch", run.batch.to_string()),
+        ("--lr", run.lr.to_string()),
+        ("--seed", run.seed.to_string()),
+        ("--binarize", run.binarize.name().into()),
+        ("--size", number(prepare.size)),
+        ("--channels", number(prepare.channels)),
+        ("--test-fraction", fraction.to_string()),
+        ("--no-images", images.into()),
+    ];
+    options.extend(model_options(&run.model));
+    options
 }
 
 /// Says how images come to fit.

@@ -10,10 +10,7 @@ use crate::files::regular;
 
 /// Reads the images of a file.
 pub fn read(path: &Path) -> Result<Pixels, DataError> {
-    let bytes = regular::read(path).map_err(|reason| DataError::Io {
-        path: path.into(),
-        reason,
-    })?;
+    let bytes = regular::read(path).map_err(DataError::io(path))?;
     pixels(&bytes).map_err(|reason| DataError::Array {
         path: path.into(),
         reason,

@@ -21,10 +21,7 @@ pub struct Source<'a> {
 impl<'a> Source<'a> {
     /// Opens the file at `path`.
     pub fn open(path: &Path) -> Result<Source<'a>, DataError> {
-        let file = regular::open(path).map_err(|reason| DataError::Io {
-            path: path.into(),
-            reason,
-        })?;
+        let file = regular::open(path).map_err(DataError::io(path))?;
         Source::new(path, BufReader::new(file))
     }
 
@@ -32,10 +29,7 @@ impl<'a> Source<'a> {
     pub fn new(path: &Path, mut reader: impl BufRead + 'a) -> Result<Source<'a>, DataError> {
         let mut start = Vec::new();
         let sniffed = (&mut reader).take(2).read_to_end(&mut start);
-        sniffed.map_err(|reason| DataError::Io {
-            path: path.into(),
-            reason,
-        })?;
+        sniffed.map_err(DataError::io(path))?;
         let is_gzip = start == GZIP_MAGIC;
         let whole = Cursor::new(start).chain(reader);
         Ok(Source {

@@ -11,17 +11,20 @@ use super::metrics::Metrics;
 use super::tensorboard::{self, Events};
 use crate::files::atomic;
 use crate::files::regular;
-use crate::files::tensors::{self, TensorFile, TensorFileError};
+use crate::files::tensors::{TensorFile, TensorFileError};
 use crate::render::{self, Curve, GridStyle, RenderError};
 use crate::run::config::{ConfigError, RunConfig};
 use crate::run::faults::Faults;
 use crate::saved::checkpoint::{self, Checkpoint, Platform};
 use crate::train::event::{EpochReport, Event};
 
-const CONFIG: &str = "config.json";
+/// The options of the run.
+pub const CONFIG: &str = "config.json";
 const METRICS: &str = "metrics.jsonl";
-const CHECKPOINT: &str = "checkpoint.safetensors";
-const MODEL: &str = "model.safetensors";
+/// The weights and counters that a run is resumed from.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+/// The weights that a run ended with.
+pub const MODEL: &str = "model.safetensors";
 
 /// Why a run could not be recorded.
 #[derive(Debug, thiserror::Error)]
@@ -224,7 +227,8 @@ impl RunFolder {
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<(), ReportError> {
-        Ok(tensors::write_atomically(self.path.join(name), bytes)?)
+        let path = self.path.join(name);
+        atomic::write(&path, bytes).map_err(io_error(&path))
     }
 
     /// Records an event.
@@ -284,8 +288,8 @@ impl RunFolder {
                     self.animate()?;
                 }
                 // The last file: whoever finds it finds all others.
-                let path = self.path.join(MODEL);
-                checkpoint::write_model(&path, snapshot, &self.run.model_config())?;
+                let model = checkpoint::model_of(snapshot, &self.run.model_config());
+                model.write(self.path.join(MODEL))?;
             }
             Event::FirstStep { .. }
             | Event::Progress { .. }

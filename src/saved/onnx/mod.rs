@@ -280,7 +280,7 @@ impl<'a> Builder<'a> {
         self.graph.output = outputs.iter().map(Value::info).collect();
         let config = StringStringEntryProto {
             key: Some("config".into()),
-            value: Some(self.trained.config()),
+            value: Some(self.trained.config_json()),
         };
         let opset = OperatorSetIdProto {
             version: Some(OPSET),

@@ -108,15 +108,12 @@ fn list(root: &Path, order: Order) -> Result<Vec<PathBuf>, DataError> {
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {
         let here = root.join(&folder);
-        let failed = |reason| DataError::Io {
-            path: here.clone(),
-            reason,
-        };
         if folder.components().count() > DEEPEST {
             return Err(DataError::TooDeep { folder: here });
         }
-        for entry in fs::read_dir(&here).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
+        let failed = DataError::io(&here);
+        for entry in fs::read_dir(&here).map_err(&failed)? {
+            let name = entry.map_err(&failed)?.file_name();
             let text = name.to_string_lossy().to_lowercase();
             if text.starts_with('.') || DEBRIS.contains(&text.as_str()) {
                 continue;
@@ -223,15 +220,12 @@ fn shown([height, width]: [usize; 2]) -> String {
 
 /// An image as it is meant to be looked at; the first one where there are several.
 fn decode(path: &Path) -> Result<DynamicImage, DataError> {
-    let io = |reason| DataError::Io {
-        path: path.into(),
-        reason,
-    };
+    let io = DataError::io(path);
     let broken = |reason: String| DataError::BrokenImage {
         path: path.into(),
         reason,
     };
-    let file = regular::open(path).map_err(io)?;
+    let file = regular::open(path).map_err(&io)?;
     let mut reader = ImageReader::new(BufReader::new(file));
     // Some kinds are told by their extension alone.
     if let Ok(format) = ImageFormat::from_path(path) {

@@ -170,12 +170,7 @@ impl IdxFolder {
                     path: folder.into(),
                 });
             }
-            Err(reason) => {
-                return Err(DataError::Io {
-                    path: folder.into(),
-                    reason,
-                });
-            }
+            Err(reason) => return Err(DataError::io(folder)(reason)),
         }
         let train = read_split(folder, "train", "train")?;
         let test = read_split(folder, "t10k", "test")?;
@@ -281,11 +276,8 @@ fn big_endian(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// The SHA-256 of a file as it lies on the disk.
 pub(crate) fn hash_file(path: &Path) -> Result<String, DataError> {
-    let error = |reason| DataError::Io {
-        path: path.into(),
-        reason,
-    };
-    let mut file = regular::open(path).map_err(error)?;
+    let error = DataError::io(path);
+    let mut file = regular::open(path).map_err(&error)?;
     let mut hasher = Sha256::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

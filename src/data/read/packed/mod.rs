@@ -20,9 +20,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use flate2::{Compression, GzBuilder};
-use serde_json::Value;
+use serde_json::json;
 
 use crate::data::{DataError, Depth, ImageSet};
+use crate::files::tensors::{self, Encoded};
 
 /// More than any header of the format needs, and little enough to read on trust.
 const MAX_HEADER: u64 = 1 << 20;
@@ -54,92 +55,71 @@ pub fn write(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>, DataErr
     compress().map_err(|reason| unpackable(set, reason.to_string()))
 }
 
-/// The file before compression. The header is written here and not by the safetensors
-/// crate, which leaves the order of the metadata to chance.
+/// The file before compression.
 fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>, DataError> {
     let (shape, depth) = (set.shape(), set.train.images.depth());
-    let mut header = String::new();
-    let mut body: Vec<u8> = Vec::new();
+    let refuse = |reason: String| Err(unpackable(set, reason));
     let parts = [&set.test, &set.train];
-    let labels = || parts.iter().filter_map(|part| part.labels.as_ref());
-    let most = labels().flatten().copied().max().unwrap_or(0);
+    let labels = parts.iter().filter_map(|part| part.labels.as_ref());
+    let most = labels.flatten().copied().max().unwrap_or(0);
     if !set.classes.is_empty() && set.classes.len() <= most as usize {
-        let reason = format!("it has {} classes and the label {most}", set.classes.len());
-        return Err(unpackable(set, reason));
+        let classes = set.classes.len();
+        return refuse(format!("it has {classes} classes and the label {most}"));
     }
+    let mut tensors = Vec::new();
     // The order that safetensors asks for: by name, where all are of one type.
     for (split, [images_name, labels_name]) in [(&set.test, TEST), (&set.train, TRAIN)] {
         let images = &split.images;
         let count = images.count();
         if images.shape() != shape || images.depth() != depth {
-            let reason = "its train and test images differ in shape or depth";
-            return Err(unpackable(set, reason.into()));
+            return refuse("its train and test images differ in shape or depth".into());
         }
         if count == 0 {
-            return Err(unpackable(set, "a split has no images".into()));
+            return refuse("a split has no images".into());
         }
-        let size = format!("{count},{}", images.image_bytes());
-        let mut add = |name, dtype, size: &str, bytes: &[u8]| {
-            let start = body.len();
-            body.extend(bytes);
-            header.push_str(&format!(
-                ",\"{name}\":{{\"dtype\":\"{dtype}\",\"shape\":[{size}],\"data_offsets\":[{start},{}]}}",
-                body.len()
-            ));
+        tensors.push(Encoded {
+            name: images_name,
+            dtype: "U8",
+            shape: vec![count, images.image_bytes()],
+            bytes: images.bytes().into(),
+        });
+        let Some(labels) = &split.labels else {
+            continue;
         };
-        add(images_name, "U8", &size, images.bytes());
-        if let Some(labels) = &split.labels {
-            if labels.len() != count {
-                let reason = format!("a split has {count} images but {} labels", labels.len());
-                return Err(unpackable(set, reason));
-            }
-            let size = count.to_string();
-            if most < 256 {
-                let bytes: Vec<u8> = labels.iter().map(|label| *label as u8).collect();
-                add(labels_name, "U8", &size, &bytes);
-            } else {
-                let bytes: Vec<u8> = labels.iter().flat_map(|l| l.to_le_bytes()).collect();
-                add(labels_name, "U32", &size, &bytes);
-            }
+        if labels.len() != count {
+            let labels = labels.len();
+            return refuse(format!("a split has {count} images but {labels} labels"));
         }
+        let (dtype, bytes): (_, Vec<u8>) = if most < 256 {
+            ("U8", labels.iter().map(|label| *label as u8).collect())
+        } else {
+            ("U32", labels.iter().flat_map(|l| l.to_le_bytes()).collect())
+        };
+        tensors.push(Encoded {
+            name: labels_name,
+            dtype,
+            shape: vec![count],
+            bytes: bytes.into(),
+        });
     }
-    let text = |text: &str| Value::from(text).to_string();
-    let sources: Vec<String> = (provenance.sources.iter())
-        .map(|(name, hash)| format!("{}:{}", text(name), text(hash)))
-        .collect();
-    let classes = match set.classes.as_slice() {
-        [] => String::new(),
-        names => {
-            let names = text(&Value::from(names).to_string());
-            format!(",\"classes\":{names}")
-        }
-    };
     let [height, width, channels] = shape;
-    let depth = match depth {
-        Depth::Bit => "bit",
-        Depth::Byte => "byte",
-    };
-    let mut header = format!(
-        "{{\"__metadata__\":{{\"name\":{},\"shape\":\"{height},{width},{channels}\",\
-         \"depth\":\"{depth}\",\"origin\":{},\"licence\":{},\"sources\":{}{classes}}}{header}}}",
-        text(&set.name),
-        text(&provenance.origin),
-        text(&provenance.licence),
-        text(&format!("{{{}}}", sources.join(","))),
-    );
-    while header.len() % 8 != 0 {
-        header.push(' ');
+    let mut metadata = json!({
+        "name": set.name,
+        "shape": format!("{height},{width},{channels}"),
+        "depth": match depth {
+            Depth::Bit => "bit",
+            Depth::Byte => "byte",
+        },
+        "origin": provenance.origin,
+        "licence": provenance.licence,
+        "sources": json!(provenance.sources).to_string(),
+    });
+    if !set.classes.is_empty() {
+        metadata["classes"] = json!(set.classes).to_string().into();
     }
-    if header.len() as u64 > MAX_HEADER {
-        return Err(unpackable(
-            set,
-            "its name, provenance and classes are too long".into(),
-        ));
-    }
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header.as_bytes());
-    bytes.extend(body);
-    Ok(bytes)
+    let bytes = tensors::encode(metadata, &tensors, MAX_HEADER);
+    let long = "its name, provenance and classes are too long";
+    bytes.ok_or_else(|| unpackable(set, long.into()))
 }
 
 fn unpackable(set: &ImageSet, reason: String) -> DataError {
