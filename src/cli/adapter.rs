@@ -1,13 +1,13 @@
-//! Goes on to the next adapter where one refuses its work.
+//! Falls back to the next adapter where one fails.
 
 use cvae_gpu::gpu::{self, Selection};
 
 use super::advice;
 use crate::cli::common::Common;
 
-/// Does `work` on the adapters from the given index on. Where an adapter gives no device or does
-/// not compile a kernel, the next one is tried, with a line, unless the user has named the adapter.
-/// The error is that of the first adapter where all refuse.
+/// Runs `work` on the first adapter. Where that gives no device or does not compile a kernel, the
+/// next one is tried, with a warning, unless the user named an adapter. Where all fail, the error is
+/// that of the first.
 pub fn on_adapter<T>(
     selection: &Selection,
     common: &Common,

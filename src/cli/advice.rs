@@ -46,22 +46,24 @@ pub fn gpu_error(error: &anyhow::Error) -> Option<&GpuError> {
 }
 
 fn gpu(error: &GpuError) -> Option<String> {
-    Some(match error {
-        GpuError::NoAdapter { .. } => adapter_on(OS).to_owned(),
-        GpuError::NoDevice { .. } => "try another adapter (`cvae-gpu devices` lists them)".into(),
-        GpuError::Lost { .. } => {
-            "if it happens again, try another driver or a smaller --batch".into()
+    let text = match error {
+        GpuError::NoAdapter { .. } => adapter_on(OS),
+        GpuError::NoDevice { .. } => "try another adapter (`cvae-gpu devices` lists them)",
+        GpuError::Lost { .. } => "if it happens again, try another driver or a smaller --batch",
+        GpuError::OutOfMemory { fits: None, .. } => "use a smaller --batch, or another adapter",
+        GpuError::OutOfMemory {
+            fits: Some(batch), ..
+        } => {
+            return Some(format!(
+                "use a smaller --batch ({batch} should fit), or another adapter"
+            ));
         }
-        GpuError::OutOfMemory { fits, .. } => {
-            let fits = fits.map(|batch| format!(" ({batch} should fit)"));
-            let fits = fits.unwrap_or_default();
-            format!("use a smaller --batch{fits}, or another adapter")
+        GpuError::Kernel { .. } => {
+            "try --disable fusion, --variant plain, a newer driver, or another --backend"
         }
-        GpuError::Kernel { .. } => "try --disable fusion, --variant plain, a newer driver, or \
-                                    another --backend"
-            .into(),
         _ => return None,
-    })
+    };
+    Some(text.to_owned())
 }
 
 /// How to get an adapter on an operating system.
@@ -101,91 +103,101 @@ fn training(error: &TrainError) -> Option<String> {
 }
 
 fn exploring(error: &ExploreError) -> Option<String> {
-    Some(match error {
-        ExploreError::Images { .. } => "give --data of that size (--size and --channels change \
-                                        it), or a model of those images"
-            .into(),
-        ExploreError::NotFinite { .. } => "`cvae-gpu check` tests the adapter".into(),
+    let text = match error {
+        ExploreError::Images { .. } => {
+            "give --data of that size (--size and --channels change it), or a model of those images"
+        }
+        ExploreError::NotFinite { .. } => "`cvae-gpu check` tests the adapter",
         _ => return None,
-    })
+    };
+    Some(text.to_owned())
 }
 
 fn data(error: &DataError) -> Option<String> {
-    Some(match error {
+    let text = match error {
         DataError::SourceMissing { .. } => {
             let names = known::KNOWN.each_ref().map(|set| format!("`{}`", set.name));
             let names = names.join(", ");
-            format!(
+            return Some(format!(
                 "give a set known by name ({names}), or the path of a folder of images, of IDX \
                  files or of CIFAR-10, of a .npy file, or of a packed set"
-            )
+            ));
         }
-        DataError::NoGrey { .. } => "--binarize stochastic needs them: give their grey levels \
-                                     with --data, as a folder of the original IDX files or a set \
-                                     packed with `cvae-gpu data pack --binarize none`"
-            .into(),
-        DataError::NotPacked { .. } => "give such a file (`cvae-gpu data pack` writes packed \
-                                        sets), or, for images and IDX files, the folder that \
-                                        holds them"
-            .into(),
+        DataError::Download { files, folder, .. } => {
+            let folder = folder.display();
+            return Some(format!(
+                "try again, or put {files} into {folder}, or name the folder that holds them with \
+                 --data"
+            ));
+        }
+        DataError::Changed { folder, .. } => {
+            let folder = folder.display();
+            return Some(format!(
+                "delete it, and it is downloaded again; or name its folder to use it as it is: \
+                 --data {folder}"
+            ));
+        }
+        DataError::NoGrey { .. } => {
+            "--binarize stochastic needs them: give their grey levels with --data, as a folder of \
+             the original IDX files or a set packed with `cvae-gpu data pack --binarize none`"
+        }
+        DataError::NotPacked { .. } => {
+            "give such a file (`cvae-gpu data pack` writes packed sets), or, for images and IDX \
+             files, the folder that holds them"
+        }
         DataError::InvalidHeader { .. }
         | DataError::InvalidMetadata { .. }
         | DataError::MissingTensor { .. }
         | DataError::InvalidTensor { .. } => {
-            "copy the file again, or write it again with `cvae-gpu data pack`".into()
+            "copy the file again, or write it again with `cvae-gpu data pack`"
         }
-        DataError::MixedSizes { .. } => "give --size N to resize all of them to N×N pixels".into(),
-        DataError::HasTestImages { .. } => "leave --test-fraction out".into(),
-        DataError::TooFew { .. } => "add some, or give another --test-fraction".into(),
-        DataError::Download { files, folder, .. } => format!(
-            "try again, or put {files} into {folder}, or name the folder that holds them with \
-             --data",
-            folder = folder.display()
-        ),
-        DataError::Changed { folder, .. } => format!(
-            "delete it, and it is downloaded again; or name its folder to use it as it is: --data \
-             {}",
-            folder.display()
-        ),
-        DataError::NoCache { .. } => {
-            "name a folder in the environment variable CVAE_GPU_CACHE".into()
-        }
+        DataError::MixedSizes { .. } => "give --size N to resize all of them to N×N pixels",
+        DataError::HasTestImages { .. } => "leave --test-fraction out",
+        DataError::TooFew { .. } => "add some, or give another --test-fraction",
+        DataError::NoCache { .. } => "name a folder in the environment variable CVAE_GPU_CACHE",
         _ => return None,
-    })
+    };
+    Some(text.to_owned())
 }
 
 fn run_folder(error: &ReportError) -> Option<String> {
-    Some(match error {
-        ReportError::Occupied(path) => format!(
-            "resume it (`cvae-gpu train --resume {}`), choose another --out, or remove it first",
-            path.display()
-        ),
-        ReportError::Locked(_) => "wait for its end, or choose another --out".into(),
-        ReportError::NoRun(_) => "give the folder that `train` wrote".into(),
+    let text = match error {
+        ReportError::Occupied(path) => {
+            let path = path.display();
+            return Some(format!(
+                "resume it (`cvae-gpu train --resume {path}`), choose another --out, or remove it \
+                 first"
+            ));
+        }
+        ReportError::Locked(_) => "wait for its end, or choose another --out",
+        ReportError::NoRun(_) => "give the folder that `train` wrote",
         ReportError::Checkpoint(_) => {
-            "without that file, --resume starts the run over with its saved options".into()
+            "without that file, --resume starts the run over with its saved options"
         }
         _ => return None,
-    })
+    };
+    Some(text.to_owned())
 }
 
 fn model_file(error: &ModelFileError) -> Option<String> {
-    Some(match error {
-        ModelFileError::Config { .. } => "give a file that `cvae-gpu train` or `cvae-gpu import` \
-                                          wrote, or a plain one without metadata"
-            .into(),
-        ModelFileError::Kernel { .. } => "give a file with Keras layouts, or convert one of \
-                                          PyTorch with `cvae-gpu import`"
-            .into(),
-        ModelFileError::ImageSize { .. } => "import it with the size of its images: `cvae-gpu \
-                                             import --image-size HEIGHT,WIDTH`"
-            .into(),
+    let text = match error {
+        ModelFileError::Config { .. } => {
+            "give a file that `cvae-gpu train` or `cvae-gpu import` wrote, or a plain one without \
+             metadata"
+        }
+        ModelFileError::Kernel { .. } => {
+            "give a file with Keras layouts, or convert one of PyTorch with `cvae-gpu import`"
+        }
+        ModelFileError::ImageSize { .. } => {
+            "import it with the size of its images: `cvae-gpu import --image-size HEIGHT,WIDTH`"
+        }
         _ => return None,
-    })
+    };
+    Some(text.to_owned())
 }
 
 fn comparing(_: &CompareError) -> String {
-    "give a file that `cvae-gpu bench --json` wrote".into()
+    "give a file that `cvae-gpu bench --json` wrote".to_owned()
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::progress::Spinner;
 use crate::cli::common::Common;
 use crate::cli::terminal::{print, print_json, print_table, say};
 
-/// Prove that this adapter computes what it should: kernels and train steps against known numbers
+/// Test that this adapter computes correctly: kernels and train steps against reference values
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -26,28 +26,26 @@ Examples:
   cvae-gpu check --case p1.safetensors --dump out/
   cvae-gpu check --case p1.safetensors --trace
 
-Without --case, every kernel runs beside its CPU twin in double precision, and then whole train \
-steps: a case recorded with TensorFlow in float64, and cases that the twins compute. With \
---case, only those files are run, by the plan and the kernels of training; what a file expects \
-takes no part.
+Without --case, every kernel is compared with its CPU twin in double precision, and then whole \
+train steps with a case recorded with TensorFlow in float64 and with cases that the twins compute. \
+With --case, only those files are run, by the plan and the kernels of training.
 
-One row per tensor. rel_max: largest error by largest value. rel_l2: norm of the error by norm \
-of the tensor. update: the same, of the change that the optimizer made. max_abs: largest error. \
-`worst` is the index where the error is largest. Kernels show the result that used most of its \
-limit.
+One row per tensor. rel_max: largest error / largest value. rel_l2: norm of the error / norm of \
+the tensor. update: rel_l2 of the optimizer's change. max_abs: largest error. `worst` is the index \
+of the largest error. A kernel's row shows its result nearest to its limit.
 
-The status is 1 if anything is beyond its limit.")]
+The status is 1 if any error is beyond its limit.")]
 pub struct CheckArgs {
-    /// Run this recorded case instead of all that is built in; give it again for more
+    /// Run this recorded case instead of the built-in ones; may be repeated
     #[arg(long, value_name = "FILE")]
     case: Vec<PathBuf>,
-    /// Write what the adapter computed to DIR/<case file name>, under the names of `expect/…`
+    /// Write the computed tensors to DIR/<case file name>, named like `expect/…`
     #[arg(long, value_name = "DIR")]
     dump: Option<PathBuf>,
-    /// Hold cases to what a good float32 implementation meets, where that is fair
+    /// Use the limits of a good float32 implementation, for cases that allow it
     #[arg(long)]
     strict: bool,
-    /// Then run each case step by step beside the CPU, and name the first step that goes wrong
+    /// Also compare each case step by step with the CPU, and name the first step that differs
     #[arg(long)]
     trace: bool,
     /// Print JSON
@@ -55,7 +53,7 @@ pub struct CheckArgs {
     json: bool,
 }
 
-/// The document of `--json`. Numbers which are none are null.
+/// The document of `--json`. NaN becomes null.
 #[derive(Serialize)]
 struct Document {
     adapter: String,
@@ -86,7 +84,7 @@ struct Traced {
 impl CheckArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let start = Instant::now();
-        // Whatever is wrong with a file is said before anything runs.
+        // Files are checked before any work.
         if let Some(folder) = &self.dump {
             refuse_overwriting(folder, &self.case)?;
         }
@@ -124,7 +122,7 @@ impl CheckArgs {
         document.verdict()
     }
 
-    /// Runs what was asked for, and writes dumps as it goes.
+    /// Runs the checks and writes the dumps.
     fn check(
         &self,
         gpu: &Gpu,
@@ -167,11 +165,11 @@ impl CheckArgs {
     }
 }
 
-/// Two cases must not write to one file, and a dump must not take the place of its case.
+/// Refuses two dumps to one file, and a dump over its case.
 fn refuse_overwriting(folder: &Path, cases: &[PathBuf]) -> anyhow::Result<()> {
     let mut seen = HashMap::new();
     for case in cases {
-        // Reading the case will say what is wrong with a path that has no file name.
+        // Reading the case reports a path without a file name.
         let Some(name) = case.file_name() else {
             continue;
         };
@@ -272,7 +270,7 @@ impl Document {
         ))?)
     }
 
-    /// The error that ends a check which found something.
+    /// The error of a check that failed.
     fn verdict(&self) -> anyhow::Result<()> {
         if self.passed {
             return Ok(());
@@ -337,7 +335,7 @@ fn show_section(section: &Section, verbose: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One row per tensor; of kernels the kernel, too.
+/// One row per tensor, with the kernel for kernels.
 fn show_rows(section: &Section, rows: Vec<&Row>) -> anyhow::Result<()> {
     if section.judged_by == "twin" {
         let cells = rows.into_iter().map(|row| {
@@ -357,7 +355,7 @@ fn show_rows(section: &Section, rows: Vec<&Row>) -> anyhow::Result<()> {
     print_table(&header, &cells.collect::<Vec<_>>())
 }
 
-/// One row per kernel: how many results it has, and the one nearest to its limit.
+/// One row per kernel: the number of its results, and the result nearest to its limit.
 fn show_kernels(rows: &[Row]) -> anyhow::Result<()> {
     let mut kernels: Vec<(usize, &Row)> = Vec::new();
     for row in rows {

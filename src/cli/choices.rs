@@ -20,24 +20,24 @@ impl Kl {
     }
 }
 
-/// What becomes of grey levels.
+/// How grey levels become 0 and 1.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum BinarizeArg {
     /// 1 from byte 128 up, else 0
     Threshold,
-    /// 1 with a probability of byte / 255: training images anew in each epoch, images to evaluate once
+    /// 1 with a probability of byte / 255: training images in each epoch, test images once
     Stochastic,
-    /// Real numbers from 0 to 1; the ELBO is then no bound on log p(x)
+    /// Real values from 0 to 1; the ELBO is then no bound on log p(x)
     None,
 }
 
-/// What to say of the ELBO of these images, where it is no bound on log p(x).
+/// The caution for images whose ELBO is no bound on log p(x).
 pub fn caution(images: &PackedImages) -> Option<&'static str> {
     let real = |byte: &u8| ![0, u8::MAX].contains(byte);
     let is_real = images.depth() == Depth::Byte && images.bytes().iter().any(real);
     is_real.then_some(
         "The images have real values, for which the Bernoulli term is no probability: the ELBO \
-         compares models on the same images, and is no bound on log p(x)",
+         compares models on the same images, but is no bound on log p(x)",
     )
 }
 
@@ -73,7 +73,7 @@ pub fn numbers(text: &str) -> Option<[usize; 2]> {
     Some([a.trim().parse().ok()?, b.trim().parse().ok()?])
 }
 
-/// Options with their values, as a user gives them.
+/// Options and their values, as text.
 pub type Given = Vec<(&'static str, String)>;
 
 /// The options that describe a model.

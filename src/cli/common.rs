@@ -21,8 +21,7 @@ pub struct Common {
     /// Only adapters of this backend: vulkan, metal, dx12 or gl
     #[arg(long, global = true, help_heading = "Adapter")]
     pub backend: Option<Backend>,
-    /// Leave features unused, to try a fallback: subgroups, texels, timestamps,
-    /// fusion, pinning, aliasing
+    /// Disable features, to test a fallback: subgroups, texels, timestamps, fusion, pinning, aliasing
     #[arg(
         long,
         global = true,
@@ -31,35 +30,35 @@ pub struct Common {
         help_heading = "Adapter"
     )]
     pub disable: Vec<Feature>,
-    /// Keep bounds checks in the shaders, and name an access that is out of bounds
+    /// Keep bounds checks in the shaders, and report the first access out of bounds
     #[arg(long, global = true, help_heading = "Adapter")]
     pub checked: bool,
-    /// Pin the convolution kernels: plain, thin, tile, broadcast or workgroup
+    /// Use this variant of the convolution kernels: plain, thin, tile, broadcast or workgroup
     #[arg(long, global = true, value_name = "NAME", help_heading = "Adapter")]
     pub variant: Option<Variant>,
-    /// Run the step in few dispatches, as GPUs do anyway
+    /// Fuse the step into few dispatches; GPUs do so by default
     #[arg(long, global = true, help_heading = "Adapter")]
     pub fuse: bool,
-    /// Leave aside what `bench --tune` found, and with --resume which kernels the run had
+    /// Ignore the kernels that `bench --tune` chose, and with --resume those of the run
     #[arg(long, global = true, help_heading = "Adapter")]
     pub untuned: bool,
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more, with warnings of wgpu; -vv also information, -vvv debug messages
+    /// Print more, with warnings of wgpu; -vv also information, -vvv debug messages
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
 }
 
 impl Common {
-    /// Writes a message to standard error, unless it should be quiet.
+    /// Writes a message to standard error, unless `--quiet` is given.
     pub fn say(&self, message: &str) {
         if !self.quiet {
             terminal::say(message);
         }
     }
 
-    /// The adapter and kernels that the flags ask for.
+    /// The adapter and kernels that the flags select.
     pub fn selection(&self) -> Selection {
         Selection {
             adapter: self.adapter.clone(),

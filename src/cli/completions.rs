@@ -4,7 +4,7 @@ use crate::cli::terminal;
 use clap::{Args, Command};
 use clap_complete::Shell;
 
-/// Print what a shell needs to complete commands, options and their values
+/// Print a shell's script that completes commands, options and their values
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -19,24 +19,24 @@ pub struct CompletionsArgs {
 }
 
 impl CompletionsArgs {
-    /// Writes what completes `program`.
+    /// Writes the script for `program`.
     pub fn run(self, program: &Command) -> anyhow::Result<()> {
         let mut command = visible(program);
         let name = command.get_name().to_owned();
-        // Into memory, since the generator panics where a pipe is closed.
+        // Into memory, since the generator panics on a closed pipe.
         let mut script = Vec::new();
         clap_complete::generate(self.shell, &mut command, name, &mut script);
         let mut script = String::from_utf8(script)?;
         if self.shell == Shell::Bash {
-            // The script looks for commands under another spelling of a name with a hyphen than it
-            // keeps them under: https://github.com/clap-rs/clap/issues/6421
+            // The script spells a name with a hyphen in two ways:
+            // https://github.com/clap-rs/clap/issues/6421
             script = script.replace("cvae__subcmd__gpu", "cvae__gpu");
         }
         Ok(terminal::write_bytes(script.as_bytes())?)
     }
 }
 
-/// The command less its hidden options, which the generators would complete.
+/// The command without its hidden options, which the generators would complete.
 fn visible(command: &Command) -> Command {
     let arguments = command.get_arguments().filter(|a| !a.is_hide_set());
     let shown = Command::new(command.get_name().to_owned())

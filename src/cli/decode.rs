@@ -11,16 +11,16 @@ use super::pictures;
 use super::trained::{ModelFlags, is, npy_path, path_of};
 use crate::cli::common::Common;
 
-/// Decode codes of your own
+/// Decode codes from a file
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.npy
   cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.png
 
---z is an array [N, L] of float32 or float64 for L latent dimensions, or [N, 2L] as `encode` writes \
-it, of which the means are decoded. The array of --out is [N, height, width, channels] of float32: \
-the probability that a value is 1.")]
+--z is an array [N, L] of float32 or float64 for L latent dimensions, or [N, 2L] from `encode`, of \
+which the means are decoded. The array of --out is [N, height, width, channels] of float32: the \
+probability that a value is 1.")]
 pub struct DecodeArgs {
     #[command(flatten)]
     model: ModelFlags,
@@ -68,11 +68,11 @@ struct Codes {
     count: usize,
     /// `[count, L]`
     z: Vec<f32>,
-    /// The file has log-variances too, which are left out.
+    /// The file has log-variances too, which are ignored.
     of_encode: bool,
 }
 
-/// The codes that a file holds, which are finite.
+/// Reads codes, which must be finite.
 fn read_codes(path: &Path, latent: usize) -> anyhow::Result<Codes> {
     let array = npy::read(path)?;
     let (shown, both) = (path.display(), 2 * latent);
@@ -85,7 +85,7 @@ fn read_codes(path: &Path, latent: usize) -> anyhow::Result<Codes> {
     if ![latent, both].contains(&width) || count == 0 {
         bail!(
             "{shown} has the shape [{count}, {width}], but the model has {latent} latent \
-             dimensions: give [N, {latent}], or [N, {both}] as `encode` writes it, with N at least 1"
+             dimensions: give [N, {latent}], or [N, {both}] from `encode`, with N at least 1"
         );
     }
     if let Some(at) = values.iter().position(|v| !v.is_finite()) {

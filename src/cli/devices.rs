@@ -9,17 +9,16 @@ use serde::Serialize;
 use crate::cli::common::Common;
 use crate::cli::terminal::{print_json, print_table};
 
-/// List the adapters: what they are, what they can do, and which kernels each would use
+/// List the adapters, their capabilities, and the kernels that each uses
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   cvae-gpu devices
   cvae-gpu devices --json | jq '.[0].name'
 
-The best adapter comes first, and is taken unless --adapter asks for another by its index or a \
-part of its name. `subgroup` is how many invocations share registers, `max binding` the most \
-memory that a kernel sees of one tensor; without `timestamps`, `bench --profile` times kernels \
-one by one.")]
+The best adapter comes first and is the default; --adapter selects another by its index or a part \
+of its name. `subgroup` is the number of lanes of a subgroup, `max binding` the largest buffer that \
+a kernel can bind. Without `timestamps`, `bench --profile` times kernels one by one.")]
 pub struct DevicesArgs {
     /// Print JSON
     #[arg(long)]

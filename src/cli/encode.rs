@@ -48,7 +48,7 @@ impl EncodeArgs {
     }
 }
 
-/// A line per image; each number is the shortest that reads back as the same float32.
+/// A line per image; each number is the shortest text of its float32.
 fn csv(images: &Images, codes: &[f32], latent: usize) -> String {
     let names = |name| (0..latent).map(move |d| format!(",{name}_{d}"));
     let mut text = "index,label".to_owned();

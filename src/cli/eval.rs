@@ -13,7 +13,7 @@ use super::trained::{DataFlags, ModelFlags, path_of};
 use crate::cli::common::Common;
 use crate::cli::terminal::{print, print_json};
 
-/// Test ELBO of a trained model and its terms; with --samples the importance-weighted bound too
+/// Compute the test ELBO and its terms, and with --samples the importance-weighted bound
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -23,20 +23,20 @@ Examples:
 
 Values are means over the images, in nats per image. The ELBO takes one noise draw per image: \
 another --seed changes it by a few hundredths. With K samples the bound is log 1/K sum \
-p(x,z)/q(z|x), the ELBO for K = 1 and nearer to log p(x) the larger K is; its time grows with K.
+p(x,z)/q(z|x). It is the ELBO for K = 1 and approaches log p(x) as K grows, and so does its time.
 
-Both are bounds on log p(x) where the values of the images are 0 or 1. For real values (--binarize \
-none) the Bernoulli term is no probability: they compare models on the same images, and bound \
-nothing; JSON then has `bounds_log_px`: false.")]
+Both bound log p(x) if the values of the images are 0 or 1. For real values (--binarize none) the \
+Bernoulli term is no probability: they compare models on the same images, but are no bounds. JSON \
+then has `bounds_log_px`: false.")]
 pub struct EvalArgs {
     #[command(flatten)]
     model: ModelFlags,
     #[command(flatten)]
     data: DataFlags,
-    /// Also the importance-weighted bound, with K draws per image
+    /// Also compute the importance-weighted bound, with K draws per image
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     samples: Option<u32>,
-    /// Also a line per image
+    /// Also write a line per image
     #[arg(long, value_name = "FILE.csv", value_parser = |t: &str| path_of(t, &["csv"]))]
     per_image: Option<PathBuf>,
 }
@@ -50,7 +50,7 @@ struct Report {
     kl: f64,
     log_pz: f64,
     log_qz_x: f64,
-    /// False where the images have real values, and else left out.
+    /// False for images with real values, else omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     bounds_log_px: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]

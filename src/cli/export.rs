@@ -17,10 +17,10 @@ Examples:
   cvae-gpu export --model runs/mnist-1 --format onnx --out vae.onnx
   cvae-gpu export --model runs/mnist-1 --format safetensors --out w.safetensors
 
-safetensors: Keras names and layouts, `encoder.conv1.kernel [3, 3, in, out]` and so on; of a \
-checkpoint the weights alone.
+safetensors: Keras names and layouts, such as `encoder.conv1.kernel [3, 3, in, out]`; only the \
+weights of a checkpoint.
 
-pytorch: the state of Conv2d, Linear and ConvTranspose2d layers named alike, for \
+pytorch: the state of Conv2d, Linear and ConvTranspose2d layers of the same names, for \
 `load_state_dict(safetensors.torch.load_file(F))`.
 
 onnx: two graphs, vae.encoder.onnx from `image` [N, H, W, C] to `mean` and `logvar`, \
@@ -30,10 +30,10 @@ docs/formats.md shows how to load each.")]
 pub struct ExportArgs {
     #[command(flatten)]
     model: ModelFlags,
-    /// What to write
+    /// Format of the file
     #[arg(long, value_enum)]
     format: Format,
-    /// File to write; of V.onnx two are made, V.encoder.onnx and V.decoder.onnx
+    /// File to write; V.onnx gives two files, V.encoder.onnx and V.decoder.onnx
     #[arg(long, value_name = "FILE.safetensors|FILE.onnx", value_parser = |t: &str| path_of(t, &["safetensors", "onnx"]))]
     out: PathBuf,
 }

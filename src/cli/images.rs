@@ -1,5 +1,4 @@
-//! Which images a command takes: where they are, how they are prepared, and what is said while
-//! they are read.
+//! The images of a command: source, preparation, and messages while reading.
 
 use std::fs;
 use std::path::Path;
@@ -14,21 +13,21 @@ use cvae_gpu::saved::Stored;
 use crate::cli::common::Common;
 use crate::cli::terminal::say;
 
-/// How images are prepared; what is not given stays as it is.
+/// Preparation of images.
 #[derive(Args, Clone, Copy)]
 pub struct PrepareArgs {
-    /// Resize images to N×N pixels; their aspect is not kept
+    /// Resize images to N×N pixels; the aspect ratio is not kept
     #[arg(long, value_name = "N", value_parser = size, help_heading = "Data")]
     size: Option<usize>,
-    /// Make images grey (1) or coloured (3) [default: as they are; a folder is coloured if any image in it is]
+    /// Convert images to grey (1) or colour (3) [default: as they are; a folder is colour if any image in it is]
     #[arg(long, value_name = "1|3", value_parser = channels, help_heading = "Data")]
     channels: Option<usize>,
-    /// Part to hold out, where a set has no test images: evenly from the images in their order [default: 0.1]
+    /// Part to hold out if a set has no test images, taken at even distances [default: 0.1]
     #[arg(long, value_name = "F", value_parser = fraction, help_heading = "Data")]
     test_fraction: Option<f64>,
 }
 
-/// A preparation that a user may ask for, of a number and what it is.
+/// Parses and validates a number for a preparation.
 fn valid<T: Copy>(number: Option<T>, prepare: impl Fn(T) -> Prepare) -> Result<T, String> {
     let number = number.ok_or("give a number")?;
     prepare(number).validate()?;
@@ -57,7 +56,7 @@ fn fraction(text: &str) -> Result<f64, String> {
 }
 
 impl PrepareArgs {
-    /// `base` with what was given.
+    /// `base` with the given options.
     pub fn over(&self, base: &Prepare) -> Prepare {
         Prepare {
             size: self.size.or(base.size),
@@ -68,11 +67,11 @@ impl PrepareArgs {
     }
 }
 
-/// What becomes of grey levels.
+/// The chosen binarization.
 #[derive(Clone, Copy)]
 pub struct Choice {
     pub binarize: Binarize,
-    /// Why, where the user did not say and the images leave a choice.
+    /// The reason for a default.
     why: Option<&'static str>,
 }
 
@@ -83,7 +82,7 @@ impl Choice {
         Choice { binarize, why }
     }
 
-    /// Says what was chosen for the user, and why.
+    /// Prints a default and its reason.
     pub fn say(&self, common: &Common) {
         if let Some(why) = self.why {
             let name = self.binarize.name();
@@ -93,7 +92,7 @@ impl Choice {
 }
 
 impl Common {
-    /// Shows how far the reading of a set is.
+    /// Shows the progress of loading a set.
     pub fn watch(&self) -> impl FnMut(Progress<'_>) + use<> {
         let quiet = self.quiet;
         let mut meter = None;
@@ -121,17 +120,17 @@ impl Common {
 
 /// The images that a model was trained on.
 pub struct Own {
-    /// Where they may be, the likeliest place first.
+    /// The places to search, the likeliest first.
     pub sources: Vec<String>,
     pub prepare: Prepare,
 }
 
 impl Own {
-    /// What the run says whose folder the model lies in, else what the model file says.
+    /// The images that the run in the model's folder names, else those that the model file names.
     ///
     /// # Errors
     ///
-    /// Where neither does.
+    /// If neither names any.
     pub fn of(path: &Path, stored: &Stored) -> anyhow::Result<Own> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let run = RunConfig::read(&folder.join(run::CONFIG)).ok();
@@ -145,8 +144,8 @@ impl Own {
             Some(name) if known::by_name(name).is_some() => name,
             None if !stored.has_config() => mnist::NAME,
             _ => bail!(
-                "{} does not say which images it was trained on, and lies in no run folder that \
-                 does: give --data",
+                "{} does not name the images it was trained on, and neither does its folder: give \
+                 --data",
                 path.display()
             ),
         };
@@ -157,17 +156,16 @@ impl Own {
     }
 }
 
-/// Whether the user named the images, or a file of the run does.
+/// Who named the images: the user or the run's `config.json`.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Named {
     ByUser,
     ByRun,
 }
 
-/// Tells which path is about to be read because `config.json` says so: a run folder from elsewhere
-/// must not do that unnoticed.
+/// Prints the path from `config.json` before it is read, since a run folder may be untrusted.
 fn say_where(source: &str, common: &Common) {
-    // Windows spells canonical paths in a way that few people know.
+    // Canonical paths on Windows have an unfamiliar prefix.
     let whole = if cfg!(windows) {
         std::path::absolute(source)
     } else {
@@ -180,7 +178,7 @@ fn say_where(source: &str, common: &Common) {
     }
 }
 
-/// The first of the sources that is there, and which it is.
+/// Loads the first source that exists, and returns it.
 pub fn load_any(
     sources: &[String],
     named: Named,
@@ -203,5 +201,5 @@ pub fn load_any(
     }
     let error = missing.map(anyhow::Error::from);
     let error = error.unwrap_or_else(|| anyhow::anyhow!("the run names no data"));
-    Err(error).context("the images of the run are gone; give their new place with --data")
+    Err(error).context("the images of the run are gone; give their new path with --data")
 }

@@ -13,7 +13,7 @@ use super::output::Output;
 use super::trained::path_of;
 use crate::cli::common::Common;
 
-/// Make a model file of weights from elsewhere
+/// Make a model file from weights of Keras or PyTorch
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -21,8 +21,8 @@ Examples:
   cvae-gpu import --from torch.safetensors --out vae.safetensors
   cvae-gpu import --from big.safetensors --image-size 32,64 --out m.safetensors
 
-Keras and PyTorch layouts are told apart by their names, `….kernel` and `….weight`. What the \
-model is follows from the shapes; the image size too, where images are 28×28 or square.")]
+Names tell Keras (`….kernel`) from PyTorch (`….weight`). The model follows from the shapes, and so \
+does the image size if images are 28×28 or square.")]
 pub struct ImportArgs {
     /// Weights: safetensors with Keras or PyTorch names and layouts
     #[arg(long, value_name = "FILE")]
@@ -30,7 +30,7 @@ pub struct ImportArgs {
     /// Model file to write
     #[arg(long, value_name = "FILE.safetensors", value_parser = |t: &str| path_of(t, &["safetensors"]))]
     out: PathBuf,
-    /// Height and width of its images, where the shapes leave it open
+    /// Height and width of its images, if the shapes do not determine them
     #[arg(long, value_name = "H,W", value_parser = pair)]
     image_size: Option<[usize; 2]>,
     /// KL term it was trained with [default: mc]
@@ -39,7 +39,7 @@ pub struct ImportArgs {
     /// Weight of the KL term it was trained with [default: 1]
     #[arg(long, value_name = "B", value_parser = weight)]
     beta: Option<f64>,
-    /// How grey levels become 0 and 1 for it [default: threshold; none for images of three channels]
+    /// How grey levels become 0 and 1 [default: threshold; none for images of three channels]
     #[arg(long, value_enum)]
     binarize: Option<BinarizeArg>,
     /// Print JSON on standard output

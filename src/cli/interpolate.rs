@@ -10,15 +10,15 @@ use super::pictures;
 use super::trained::{DataFlags, ModelFlags, is, path_of};
 use crate::cli::common::Common;
 
-/// Walk from the code of one image to that of another
+/// Interpolate between the codes of two images
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   cvae-gpu interpolate --model runs/mnist-1 --from 0 --to 1
   cvae-gpu interpolate --model runs/mnist-1 --from 3 --to 18 --out walk.gif
 
-Indices count the images of the split from 0. The walk is a straight line between the means of \
-the two codes; its ends are the two reconstructions.")]
+Indices count the images of the split from 0. The images are decoded at equal steps on the line \
+between the means of the two codes; the first and the last are the reconstructions.")]
 pub struct InterpolateArgs {
     #[command(flatten)]
     model: ModelFlags,
@@ -30,7 +30,7 @@ pub struct InterpolateArgs {
     /// Index of the image to end at
     #[arg(long, value_name = "J")]
     to: usize,
-    /// Images of the walk, both ends included
+    /// Number of images, both ends included
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=4096))]
     steps: u32,
     /// Picture or animation to write

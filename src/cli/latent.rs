@@ -8,7 +8,7 @@ use cvae_gpu::render::{self, Points};
 use super::trained::{DataFlags, ModelFlags, check_dims, dims, png_path};
 use crate::cli::common::Common;
 
-/// Draw where images lie in the latent space, coloured by label
+/// Draw the codes of images in the latent space, coloured by label
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -21,7 +21,7 @@ pub struct LatentArgs {
     model: ModelFlags,
     #[command(flatten)]
     data: DataFlags,
-    /// Which two latent dimensions, counted from 0
+    /// The two latent dimensions, counted from 0
     #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
     dims: [usize; 2],
     /// Picture to write

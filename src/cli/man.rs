@@ -14,7 +14,7 @@ use clap_mangen::roff::{Roff, roman};
 use super::output::Output;
 use crate::cli::common::Common;
 
-/// Print the manual page, or write those of all commands into a folder
+/// Print the manual page, or write the pages of all commands into a folder
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -51,15 +51,15 @@ impl ManArgs {
     }
 }
 
-/// The pages of a command and of those below it.
+/// The pages of a command and of its subcommands.
 fn collect(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
     pages.push(page(command)?);
     let mut below = command.get_subcommands().filter(|c| !c.is_hide_set());
     below.try_for_each(|command| collect(command, pages))
 }
 
-/// A page: its file's name, and its text. The examples of `--help` keep their lines, which they would
-/// not in the section that the generator makes of them.
+/// The file name and the text of a page. The generator would join the lines of the examples, so they
+/// get a section of their own.
 fn page(command: &Command) -> io::Result<(String, Vec<u8>)> {
     let more = command.get_after_help().map(ToString::to_string);
     let man = Man::new(command.clone().after_help(Resettable::Reset))

@@ -17,15 +17,15 @@ Examples:
   cvae-gpu manifold --model runs/mnist-1       20 × 20 images into manifold.png
   cvae-gpu manifold --model runs/deep --dims 3,7 -n 12 --npy plane.npy
 
-Codes stand at the normal quantiles of 0.05 to 0.95. The first of --dims grows to the right, the \
-second downwards; any others are 0. The array is [n, n, height, width, channels] of float32.")]
+Codes are the normal quantiles of 0.05 to 0.95. The first of --dims grows to the right, the second \
+downwards; the others are 0. The array is [n, n, height, width, channels] of float32.")]
 pub struct ManifoldArgs {
     #[command(flatten)]
     model: ModelFlags,
     /// Images along each side
     #[arg(short, long = "side", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=256))]
     n: u32,
-    /// Which two latent dimensions, counted from 0
+    /// The two latent dimensions, counted from 0
     #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
     dims: [usize; 2],
     /// Picture to write

@@ -51,8 +51,8 @@ use terminal::{is_broken_pipe, say};
 Example:
   cvae-gpu train                 the tutorial's model on MNIST, built in
   cvae-gpu train --epochs 1      a first look
-  cvae-gpu devices               which GPUs there are
-  cvae-gpu check                 do they compute what they should?"
+  cvae-gpu devices               the GPUs of this machine
+  cvae-gpu check                 tests that a GPU computes correctly"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -86,9 +86,8 @@ enum Command {
     Man(man::ManArgs),
 }
 
-/// Runs the program; the status is 0 when done, 1 when refused or failed, 2 on wrong usage, and
-/// when training was interrupted 130 (Ctrl-C), 143 (SIGTERM), 129 (SIGHUP) or 141 (standard output
-/// was closed).
+/// Runs the program. The status is 0 on success, 1 on an error, 2 on wrong usage, and for interrupted
+/// training 130 (Ctrl-C), 143 (SIGTERM), 129 (SIGHUP) or 141 (standard output was closed).
 pub fn run() -> ExitCode {
     let start = std::time::Instant::now();
     let Cli { command, common } = match Cli::try_parse() {
@@ -129,8 +128,8 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// Ends the program with clap's message: help, version or wrong usage. It quotes arguments, which
-/// may be names of files that a shell has put in; only one without control characters is coloured.
+/// Ends the program with clap's message: help, version or wrong usage. It may quote file names, so a
+/// message about arguments with control characters is escaped and has no colour.
 fn refuse(error: &clap::Error) -> ! {
     let hides = |arg: std::ffi::OsString| {
         let arg = arg.to_string_lossy();

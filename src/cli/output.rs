@@ -1,4 +1,4 @@
-//! Files that commands write: checked before the work, written whole after it, all or none.
+//! Output files of commands: checked before the work, written atomically after it, all or none.
 
 use std::fs;
 use std::io;
@@ -11,14 +11,14 @@ use serde::Serialize;
 use crate::cli::common::Common;
 use crate::cli::terminal::print_json;
 
-/// What a command was asked to write, and what it must not harm.
+/// The output files of a command.
 pub struct Output<'a> {
     common: &'a Common,
     json: bool,
     files: Vec<Staged>,
 }
 
-/// What `--json` says of the files of a command.
+/// The document of `--json`.
 #[derive(Serialize)]
 struct Written {
     #[serde(skip_serializing_if = "is_zero")]
@@ -27,8 +27,7 @@ struct Written {
 }
 
 impl<'a> Output<'a> {
-    /// Checks, before any work, that every file of `files` can be written and that none of them
-    /// is one of `inputs` or another of them.
+    /// Checks that all `files` can be written, are distinct, and are none of the `inputs`.
     pub fn new(
         common: &'a Common,
         json: bool,
@@ -39,7 +38,7 @@ impl<'a> Output<'a> {
         for (i, file) in files.iter().enumerate() {
             if let Some(input) = inputs.iter().find(|input| is_in(file, input)) {
                 let (file, input) = (file.display(), input.display());
-                bail!("{file} is read here ({input}) and would be overwritten: name another file");
+                bail!("{file} is an input ({input}) and would be overwritten: name another file");
             }
             if files[..i].iter().any(|other| same(file, other)) {
                 bail!(
@@ -56,15 +55,14 @@ impl<'a> Output<'a> {
         })
     }
 
-    /// Writes a file beside its place, where [`Output::finish`] puts it.
+    /// Writes a temporary file, which [`Output::finish`] commits.
     pub fn write(&mut self, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
         let staged = atomic::stage(path, |file| file.write_all(bytes));
         self.files.push(staged.with_context(|| cannot_write(path))?);
         Ok(())
     }
 
-    /// Puts all files in their places, once there was room for each, and says so: in JSON, where
-    /// that is wanted, with the number of images they came of.
+    /// Commits all files and prints their names; as JSON with the number of images they show.
     pub fn finish(self, images: usize) -> anyhow::Result<()> {
         let mut files = Vec::new();
         for file in self.files {
@@ -85,12 +83,12 @@ fn cannot_write(path: &Path) -> String {
     format!("cannot write {}; {hint}", path.display())
 }
 
-/// A model that is converted comes of no images.
+/// A converted model has no images.
 fn is_zero(images: &usize) -> bool {
     *images == 0
 }
 
-/// The path without `.`, `..` and links, also of a file that is not there yet.
+/// The path without `.`, `..` and links, also of a file that does not exist yet.
 fn resolved(path: &Path) -> Option<PathBuf> {
     if let Ok(whole) = fs::canonicalize(path) {
         return Some(whole);
@@ -103,13 +101,13 @@ fn same(a: &Path, b: &Path) -> bool {
     resolved(a).is_some_and(|a| Some(a) == resolved(b))
 }
 
-/// True if `file` is there and is `input`, or lies in it.
+/// True if `file` exists and is `input` or is inside it.
 fn is_in(file: &Path, input: &Path) -> bool {
     let (file, input) = (fs::canonicalize(file), fs::canonicalize(input));
     matches!((file, input), (Ok(file), Ok(input)) if file.starts_with(&input))
 }
 
-/// Tries what writing will need: a file in the same folder. What was there stays.
+/// Tests writing by a temporary file in the same folder.
 fn check_writable(path: &Path) -> io::Result<()> {
     atomic::stage(path, |_| Ok(())).map(drop)
 }

@@ -1,4 +1,4 @@
-//! How commands lay out pictures of images.
+//! Layout of pictures.
 
 use cvae_gpu::render::{self, GridStyle, RenderError, Timing};
 
@@ -9,13 +9,13 @@ const GAP: usize = 4;
 /// Most images in a row of a sheet that is not square.
 const ROW: usize = 16;
 
-/// Columns of a sheet of `count` images that is about square.
+/// Columns of a nearly square sheet of `count` images.
 pub fn columns(count: usize) -> usize {
     let side = count.isqrt();
     side + usize::from(side * side < count)
 }
 
-/// The PNG of images `[N, H, W, C]` row by row, all on one scale from 0 (black) to 1 (white).
+/// The PNG of images `[N, H, W, C]` row by row, from 0 (black) to 1 (white).
 pub fn sheet(images: &[f32], shape: [usize; 3], columns: usize) -> Result<Vec<u8>, RenderError> {
     let largest = shape[0].max(shape[1]).max(1);
     let style = GridStyle {
@@ -26,7 +26,7 @@ pub fn sheet(images: &[f32], shape: [usize; 3], columns: usize) -> Result<Vec<u8
     render::png_bytes(&render::grid(images, shape, columns, style)?)
 }
 
-/// The PNG of pairs of images, each of `above` over its partner of `below`.
+/// The PNG of pairs of images, each of `above` over that of `below`.
 pub fn pairs(above: &[f32], below: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderError> {
     let values: usize = shape.iter().product();
     let count = above.len() / values.max(1);
@@ -36,19 +36,19 @@ pub fn pairs(above: &[f32], below: &[f32], shape: [usize; 3]) -> Result<Vec<u8>,
         let range = values * row..values * count.min(row + columns);
         for half in [above, below] {
             images.extend_from_slice(&half[range.clone()]);
-            // A row that is not full stays white at its end.
+            // The end of a partial row stays white.
             images.resize(images.len().next_multiple_of(values * columns), 1.0);
         }
     }
     sheet(&images, shape, columns)
 }
 
-/// A row of images, or several where they are many.
+/// The PNG of images in one row, or in several where they are many.
 pub fn strip(images: &[f32], shape: [usize; 3], count: usize) -> Result<Vec<u8>, RenderError> {
     sheet(images, shape, count.clamp(1, ROW))
 }
 
-/// The GIF of images that follow one another, enlarged, the last one held.
+/// The GIF of a sequence of images, enlarged; the last frame stays longer.
 pub fn animation(images: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderError> {
     const FRAME: usize = 256;
     let values: usize = shape.iter().product();

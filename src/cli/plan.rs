@@ -26,7 +26,7 @@ pub struct PlanArgs {
     batch: u32,
     #[command(flatten)]
     model: ModelArgs,
-    /// Plan for a GPU, whatever is here
+    /// Plan for a typical GPU instead of this machine's adapter
     #[arg(long)]
     gpu: bool,
     /// Print JSON
@@ -118,8 +118,7 @@ impl PlanArgs {
         ))?)
     }
 
-    /// What the plan is made for. Without an adapter it is still worth seeing: that of the kernels
-    /// that run everywhere.
+    /// The target to plan for; without an adapter, the one that every adapter meets.
     fn target(&self, common: &Common) -> anyhow::Result<Target> {
         let tuning = common.selection().tuning;
         if self.gpu {

@@ -9,14 +9,14 @@ use super::pictures;
 use super::trained::{DataFlags, ModelFlags, png_path};
 use crate::cli::common::Common;
 
-/// Put images through the model and back: originals above reconstructions
+/// Encode and decode images: originals above reconstructions
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   cvae-gpu reconstruct --model runs/mnist-1            the first 16 test images
   cvae-gpu reconstruct --model runs/mnist-1 -n 64 --split train --out pairs.png
 
-An image is encoded, and the mean of its code decoded: no noise is drawn.")]
+The mean of each image's code is decoded, without noise.")]
 pub struct ReconstructArgs {
     #[command(flatten)]
     model: ModelFlags,

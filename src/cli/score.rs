@@ -9,16 +9,16 @@ use super::table;
 use super::trained::{DataFlags, ModelFlags, path_of};
 use crate::cli::common::Common;
 
-/// Write the ELBO of each image: what the model finds likely, and what it does not
+/// Write the ELBO of each image, to find likely and unlikely ones
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   cvae-gpu score --model runs/mnist-1 --out scores.csv
   cvae-gpu score --model runs/mnist-1 --data parts/ --worst 20 --out odd.csv
 
-A line per image: index,label,elbo,reconstruction,kl in nats and, where classes have names, class, in \
-file order, or with --worst the images of the lowest ELBO, the worst first. An index counts the images \
-of the split from 0. For images of real values (--binarize none) the ELBO is no bound on log p(x).")]
+A line per image: index,label,elbo,reconstruction,kl in nats and, where classes have names, class. \
+Lines are in file order; with --worst by ascending ELBO. An index counts the images of the split from \
+0. For images of real values (--binarize none) the ELBO is no bound on log p(x).")]
 pub struct ScoreArgs {
     #[command(flatten)]
     model: ModelFlags,
@@ -44,7 +44,7 @@ impl ScoreArgs {
         let loss = trained.model.loss;
         let mut order: Vec<usize> = (0..images.count()).collect();
         if let Some(worst) = self.worst {
-            // A stable sort, so that of equal images the first stands first.
+            // A stable sort keeps equal images in file order.
             order.sort_by(|&a, &b| terms[a].elbo(loss).total_cmp(&terms[b].elbo(loss)));
             order.truncate(worst as usize);
         }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::cli::common::Common;
 use crate::cli::terminal::{print_json, print_table};
 
-/// List the shader modules, or print one as the driver gets it
+/// List the shader modules, or print the WGSL of one
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -18,8 +18,7 @@ Examples:
   cvae-gpu shaders --print adam               WGSL
   cvae-gpu shaders --print adam | naga --stdin-file-path adam.wgsl
 
-A module is the files it stands on, put together; nothing is generated. Values for its \
-`override` constants come with each kernel of a plan.")]
+A module is a concatenation of files. The kernels of a plan set its `override` constants.")]
 pub struct ShadersArgs {
     /// Print the WGSL of this module
     #[arg(long, value_name = "NAME")]
@@ -34,7 +33,7 @@ pub struct ShadersArgs {
 struct Row {
     name: &'static str,
     entries: Vec<&'static str>,
-    /// Files in `shaders/`, in the order they are put together.
+    /// Files in `shaders/`, in the order of concatenation.
     files: Vec<String>,
     subgroups: bool,
     #[serde(skip_serializing_if = "Option::is_none")]

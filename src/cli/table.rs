@@ -1,4 +1,4 @@
-//! Tables of images, as CSV.
+//! CSV tables of images.
 
 use std::borrow::Cow;
 
@@ -7,10 +7,9 @@ use cvae_gpu::train::eval::Terms;
 
 use super::trained::Images;
 
-/// The per-image table of `eval` and `score`, of what each image contributes to the ELBO: lines
-/// `index,label,elbo,reconstruction,kl` of the images in `order`, in nats. Where there are bounds,
-/// `iwae` follows, and where classes have names, `class`. An image without a label leaves its
-/// column empty.
+/// The per-image table of `eval` and `score`: lines `index,label,elbo,reconstruction,kl` of the images
+/// in `order`, in nats. With bounds, `iwae` follows, and with names of classes, `class`. The label of
+/// an unlabelled image is empty.
 pub fn csv(
     images: &Images,
     terms: &[Terms],
@@ -34,7 +33,7 @@ pub fn csv(
     text
 }
 
-/// The label of an image; empty where it has none.
+/// The label of an image; empty for none.
 pub fn label(images: &Images, image: usize) -> String {
     images
         .label(image)
@@ -42,7 +41,7 @@ pub fn label(images: &Images, image: usize) -> String {
         .unwrap_or_default()
 }
 
-/// How the last column is called, where classes have names.
+/// The header of the last column, if classes have names.
 pub fn header(images: &Images) -> &'static str {
     if images.classes().is_empty() {
         ""
@@ -51,7 +50,7 @@ pub fn header(images: &Images) -> &'static str {
     }
 }
 
-/// The last column of an image's line: the name of its class, where classes have names.
+/// The last column of an image: the name of its class, if classes have names.
 pub fn class(images: &Images, image: usize) -> String {
     let names = images.classes();
     if names.is_empty() {
@@ -63,7 +62,7 @@ pub fn class(images: &Images, image: usize) -> String {
     format!(",{}", field(name.map_or("", String::as_str)))
 }
 
-/// A text as a field of a table, in quotes where it would end the field or the line otherwise.
+/// A text as a CSV field, quoted where necessary.
 fn field(text: &str) -> Cow<'_, str> {
     if text.contains([',', '"', '\n', '\r']) {
         return Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")));

@@ -1,22 +1,22 @@
-//! Everything the program writes to standard output and standard error, except progress bars.
+//! All output to standard output and standard error, except progress bars.
 //!
-//! Names of sets, files and adapters come from outside and may hold control characters, which a
-//! terminal obeys. They are escaped here and nowhere else; `clippy.toml` forbids other ways out.
+//! Names of sets, files and adapters are untrusted and may hold control characters. They are escaped
+//! here only; `clippy.toml` forbids other output.
 
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 
-/// True for characters that act on a terminal or reorder text instead of showing as a sign:
-/// control characters, line separators and the marks of bidirectional text.
+/// True for characters that control a terminal or reorder text: control characters, line separators
+/// and marks of bidirectional text.
 fn acts(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{feff}')
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text with each character that a test is true for replaced by what `escape` makes of it.
+/// The text with each character that passes `test` replaced by `escape`.
 fn escaped(
     text: &str,
     test: impl Fn(char) -> bool,
@@ -36,14 +36,14 @@ fn escaped(
     Cow::Owned(safe)
 }
 
-/// The text as one line: `\n`, `\u{1b}` and so on stand for control characters.
+/// The text as one line, with control characters escaped as `\n`, `\u{1b}` and so on.
 #[must_use]
 pub fn line(text: &str) -> Cow<'_, str> {
     escaped(text, acts, |c| c.escape_default().to_string())
 }
 
-/// The text as a paragraph: line breaks stay, and lines after the first are indented, so that a
-/// line break in a name cannot start a line which looks like another message.
+/// The text as a paragraph: line breaks stay, and lines after the first are indented, so that a line
+/// break in a name cannot forge a message.
 #[must_use]
 pub fn paragraph(text: &str) -> String {
     let lines = text.split('\n').enumerate().map(|(i, text)| {
@@ -53,13 +53,13 @@ pub fn paragraph(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// JSON without control characters; serde escapes only those of ASCII.
+/// JSON without control characters; serde escapes ASCII ones only.
 fn json(text: &str) -> Cow<'_, str> {
     let test = |c| acts(c) && c != '\n';
     escaped(text, test, |c| format!("\\u{:04x}", u32::from(c)))
 }
 
-/// Writes a message for people to standard error. Where that is closed, nobody listens.
+/// Writes a message to standard error; errors are ignored.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn say(message: &str) {
     let _ = writeln!(io::stderr(), "{}", paragraph(message));
@@ -69,16 +69,16 @@ pub fn say(message: &str) {
 ///
 /// # Errors
 ///
-/// What the operating system says.
+/// The error of the operating system.
 pub fn print(text: &str) -> io::Result<()> {
     write_bytes(format!("{}\n", line(text)).as_bytes())
 }
 
-/// Writes one JSON document to standard output, or one line of a stream of them.
+/// Writes a JSON document to standard output, indented if `pretty`, else as one line.
 ///
 /// # Errors
 ///
-/// What the operating system or the serializer says.
+/// The error of the operating system or of the serializer.
 pub fn print_json(value: &impl Serialize, pretty: bool) -> anyhow::Result<()> {
     let text = if pretty {
         serde_json::to_string_pretty(value)?
@@ -88,11 +88,11 @@ pub fn print_json(value: &impl Serialize, pretty: bool) -> anyhow::Result<()> {
     Ok(write_bytes(format!("{}\n", json(&text)).as_bytes())?)
 }
 
-/// A text table: a header, then rows; numbers to the right.
+/// Prints a table: a header, then rows; columns of numbers are aligned to the right.
 ///
 /// # Errors
 ///
-/// What the operating system says.
+/// The error of the operating system.
 pub fn print_table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
     let cells = |row: &Vec<String>| row.iter().map(|c| line(c).into_owned()).collect();
     let all = || {
@@ -123,18 +123,17 @@ pub fn print_table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Whoever reads our output, `head` say, has seen enough.
+/// True if the reader of standard output, such as `head`, has closed it.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     let broken = |e: &io::Error| e.kind() == io::ErrorKind::BrokenPipe;
     error.chain().any(|e| e.downcast_ref().is_some_and(broken))
 }
 
-/// Writes content which the program made itself, such as a manual page, to standard output as it
-/// is.
+/// Writes the program's own content, such as a manual page, to standard output unescaped.
 ///
 /// # Errors
 ///
-/// What the operating system says.
+/// The error of the operating system.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn write_bytes(content: &[u8]) -> io::Result<()> {
     io::stdout().write_all(content)

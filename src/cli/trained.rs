@@ -1,4 +1,4 @@
-//! What the commands that use a trained model share: the model, the images, the device.
+//! Shared by the commands that use a trained model: the model, the images, the device.
 
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -19,20 +19,20 @@ use super::output::Output;
 use super::weights::Weights;
 use crate::cli::common::Common;
 
-/// The model, and how it is run.
+/// Options of a trained model.
 #[derive(Args)]
 pub struct ModelFlags {
-    /// Trained model: a model or checkpoint file, a run folder (of which the newest weights are taken),
-    /// or plain safetensors with Keras names
+    /// Trained model: a model or checkpoint file, a run folder (its newest weights), or plain safetensors
+    /// with Keras names
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// The file that `model` means, once it was looked for.
+    /// The file of `model`, once it was found.
     #[arg(skip)]
     weights: OnceCell<Weights>,
-    /// Images at a time; it changes the pace, not the result
+    /// Images per batch; it changes the speed, not the result
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_535))]
     batch: u32,
-    /// Seed of the noise, where any is drawn
+    /// Seed of the noise, if any is drawn
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub seed: u64,
     /// Print JSON on standard output
@@ -43,9 +43,9 @@ pub struct ModelFlags {
 }
 
 /// Heading of `Given` in the help.
-const EXPECT: &str = "Expect of the model (the file says what it is)";
+const EXPECT: &str = "Expected model (an error if the file differs)";
 
-/// Options of training given once more. The model file has them, so they can only be confirmed.
+/// Options of training. The model file has them, so they can only be confirmed.
 #[derive(Args)]
 struct Given {
     /// Latent dimensions the model must have
@@ -60,7 +60,7 @@ struct Given {
     /// Decoder base the model must have
     #[arg(long, help_heading = EXPECT)]
     decoder_base: Option<usize>,
-    /// KL term of the ELBO; only a plain file leaves a choice
+    /// KL term of the ELBO; a choice for plain files only
     #[arg(long, value_enum, help_heading = EXPECT)]
     kl: Option<Kl>,
     /// Weight of the KL term that the model must have been trained with
@@ -74,10 +74,10 @@ pub struct DataFlags {
     /// Images: a name (see `cvae-gpu data list`), a folder, a .npy file, or a packed set [default: the model's own]
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     data: Option<String>,
-    /// Which part of the set
+    /// Split of the set
     #[arg(long, value_enum, default_value_t = Part::Test, help_heading = "Data")]
     split: Part,
-    /// Only the first so many images
+    /// Only the first N images
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Data")]
     limit: Option<u32>,
     /// How grey levels become 0 and 1 [default: as the model was trained, else as `train` would]
@@ -93,7 +93,7 @@ enum Part {
     Train,
 }
 
-/// Images to put to a model.
+/// Images for a model.
 pub struct Images {
     /// The images.
     pub images: PackedImages,
@@ -108,29 +108,29 @@ impl Images {
         self.images.count()
     }
 
-    /// The label of an image, where the set has labels.
+    /// The label of an image, if the set has labels.
     pub fn label(&self, image: usize) -> Option<u32> {
         self.labels.as_ref()?.get(image).copied()
     }
 
-    /// What the classes are called, label 0 first; empty where they have no names.
+    /// The names of the classes, label 0 first; empty if they have none.
     pub fn classes(&self) -> &[String] {
         &self.classes
     }
 
-    /// All labels, where the set has them.
+    /// All labels, if the set has them.
     pub fn labels(&self) -> Option<&[u32]> {
         self.labels.as_deref()
     }
 
-    /// Where they came from, if that is a path; to be kept from harm.
+    /// Their source as a path, which no output may overwrite.
     pub fn path(&self) -> &Path {
         Path::new(&self.source)
     }
 }
 
 impl DataFlags {
-    /// The images for the model at `path`: as it was trained, where nothing else is given.
+    /// Loads the images for the model at `path`; by default those it was trained on.
     fn load(&self, path: &Path, stored: &Stored, common: &Common) -> anyhow::Result<Images> {
         let given = self.binarize.map(BinarizeArg::value);
         if let (Some(given), Some(own)) = (given, stored.binarize())
@@ -156,7 +156,7 @@ impl DataFlags {
             load_any(&sources, named, Binarize::None, &prepare, common)
         };
         let (set, source) = match load(&remembered) {
-            // What the run has held out of its images need not be held out of others.
+            // The test fraction of the run does not apply to other images.
             Err(e) if self.data.is_some() && remembered.test_fraction.is_some() && has_test(&e) => {
                 let test_fraction = None;
                 load(&Prepare {
@@ -195,14 +195,13 @@ fn has_test(error: &anyhow::Error) -> bool {
 }
 
 impl ModelFlags {
-    /// The file that `--model` means.
+    /// The file of `--model`.
     pub fn path(&self) -> PathBuf {
         let find = || Weights::find(&self.model);
         self.weights.get_or_init(find).path.clone()
     }
 
-    /// Says which file of a run folder it is. It comes after all that may be refused, so that a
-    /// refusal is one message.
+    /// Prints which file of a run folder is used, after all checks, so that an error is one message.
     pub fn say_path(&self, common: &Common) {
         let note = self.weights.get().and_then(|found| found.note.as_deref());
         if let Some(note) = note {
@@ -216,7 +215,7 @@ impl ModelFlags {
         self.confirm(trained, None)
     }
 
-    /// The model and the images to put to it.
+    /// The model and its images.
     pub fn open_with(
         &self,
         flags: &DataFlags,
@@ -229,7 +228,7 @@ impl ModelFlags {
             loaded => loaded,
         };
         let shape = loaded.as_ref().ok().map(|images| images.images.shape());
-        // A model that cannot be used is the first thing to say, before what images it lacks.
+        // An invalid model is reported before missing images.
         let trained = self.confirm(stored, shape.map(|[height, width, _]| [height, width]))?;
         let images = loaded?;
         let shape = images.images.shape();
@@ -237,13 +236,13 @@ impl ModelFlags {
             let (found, wanted) = (shape, trained.model.image);
             let refused = ExploreError::Images { found, wanted };
             let (data, model) = (&images.source, self.model.display());
-            return Err(refused).with_context(|| format!("cannot put {data} to {model}"));
+            return Err(refused).with_context(|| format!("{data} does not fit {model}"));
         }
         images.choice.say(common);
         Ok((trained, images))
     }
 
-    /// Where a command writes `files`, none of which may be the model or one of `inputs`.
+    /// The output files of a command, which must be neither the model nor one of `inputs`.
     pub fn output<'a>(
         &self,
         common: &'a Common,
@@ -254,7 +253,7 @@ impl ModelFlags {
         Output::new(common, self.json, files, &[&[&*model], inputs].concat())
     }
 
-    /// The model, if it is what the options say.
+    /// The model, if it agrees with the options.
     fn confirm(&self, stored: Stored, image: Option<[usize; 2]>) -> anyhow::Result<Trained> {
         let fixed = stored.has_config();
         let mut trained = stored.open(image)?;
@@ -280,7 +279,7 @@ impl ModelFlags {
         Ok(trained)
     }
 
-    /// Opens the device and has `work` done there.
+    /// Opens the device and runs `work` on it.
     pub fn explore<T>(
         &self,
         common: &Common,
@@ -304,14 +303,14 @@ impl ModelFlags {
 }
 
 impl Common {
-    /// Shows how far a job is.
+    /// Shows the progress of a job.
     pub fn meter(&self, what: &'static str) -> impl FnMut(usize, usize) + use<> {
         let mut meter = Meter::new(what, self.quiet);
         move |done, of| meter.show(done, of)
     }
 }
 
-/// Two different latent dimensions that a model of `latent` has.
+/// Checks for two different dimensions of `latent`.
 pub fn check_dims([i, j]: [usize; 2], latent: usize) -> anyhow::Result<()> {
     if latent < 2 {
         bail!(

@@ -1,4 +1,4 @@
-//! What `bench --tune` found, for the commands that run the train step.
+//! The kernels that `bench --tune` chose, for the commands that run the train step.
 
 use cvae_gpu::bench::{Search, Setting, Tuned};
 use cvae_gpu::data::known::Places;
@@ -9,8 +9,8 @@ use cvae_gpu::ops::Tuning;
 use crate::cli::common::Common;
 use crate::cli::terminal::say;
 
-/// Lets `gpu` make plans by what was found for this model and batch, and gives that; nothing where
-/// the user chooses otherwise, or nothing was found that is worth it.
+/// Applies and returns the tuned choice of kernels for this model and batch. `None` if flags choose
+/// the kernels, or no choice is faster than the default.
 pub fn choose(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize) -> Option<Tuning> {
     if common.untuned || common.variant.is_some() || common.fuse || !common.disable.is_empty() {
         return None;
@@ -22,12 +22,12 @@ pub fn choose(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize) -> Op
     }
     gpu.tune(choice);
     common.say(&format!(
-        "Kernels as `bench --tune` found them fastest: {choice} (--untuned leaves that aside)"
+        "Kernels chosen by `bench --tune`: {choice} (--untuned ignores them)"
     ));
     Some(choice)
 }
 
-/// Keeps what was found for `gpu`, whose choice is not made yet, and makes it.
+/// Stores and applies the choice for `gpu`, which is not tuned yet.
 pub fn keep(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize, found: &Search) {
     let tuned = Tuned {
         setting: Setting::new(&gpu.adapter, model, batch),

@@ -1,4 +1,4 @@
-//! Which weights of a run folder `--model` means: the newest.
+//! Finds the newest weights in a run folder, for `--model`.
 
 use std::path::{Path, PathBuf};
 
@@ -9,15 +9,15 @@ use cvae_gpu::saved::checkpoint;
 /// A file with weights.
 pub struct Weights {
     pub path: PathBuf,
-    /// Which file it is and why, where a folder was given.
+    /// The chosen file and the reason, if a folder was given.
     pub note: Option<String>,
 }
 
 impl Weights {
-    /// `given`, or where that is a run folder the file in it with the newest weights.
+    /// The file `given`, or the file with the newest weights in a run folder.
     ///
-    /// A run writes its model last, with the weights of its last checkpoint. Where the two differ, the
-    /// run has gone on since, and the checkpoint is newer, whatever the times of the files say.
+    /// A run writes its model last, with the weights of its last checkpoint. If the two differ, the run
+    /// was resumed since, and the checkpoint is newer, whatever the times of the files.
     pub fn find(given: &Path) -> Weights {
         let [model, last] = [MODEL, CHECKPOINT].map(|name| given.join(name));
         let (path, why) = match (model.exists(), last.exists()) {
@@ -38,9 +38,9 @@ impl Weights {
                     let newer = Some("newer than model.safetensors");
                     (last, parenthesis(at(&new).as_deref(), newer))
                 }
-                (Ok(_), Err(e)) => (model, format!("; the checkpoint is left aside: {e}")),
-                // Where neither can be read, the message of the model says so.
-                (Err(e), Ok(_)) => (last, format!("; the model is left aside: {e}")),
+                (Ok(_), Err(e)) => (model, format!("; the checkpoint is ignored: {e}")),
+                (Err(e), Ok(_)) => (last, format!("; the model is ignored: {e}")),
+                // Opening the model reports the error.
                 (Err(_), Err(_)) => (model, String::new()),
             },
         };

@@ -1,28 +1,28 @@
-//! What can be wrong with a set, in the terms of the person who brought it.
+//! What can be wrong with an image set.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a set could not be loaded or packed.
 ///
-/// Each message says what is wrong and where. The cause of an I/O error is part of the message
-/// and not a `source`, so that printing the chain says it once.
+/// Each message says what is wrong and where. An I/O error is part of the message and no `source`,
+/// so that printing the chain shows it once.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// Nothing lies at the path given as a source.
+    /// There is no file or folder at the path.
     #[error("{path}: no such file or folder", path = path.display())]
     SourceMissing {
-        /// The path that was given.
+        /// The given path.
         path: PathBuf,
     },
-    /// Images are to be drawn by their grey levels and have none.
+    /// Stochastic binarization needs grey levels, but the images are bits.
     #[error("the images of `{name}` are stored as bits: there are no grey levels to draw by")]
     NoGrey {
         /// The set.
         name: String,
     },
-    /// A folder was needed and a file was given.
+    /// The path is a file instead of a folder.
     #[error(
         "{path}: this is not a folder; give the folder that holds the IDX files",
         path = path.display()
@@ -37,14 +37,14 @@ pub enum DataError {
          that holds it", folder = folder.display()
     )]
     FileMissing {
-        /// The folder that was searched.
+        /// The searched folder.
         folder: PathBuf,
         /// Which file is missing, such as `train images`.
         what: String,
-        /// The file names that would have done.
+        /// The accepted file names.
         looked_for: String,
     },
-    /// The operating system refused.
+    /// The operating system reported an error.
     #[error("{path}: cannot be read: {reason}; check that it is a file you may read",
         path = path.display()
     )]
@@ -54,7 +54,7 @@ pub enum DataError {
         /// What the operating system said.
         reason: io::Error,
     },
-    /// The file says it is gzip and does not decompress.
+    /// A gzip file does not decompress.
     #[error(
         "{path}: the gzip data is damaged or incomplete ({reason}); download or copy it again",
         path = path.display()
@@ -73,12 +73,12 @@ pub enum DataError {
     HeaderTruncated {
         /// The file being read.
         path: PathBuf,
-        /// Bytes that are there, decompressed.
+        /// Bytes in the file, decompressed.
         held: usize,
-        /// Bytes that the header takes.
+        /// Bytes of the header.
         needed: usize,
     },
-    /// An IDX file begins with another number than its kind does.
+    /// An IDX file begins with the wrong number for its kind.
     #[error(
         "{path}: the file begins with 0x{found:08x}, but {kind} begin with 0x{wanted:08x} \
          (0x00000803 means images: unsigned bytes in 3 dimensions; 0x00000801 means labels: \
@@ -90,7 +90,7 @@ pub enum DataError {
         path: PathBuf,
         /// The first four bytes, big-endian.
         found: u32,
-        /// What they should have been.
+        /// The expected value.
         wanted: u32,
         /// `image files` or `label files`.
         kind: &'static str,
@@ -112,8 +112,8 @@ pub enum DataError {
     },
     /// More bytes than the header announces.
     #[error(
-        "{path}: the header announces {announced} ({wanted} bytes) but the file goes on after \
-         them; it is damaged or mixed with another: copy it again", path = path.display()
+        "{path}: the header announces {announced} ({wanted} bytes) but more bytes follow; the \
+         file is damaged or mixed with another: copy it again", path = path.display()
     )]
     Oversized {
         /// The file being read.
@@ -125,8 +125,8 @@ pub enum DataError {
     },
     /// The header announces no image, or images without pixels.
     #[error(
-        "{path}: the header announces {announced}, which leaves nothing to train on or to test; \
-         use another file", path = path.display()
+        "{path}: the header announces {announced}: there are no pixels to train or test on; use \
+         another file", path = path.display()
     )]
     Empty {
         /// The file being read.
@@ -134,23 +134,23 @@ pub enum DataError {
         /// What the header announces, in words.
         announced: String,
     },
-    /// A split has another number of labels than of images.
+    /// A split has different numbers of labels and images.
     #[error(
         "{labels_path}: the file holds {labels} labels but {images_path} holds {images} images; \
-         the two are not of one set: copy both again, or take the labels file away",
+         the two are not of one set: copy both again, or remove the labels file",
         labels_path = labels_path.display(), images_path = images_path.display()
     )]
     CountMismatch {
         /// The images file.
         images_path: PathBuf,
-        /// How many images it holds.
+        /// Images in it.
         images: usize,
         /// The labels file.
         labels_path: PathBuf,
-        /// How many labels it holds.
+        /// Labels in it.
         labels: usize,
     },
-    /// The splits have images of different sizes.
+    /// The splits differ in image size.
     #[error(
         "{test_path}: the test images are {test} but the train images in {train_path} are \
          {train}; a set has images of one size: the files are of two sets",
@@ -166,7 +166,7 @@ pub enum DataError {
         /// Their size.
         test: String,
     },
-    /// The file is not a packed set at all.
+    /// The file is no packed set.
     #[error(
         "{path}: this is neither a packed set, nor a .npy file, nor CIFAR-10's archive",
         path = path.display()
@@ -175,7 +175,7 @@ pub enum DataError {
         /// The file being read.
         path: PathBuf,
     },
-    /// The safetensors header of a packed set is not a valid one.
+    /// The safetensors header of a packed set is invalid.
     #[error("{path}: the header of the packed set is invalid ({reason})", path = path.display())]
     InvalidHeader {
         /// The file being read.
@@ -183,7 +183,7 @@ pub enum DataError {
         /// What is wrong with the header.
         reason: String,
     },
-    /// A packed set lacks a metadata key, or its value is not one the format knows.
+    /// A metadata key of a packed set is missing, or its value is invalid.
     #[error(
         "{path}: the packed set's metadata `{key}` is invalid ({reason})", path = path.display()
     )]
@@ -195,7 +195,7 @@ pub enum DataError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A packed set lacks a tensor it must have.
+    /// A packed set lacks a required tensor.
     #[error("{path}: the packed set has no tensor `{tensor}`", path = path.display())]
     MissingTensor {
         /// The file being read.
@@ -212,10 +212,10 @@ pub enum DataError {
         path: PathBuf,
         /// The tensor's name.
         tensor: String,
-        /// What it is and what it should be.
+        /// What was found and what was expected.
         reason: String,
     },
-    /// There is nothing in a folder that could be a set.
+    /// A folder holds no images.
     #[error(
         "{folder}: there are no images in it, nor IDX or CIFAR-10 files; give the folder that \
          holds them", folder = folder.display()
@@ -224,25 +224,25 @@ pub enum DataError {
         /// The folder.
         folder: PathBuf,
     },
-    /// Folders lie within folders without an end in sight.
+    /// Folders are nested too deeply.
     #[error(
-        "{folder}: too many folders within folders, perhaps by a link that leads back; take it \
-         away, or move the images up", folder = folder.display()
+        "{folder}: too many nested folders, perhaps by a link that leads back; remove it, or move \
+         the images up", folder = folder.display()
     )]
     TooDeep {
-        /// The folder that is too deep down.
+        /// The innermost folder.
         folder: PathBuf,
     },
-    /// A file among images is none.
+    /// A file among the images is no image.
     #[error(
         "{path}: this is no image of a known kind (BMP, GIF, JPEG, PNG, PNM, QOI, TGA, TIFF, \
-         WebP); take it out of the folder, or convert it", path = path.display()
+         WebP); remove it from the folder, or convert it", path = path.display()
     )]
     NotAnImage {
         /// The file.
         path: PathBuf,
     },
-    /// An image is damaged, too large, or of a kind that is not read.
+    /// An image is damaged, too large, or of an unsupported kind.
     #[error(
         "{path}: the image cannot be decoded ({reason}); repair or remove it",
         path = path.display()
@@ -253,7 +253,7 @@ pub enum DataError {
         /// What the decoder said.
         reason: String,
     },
-    /// The images of a folder are not of one size.
+    /// The images of a folder differ in size.
     #[error(
         "{path}: the image is {size}, but {first_path} is {first}, and a set has images of one \
          size",
@@ -283,12 +283,12 @@ pub enum DataError {
         path = path.display()
     )]
     Cifar {
-        /// The file, where it is in an archive as if that were a folder.
+        /// The file; the path of one in an archive starts with that of the archive.
         path: PathBuf,
         /// What is wrong.
         reason: String,
     },
-    /// A tape archive cannot be read to its end.
+    /// A tape archive is damaged.
     #[error(
         "{path}: the archive is damaged or incomplete ({reason}); download or copy it again",
         path = path.display()
@@ -299,7 +299,7 @@ pub enum DataError {
         /// What its reader said.
         reason: io::Error,
     },
-    /// Images are neither grey nor in colour.
+    /// The images have an unsupported number of channels.
     #[error(
         "{path}: the images have {channels} channels; give images of 1 (grey) or 3 (colour)",
         path = path.display()
@@ -307,10 +307,10 @@ pub enum DataError {
     Channels {
         /// The source.
         path: PathBuf,
-        /// How many there are.
+        /// Channels of an image.
         channels: usize,
     },
-    /// A set which has test images should hold out more.
+    /// A test fraction was given for a set with its own test images.
     #[error("the set `{name}` has test images of its own, so none are held out")]
     HasTestImages {
         /// The set's name.
@@ -327,7 +327,7 @@ pub enum DataError {
         /// The part to hold out.
         fraction: f64,
     },
-    /// A set known by name is not there and cannot be downloaded.
+    /// A set known by name is missing and its download failed.
     #[error("the set `{name}` is not on this machine and could not be downloaded ({reason})")]
     Download {
         /// The set's name.
@@ -336,10 +336,10 @@ pub enum DataError {
         reason: String,
         /// The names of the files of the set.
         files: String,
-        /// Where they are looked for.
+        /// The cache folder of the set.
         folder: PathBuf,
     },
-    /// A downloaded file is not what was published.
+    /// A file in the cache differs from the published one.
     #[error(
         "{path}: this is not the published file of the set `{name}`, by its SHA-256",
         path = path.display()
@@ -349,10 +349,10 @@ pub enum DataError {
         name: &'static str,
         /// The file.
         path: PathBuf,
-        /// The folder it lies in.
+        /// The folder of the file.
         folder: PathBuf,
     },
-    /// A set would have to be downloaded, and there is no place for it.
+    /// A set is missing and there is no cache folder to download it to.
     #[error(
         "the set `{name}` is not on this machine, and there is no cache folder to download it to"
     )]
@@ -360,12 +360,12 @@ pub enum DataError {
         /// The set's name.
         name: &'static str,
     },
-    /// A set built in memory is not one that a packed set file can hold.
+    /// A packed set file cannot hold the set.
     #[error("the set `{name}` cannot be packed: {reason}")]
     Unpackable {
         /// The set's name.
         name: String,
-        /// What stands in the way.
+        /// Why.
         reason: String,
     },
 }

@@ -1,29 +1,26 @@
-//! Image sets: where training and test images come from and how they are kept.
+//! Image sets: training and test images, from any source, packed.
 //!
-//! Everything here is packed and stays packed. Images are read once into
-//! [`PackedImages`], at one bit or one byte a value, uploaded to the GPU in that form
-//! ([`PackedImages::device_words`]) and unpacked there, so that a whole set fits in
-//! device memory and no image travels twice.
+//! Images are read once into [`PackedImages`], at one bit or one byte per value, and uploaded to
+//! the GPU in that form ([`PackedImages::device_words`]). The GPU unpacks them, so that a whole set
+//! fits in device memory.
 //!
-//! A set has a name or a path, told apart by [`load`]:
+//! [`load`] takes the name or the path of a set:
 //!
 //! - `mnist`: the embedded MNIST set ([`mnist`]), already binarized;
-//! - another name ([`known`]): files that are looked for on this machine, or downloaded;
+//! - another name ([`known`]): files on this machine, or a download;
 //! - a folder of the four MNIST-style IDX files ([`idx`]), raw or gzip;
 //! - CIFAR-10's binary files in a folder or an archive;
-//! - a folder of images, of which a part is held out where it has no `test` folder;
-//! - an array of images in a `.npy` file, of which a part is held out;
-//! - a packed set file ([`packed`]), the format that the embedded set uses too.
+//! - a folder of images; without a `test` folder, a part is held out;
+//! - an array of images in a `.npy` file; a part is held out;
+//! - a packed set file ([`packed`]), the format of the embedded set.
 //!
-//! On the way in, images may be resized and made grey or coloured ([`Prepare`]).
+//! [`Prepare`] resizes images and converts them to grey or colour. Nothing is shuffled or augmented.
 //!
-//! Assumed: a set is a train and a test split of images of one size, with values in
-//! 0..=255 and, perhaps, a label each; and a whole set fits in main memory.
+//! A set is a train and a test split of images of one size, with values in 0..=255 and optional
+//! labels. A whole set must fit in main memory.
 //!
-//! Not done here: nothing is shuffled or augmented.
-//!
-//! All files are treated as hostile: a length is never trusted before the bytes have
-//! arrived, and any defect is a [`DataError`], never a panic.
+//! All files are untrusted: no length is trusted before the bytes are read, and any defect is a
+//! [`DataError`], never a panic.
 
 mod error;
 pub mod known;
@@ -44,17 +41,15 @@ use known::Places;
 use packed::Provenance;
 use source::Source;
 
-/// Loads the set that `source` names, [binarized](ImageSet::binarized), its images otherwise as they
-/// are.
+/// Loads the set `source` and [binarizes](ImageSet::binarized) it.
 ///
-/// A name of [`known::KNOWN`] is always that set; to load a folder or file of that name, write
-/// `./mnist`. Anything else is a path, and what lies there is told by its content.
+/// A name of [`known::KNOWN`] is that set; for a folder or file of that name, write `./mnist`.
+/// Anything else is a path; the content there decides the format.
 pub fn load(source: &str, binarize: Binarize) -> Result<ImageSet, DataError> {
     load_prepared(source, binarize, &Prepare::default(), &mut |_| ())
 }
 
-/// Loads a set as [`load`] does, prepares its images, and tells the listener how far that is
-/// where it takes long.
+/// Loads a set like [`load`], prepares its images, and reports progress to the listener.
 pub fn load_prepared(
     source: &str,
     binarize: Binarize,
@@ -65,11 +60,11 @@ pub fn load_prepared(
     source.read(prepare, listener)?.binarized(binarize)
 }
 
-/// Loads a set as [`load_prepared`] does, with where it comes from.
+/// Loads a set like [`load_prepared`], with its provenance.
 ///
-/// The SHA-256 of each file is told, both of its content and, where it is a gzip IDX file, as it
-/// was found; those of a folder of images are not. MNIST is recognised by these, known sets by
-/// their name; of any other set origin and licence are not known.
+/// The provenance lists the SHA-256 of each file, but not of a folder of images. A gzip IDX file has
+/// two: of the file and of its content. Origin and licence are known for MNIST, recognised by these
+/// sums, and for the sets known by name.
 pub fn load_with_provenance(
     source: &str,
     binarize: Binarize,
@@ -81,7 +76,7 @@ pub fn load_with_provenance(
     Ok((set, source.provenance(binarize, prepare)?))
 }
 
-/// Where a set comes from that is loaded so, as [`load_with_provenance`] tells it.
+/// The provenance that [`load_with_provenance`] returns.
 pub fn provenance(
     source: &str,
     binarize: Binarize,
@@ -155,7 +150,7 @@ mod tests {
         assert_eq!(bits.train.images.values(0), [0.0, 1.0]);
         assert_eq!(bits.train.images.values(1), [0.0, 1.0]);
         assert_eq!(bits.test.images.values(0), [1.0, 0.0]);
-        // Training draws on the device, evaluation has been drawn.
+        // The device draws training images; test images are drawn here.
         let drawn = load(source, Binarize::Stochastic).unwrap();
         assert_eq!(drawn.train, tiny().train);
         assert_eq!(drawn.test.images, tiny().test.images.drawn());

@@ -8,38 +8,38 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Order {
-    /// As people count: `2.png` before `10.png`.
+    /// Numbers by value: `2.png` before `10.png`.
     #[default]
     Natural,
-    /// By the bytes of their names, as older versions did.
+    /// By the bytes of the names, as in older versions.
     Bytes,
 }
 
-/// A run of digits, which counts by its value, or what lies between two such.
+/// A run of digits, compared by value, or the text between two of them.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Piece {
-    /// How many digits it has without zeros at the front, and these.
+    /// The number of digits without leading zeros, and the digits.
     Number(usize, String),
     Text(String),
 }
 
 impl Order {
-    /// What a run did whose configuration does not say.
+    /// The order of runs whose configuration names none.
     pub(super) fn of_old_runs() -> Order {
         Order::Bytes
     }
 
-    /// Sorts names or paths, which differ.
+    /// Sorts distinct names or paths.
     pub(super) fn sort<T: AsRef<Path> + Ord>(self, names: &mut [T]) {
         names.sort_unstable();
         if self == Order::Natural {
-            // Names that count alike, as `1` and `01`, stay in the order of their bytes.
+            // Names of equal value, such as `1` and `01`, stay in the order of their bytes.
             names.sort_by_cached_key(|name| key(name.as_ref()));
         }
     }
 }
 
-/// The pieces of each part of a path.
+/// The pieces of each component of a path.
 fn key(path: &Path) -> Vec<Vec<Piece>> {
     let parts = path.components();
     parts
@@ -93,7 +93,7 @@ mod tests {
             "é3",
             "é20",
         ];
-        // Equal numbers come by their bytes: a zero before a one.
+        // Equal numbers are sorted by their bytes: a zero before a one.
         let mut wanted = natural;
         wanted.swap(0, 1);
         let mut names = natural;

@@ -1,34 +1,34 @@
-//! What is done to images on their way in, and what a listener hears meanwhile.
+//! Preparation of images while loading, and its progress reports.
 
 use serde::{Deserialize, Serialize};
 
 use super::Order;
 
-/// The part of a set that is held out where nothing else is asked for.
+/// Default part of a set that is held out.
 pub const TEST_FRACTION: f64 = 0.1;
 
-/// The sizes that [`Prepare::size`] may ask for; a model takes multiples of 4 only.
+/// The range of [`Prepare::size`]; a model takes multiples of 4 only.
 const SIZES: std::ops::RangeInclusive<usize> = 8..=4096;
 
 /// How the images of a set are prepared. The default leaves them as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prepare {
-    /// Resize images to squares of so many pixels a side; their aspect is not kept.
+    /// Resize images to squares of this many pixels per side; the aspect ratio is not kept.
     pub size: Option<usize>,
-    /// Make images grey (1) or coloured (3). Without it, the images of a folder are coloured
-    /// if any of them shows a colour, and other sets stay as they are.
+    /// Convert images to grey (1) or colour (3). By default the images of a folder are colour if any
+    /// of them is, and other sets stay as they are.
     pub channels: Option<usize>,
-    /// The part of the images, between 0 and 1, that is held out for evaluation, where a set
-    /// has no test images of its own; [`TEST_FRACTION`] without it.
+    /// The part of the images, between 0 and 1, that is held out for evaluation where a set has no
+    /// test images; [`TEST_FRACTION`] by default.
     pub test_fraction: Option<f64>,
-    /// In which order a folder is read.
+    /// The order in which a folder is read.
     #[serde(default = "Order::of_old_runs")]
     pub order: Order,
 }
 
 impl Prepare {
-    /// What a run did whose configuration says nothing.
+    /// The preparation of runs whose configuration has none.
     pub(crate) fn of_old_runs() -> Prepare {
         Prepare {
             order: Order::of_old_runs(),
@@ -36,11 +36,11 @@ impl Prepare {
         }
     }
 
-    /// Checks values that came from a file.
+    /// Checks values from a file.
     ///
     /// # Errors
     ///
-    /// What is wrong, in words.
+    /// What is wrong.
     pub fn validate(&self) -> Result<(), String> {
         if let Some(size) = self.size
             && !(SIZES.contains(&size) && size.is_multiple_of(4))
@@ -66,7 +66,7 @@ impl Prepare {
     }
 }
 
-/// How far a long piece of work is.
+/// Progress of loading a set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress<'a> {
     /// Images of a folder are being decoded.
@@ -78,18 +78,18 @@ pub enum Progress<'a> {
     },
     /// A file is being downloaded; the first report of each has `done` at 0.
     Download {
-        /// Where it comes from.
+        /// Its address.
         url: &'a str,
-        /// Bytes that have arrived.
+        /// Received bytes.
         done: u64,
         /// Bytes of the file.
         of: u64,
     },
-    /// Something a person should know of the images.
+    /// A remark about the images.
     Note(&'a str),
 }
 
-/// Hears of progress.
+/// Receives progress reports.
 pub type Listener<'a> = dyn FnMut(Progress<'_>) + 'a;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! From what the user gave to a set: which kind of source it is, and how each is read.
+//! Finds the kind of a source and reads it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::files::{npy, regular};
 
 /// A source whose kind is known.
 pub(super) struct Source {
-    /// What the set will be called.
+    /// Name of the set.
     name: String,
     known: Option<&'static Known>,
     kind: Kind,
@@ -32,7 +32,7 @@ enum Kind {
 }
 
 impl Source {
-    /// Finds the set of that name, or else what lies at that path.
+    /// Finds the set with this name, or the set at this path.
     pub(super) fn find(
         source: &str,
         places: &Places,
@@ -52,9 +52,9 @@ impl Source {
         let path = Path::new(source);
         let kind = Kind::at(path)?;
         let name = match kind {
-            // What is in `waves.npy` is `waves`.
+            // `waves.npy` holds the set `waves`.
             Kind::Array(_) | Kind::Cifar(_) if path.is_file() => stem(path),
-            // `.` and `/` have no last part to take a name from.
+            // `.` and `/` have no last component.
             _ => path
                 .file_name()
                 .unwrap_or(path.as_os_str())
@@ -68,7 +68,7 @@ impl Source {
         })
     }
 
-    /// Reads the set and prepares it; values stay as they are.
+    /// Reads and prepares the set; it is not binarized.
     pub(super) fn read(
         &self,
         prepare: &Prepare,
@@ -117,7 +117,7 @@ impl Source {
         }))
     }
 
-    /// The set with the classes that it is known to have, unless it says them itself.
+    /// Adds the known names of its classes to a set without any.
     fn named(&self, mut set: ImageSet) -> ImageSet {
         let names = match (self.known, &self.kind) {
             (Some(known), _) => known.classes,
@@ -126,14 +126,14 @@ impl Source {
         };
         let labels = [&set.train, &set.test].map(|part| part.labels.iter().flatten());
         let most = labels.into_iter().flatten().max();
-        // Files of the user's own in the place of a known set may have other classes.
+        // A user's own files in place of a known set may have other classes.
         if set.classes.is_empty() && most.is_some_and(|most| (*most as usize) < names.len()) {
             set.classes = names.iter().map(|name| (*name).to_owned()).collect();
         }
         set
     }
 
-    /// A set that is packed already.
+    /// Prepares a packed set.
     fn stored(&self, mut set: ImageSet, prepare: &Prepare) -> Result<ImageSet, DataError> {
         if prepare.test_fraction.is_some() {
             return Err(DataError::HasTestImages { name: set.name });
@@ -151,7 +151,7 @@ impl Source {
         Ok(self.named(set))
     }
 
-    /// Where the set comes from, for one that is packed after reading.
+    /// The provenance of the set.
     pub(super) fn provenance(
         &self,
         binarize: Binarize,
@@ -194,7 +194,7 @@ impl Source {
 }
 
 impl Kind {
-    /// What lies at a path, by its content.
+    /// The kind of source at a path, by its content.
     fn at(path: &Path) -> Result<Kind, DataError> {
         let failed = DataError::io(path);
         let about = fs::metadata(path).map_err(|reason| match reason.kind() {
@@ -222,20 +222,20 @@ impl Kind {
     }
 }
 
-/// The provenance of a set that is packed already and is prepared once more.
+/// The provenance of a packed set that is prepared again.
 fn changed(
     (set, mut provenance): (ImageSet, Provenance),
     binarize: Binarize,
     prepare: &Prepare,
 ) -> Provenance {
-    // What is bits already is not binarized again, unless grey levels came of resizing.
+    // Bits are not binarized again, unless resizing made grey levels of them.
     let is_same = set.train.images.depth() == Depth::Bit && *prepare == Prepare::default();
     let binarize = if is_same { Binarize::None } else { binarize };
     provenance.origin += &changes(binarize, prepare);
     provenance
 }
 
-/// What packing did to the images, in words.
+/// Describes the changes to the images.
 fn changes(binarize: Binarize, prepare: &Prepare) -> String {
     let mut changes = String::new();
     if let Some(size) = prepare.size {
@@ -252,7 +252,7 @@ fn changes(binarize: Binarize, prepare: &Prepare) -> String {
     changes
 }
 
-/// What precedes the first dot of a file's name.
+/// The name of a file up to its first dot.
 fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.split('.')
@@ -261,7 +261,7 @@ fn stem(path: &Path) -> String {
         .to_owned()
 }
 
-/// The SHA-256 of each file, by its name.
+/// The SHA-256 of each file by name.
 fn hashes(files: Vec<PathBuf>) -> Result<BTreeMap<String, String>, DataError> {
     let hash = |path: PathBuf| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();

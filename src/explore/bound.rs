@@ -9,10 +9,9 @@ use crate::rng::Stream;
 use crate::train::pace::Pace;
 
 impl Explorer<'_> {
-    /// The importance-weighted bound on log p(x) of each image with `samples` draws, in nats. It
-    /// is the ELBO for one draw (the very one of [`Explorer::terms`] with this seed), and rises
-    /// with their number towards log p(x). Of images with real values it bounds nothing: a Bernoulli
-    /// gives them no probability.
+    /// The importance-weighted bound on log p(x) of each image with `samples` draws, in nats. For one
+    /// draw it is the ELBO of [`Explorer::terms`] with this seed; it rises with the number of draws
+    /// towards log p(x). It is no bound for real values, which have no Bernoulli probability.
     ///
     /// # Errors
     ///
@@ -67,7 +66,7 @@ impl Explorer<'_> {
     }
 }
 
-/// Gathers runs into submissions which are neither long nor many.
+/// Groups replays into submissions that are neither too long nor too many.
 struct Queue<'a> {
     gpu: &'a Gpu,
     pace: Pace,
@@ -76,7 +75,7 @@ struct Queue<'a> {
 }
 
 impl<'a> Queue<'a> {
-    /// Adds runs of the replay that the time is spent in.
+    /// Adds runs of the draw, which takes most of the time.
     async fn draw(&mut self, replay: &'a Replay, times: usize) -> Result<(), GpuError> {
         let mut left = times;
         while left > 0 {
@@ -91,7 +90,7 @@ impl<'a> Queue<'a> {
         Ok(())
     }
 
-    /// Submits what has gathered and waits for it.
+    /// Submits the group and waits for it.
     async fn submit(&mut self) -> Result<(), GpuError> {
         self.gpu.submit(&self.runs, None)?.words(self.gpu).await?;
         self.runs.clear();

@@ -1,8 +1,8 @@
-//! What a trained model is asked: codes of images, images of codes, samples, the terms of the
-//! ELBO, and the importance-weighted bound. Everything is computed on the device, in batches and
-//! in file order; the batch size changes no result beyond rounding.
+//! Inference with a trained model: codes of images, images of codes, samples, the terms of the ELBO,
+//! and the importance-weighted bound. The device computes everything in batches, in file order; the
+//! batch size changes results by rounding only.
 //!
-//! This knows neither files nor terminal; a listener hears how far the work is.
+//! This module knows no files and no terminal; it reports progress to a listener.
 
 mod bound;
 pub mod plans;
@@ -20,14 +20,14 @@ use crate::rng::Stream;
 use crate::saved::Trained;
 use crate::train::eval::{self, Terms};
 
-/// Why a model gave no answer.
+/// Why inference failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExploreError {
     /// The GPU or its driver failed.
     #[error(transparent)]
     Gpu(#[from] GpuError),
-    /// The images are not of the size that the model takes.
+    /// The images differ in size from those of the model.
     #[error("the images are {}, but the model takes {}", shown(.found), shown(.wanted))]
     Images {
         /// `[H, W, C]` of the images.
@@ -35,7 +35,7 @@ pub enum ExploreError {
         /// `[H, W, C]` of the model.
         wanted: [usize; 3],
     },
-    /// The codes are not of the model's latent size.
+    /// The values are no whole number of codes.
     #[error("{found} values are not whole codes of {latent} latent dimensions")]
     Codes {
         /// Values given.
@@ -43,15 +43,15 @@ pub enum ExploreError {
         /// Latent dimensions of the model.
         latent: usize,
     },
-    /// The device gave something that is not a number.
+    /// The device returned a value that is not finite.
     #[error(
         "{what} {index} is {value}: the weights are too large for single precision, or the \
          adapter is faulty"
     )]
     NotFinite {
-        /// What the value is, such as `the ELBO of image`.
+        /// Name of the value, such as `the ELBO of image`.
         what: &'static str,
-        /// Which of them, from 0.
+        /// Its index, from 0.
         index: usize,
         /// The value.
         value: f32,
@@ -62,10 +62,10 @@ fn shown([height, width, channels]: &[usize; 3]) -> String {
     format!("{height}×{width}×{channels}")
 }
 
-/// Hears how many items of how many are done.
+/// Receives the number of items done and the number of all.
 pub type Tell<'a> = dyn FnMut(usize, usize) + 'a;
 
-/// A trained model and the device that it is asked on.
+/// A trained model on a device.
 pub struct Explorer<'a> {
     gpu: &'a Gpu,
     trained: &'a Trained,
@@ -73,7 +73,7 @@ pub struct Explorer<'a> {
 }
 
 impl<'a> Explorer<'a> {
-    /// Asks `trained` on `gpu`, `batch` images at a time.
+    /// Runs `trained` on `gpu` in batches of `batch` images.
     pub fn new(gpu: &'a Gpu, trained: &'a Trained, batch: usize) -> Self {
         let batch = batch.max(1);
         Explorer {
@@ -127,8 +127,8 @@ impl<'a> Explorer<'a> {
         self.finite_images(images)
     }
 
-    /// `count` images `[N, H, W, C]`, as probabilities, of codes drawn from the prior. Image i of
-    /// a seed is the same whatever the count.
+    /// `count` images `[N, H, W, C]`, as probabilities, of codes drawn from the prior. Image i depends
+    /// on the seed, not on the count.
     ///
     /// # Errors
     ///
@@ -255,7 +255,7 @@ pub fn line(from: &[f32], to: &[f32], steps: usize) -> Vec<f32> {
     (0..steps).flat_map(step).collect()
 }
 
-/// Refuses values that are not finite; `width` of them belong to one item.
+/// Refuses values that are not finite; an item has `width` values.
 fn finite(what: &'static str, values: &[f32], width: usize) -> Result<(), ExploreError> {
     match values.iter().position(|v| !v.is_finite()) {
         None => Ok(()),
@@ -275,8 +275,7 @@ struct Passes {
 }
 
 impl Passes {
-    /// Runs every batch and gives the results one after another. `fill` writes what a batch needs
-    /// from the host.
+    /// Runs every batch and concatenates the results. `fill` writes the host data of a batch.
     async fn collect(
         &self,
         gpu: &Gpu,

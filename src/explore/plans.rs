@@ -1,5 +1,5 @@
-//! The plans behind the questions to a trained model, in the manner of [`crate::model`]. Shapes in
-//! comments are the tutorial's, for B images and L latent dimensions.
+//! The plans of the methods of [`super::Explorer`]. Shapes in comments are the default model's, for B
+//! images and L latent dimensions.
 
 use crate::model::Model;
 use crate::model::params;
@@ -45,8 +45,8 @@ pub fn sample(model: &Model, count: usize, batch: usize, target: &Target) -> (Pl
     (p.lower(target), probabilities)
 }
 
-/// The importance-weighted bound of a batch: on one memory `encode` runs once, `draw` once for
-/// each sample, and `record` once.
+/// The importance-weighted bound of a batch: `encode` runs once, `draw` once per sample, and
+/// `record` once, on one memory.
 #[derive(Clone, Debug)]
 pub struct Bound<P = Plan> {
     /// The batch and its codes.
@@ -84,7 +84,7 @@ pub fn bound(model: &Model, images: Packed, samples: u32, batch: usize, target: 
 
     let (mut record, state) = new();
     importance::record(&mut record, images.count, samples as usize, state);
-    // Time goes back, so that the noise of an image is the same in whatever batch it stands.
+    // Resets the step, so that the noise of an image does not depend on its batch.
     state::advance(&mut record, state, images.count, samples.wrapping_neg());
     Bound {
         encode: encode.lower(target),

@@ -1,4 +1,4 @@
-//! Files that are written whole or not at all, whatever happens meanwhile.
+//! Atomic writes: a file is written whole or not at all.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,10 +8,10 @@ use tempfile::NamedTempFile;
 
 use super::regular;
 
-/// How temporary files begin; one is left behind only by a process that was killed.
+/// Prefix of temporary files; only a killed process leaves one behind.
 const PREFIX: &str = ".writing-";
 
-/// The new content of a file, whole and on disk beside the old. Dropping it leaves the old.
+/// The new content of a file, flushed to a temporary file. Dropping it keeps the old content.
 #[must_use]
 pub struct Staged {
     file: NamedTempFile,
@@ -19,22 +19,21 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Where the content will be.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts the new content in place of the old.
+    /// Replaces the old content by the new.
     ///
     /// # Errors
     ///
-    /// What the operating system says; the old file is then untouched and the new one gone.
+    /// The error of the operating system; the old file is then untouched and the new one removed.
     pub fn commit(self) -> io::Result<()> {
         // An error drops the temporary file, which deletes it.
         self.file.persist(&self.path).map_err(|e| e.error)?;
-        // The new file is in place now, so it would be wrong to report a failure: some network
-        // file systems cannot flush a folder, and there only a crash of the machine could undo
-        // the rename.
+        // The new file is in place, so a failure to flush the folder is no error: some network file
+        // systems cannot do it, and only a crash of the machine could undo the rename.
         if cfg!(unix) {
             let _ = File::open(folder_of(&self.path)).and_then(|folder| folder.sync_all());
         }
@@ -42,15 +41,15 @@ impl Staged {
     }
 }
 
-/// Writes the new content of a file, which [`Staged::commit`] puts in place.
+/// Writes the new content of a file; [`Staged::commit`] puts it in place.
 ///
-/// `write` fills a temporary file in the same folder, which is flushed to disk. The file gets the
-/// permissions of any newly created file; where `path` is a symbolic link, the link itself is
-/// replaced. A device, pipe or folder at `path` is refused and stays, also behind a link.
+/// `write` fills a temporary file in the same folder, which is flushed to disk. It gets the
+/// permissions of a new file. A symbolic link at `path` is replaced; a device, pipe or folder there,
+/// or behind a link, is refused.
 ///
 /// # Errors
 ///
-/// What the operating system or `write` says; the old file is then untouched and no temporary
+/// The error of the operating system or of `write`; the old file is then untouched and no temporary
 /// file is left.
 pub fn stage(
     path: &Path,
@@ -65,7 +64,7 @@ pub fn stage(
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     let mut file = builder.tempfile_in(folder_of(path))?;
-    // The lock tells `sweep_dead` that the file is in use. Some file systems have none.
+    // The lock tells `sweep_dead` that the file is in use. Some file systems have no locks.
     let _ = file.as_file().try_lock();
     write(&mut file)?;
     file.as_file().sync_all()?;
@@ -73,8 +72,7 @@ pub fn stage(
     Ok(Staged { file, path })
 }
 
-/// Writes a file such that, whatever happens, it has either its old content or all of the new:
-/// what [`stage`] writes is committed at once.
+/// Writes a file by [`stage`] and commits it.
 ///
 /// # Errors
 ///
@@ -90,18 +88,17 @@ pub fn write_with(
 ///
 /// # Errors
 ///
-/// What the operating system says; the old file is then untouched.
+/// The error of the operating system; the old file is then untouched.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
 }
 
-/// The folder of a file. The parent of a bare file name is empty; joined to `.` it can be opened.
+/// The folder of a file. The parent of a bare file name is empty, so it is joined to `.`.
 fn folder_of(path: &Path) -> PathBuf {
     Path::new(".").join(path.parent().unwrap_or(Path::new("")))
 }
 
-/// Removes the temporary files that killed processes left in `folder`, where no other process
-/// may be writing.
+/// Removes the temporary files of killed processes in a `folder` that no other process writes to.
 pub fn sweep(folder: &Path) -> io::Result<()> {
     for path in temporary(folder)? {
         fs::remove_file(path?)?;
@@ -109,12 +106,12 @@ pub fn sweep(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the temporary files that killed processes left in `folder`, where others may be writing:
-/// the files of these are locked.
+/// Removes the temporary files of killed processes in a `folder` that others may write to; their
+/// files are locked.
 pub fn sweep_dead(folder: &Path) -> io::Result<()> {
     for path in temporary(folder)? {
         let path = path?;
-        // Another process may have put the file in its place just now.
+        // Another process may have committed the file just now.
         if regular::open(&path).is_ok_and(|file| file.get_ref().try_lock().is_ok()) {
             fs::remove_file(path)?;
         }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-/// The digest of what the hasher was given.
+/// The digest of the hasher's input.
 pub fn hex(hasher: Sha256) -> String {
     let digest = hasher.finalize();
     digest.iter().map(|byte| format!("{byte:02x}")).collect()

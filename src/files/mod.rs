@@ -1,4 +1,4 @@
-//! Files: written whole or not at all, read within their size; tensors and arrays.
+//! Files: atomic writes, bounded reads, tensors and arrays.
 
 pub mod atomic;
 pub mod hash;

@@ -1,9 +1,8 @@
-//! Arrays as NumPy's `.npy` files keep them: one array of numbers with a shape.
+//! NumPy's `.npy` files: one array of numbers with a shape.
 //!
-//! Written: version 1.0, little-endian `float32`, C order. Read: versions 1 to 3, `float32` and
-//! `float64` of either byte order, and by [`Raw`] bytes and booleans too, C order. Files are
-//! untrusted: no length of a header is believed before that many bytes are there, and any defect is
-//! an error.
+//! Written: version 1.0, little-endian `float32`, C order. Read: versions 1 to 3, C order, `float32`
+//! and `float64` of either byte order; [`Raw`] reads bytes and booleans too. Files are untrusted: no
+//! length in a header is trusted before the bytes are there, and any defect is an error.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,44 +10,42 @@ use std::path::{Path, PathBuf};
 use super::tensors::{Tensor, numbers};
 use super::{atomic, regular};
 
-/// How every such file begins.
+/// The first bytes of every file.
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Why an array could not be read.
-///
-/// Every message is complete in itself, so no error has a source.
+/// Why an array could not be read or written. Messages are complete, so no error has a source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum NpyError {
-    /// The operating system refused to read this file.
+    /// The file cannot be read.
     #[error("cannot read {0}: {1}; check the path and its permissions")]
     Io(PathBuf, io::Error),
-    /// The operating system refused to write this file.
+    /// The file cannot be written.
     #[error("cannot write {0}: {1}; check the path, its permissions and the free space")]
     Unwritable(PathBuf, io::Error),
-    /// The content of this file is at fault, in the way described.
+    /// The content of the file is invalid.
     #[error("cannot use {0}: {1}")]
     Content(PathBuf, String),
 }
 
-/// The bytes of a file that holds `values`, which fill `shape`, as `float32`.
+/// The bytes of a file with `values`, which fill `shape`, as `float32`.
 #[must_use]
 pub fn to_bytes(shape: &[usize], values: &[f32]) -> Vec<u8> {
     let mut axes: Vec<String> = shape.iter().map(usize::to_string).collect();
-    // A tuple of one needs its comma.
+    // A Python tuple of one element has a comma.
     if axes.len() == 1 {
         axes.push(String::new());
     }
     let tuple = axes.join(", ");
     let mut header =
         format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({tuple}), }}").into_bytes();
-    // The data start at a multiple of 64 bytes, behind a line break.
+    // The data start at a multiple of 64 bytes, after a line break.
     let before = MAGIC.len() + 4;
     let padded = (before + header.len() + 1).next_multiple_of(64) - before;
     header.resize(padded - 1, b' ');
     header.push(b'\n');
     let mut bytes = [MAGIC, &[1, 0]].concat();
-    // Some dozen axes are far from the limit of 65535 bytes.
+    // The header is far shorter than its limit of 65535 bytes.
     bytes.extend((header.len() as u16).to_le_bytes());
     bytes.extend(header);
     bytes.extend(values.iter().flat_map(|v| v.to_le_bytes()));
@@ -66,7 +63,7 @@ pub fn write(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<
     atomic::write(path, &bytes).map_err(|e| NpyError::Unwritable(path.into(), e))
 }
 
-/// Reads a file as [`from_bytes`] does.
+/// Reads a file like [`from_bytes`].
 ///
 /// # Errors
 ///
@@ -81,21 +78,21 @@ pub fn read(path: impl AsRef<Path>) -> Result<Tensor, NpyError> {
 ///
 /// # Errors
 ///
-/// What is wrong with the bytes and what to try. No bytes make this function panic.
+/// What is wrong with the bytes. No bytes make this function panic.
 pub fn from_bytes(bytes: &[u8]) -> Result<Tensor, String> {
     let raw = Raw::parse(bytes)?;
     let values = raw.floats()?;
     Ok(Tensor::f32(raw.shape, values))
 }
 
-/// An array as it lies in the bytes of a file.
+/// An array in the bytes of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raw<'a> {
-    /// The type of a number, as NumPy spells it: `|u1`, `|b1`, or a float such as `<f4`.
+    /// NumPy's name of the type: `|u1`, `|b1`, or a float such as `<f4`.
     pub dtype: &'a str,
     /// Numbers along each axis.
     pub shape: Vec<usize>,
-    /// The numbers in C order, as many as the shape says.
+    /// The numbers in C order; they fill the shape.
     pub data: &'a [u8],
 }
 
@@ -104,7 +101,7 @@ impl<'a> Raw<'a> {
     ///
     /// # Errors
     ///
-    /// What is wrong with the bytes and what to try. No bytes make this function panic.
+    /// What is wrong with the bytes. No bytes make this function panic.
     pub fn parse(bytes: &'a [u8]) -> Result<Raw<'a>, String> {
         let (header, data) = split(bytes)?;
         let dtype = quoted(value(header, "descr")?)?;
@@ -134,7 +131,7 @@ impl<'a> Raw<'a> {
     ///
     /// # Errors
     ///
-    /// What to convert them to.
+    /// The type, and how to convert it.
     pub fn floats(&self) -> Result<Vec<f32>, String> {
         match self.dtype {
             "<f4" => Ok(numbers(self.data, f32::from_le_bytes)),
@@ -150,7 +147,7 @@ fn wrong_dtype(dtype: &str) -> String {
     format!("the array has the dtype `{dtype}`: convert it with `.astype(\"float32\")`")
 }
 
-/// The header's text, and what follows it.
+/// The text of the header, and the data.
 fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
     let truncated = || "the file ends within its header: copy or make it again".to_owned();
     let Some(rest) = bytes.strip_prefix(MAGIC) else {
@@ -178,7 +175,7 @@ fn invalid(what: &str) -> String {
     format!("its header has no valid {what}: give a file written by `numpy.save`")
 }
 
-/// What follows a key of the header, a Python dictionary of three entries.
+/// The text after a key of the header, a Python dictionary of three entries.
 fn value<'a>(header: &'a str, key: &str) -> Result<&'a str, String> {
     let found = ['\'', '"'].iter().find_map(|quote| {
         let (_, rest) = header.split_once(&format!("{quote}{key}{quote}"))?;

@@ -1,25 +1,25 @@
-//! Regular files only: a pipe, device, socket or folder is refused before it can block, and no
-//! read goes past the size that the file had when it was opened.
+//! Regular files only: pipes, devices, sockets and folders are refused before they can block. Reads
+//! end at the size that the file had when it was opened.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read, Take};
 use std::path::Path;
 
-/// Opens a file for reading, up to the size it has now. Links are followed.
+/// Opens a file for reading up to its current size. Links are followed.
 ///
 /// # Errors
 ///
-/// What the operating system says, or that the path is no regular file.
+/// The error of the operating system, or that the path is no regular file.
 pub fn open(path: &Path) -> io::Result<Take<File>> {
     check(&fs::metadata(path)?)?;
     let file = quick(File::options().read(true), true).open(path)?;
-    // The path may have become another file since the first check.
+    // The file at the path may have changed since the first check.
     let about = file.metadata()?;
     check(&about)?;
     Ok(file.take(about.len()))
 }
 
-/// Reads a whole file, up to the size it has now. Links are followed.
+/// Reads a file up to its current size. Links are followed.
 ///
 /// # Errors
 ///
@@ -36,12 +36,12 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Opens a file for reading and writing, or makes it; its content stays. A link is refused: in a
-/// folder from elsewhere it could lead to any file of this user.
+/// Opens or creates a file for reading and writing; its content stays. Links are refused: in an
+/// untrusted folder they could lead to any file of this user.
 ///
 /// # Errors
 ///
-/// What the operating system says, or that the path is a link or no regular file.
+/// The error of the operating system, or that the path is a link or no regular file.
 pub fn open_own(path: &Path) -> io::Result<File> {
     check_own(path)?;
     let mut options = File::options();
@@ -51,7 +51,7 @@ pub fn open_own(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Tells whether [`open_own`] would refuse what lies at a path, if anything does.
+/// Checks whether [`open_own`] would refuse the path.
 ///
 /// # Errors
 ///
@@ -64,20 +64,20 @@ pub fn check_own(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Refuses what is no regular file, in words that name what it is.
+/// Refuses anything but a regular file; the error names its kind.
 pub(crate) fn check(about: &Metadata) -> io::Result<()> {
     if about.is_file() {
         return Ok(());
     }
     let reason = if about.is_symlink() {
-        "it is a link, which is not followed here: put a file in its place".to_owned()
+        "it is a link, which is not followed here: replace it by a file".to_owned()
     } else {
         format!("it is {}, not a regular file", kind(about))
     };
     Err(io::Error::new(ErrorKind::InvalidInput, reason))
 }
 
-/// What it is that is neither a regular file nor a link.
+/// The kind of something that is neither a regular file nor a link.
 fn kind(about: &Metadata) -> &'static str {
     let kind = about.file_type();
     if kind.is_dir() {
@@ -96,7 +96,7 @@ fn kind(about: &Metadata) -> &'static str {
     "a device"
 }
 
-/// Lets opening a pipe or device return at once, and a link fail unless it is to be followed.
+/// Sets flags so that opening a pipe or device does not block, and a link fails unless `follow`.
 #[cfg(unix)]
 fn quick(options: &mut OpenOptions, follow: bool) -> &mut OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(read(&path).unwrap(), b"beforeafter");
     }
 
-    /// The system says that these files have no bytes, and yet they can be read.
+    /// The system reports a size of 0 for these files, but they can be read.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_file_without_a_size_gives_nothing() {
@@ -211,7 +211,7 @@ mod tests {
         assert!(open_own(&target).is_ok() && read(&target).unwrap() == b"kept");
     }
 
-    /// Whoever swaps a file for a link between the check and the opening gains nothing.
+    /// A file that becomes a link between check and opening is refused.
     #[cfg(unix)]
     #[test]
     fn the_system_refuses_the_link_too() {

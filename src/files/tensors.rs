@@ -1,7 +1,7 @@
-//! Named tensors on disk: the base of models, checkpoints and recorded cases.
+//! Files of named tensors: models, checkpoints and recorded cases.
 //!
 //! The format is [safetensors](https://huggingface.co/docs/safetensors), which Python reads too.
-//! The same content always gives the same bytes, and a file is either written whole or not at all.
+//! Equal content gives equal bytes, and files are written whole or not at all.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,45 +13,43 @@ use serde_json::{Value, json};
 
 use super::{atomic, regular};
 
-/// The longest header in bytes; the safetensors libraries refuse longer ones.
+/// Longest header in bytes; the safetensors libraries refuse longer ones.
 const MAX_HEADER: u64 = 100_000_000;
 
-/// Why tensors could not be read, written or used.
-///
-/// Every message is complete in itself, so no error has a source.
+/// Why tensors could not be read, written or used. Messages are complete, so no error has a source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorFileError {
-    /// The bytes are in another format or contradict themselves, in the way described.
+    /// The bytes are in another format or inconsistent.
     #[error("this is no valid safetensors file ({0}): give one written by this program or Python")]
     NotSafetensors(String),
-    /// The file should have at least the first number of bytes, but ends after the second.
+    /// The file has fewer bytes (second) than the header announces (first).
     #[error("the file ends after {1} of at least {0} bytes: copy or make it again")]
     Truncated(u64, u64),
-    /// The tensor of this name is stored with this dtype, which cannot be read.
+    /// The tensor has a dtype that is not supported.
     #[error("tensor `{0}` has the dtype {1}: convert it to F32, F64 or U32")]
     UnsupportedDtype(String, String),
-    /// There is no tensor of this name; the second text lists those there are.
+    /// There is no tensor of this name; the second text lists the others.
     #[error("there is no tensor `{0}` among [{1}]: check that this is the right file")]
     MissingTensor(String, String),
-    /// The tensor of this name was expected in the first shape, but has the second.
+    /// The tensor has another shape (second) than expected (first).
     #[error("tensor `{0}` has shape {2:?}, but {1:?} was expected: use a file made for this model")]
     WrongShape(String, Vec<usize>, Vec<usize>),
-    /// The tensor of this name holds integers where floats were asked for.
+    /// The tensor holds integers instead of floats.
     #[error("tensor `{0}` holds U32 values, but F32 was expected: check that the file is right")]
     WrongDtype(String),
-    /// The note of this name in the metadata is missing or wrong, in the way described.
+    /// A note in the metadata is missing or invalid.
     #[error(
         "the note `{0}` in the metadata cannot be used: {1}; check that this is the right file"
     )]
     WrongNote(String, String),
-    /// The tensors and metadata do not fit the format, in the way described.
+    /// The tensors or the metadata do not fit the format.
     #[error("the tensors cannot be written as safetensors: {0}")]
     Unwritable(String),
-    /// The operating system refused to read or write (the first text) this file.
+    /// The file cannot be read or written (first text).
     #[error("cannot {0} {1}: {2}; check the path, its permissions and the free space")]
     Io(&'static str, PathBuf, io::Error),
-    /// The content of this file is at fault.
+    /// The content of the file is invalid.
     #[error("cannot use {0}: {1}")]
     Content(PathBuf, Box<TensorFileError>),
 }
@@ -81,7 +79,7 @@ impl Tensor {
         Self { shape, data }
     }
 
-    /// The values, where they are floats.
+    /// The values, if they are floats.
     #[must_use]
     pub fn as_f32(&self) -> Option<&[f32]> {
         match &self.data {
@@ -90,7 +88,7 @@ impl Tensor {
         }
     }
 
-    /// Reads the values of `bytes`, whose length the header has been checked against.
+    /// Decodes `bytes`, whose length was checked against the header.
     fn decode(name: &str, info: &TensorInfo, bytes: &[u8]) -> Result<Self, TensorFileError> {
         let data = match info.dtype {
             Dtype::F32 => TensorData::F32(numbers(bytes, f32::from_le_bytes)),
@@ -106,7 +104,7 @@ impl Tensor {
     }
 }
 
-/// Named tensors with named notes about them, as one file holds them.
+/// The content of a file: named tensors and named notes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TensorFile {
     /// The tensors by name. The name `__metadata__` is reserved.
@@ -116,17 +114,15 @@ pub struct TensorFile {
 }
 
 impl TensorFile {
-    /// Reads the bytes of a safetensors file, of any alignment.
-    ///
-    /// F32 and U32 tensors are kept as they are; F64 tensors are rounded to F32.
+    /// Reads the bytes of a safetensors file, of any alignment. F64 tensors are rounded to F32.
     ///
     /// # Errors
     ///
     /// [`TensorFileError::NotSafetensors`], [`TensorFileError::Truncated`] and
     /// [`TensorFileError::UnsupportedDtype`]. No bytes make this function panic.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TensorFileError> {
-        // The crate's own `SafeTensors::deserialize` calls a file which was cut short invalid, and
-        // adds up sizes unchecked; only its header type, which checks the offsets, is used here.
+        // `SafeTensors::deserialize` does not report truncation and sums sizes unchecked. Only the
+        // header type of the crate, which checks the offsets, is used here.
         let truncated = |size| TensorFileError::Truncated(size, bytes.len() as u64);
         let invalid = |reason: &str| TensorFileError::NotSafetensors(reason.to_owned());
         let (length, rest) = bytes.split_first_chunk().ok_or_else(|| truncated(8))?;
@@ -149,7 +145,7 @@ impl TensorFile {
         }
         let decode = |(name, info): (String, &TensorInfo)| {
             let (start, end) = info.data_offsets;
-            // The offsets are in order and cover exactly the data, so the range is inside it.
+            // The offsets are in order and cover the data, so the range is inside it.
             Tensor::decode(&name, info, &data[start..end]).map(|tensor| (name, tensor))
         };
         let tensors = header.tensors().into_iter().map(decode);
@@ -159,7 +155,7 @@ impl TensorFile {
         })
     }
 
-    /// The bytes of a safetensors file; the same content always gives the same bytes.
+    /// The bytes of a safetensors file; equal content gives equal bytes.
     ///
     /// # Errors
     ///
@@ -201,7 +197,7 @@ impl TensorFile {
         bytes.ok_or_else(|| refuse("the names and metadata exceed 100 MB"))
     }
 
-    /// Reads a file as [`TensorFile::from_bytes`] does.
+    /// Reads a file like [`TensorFile::from_bytes`].
     ///
     /// # Errors
     ///
@@ -226,7 +222,7 @@ impl TensorFile {
     ///
     /// # Errors
     ///
-    /// [`TensorFileError::MissingTensor`], which lists the names there are.
+    /// [`TensorFileError::MissingTensor`].
     pub fn get(&self, name: &str) -> Result<&Tensor, TensorFileError> {
         self.tensors.get(name).ok_or_else(|| {
             let names: Vec<&str> = self.tensors.keys().map(String::as_str).collect();
@@ -252,7 +248,7 @@ impl TensorFile {
     }
 }
 
-/// A tensor as it lies in a file.
+/// A tensor in the bytes of a file.
 pub(crate) struct Encoded<'a> {
     pub name: &'a str,
     pub dtype: &'static str,
@@ -260,10 +256,8 @@ pub(crate) struct Encoded<'a> {
     pub bytes: Cow<'a, [u8]>,
 }
 
-/// The bytes of a safetensors file: the header, then the tensors in this order. Nothing where the
-/// header is longer than `most` bytes.
-///
-/// The safetensors crate would write the metadata in the random order of a `HashMap`.
+/// The bytes of a safetensors file: the header, then the tensors in this order. `None` where the
+/// header is longer than `most` bytes. The safetensors crate writes metadata in random order.
 pub(crate) fn encode(metadata: Value, tensors: &[Encoded<'_>], most: u64) -> Option<Vec<u8>> {
     let (mut header, mut end) = (json!({}), 0);
     if metadata != header {
@@ -276,7 +270,7 @@ pub(crate) fn encode(metadata: Value, tensors: &[Encoded<'_>], most: u64) -> Opt
             json!({"dtype": tensor.dtype, "shape": shape, "data_offsets": [start, end]});
     }
     let mut header = header.to_string().into_bytes();
-    // The format wants the data to start at a multiple of 8 bytes.
+    // The data start at a multiple of 8 bytes.
     header.resize(header.len().next_multiple_of(8), b' ');
     let length = Some(header.len() as u64).filter(|length| *length <= most)?;
     let mut bytes = Vec::with_capacity(8 + header.len() + end);
@@ -286,7 +280,7 @@ pub(crate) fn encode(metadata: Value, tensors: &[Encoded<'_>], most: u64) -> Opt
     Some(bytes)
 }
 
-/// The numbers in `bytes`, each of `N` bytes. They are copied, so `bytes` need no alignment.
+/// The numbers in `bytes`, each of `N` bytes; `bytes` may have any alignment.
 pub(super) fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks().0.iter().map(|b| number(*b)).collect()
 }

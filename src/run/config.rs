@@ -1,4 +1,4 @@
-//! The options of a run: what `config.json` holds, and what a run goes on with.
+//! The options of a run: the content of `config.json`.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::ops::adam::Adam;
 use crate::saved::{self, checkpoint::ModelConfig};
 use crate::train::{Every, Options};
 
-/// No `config.json` is larger.
+/// Most bytes of `config.json`.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The options of a run, each at the value it has.
+/// The options of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunConfig {
     /// Version of the program that started the run.
@@ -24,19 +24,19 @@ pub struct RunConfig {
     /// The model.
     #[serde(flatten)]
     pub model: Model,
-    /// The data set: a name or a path, as it was given.
+    /// The data set: the given name or path.
     pub data: String,
-    /// The path from the run folder, where it is one, so that a run goes on from anywhere and
-    /// where both have been moved.
+    /// The path of the data relative to the run folder, so that a run can be resumed from anywhere,
+    /// and after both were moved.
     #[serde(default)]
     pub data_path: Option<PathBuf>,
     /// [`crate::data::ImageSet::fingerprint`] of the data set.
     #[serde(default)]
     pub data_sha256: Option<String>,
-    /// How its images are prepared.
+    /// Preparation of the images.
     #[serde(default = "Prepare::of_old_runs")]
     pub prepare: Prepare,
-    /// How values become 0 or 1.
+    /// Binarization of the images.
     pub binarize: Binarize,
     /// Passes over the training images.
     pub epochs: usize,
@@ -46,21 +46,21 @@ pub struct RunConfig {
     pub lr: f64,
     /// Seed of weights, order and noise.
     pub seed: u64,
-    /// End after so many optimizer steps.
+    /// Last optimizer step, where training ends before its epochs.
     pub max_steps: Option<u64>,
     /// How often a checkpoint is saved.
     #[serde(default)]
     pub checkpoint_every: Every,
-    /// Epochs from one evaluation to the next.
+    /// Epochs between evaluations.
     #[serde(default = "one")]
     pub eval_every: usize,
-    /// Steps from one progress line to the next; by time where there is no number.
+    /// Steps between progress lines; by time without a number.
     #[serde(default)]
     pub log_every: Option<u64>,
     /// Make pictures.
     #[serde(default = "yes")]
     pub images: bool,
-    /// The adapter asked for, and what of it to leave unused.
+    /// The selected adapter and its disabled features.
     #[serde(default)]
     pub device: Selection,
 }
@@ -76,10 +76,10 @@ fn yes() -> bool {
 /// Why a `config.json` cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The operating system refused.
+    /// The operating system reported an error.
     #[error("cannot read {0}: {1}")]
     Io(PathBuf, io::Error),
-    /// It is not what a run writes.
+    /// The content is invalid.
     #[error("{0} is not the configuration of a run: {1}; restore it, or train into a new folder")]
     Content(PathBuf, String),
 }
@@ -99,11 +99,11 @@ impl RunConfig {
         Self::from_bytes(&bytes).map_err(|e| ConfigError::Content(path.into(), e))
     }
 
-    /// Reads and checks the content of `config.json`; the error says what is wrong with it.
+    /// Reads and checks the content of `config.json`.
     ///
     /// # Errors
     ///
-    /// A sentence; no content makes this function panic.
+    /// What is wrong with it; no content makes this function panic.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() as u64 > MAX_BYTES {
             return Err("it is too long".into());
@@ -130,7 +130,7 @@ impl RunConfig {
         Ok(config)
     }
 
-    /// Notes where the data lie that were loaded from `source`, as seen from the run folder.
+    /// Stores the path of the data `source` relative to the run folder.
     pub fn locate(&mut self, source: &str, folder: &Path) {
         let canonical = |path: &Path| path.canonicalize().ok();
         self.data_path = match (canonical(Path::new(source)), canonical(folder)) {
@@ -141,14 +141,14 @@ impl RunConfig {
         };
     }
 
-    /// Where to look for the data, the likeliest place first.
+    /// The places to search for the data, the likeliest first.
     pub fn sources(&self, folder: &Path) -> Vec<String> {
         let near = self.data_path.as_ref().map(|path| folder.join(path));
         let near = near.map(|path| path.to_string_lossy().into_owned());
         near.into_iter().chain([self.data.clone()]).collect()
     }
 
-    /// What training needs of it.
+    /// The options of training.
     pub fn options(&self) -> Options {
         Options {
             model: self.model.clone(),
@@ -165,7 +165,7 @@ impl RunConfig {
         }
     }
 
-    /// What a model file says of its model.
+    /// The configuration for model files.
     pub fn model_config(&self) -> ModelConfig {
         ModelConfig {
             model: self.model.clone(),
@@ -175,7 +175,7 @@ impl RunConfig {
     }
 }
 
-/// The way from a folder to `target`, both from the root.
+/// The relative path from a folder to `target`; both are absolute.
 fn from(folder: &Path, target: &Path) -> PathBuf {
     let shared = (folder.components().zip(target.components()))
         .take_while(|(a, b)| a == b)

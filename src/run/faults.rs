@@ -1,24 +1,24 @@
-//! Faults that tests ask for, to see what becomes of a run that meets them.
+//! Faults that tests inject into a run.
 
 use std::io::{self, ErrorKind, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Which faults there shall be; by default none.
+/// The faults to inject; none by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
     /// The device is lost once, after this optimizer step.
     pub lose_device: Option<u64>,
-    /// The disk is full from the checkpoint of this number on, from 0.
+    /// The disk is full from the checkpoint with this number, from 0.
     pub full_disk: Option<u64>,
-    /// Writing a checkpoint rests in its middle.
+    /// Writing a checkpoint pauses halfway.
     pub slow_disk: Option<Duration>,
 }
 
 impl FromStr for Faults {
     type Err = String;
 
-    /// Reads such as `lose-device=12,full-disk=3,slow-disk=200`, the last in milliseconds.
+    /// Parses `lose-device=12,full-disk=3,slow-disk=200`, the last in milliseconds.
     fn from_str(text: &str) -> Result<Self, String> {
         let mut faults = Faults::default();
         for fault in text.split(',') {
@@ -38,7 +38,7 @@ impl FromStr for Faults {
 }
 
 impl Faults {
-    /// Writes the checkpoint of this number, in two halves with the faults between them.
+    /// Writes the checkpoint with this number in two halves, with the faults between them.
     pub fn write(&self, number: u64, bytes: &[u8], file: &mut dyn Write) -> io::Result<()> {
         let (first, second) = bytes.split_at(bytes.len() / 2);
         file.write_all(first)?;

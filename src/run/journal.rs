@@ -1,4 +1,4 @@
-//! Files that only grow, entry by entry, and are cut back to what counts when a run goes on.
+//! Append-only files, truncated to their valid entries when a run is resumed.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,10 +13,10 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens the file, which need not be there. Given its content, `keep` says how many bytes of
-    /// it count; those behind are cut off.
+    /// Opens or creates the file. `keep` returns how many bytes of the content are valid; the rest is
+    /// truncated.
     pub(super) fn open(path: PathBuf, keep: impl FnOnce(&[u8]) -> usize) -> io::Result<Self> {
-        // Not for appending: Windows does not let such a handle shorten the file.
+        // Not in append mode: on Windows such a handle cannot truncate the file.
         let mut file = regular::open_own(&path)?;
         let size = file.metadata()?.len();
         let mut content = Vec::new();
@@ -38,7 +38,7 @@ impl Journal {
         self.file.write_all(entry)
     }
 
-    /// Waits until all entries are on the disk, so that a checkpoint may count them.
+    /// Flushes all entries to disk, so that a checkpoint may count them.
     pub(super) fn flush(&self) -> io::Result<()> {
         self.file.sync_data()
     }
@@ -62,8 +62,7 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"one three four");
     }
 
-    /// Windows refuses to shorten a file through a handle that only appends; other systems do not,
-    /// so this looks at the handle itself.
+    /// Only Windows refuses to truncate a file in append mode, so this checks the mode itself.
     #[cfg(target_os = "linux")]
     #[test]
     fn the_handle_is_not_append_only() {

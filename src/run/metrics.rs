@@ -1,4 +1,4 @@
-//! `metrics.jsonl`: a line per evaluated epoch, of which a run that goes on keeps those that count.
+//! `metrics.jsonl`: one line per evaluated epoch. A resumed run keeps those up to its checkpoint.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::journal::Journal;
 use crate::train::event::EpochReport;
 
-/// The file, and what its lines say.
+/// The file, and its lines parsed.
 pub(super) struct Metrics {
     journal: Journal,
     lines: usize,
@@ -14,8 +14,8 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// Opens the file with its first `lines` lines; what lies behind them is cut off, and its
-    /// reports are handed back. A file that has fewer keeps those.
+    /// Opens the file, keeps its first `lines` lines and truncates the rest. Returns the dropped
+    /// reports. A file with fewer lines keeps them.
     pub(super) fn open(path: PathBuf, lines: usize) -> io::Result<(Self, Vec<EpochReport>)> {
         let (mut found, mut reports, mut dropped) = (0, Vec::new(), Vec::new());
         let journal = Journal::open(path, |content| {
@@ -25,7 +25,7 @@ impl Metrics {
                 if counts {
                     (found, kept) = (found + 1, kept + line.len());
                 }
-                // A line that someone has edited counts, though nothing can be drawn of it.
+                // A line that does not parse still counts as a line.
                 if let Ok(report) = serde_json::from_slice(line) {
                     let list = if counts { &mut reports } else { &mut dropped };
                     list.push(report);
@@ -41,12 +41,12 @@ impl Metrics {
         Ok((metrics, dropped))
     }
 
-    /// Lines there are.
+    /// Number of lines.
     pub(super) fn lines(&self) -> usize {
         self.lines
     }
 
-    /// What they say.
+    /// The reports of the lines.
     pub(super) fn reports(&self) -> &[EpochReport] {
         &self.reports
     }
@@ -64,7 +64,7 @@ impl Metrics {
         Ok(())
     }
 
-    /// Waits until all lines are on the disk, so that a checkpoint may count them.
+    /// Flushes all lines to disk, so that a checkpoint may count them.
     pub(super) fn flush(&self) -> io::Result<()> {
         self.journal.flush()
     }

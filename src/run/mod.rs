@@ -1,4 +1,4 @@
-//! The run folder, and what listens to training to fill it.
+//! The run folder and the listener that writes it.
 
 pub mod config;
 pub mod faults;

@@ -1,11 +1,10 @@
-//! TensorBoard's event file: the figures of each evaluated epoch, by optimizer step, and its
-//! picture.
+//! TensorBoard's event file: the scalars and the picture of each evaluated epoch, by optimizer step.
 //!
 //! The file is a TFRecord file: records of a length (u64), the masked CRC32C of those eight bytes,
 //! the data, and the masked CRC32C of the data, all little-endian
 //! (<https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details>). Each record
-//! holds a protocol buffer `tensorflow.Event`, of which the messages below are the part in use;
-//! the numbers of their fields are those of TensorFlow's `event.proto` and `summary.proto`.
+//! holds a protocol buffer `tensorflow.Event`. The messages below declare the fields in use, with the
+//! numbers of TensorFlow's `event.proto` and `summary.proto`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,11 +16,10 @@ use prost::{Message, Oneof};
 use super::journal::Journal;
 use crate::train::event::EpochReport;
 
-/// Name of the file. TensorFlow puts time and host into it; one name for all runs lets a run that
-/// goes on find its file.
+/// Name of the file. TensorFlow's has time and host; a constant name lets a resumed run find it.
 pub const NAME: &str = "events.out.tfevents.0.cvae-gpu";
 
-/// What the first record of each event file says.
+/// The content of the first record.
 const VERSION: &str = "brain.Event:2";
 
 /// An entry of the file.
@@ -33,12 +31,12 @@ pub struct Entry {
     /// Optimizer steps since the start of the run.
     #[prost(int64, tag = "2")]
     pub step: i64,
-    /// What it holds.
+    /// The content.
     #[prost(oneof = "What", tags = "3, 5")]
     pub what: Option<What>,
 }
 
-/// What an entry holds.
+/// The content of an entry.
 #[derive(Clone, PartialEq, Oneof)]
 pub enum What {
     /// The version of the format: the first entry.
@@ -60,7 +58,7 @@ pub struct Summary {
 /// A value under its name.
 #[derive(Clone, PartialEq, Message)]
 pub struct Value {
-    /// The name; what stands before a slash is the section of the page.
+    /// The name; the part before a slash is the section of the page.
     #[prost(string, tag = "1")]
     pub tag: String,
     /// The value.
@@ -100,14 +98,14 @@ impl Entry {
     fn now(step: u64, what: What) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Entry {
-            // A clock before 1970 is no reason not to train.
+            // A wrong clock must not stop training.
             wall_time: since.map_or(0.0, |time| time.as_secs_f64()),
             step: step as i64,
             what: Some(what),
         }
     }
 
-    /// True for the entry that stands for a line of `metrics.jsonl`.
+    /// True for the entry of a line of `metrics.jsonl`.
     fn is_report(&self) -> bool {
         let Some(What::Summary(summary)) = &self.what else {
             return false;
@@ -125,7 +123,7 @@ impl Entry {
     }
 }
 
-/// The CRC32C of `bytes`, rotated and offset, since a CRC of what holds CRCs is a weak one.
+/// The CRC32C of `bytes`, rotated and offset as TFRecord requires.
 fn masked_crc(bytes: &[u8]) -> u32 {
     const CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
     CRC32C
@@ -134,8 +132,8 @@ fn masked_crc(bytes: &[u8]) -> u32 {
         .wrapping_add(0xa282_ead8)
 }
 
-/// The entries of an event file, each with the offset behind its record. They end where the file
-/// does, or at the first record that is torn or damaged.
+/// The entries of an event file, each with the offset of the end of its record, up to the first
+/// damaged record.
 pub fn entries(content: &[u8]) -> impl Iterator<Item = (Entry, usize)> {
     let mut at = 0;
     std::iter::from_fn(move || {
@@ -145,22 +143,22 @@ pub fn entries(content: &[u8]) -> impl Iterator<Item = (Entry, usize)> {
     })
 }
 
-/// The data of the first record in `bytes`, and what follows the record.
+/// The data of the first record in `bytes`, and the rest.
 fn record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = checked(bytes, 8)?;
     let length = u64::from_le_bytes(length.try_into().ok()?);
     checked(rest, usize::try_from(length).ok()?)
 }
 
-/// The first `count` bytes, whose checksum follows them, and what follows that.
+/// The first `count` bytes if the checksum behind them is right, and the rest.
 fn checked(bytes: &[u8], count: usize) -> Option<(&[u8], &[u8])> {
     let (data, rest) = bytes.split_at_checked(count)?;
     let (crc, rest) = rest.split_first_chunk()?;
     (u32::from_le_bytes(*crc) == masked_crc(data)).then_some((data, rest))
 }
 
-/// How much of an event file counts for a run that goes on after `lines` lines of its metrics:
-/// what comes before the report that would be the next. Nothing of a file that has no beginning.
+/// The length of the valid part for a run resumed after `lines` lines of its metrics: up to the
+/// report of the next line. 0 where the first record is missing.
 fn kept(content: &[u8], lines: usize) -> usize {
     let (mut reports, mut end) = (0, 0);
     for (i, (entry, behind)) in entries(content).enumerate() {
@@ -178,8 +176,8 @@ fn kept(content: &[u8], lines: usize) -> usize {
 pub(super) struct Events(Journal);
 
 impl Events {
-    /// Opens the file with what belongs to the first `lines` lines of the metrics; what lies
-    /// behind is cut off.
+    /// Opens the file, keeps the entries of the first `lines` lines of the metrics and truncates the
+    /// rest.
     pub(super) fn open(path: PathBuf, lines: usize) -> io::Result<Self> {
         let mut is_new = false;
         let mut journal = Journal::open(path, |content| {
@@ -203,7 +201,7 @@ impl Events {
         self.0.append(&entry.record())
     }
 
-    /// Appends the figures of an epoch.
+    /// Appends the scalars of an epoch.
     pub(super) fn report(&mut self, report: &EpochReport) -> io::Result<()> {
         let figures = [
             ("test/elbo", Some(report.test_elbo)),
@@ -236,7 +234,7 @@ impl Events {
         self.append(step, vec![value])
     }
 
-    /// Waits until all entries are on the disk, so that a checkpoint may count them.
+    /// Flushes all entries to disk, so that a checkpoint may count them.
     pub(super) fn flush(&self) -> io::Result<()> {
         self.0.flush()
     }

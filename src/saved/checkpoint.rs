@@ -14,20 +14,20 @@ use crate::model::params::{ParamSpec, moment_names};
 use crate::ops::state::StepState;
 use crate::train::event::Snapshot;
 
-/// What determines a model, and nothing else: no path, time or adapter, so that equal weights
-/// give equal files.
+/// The configuration in a model file. It has no path, time or adapter, so that equal weights give
+/// equal files.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ModelConfig {
     /// The architecture and objective.
     #[serde(flatten)]
     pub model: Model,
-    /// Name of the data set, where it is one known by name.
+    /// Name of the data set, if it is known by name.
     pub data: Option<String>,
-    /// How values became 0 or 1.
+    /// Binarization of the training images.
     pub binarize: Binarize,
 }
 
-/// Canonical JSON.
+/// A value as canonical JSON.
 pub(super) fn metadata(config: &impl Serialize) -> String {
     // Serializing plain data to a string cannot fail.
     serde_json::to_string(config).unwrap_or_default()
@@ -54,7 +54,7 @@ pub fn model_of(snapshot: &Snapshot, config: &ModelConfig) -> TensorFile {
     model_file(params.map(|(spec, [values, ..])| (spec, values)), config)
 }
 
-/// What the bits of a run depend on besides its options.
+/// The platform of a run: together with the options it determines every bit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Platform {
     /// Version of the program.
@@ -68,7 +68,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// This program with those kernels on that adapter.
+    /// This program with these kernels on this adapter.
     pub fn of(adapter: &str, driver: &str, variant: String) -> Self {
         Platform {
             version: env!("CARGO_PKG_VERSION").into(),
@@ -78,8 +78,7 @@ impl Platform {
         }
     }
 
-    /// In what this platform differs from another, in words; nothing where results are the same
-    /// bit for bit.
+    /// The differences from another platform; none where results are equal bit for bit.
     pub fn differences(&self, other: &Platform) -> Vec<String> {
         let pairs = [
             ("program", &self.version, &other.version),
@@ -99,21 +98,21 @@ impl Platform {
 pub struct Checkpoint {
     /// Weights, both moments, and all counters.
     pub snapshot: Snapshot,
-    /// Where it was made.
+    /// The platform that wrote it.
     pub platform: Platform,
-    /// The adapter and the kernels that its run asked for.
+    /// The selected adapter and kernels.
     pub device: Selection,
 }
 
-/// What is read of a run's options.
+/// The part of a run's options that is read.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Run {
     device: Selection,
 }
 
-/// The bytes of `checkpoint.safetensors`: weights, both moments, the step state (seed, step,
-/// epoch, position in the epoch's permutation) and the host's record. It serves as a model too.
+/// The bytes of `checkpoint.safetensors`: a model file with both moments, the step state (seed, step,
+/// epoch, position in the epoch's permutation) and the host's record.
 ///
 /// # Errors
 ///
@@ -143,7 +142,7 @@ pub fn checkpoint_bytes(
     file.to_bytes()
 }
 
-/// Reads a checkpoint of that model.
+/// Reads a checkpoint of this model.
 ///
 /// # Errors
 ///
@@ -153,7 +152,7 @@ pub fn read_checkpoint(path: &Path, config: &ModelConfig) -> Result<Checkpoint, 
     checkpoint_from(TensorFile::read(path)?, config).map_err(in_file)
 }
 
-/// The checkpoint in a file's content.
+/// The checkpoint in the content of a file.
 ///
 /// # Errors
 ///
@@ -201,13 +200,13 @@ pub fn is_model_of(model: &TensorFile, snapshot: &Snapshot) -> bool {
     })
 }
 
-/// True if `file` holds every tensor of `model`: a checkpoint with the weights of a model.
+/// True if `file`, a checkpoint, holds every tensor of `model`.
 pub fn has_weights_of(file: &TensorFile, model: &TensorFile) -> bool {
     let same = |(name, tensor): (&String, &Tensor)| file.tensors.get(name) == Some(tensor);
     model.tensors.iter().all(same)
 }
 
-/// Optimizer steps behind a checkpoint; nothing where the file is none.
+/// Optimizer steps of a checkpoint; `None` for another file.
 pub fn step_of(file: &TensorFile) -> Option<u64> {
     match &file.get("state").ok()?.data {
         TensorData::U32(words) => Some(u64::from(StepState::from_words(words)?.step)),
@@ -215,7 +214,7 @@ pub fn step_of(file: &TensorFile) -> Option<u64> {
     }
 }
 
-/// A note in the metadata, which is JSON.
+/// A note in the metadata, parsed as JSON.
 fn note<T: DeserializeOwned>(file: &TensorFile, key: &str) -> Result<T, TensorFileError> {
     let wrong = |reason: String| TensorFileError::WrongNote(key.to_owned(), reason);
     let text = file.metadata.get(key);

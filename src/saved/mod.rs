@@ -1,4 +1,4 @@
-//! Trained models as files: models read back, checkpoints, PyTorch's layout, ONNX graphs.
+//! Files of trained models: model files, checkpoints, PyTorch's layout, ONNX graphs.
 
 pub mod checkpoint;
 pub mod onnx;

@@ -1,4 +1,4 @@
-//! Weights in PyTorch's layout, there and back.
+//! Conversion of weights to and from PyTorch's layout.
 //!
 //! | layer | here (Keras) | PyTorch |
 //! |---|---|---|
@@ -6,11 +6,10 @@
 //! | transposed convolution | `kernel [3, 3, out, in]` | `weight [in, out, 3, 3]` of `ConvTranspose2d` |
 //! | dense | `kernel [in, out]` | `weight [out, in]` of `Linear` |
 //!
-//! PyTorch flattens images channel by channel and Keras pixel by pixel, so the inputs of the
-//! encoder's dense layer and the outputs of the decoder's are in another order too. Taps of a
-//! kernel keep their places in all of them. Padding is not part of the weights: convolutions of
-//! stride 2 have none, and of what a transposed one of stride 2 without padding gives, PyTorch's
-//! user keeps the first 2n rows and columns.
+//! PyTorch flattens images channel by channel, Keras pixel by pixel. This permutes the inputs of the
+//! encoder's dense layer and the outputs of the decoder's. Taps keep their order. Padding is not part
+//! of the weights: convolutions of stride 2 have none, and a PyTorch user crops the output of a
+//! transposed convolution of stride 2 without padding to its first 2n rows and columns.
 
 use std::path::Path;
 
@@ -18,14 +17,14 @@ use crate::files::tensors::{Tensor, TensorData, TensorFile};
 use crate::model::layers::{Kind, Stack};
 use crate::saved::{ModelFileError, Stored, Trained};
 
-/// Kernels of four axes go to and fro by these: `[3, 3, a, b]` and `[b, a, 3, 3]`.
+/// Permutations between `[3, 3, a, b]` and `[b, a, 3, 3]`.
 const TO_PYTORCH: [usize; 4] = [3, 2, 0, 1];
 const FROM_PYTORCH: [usize; 4] = [2, 3, 1, 0];
 
-/// Layers whose tensors are named alike in both.
+/// Names of the dense layers.
 const DENSE: [&str; 2] = ["encoder.dense", "decoder.dense"];
 
-/// The weights under PyTorch's names and in its layouts, with the configuration.
+/// The weights with PyTorch's names and layouts, and the configuration.
 #[must_use]
 pub fn to_pytorch(trained: &Trained) -> TensorFile {
     let mut file = TensorFile {
@@ -53,7 +52,7 @@ pub fn to_pytorch(trained: &Trained) -> TensorFile {
     file
 }
 
-/// Shape and values of a convolution's kernel in PyTorch's layout, which is ONNX's too.
+/// Shape and values of a convolution's kernel in the layout of PyTorch and ONNX.
 pub(crate) fn kernel_to_pytorch(shape: &[usize], values: &[f32]) -> (Vec<usize>, Vec<f32>) {
     let turned = TO_PYTORCH.map(|axis| shape[axis]).to_vec();
     (turned, permute(values, shape, &TO_PYTORCH))
@@ -65,12 +64,12 @@ pub fn is_pytorch(file: &TensorFile) -> bool {
     file.tensors.contains_key("encoder.conv1.weight")
 }
 
-/// The model in a file of PyTorch's layout. `image` is the size `[H, W]` of images that a file
-/// without configuration is tried with first; `path` is for messages.
+/// The model in a file of PyTorch's layout. `image` is the image size `[H, W]` to try first for a
+/// file without configuration; `path` is for messages.
 ///
 /// # Errors
 ///
-/// As [`Stored::open`].
+/// Those of [`Stored::open`].
 pub fn from_pytorch(
     path: &Path,
     file: TensorFile,
@@ -84,14 +83,14 @@ pub fn from_pytorch(
         let axes = match tensor.shape.len() {
             4 => &FROM_PYTORCH[..],
             2 => &[1, 0],
-            // What is no kernel is refused by its shape.
+            // Opening the file refuses other shapes.
             _ => return (format!("{layer}.kernel"), tensor),
         };
         (format!("{layer}.kernel"), transposed(&tensor, axes))
     });
     let tensors = tensors.collect();
     let stored = Stored::new(path, TensorFile { tensors, metadata })?;
-    // Only now it is known how many pixels were flattened.
+    // The number of flattened pixels follows from the model.
     let mut trained = stored.open(image)?;
     let orders: Vec<_> = (trained.weights.iter())
         .map(|(spec, _)| pixels_first(&trained, &spec.name))
@@ -104,8 +103,8 @@ pub fn from_pytorch(
     Ok(trained)
 }
 
-/// How a tensor of a dense layer counts the values of an image: `[before, pixels, channels,
-/// after]`; `None` where none of its axes is an image.
+/// The axes of a tensor of a dense layer with a flattened image: `[before, pixels, channels, after]`;
+/// `None` for other tensors.
 fn pixels_first(trained: &Trained, name: &str) -> Option<(usize, usize, usize, usize)> {
     let model = &trained.model;
     let dense = |stack: &Stack| {
@@ -137,7 +136,7 @@ fn transposed(tensor: &Tensor, axes: &[usize]) -> Tensor {
     Tensor { shape, data }
 }
 
-/// The values of an array whose axis k is axis `axes[k]` of the array of this shape.
+/// Transposes an array: axis k of the result is axis `axes[k]`.
 fn permute<T: Copy>(values: &[T], shape: &[usize], axes: &[usize]) -> Vec<T> {
     let stride = |axis: usize| shape[axis + 1..].iter().product::<usize>();
     let walk: Vec<(usize, usize)> = axes.iter().map(|&a| (shape[a], stride(a))).collect();
@@ -168,7 +167,7 @@ mod tests {
         assert!(permute::<u8>(&[], &[0, 3], &[1, 0]).is_empty());
     }
 
-    /// A model whose every weight is another number.
+    /// A model with distinct weights.
     fn trained() -> Trained {
         let model = Model {
             image: [12, 8, 3],
@@ -203,8 +202,7 @@ mod tests {
         let path = Path::new("m.safetensors");
         let back = from_pytorch(path, file.clone(), None).unwrap();
         assert_eq!(back, trained());
-        // Without metadata, the size of the images has to be said; what the shapes cannot say is
-        // the tutorial's.
+        // Without metadata the image size must be given; the objective is the default.
         let mut plain = file;
         plain.metadata.clear();
         let back = from_pytorch(path, plain, Some([12, 8])).unwrap();

@@ -1,8 +1,8 @@
-//! Trained models read back: our own files, and plain safetensors files with Keras names.
+//! Reads trained models: this program's files, and plain safetensors files with Keras names.
 //!
-//! Our files carry their configuration. Where a file has none, it follows from the shapes of the
-//! tensors, of which any others are ignored; the size of the images is the one that fits, of a
-//! hint, the tutorial's, and a square. Nothing is believed before the tensors bear it out.
+//! Files of this program hold their configuration. Without one, it is inferred from the shapes of
+//! the tensors; the image size is the first that fits of a hint, 28×28 and a square. Other tensors
+//! are ignored. Every configuration is checked against the tensors.
 
 use std::path::{Path, PathBuf};
 
@@ -10,24 +10,22 @@ use serde::Deserialize;
 
 use crate::data::Binarize;
 use crate::files::tensors::{TensorFile, TensorFileError};
+use crate::model::Model;
 use crate::model::params::ParamSpec;
-use crate::model::{Loss, Model};
 use crate::saved::checkpoint::{self, ModelConfig};
 use crate::train::event::Snapshot;
 
-/// No model is wider, larger or deeper than this anywhere, so that sizes do not overflow.
+/// Largest size of a model in a file, so that products of a few sizes do not overflow.
 const MOST: usize = 1 << 16;
 
-/// Why a file is no usable model.
-///
-/// Every message is complete in itself, so no error has a source.
+/// Why a model file cannot be used. Messages are complete, so no error has a source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelFileError {
-    /// The file cannot be read, or a tensor of it is missing or of the wrong shape.
+    /// The file cannot be read, or a tensor is missing or of the wrong shape.
     #[error("{0}")]
     Tensors(TensorFileError),
-    /// The configuration in the file cannot be used.
+    /// The configuration in the file is invalid.
     #[error("cannot use {path}: its `config` is not that of a model ({reason})")]
     Config {
         /// The file.
@@ -60,7 +58,7 @@ pub enum ModelFileError {
         /// Outputs of the decoder's dense layer.
         outputs: usize,
     },
-    /// A weight is not a number.
+    /// A weight is not finite.
     #[error(
         "cannot use {path}: `{tensor}` holds {value} at {index}; its training has diverged, or \
          the file is damaged"
@@ -72,7 +70,7 @@ pub enum ModelFileError {
         tensor: String,
         /// The first such value.
         value: f32,
-        /// Its place, counted through the whole tensor.
+        /// Its linear index.
         index: usize,
     },
 }
@@ -80,27 +78,27 @@ pub enum ModelFileError {
 /// A model with its weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Trained {
-    /// What it is made of.
+    /// The model.
     pub model: Model,
-    /// The data set it was trained on, where that is one known by name.
+    /// The data set it was trained on, if it is known by name.
     pub data: Option<String>,
-    /// How values became 0 or 1.
+    /// Binarization of the training images.
     pub binarize: Binarize,
     /// Each parameter with its values, in the order of [`Model::params`].
     pub weights: Vec<(ParamSpec, Vec<f32>)>,
 }
 
 impl Trained {
-    /// Reads a model or checkpoint file, or a plain one whose shapes say what it is.
+    /// Reads a model file, a checkpoint, or a plain file.
     ///
     /// # Errors
     ///
-    /// As [`Stored::read`] and [`Stored::open`].
+    /// Those of [`Stored::read`] and [`Stored::open`].
     pub fn read(path: &Path) -> Result<Trained, ModelFileError> {
         Stored::read(path)?.open(None)
     }
 
-    /// The model with the weights that it had when `snapshot` was taken.
+    /// The model with the weights of `snapshot`.
     #[must_use]
     pub fn from_snapshot(model: &Model, binarize: Binarize, snapshot: &Snapshot) -> Trained {
         let weights =
@@ -113,14 +111,14 @@ impl Trained {
         }
     }
 
-    /// The contents of a model file, the same bytes that training writes for these weights.
+    /// The content of a model file, equal to that of training for the same weights.
     #[must_use]
     pub fn to_file(&self) -> TensorFile {
         let weights = self.weights.iter().map(|(spec, values)| (spec, values));
         checkpoint::model_file(weights, &self.config())
     }
 
-    /// What determines the model, as files of it note it.
+    /// The configuration for files of the model.
     fn config(&self) -> ModelConfig {
         ModelConfig {
             model: self.model.clone(),
@@ -129,14 +127,14 @@ impl Trained {
         }
     }
 
-    /// The configuration as files of the model note it: canonical JSON.
+    /// The configuration for files of the model, as JSON.
     #[must_use]
     pub fn config_json(&self) -> String {
         checkpoint::metadata(&self.config())
     }
 }
 
-/// What a file says of the model in it.
+/// The configuration in a file.
 #[derive(Clone, Debug, Deserialize)]
 struct Config {
     #[serde(flatten)]
@@ -147,7 +145,7 @@ struct Config {
     binarize: Option<Binarize>,
 }
 
-/// A file that should hold a model.
+/// A file of tensors whose model is not opened yet.
 #[derive(Clone, Debug)]
 pub struct Stored {
     path: PathBuf,
@@ -166,7 +164,7 @@ impl Stored {
         Stored::new(path, file)
     }
 
-    /// The same of tensors that are read already; `path` is for messages.
+    /// Takes tensors that were read; `path` is for messages.
     ///
     /// # Errors
     ///
@@ -185,33 +183,32 @@ impl Stored {
         Ok(Stored { path, file, config })
     }
 
-    /// The data set the model was trained on, where the file names one.
+    /// The data set in the configuration.
     #[must_use]
     pub fn data(&self) -> Option<&str> {
         self.config.as_ref()?.data.as_deref()
     }
 
-    /// True if the file says that it is of such a model.
+    /// True if the file has this configuration.
     #[must_use]
     pub fn is_of(&self, config: &ModelConfig) -> bool {
         let own = self.config.as_ref().map(|own| &own.model);
         own == Some(&config.model) && self.binarize() == Some(config.binarize)
     }
 
-    /// How values became 0 or 1, where the file says so.
+    /// The binarization in the configuration.
     #[must_use]
     pub fn binarize(&self) -> Option<Binarize> {
         self.config.as_ref()?.binarize
     }
 
-    /// True if the file says what it is, and its shapes need not be guessed from.
+    /// True if the file has a configuration.
     #[must_use]
     pub fn has_config(&self) -> bool {
         self.config.is_some()
     }
 
-    /// The model. `image` is the size `[H, W]` of images that a file without configuration is
-    /// tried with first.
+    /// The model. `image` is the image size `[H, W]` to try first for a file without configuration.
     ///
     /// # Errors
     ///
@@ -249,7 +246,7 @@ impl Stored {
         ModelFileError::Tensors(TensorFileError::Content(self.path.clone(), error.into()))
     }
 
-    /// The shape of a tensor of that many axes, each from 1 to a sane number.
+    /// The shape of a tensor with `N` axes, all of them longer than 0.
     fn shape<const N: usize>(&self, name: &str) -> Result<[usize; N], ModelFileError> {
         let tensor = self.file.get(name).map_err(|e| self.content(e))?;
         let sane = |shape: &[usize; N]| shape.iter().all(|n| *n > 0);
@@ -261,7 +258,7 @@ impl Stored {
         })
     }
 
-    /// The model whose parameters have the shapes of the tensors.
+    /// Infers the model from the shapes of the tensors.
     fn infer(&self, hint: Option<[usize; 2]>) -> Result<Model, ModelFileError> {
         let [_, _, channels, first] = self.shape("encoder.conv1.kernel")?;
         let [_, _, _, second] = self.shape("encoder.conv2.kernel")?;
@@ -277,8 +274,7 @@ impl Stored {
             encoder_filters: [first, second],
             decoder_base,
             decoder_filters: [third, fourth],
-            loss: Loss::Mc,
-            beta: 1.0,
+            ..Model::default()
         };
         let fits = |model: &Model| {
             let [height, width, _] = model.image;
@@ -307,7 +303,7 @@ pub(crate) fn check(model: &Model) -> Result<(), String> {
     }
 }
 
-/// Values that the encoder's convolutions leave of an image.
+/// Values per image behind the encoder's convolutions.
 fn flat_size(model: &Model) -> usize {
     let side = |n: usize| ((n - 3) / 2 + 1 - 3) / 2 + 1;
     let [height, width, _] = model.image;
@@ -318,6 +314,7 @@ fn flat_size(model: &Model) -> usize {
 mod tests {
     use super::*;
     use crate::files::tensors::Tensor;
+    use crate::model::Loss;
     use crate::model::params;
 
     fn trained(model: Model) -> Trained {
@@ -338,8 +335,7 @@ mod tests {
             encoder_filters: [5, 7],
             decoder_base: 2,
             decoder_filters: [4, 3],
-            loss: Loss::Mc,
-            beta: 1.0,
+            ..Model::default()
         }
     }
 

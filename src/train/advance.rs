@@ -10,7 +10,7 @@ use crate::ops::elbo::{COLUMNS, RING};
 use crate::train::event::Event;
 
 impl Trainer<'_> {
-    /// Trains in `epoch` to step `pause`, or until a stop or a checkpoint is due. Nothing is
+    /// Trains in `epoch` to step `pause`, or until a stop or a checkpoint is due. No submission is
     /// in flight afterwards.
     pub(super) async fn advance(
         &mut self,
@@ -77,8 +77,8 @@ impl Trainer<'_> {
         usize::try_from(count).unwrap_or(usize::MAX)
     }
 
-    /// Takes the next `count` steps' metrics from the ring, the first `offset` steps into the
-    /// epoch; gives their losses.
+    /// Reads the metrics of the next `count` steps from the ring and returns their losses. The first
+    /// step is `offset` steps into the epoch.
     async fn collect(
         &mut self,
         ring: &[f32],

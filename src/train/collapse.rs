@@ -1,26 +1,26 @@
-//! Posterior collapse: codes that say nothing of their images.
+//! Posterior collapse: codes without information about their images.
 //!
-//! The KL term is, on average, an upper bound of the information that a code carries about its
-//! image (Hoffman and Johnson, "ELBO surgery", 2016). Where it stays near 0 the decoder has learned
-//! to do without the code, and draws the same picture for every image.
+//! The mean KL term bounds the information of a code about its image from above (Hoffman and
+//! Johnson, "ELBO surgery", 2016). Where it stays near 0, the decoder ignores the code and draws the
+//! same picture for every image.
 
 use crate::train::event::EpochReport;
 
-/// Nats per image. A model that tells two equally frequent kinds of images apart needs log 2 = 0.69,
-/// and one that works has several; what a collapsed one has left, noise included, is some hundredths.
+/// Nats per image below which a model has collapsed. Telling two equally frequent kinds of images
+/// apart takes log 2 = 0.69; a collapsed model keeps a few hundredths.
 const LEAST: f64 = 0.1;
 
-/// Optimizer steps. Every model first learns the mean image, and uses the code only then.
+/// Optimizer steps before the test: a model first learns the mean image, then to use its code.
 const FROM_STEP: u64 = 1000;
 
-/// Optimizer steps after which the ELBO has left its start: by 3 % on 64 digits, at the usual rate.
+/// Optimizer steps by which the ELBO rises: by 3 % on 64 digits, at the default rate.
 const MOVES_BY_STEP: u64 = 50;
 
-/// Part of the first ELBO by which it must rise to have moved. Noise draws change it by 0.01 %.
+/// Least rise, relative to the first ELBO. Noise changes the ELBO by 0.01 %.
 const LEAST_RISE: f64 = 0.001;
 
-/// What to say of a model that does not use its code; nothing of any other. `start` is the test
-/// ELBO before training, where it is known.
+/// The warning for a model that does not use its code. `start` is the test ELBO before training,
+/// where it is known.
 pub(super) fn warning(report: &EpochReport, start: Option<f64>) -> Option<String> {
     let EpochReport {
         epoch,
@@ -34,8 +34,8 @@ pub(super) fn warning(report: &EpochReport, start: Option<f64>) -> Option<String
     }
     if *step >= FROM_STEP {
         return Some(format!(
-            "after epoch {epoch} the KL term is {kl:.2} nats per image: the codes say next to nothing \
-             of their images (posterior collapse); if it stays there, try a lower weight of \
+            "after epoch {epoch} the KL term is {kl:.2} nats per image: the codes hold almost no \
+             information about their images (posterior collapse); if it stays there, try a lower weight of \
              the KL term, another learning rate, another seed, or more latent dimensions"
         ));
     }
@@ -73,7 +73,7 @@ mod tests {
             (3, 5625, -0.01, true),
             (1, 1875, 4.47, false),
             (1, 1875, 0.11, false),
-            // Untrained, or hardly trained.
+            // Untrained, or trained for a few steps.
             (0, 0, 0.0, false),
             (2, 28, 0.01, false),
         ] {
@@ -88,7 +88,7 @@ mod tests {
             (80, 0.01, -543.45, true),
             (80, 0.01, -543.38, true),
             (80, 0.01, -547.0, true),
-            // Soon after the start, on its way, or with something in its codes.
+            // Too early, rising, or with information in its codes.
             (20, 0.01, -543.38, false),
             (80, 0.01, -542.0, false),
             (80, 0.2, -543.45, false),

@@ -1,4 +1,4 @@
-//! What a run has on the device: its memory and its compiled plans.
+//! The memory and the compiled plans of a run on the device.
 
 use super::error::TrainError;
 use super::options::Options;
@@ -23,7 +23,7 @@ pub(super) const MANIFOLD: usize = 20;
 /// Plans and memory of a run.
 pub(super) struct Device {
     pub(super) memory: Memory,
-    /// Until the first step has run.
+    /// Taken by the first step.
     pub(super) ahead: Option<Ahead>,
     /// An epoch of optimizer steps.
     pub(super) steps: Batches<Compiled>,
@@ -71,7 +71,7 @@ impl Plans {
     }
 }
 
-/// The largest number below `end` that fits, where all below one that fits do so too.
+/// The largest number below `end` that fits; every number below one that fits must fit.
 fn largest(end: usize, fits: impl Fn(usize) -> bool) -> Option<usize> {
     let (mut good, mut bad) = (0, end);
     while bad - good > 1 {
@@ -197,7 +197,7 @@ impl Device {
         &self.steps.full.plan
     }
 
-    /// The runs that make `count` steps, the first `offset` steps into an epoch.
+    /// The replays of `count` steps from `offset` steps into an epoch.
     pub(super) fn runs(&self, offset: usize, count: usize) -> Vec<(&Replay, usize)> {
         let runs = self.steps.runs(offset, count);
         runs.map(|(compiled, times)| (&compiled.replay, times))

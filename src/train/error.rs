@@ -18,15 +18,15 @@ pub enum TrainError {
     /// The batch is larger than the data set.
     #[error("a batch of {batch} is more than the {images} training images")]
     BatchTooLarge {
-        /// Batch asked for.
+        /// Images of an optimizer step.
         batch: usize,
         /// Training images there are.
         images: usize,
     },
-    /// A checkpoint is not one of this run.
+    /// A checkpoint is of another run.
     #[error("the checkpoint does not belong to this run: {0}")]
     Foreign(String),
-    /// The loss is not a number any more.
+    /// The loss is not finite.
     #[error(
         "the loss became {loss} at step {step}{}: training has diverged",
         .origin.as_ref().map(|o| format!(" ({o})")).unwrap_or_default()
@@ -39,7 +39,7 @@ pub enum TrainError {
         /// Where it came from, if running the last steps again has shown it.
         origin: Option<Origin>,
     },
-    /// Weights or moments are not numbers any more, although the last loss was.
+    /// Weights or moments are not finite, although the last loss was.
     #[error(
         "`{tensor}` holds values that are not finite after step {step}{}: training has diverged",
         .origin.as_ref().map(|o| format!(" ({o})")).unwrap_or_default()
@@ -52,12 +52,12 @@ pub enum TrainError {
         /// Where it came from, if running the last steps again has shown it.
         origin: Option<Origin>,
     },
-    /// A listener failed, for instance to write a file.
+    /// A listener failed, for example to write a file.
     #[error(transparent)]
     Listener(Box<dyn Error + Send + Sync>),
 }
 
-/// The first result that was not finite.
+/// The first result that is not finite.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The tensor.

@@ -29,7 +29,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// From a row of the device's table; what is missing of it is NaN.
+    /// From a row of the device's table; missing values are NaN.
     pub fn of(row: &[f32]) -> Self {
         const { assert!(TERMS == 4) };
         let term = |i: usize| row.get(i).map_or(f64::NAN, |v| f64::from(*v));
@@ -41,7 +41,7 @@ impl Terms {
         }
     }
 
-    /// The means of some; NaN where there are none.
+    /// The mean terms; NaN for an empty list.
     pub fn mean(all: &[Terms]) -> Self {
         let mean = |of: fn(&Terms) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
         Terms {
@@ -52,7 +52,7 @@ impl Terms {
         }
     }
 
-    /// The ELBO: log p(x|z) less the divergence term of a model's objective.
+    /// The ELBO: log p(x|z) minus the divergence term of a model's objective.
     pub fn elbo(&self, loss: Loss) -> f64 {
         self.logpx_z - self.divergence(loss)
     }
@@ -137,7 +137,7 @@ impl Evaluator {
         Ok(terms.expect("nothing stops this evaluation"))
     }
 
-    /// The same as long as `go_on`; nothing where that turned false before the end.
+    /// Evaluates while `go_on` is true; `None` where it turns false before the end.
     pub async fn run_while(
         &self,
         gpu: &Gpu,
@@ -150,7 +150,8 @@ impl Evaluator {
             .await
     }
 
-    /// The same; `go_on` hears before each submission how many images of how many are done.
+    /// Evaluates while `go_on` is true. Before each submission it gets the number of images done and
+    /// the number of all.
     pub async fn run_and_tell(
         &self,
         gpu: &Gpu,
@@ -189,7 +190,7 @@ impl Evaluator {
         }))
     }
 
-    /// The terms of each image that the last run evaluated: rows of [`TERMS`] values.
+    /// The terms of each image of the last evaluation: rows of [`TERMS`] values.
     pub async fn table(&self, gpu: &Gpu, memory: &Memory) -> Result<Vec<f32>, GpuError> {
         memory.read(gpu, &self.sum.plan, "terms").await
     }

@@ -1,5 +1,5 @@
-//! What training tells the world. Listeners ([`crate::run`]) turn events into a progress
-//! bar, files and pictures; training itself knows none of them.
+//! The events of training. Listeners, such as [`crate::run`], turn them into a progress bar, files
+//! and pictures; training knows no listener.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,17 +30,17 @@ pub enum Event {
         steps_per_epoch: usize,
         /// Images of the last step of an epoch.
         last_batch: usize,
-        /// Optimizer steps done before, where a run goes on.
+        /// Optimizer steps already done, for a resumed run.
         step: u64,
     },
     /// The first optimizer step is done: shaders are compiled.
     FirstStep {
-        /// Since training was set up, evaluation of the untrained model excluded.
+        /// Seconds since setup began, without the evaluation of the untrained model.
         seconds: f64,
     },
     /// Some optimizer steps are done.
     Progress {
-        /// Epoch under way, from 1.
+        /// Current epoch, from 1.
         epoch: usize,
         /// Steps done in this epoch.
         done: usize,
@@ -72,14 +72,14 @@ pub enum Event {
         #[serde(skip)]
         images: Vec<f32>,
     },
-    /// Everything that determines the rest of the run.
+    /// A checkpoint: everything that determines the rest of the run.
     Checkpoint(#[serde(skip)] Box<Snapshot>),
-    /// Something a person should know, which does not stop training.
+    /// A warning; training continues.
     Warning {
-        /// What it is.
+        /// The text.
         message: String,
     },
-    /// Training was asked to stop, and the checkpoint before this event holds all of it.
+    /// Training was interrupted; the checkpoint before this event holds every step.
     Interrupted {
         /// Optimizer steps since the start of the run.
         step: u64,
@@ -91,7 +91,7 @@ pub enum Event {
         /// Final weights.
         #[serde(skip)]
         snapshot: Box<Snapshot>,
-        /// How often host and device talked.
+        /// Counts of submissions and host writes.
         traffic: Traffic,
     },
 }
@@ -109,8 +109,7 @@ pub struct EpochReport {
     pub reconstruction: f64,
     /// Mean of log q(z|x) − log p(z), or of the analytic divergence where the run uses it.
     pub kl: f64,
-    /// Mean loss over the epoch's training images, with the weight of its divergence; none for
-    /// epoch 0.
+    /// Mean loss over the epoch's training images, its divergence weighted; none for epoch 0.
     pub train_loss: Option<f64>,
     /// Seconds of the training loop alone.
     pub train_seconds: f64,
@@ -126,14 +125,14 @@ pub struct EpochReport {
     pub variant: String,
 }
 
-/// Everything that determines the rest of a run: what a checkpoint holds.
+/// The content of a checkpoint: everything that determines the rest of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
     /// Per parameter: its specification, weights, and first and second moments.
     pub params: Vec<(ParamSpec, [Vec<f32>; 3])>,
     /// The step state on the device.
     pub state: Vec<u32>,
-    /// What the host keeps.
+    /// The counters on the host.
     pub record: Record,
 }
 
@@ -155,19 +154,19 @@ impl Snapshot {
     }
 }
 
-/// What the host knows of a run and the device does not.
+/// The counters of a run that the host keeps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Epochs that are done for good, the untrained model counted.
+    /// Finished epochs, the untrained model included.
     pub epochs: usize,
-    /// Those of them that were evaluated: lines of `metrics.jsonl`.
+    /// Evaluated epochs: lines of `metrics.jsonl`.
     pub lines: usize,
-    /// The collapse of the posterior has been warned of.
+    /// The warning of posterior collapse was given.
     pub collapsed: bool,
-    /// Test ELBO of the untrained model; older checkpoints do not say.
+    /// Test ELBO of the untrained model; older checkpoints lack it.
     #[serde(default)]
     pub start_elbo: Option<f64>,
-    /// Sums over the steps of the epoch under way.
+    /// Sums over the steps of the current epoch.
     pub sums: Sums,
 }
 
@@ -178,17 +177,17 @@ pub struct Sums {
     pub images: u64,
     /// Their losses in nats, added up in the order of the steps.
     pub loss: f64,
-    /// Seconds that the training loop took.
+    /// Seconds of the training loop.
     pub seconds: f64,
 }
 
-/// How often host and device talked during training.
+/// Counts of submissions and host writes during training.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Traffic {
-    /// Submissions which carried optimizer steps.
+    /// Submissions with optimizer steps.
     pub submissions: u64,
-    /// Most optimizer steps that one submission carried.
+    /// Most optimizer steps in one submission.
     pub most_steps: u64,
-    /// Buffers the host wrote while optimizer steps were under way.
+    /// Buffers that the host wrote while optimizer steps ran.
     pub host_writes: u64,
 }

@@ -1,17 +1,17 @@
-//! Progress at every so many steps, whatever the size of submissions.
+//! Progress at every n-th step, independent of the size of submissions.
 
 use crate::train::event::Event;
 
-/// Turns the progress of submissions into that of every n-th step.
+/// Turns the progress of submissions into progress of every n-th step.
 pub struct LogEvery {
     every: u64,
-    /// Steps since the last that was told, and the sum of their losses.
+    /// Steps since the last report, and the sum of their losses.
     steps: u64,
     sum: f64,
 }
 
 impl LogEvery {
-    /// Tells of the steps that are multiples of `every`.
+    /// Reports the steps that are multiples of `every`.
     pub fn new(every: u64) -> Self {
         LogEvery {
             every: every.max(1),
@@ -20,8 +20,8 @@ impl LogEvery {
         }
     }
 
-    /// The progress at each of those steps that the event has seen done; the loss is the mean
-    /// since the one before, or since the run went on. Nothing for other events.
+    /// The reports of the steps in this event; the loss is the mean since the previous report, or
+    /// since the run was resumed. Other events give none.
     pub fn take(&mut self, event: &Event) -> Vec<Event> {
         let Event::Progress {
             epoch,
@@ -58,7 +58,7 @@ impl LogEvery {
 mod tests {
     use super::*;
 
-    /// What is told of ten steps an epoch, in submissions of these sizes; each step's loss is its
+    /// The reports of epochs of ten steps, in submissions of these sizes. The loss of a step is its
     /// number.
     fn told(every: u64, sizes: &[usize]) -> Vec<(usize, usize, u64, f64)> {
         let (mut log, mut step) = (LogEvery::new(every), 0);

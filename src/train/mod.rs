@@ -1,9 +1,8 @@
 //! The training loop: replays the train step, evaluates after epochs, and emits events.
 //!
-//! The device keeps every counter, so the loop only decides how many steps go into the next
-//! submission and reads the metrics ring behind it. Now and then it pauses with nothing in flight
-//! and emits a [`Snapshot`], from which the run goes on bit for bit. It knows no files and no
-//! terminal.
+//! The device keeps every counter. The loop chooses the number of steps of the next submission and
+//! reads the metrics ring behind it. For a checkpoint it waits until no submission is in flight and
+//! emits a [`Snapshot`], from which a run resumes bit for bit. It knows no files and no terminal.
 
 mod advance;
 mod collapse;
@@ -35,7 +34,7 @@ pub use options::Options;
 pub use schedule::Every;
 use schedule::Schedule;
 
-/// Takes events; its error stops training.
+/// Receives events; its error stops training.
 pub type Listener<'a> = dyn FnMut(Event) -> Result<(), Box<dyn Error + Send + Sync>> + 'a;
 
 /// How a run ended.
@@ -43,7 +42,7 @@ pub type Listener<'a> = dyn FnMut(Event) -> Result<(), Box<dyn Error + Send + Sy
 pub enum Ended {
     /// All epochs or steps are done.
     Done,
-    /// It was asked to stop, and can go on from its last checkpoint.
+    /// It was interrupted and can be resumed from its last checkpoint.
     Interrupted,
 }
 
@@ -54,7 +53,7 @@ pub struct Trainer<'a> {
     device: Device,
     step: u64,
     record: Record,
-    /// What the last checkpoint held.
+    /// The last checkpoint.
     good: Option<Snapshot>,
     schedule: Schedule,
     /// Epochs from one evaluation to the next.
@@ -62,7 +61,7 @@ pub struct Trainer<'a> {
     stop: Option<&'a AtomicBool>,
     pace: Pace,
     traffic: Traffic,
-    /// How long setting up took, until the first step is reported.
+    /// Seconds of the setup, until the first step is reported.
     set_up: Option<Duration>,
 }
 
@@ -111,7 +110,7 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Goes on where `snapshot` was taken.
+    /// Resumes at `snapshot`.
     ///
     /// # Errors
     ///
@@ -125,7 +124,7 @@ impl<'a> Trainer<'a> {
         Ok(self)
     }
 
-    /// Holds a snapshot against the run: every counter follows from the step.
+    /// Checks that a snapshot is of this run: every counter follows from the step.
     fn check(&self, snapshot: &Snapshot) -> Result<(), String> {
         let specs = self.options.model.params();
         let fits = specs.len() == snapshot.params.len()
@@ -144,7 +143,7 @@ impl<'a> Trainer<'a> {
         let (epoch, position) = (step / per_epoch, step % per_epoch * batch);
         if (state.epoch as usize, state.position as usize) != (epoch, position) {
             return Err(format!(
-                "after {step} steps it stands at image {} of epoch {}, where batches of {batch} \
+                "after {step} steps it is at image {} of epoch {}, where batches of {batch} \
                  lead to image {position} of epoch {}",
                 state.position,
                 state.epoch + 1,
@@ -152,7 +151,7 @@ impl<'a> Trainer<'a> {
             ));
         }
         let Record { epochs, sums, .. } = snapshot.record;
-        // The report of an epoch may be still to come when all its steps are done.
+        // All steps of an epoch may be done before its report is emitted.
         let images = match (epochs == epoch, position) {
             (true, 0) if epoch > 0 => self.device.train_images,
             _ => position,
@@ -192,7 +191,7 @@ impl<'a> Trainer<'a> {
         self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
     }
 
-    /// Trains to the end, or until asked to stop.
+    /// Trains to the end, or until interrupted.
     pub async fn run(&mut self, emit: &mut Listener<'_>) -> Result<Ended, TrainError> {
         let adapter = &self.gpu.adapter;
         let started = Event::Started {
@@ -230,7 +229,7 @@ impl<'a> Trainer<'a> {
             (self.record.epochs, self.record.lines) = (1, 1);
         }
         loop {
-            // The untrained model is counted too, so this is the epoch under way, from 1.
+            // The untrained model counts as an epoch, so this is the current epoch, from 1.
             let epoch = self.record.epochs;
             let end = self.end();
             let begun = self.record.sums.images > 0;
@@ -253,7 +252,7 @@ impl<'a> Trainer<'a> {
             if is_evaluated && !self.report(epoch, emit).await? {
                 return Ok(Ended::Interrupted);
             }
-            // An epoch cut short by --max-steps is reported again, whole, should the run go on.
+            // A resumed run reports an epoch again that its step limit cut short.
             if self.step == next {
                 self.record.epochs += 1;
                 self.record.lines += usize::from(is_evaluated);
@@ -273,12 +272,12 @@ impl<'a> Trainer<'a> {
         self.good = Some(snapshot.clone());
         send(emit, Event::Checkpoint(Box::new(snapshot)))?;
         self.schedule.saved(start.elapsed());
-        // Waiting for files is not the pace of training.
+        // Time spent on files does not count as training time.
         self.pace.restart();
         Ok(())
     }
 
-    /// The last pictures, and the weights.
+    /// Emits the last pictures and the final weights.
     async fn finish(&mut self, emit: &mut Listener<'_>) -> Result<(), TrainError> {
         let latent_dim = self.options.model.latent_dim;
         if self.options.pictures && latent_dim == 2 {
@@ -304,7 +303,7 @@ impl<'a> Trainer<'a> {
         )
     }
 
-    /// Evaluates and reports an epoch; false if it was asked to stop meanwhile.
+    /// Evaluates and reports an epoch; false where it was interrupted.
     async fn report(&mut self, epoch: usize, emit: &mut Listener<'_>) -> Result<bool, TrainError> {
         let start = Instant::now();
         let seed = self.options.seed;
@@ -357,11 +356,11 @@ impl<'a> Trainer<'a> {
         Ok(true)
     }
 
-    /// Everything that determines the rest of the run.
+    /// The content of a checkpoint at this step.
     ///
     /// # Errors
     ///
-    /// [`TrainError::WeightsNotFinite`], so that no checkpoint ever holds such weights, and
+    /// [`TrainError::WeightsNotFinite`], so that no checkpoint holds such weights, and
     /// [`TrainError::Gpu`].
     pub async fn snapshot(&self) -> Result<Snapshot, TrainError> {
         let model = &self.options.model;

@@ -1,16 +1,16 @@
-//! What determines a training run.
+//! The options of a training run.
 
 use crate::data::Binarize;
 use crate::model::Model;
 use crate::ops::adam::Adam;
 
-/// What determines a training run.
+/// The options of a training run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// The model.
     pub model: Model,
-    /// How the images were binarized ([`ImageSet::binarized`](crate::data::ImageSet::binarized)). [`Binarize::Stochastic`] leaves the
-    /// training images to the device.
+    /// How the images were binarized ([`crate::data::ImageSet::binarized`]). With
+    /// [`Binarize::Stochastic`] the device draws the training images.
     pub binarize: Binarize,
     /// The optimizer.
     pub adam: Adam,
@@ -20,7 +20,7 @@ pub struct Options {
     pub epochs: usize,
     /// Seed of weights, order and noise.
     pub seed: u64,
-    /// End after so many optimizer steps.
+    /// Last optimizer step, where training ends before its epochs.
     pub max_steps: Option<u64>,
     /// Make pictures.
     pub pictures: bool,

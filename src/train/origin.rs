@@ -1,17 +1,18 @@
-//! Where a value that is not finite came from: the last steps once more, a kernel at a time.
+//! Finds the kernel that wrote the first value that is not finite, by replaying the last steps
+//! kernel by kernel.
 //!
-//! The metrics ring tells the first step whose loss is bad. By the time the host reads it the
-//! device is some steps further and everything is bad, so the weights of the last checkpoint are
-//! put back, and since replay is exact, the same thing happens again.
+//! The metrics ring names the first step whose loss is bad. When the host reads it, the device is
+//! some steps further and every tensor is bad. Replay is exact, so the host restores the last
+//! checkpoint and repeats the steps.
 
 use super::{Origin, TrainError, Trainer};
 use crate::gpu::{GpuError, Replay};
 use crate::plan::{Plan, Role, Scalar, Slot, SlotId, Step};
 
 impl Trainer<'_> {
-    /// Runs up to step `bad` (from 1) again from the last good snapshot, and gives the first
-    /// result of its last two steps which is not finite. A loss is bad either by its own step's
-    /// arithmetic or by the update before.
+    /// Replays up to step `bad` (from 1) from the last good snapshot and returns the first result of
+    /// the last two steps that is not finite. A bad loss comes from its own step or from the update
+    /// before it.
     pub(super) async fn find_origin(&self, bad: u64) -> Result<Option<Origin>, TrainError> {
         let Some(good) = &self.good else {
             return Ok(None);
@@ -84,7 +85,7 @@ fn written(plan: &Plan, step: &Step) -> Vec<SlotId> {
         .collect()
 }
 
-/// The slot, or where it is an arena the view of it, that holds the element `at`.
+/// The slot that holds the element `at`; for an arena, the view that holds it.
 fn name_at(plan: &Plan, id: SlotId, at: usize) -> String {
     let holds = |slot: &Slot| {
         slot.view_of

@@ -1,12 +1,12 @@
-//! How long submissions may be.
+//! The number of optimizer steps per submission.
 
 use std::time::{Duration, Instant};
 
 use crate::ops::Target;
 use crate::ops::elbo::RING;
 
-/// Most steps in one submission. On a fast GPU they take some 10 ms, beside which the gap between two
-/// submissions is nothing; more would only keep it waiting for the first to be encoded.
+/// Most steps in one submission. On a fast GPU they take about 10 ms, which hides the gap between
+/// submissions; encoding more would delay the first.
 pub(crate) const MOST_STEPS: usize = 128;
 
 const _: () = assert!(
@@ -14,7 +14,7 @@ const _: () = assert!(
     "the metrics ring holds the steps of two submissions"
 );
 
-/// How many steps the next submission carries: as many as fit its time.
+/// The number of steps of the next submission: as many as fit the time budget.
 pub(crate) struct Pace {
     budget: Duration,
     steps: usize,
@@ -40,19 +40,18 @@ impl Pace {
         self.last = Instant::now();
     }
 
-    /// A submission of `count` steps has ended, and the next is already running.
+    /// A submission of `count` steps has ended; the next one runs already.
     pub(crate) fn finished(&mut self, count: usize) {
         let seconds = self.last.elapsed().as_secs_f64() / count as f64;
         self.restart();
         self.learn(seconds);
     }
 
-    /// Takes note that a step took so long.
+    /// Updates the estimate with the duration of a step.
     fn learn(&mut self, seconds: f64) {
         let known = self.seconds_per_step.get_or_insert(seconds);
-        // The first steps carry the compilation of their shaders, which is soon forgotten. A submission
-        // may also seem to take no time at all, if the host was late to see that the one before it had
-        // ended: that must not count for more than it is worth.
+        // The moving average forgets the shader compilation in the first steps. A submission appears to
+        // take no time where the host saw the end of the previous one late, hence the lower bound.
         *known = (0.25 * *known + 0.75 * seconds).max(1e-6);
         let fitting = (self.budget.as_secs_f64() / *known) as usize;
         self.steps = fitting.min(4 * self.steps).clamp(1, MOST_STEPS);
@@ -64,7 +63,7 @@ mod tests {
     use super::*;
     use crate::plan::Caps;
 
-    /// Steps of the next submissions, when steps take these seconds.
+    /// Steps of the next submissions, for steps of these durations in seconds.
     fn submissions(software: bool, seconds: &[f64]) -> Vec<usize> {
         let target = Target::new(Caps {
             software,

@@ -1,4 +1,4 @@
-//! When checkpoints are saved between the ends of epochs.
+//! When checkpoints are saved within an epoch.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,21 +6,21 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-/// The longest time between two checkpoints, unless saving them is slow.
+/// Time between two checkpoints, unless saving is slow.
 const USUAL: Duration = Duration::from_secs(60);
-/// Unless told otherwise, saving takes at most one part in so many of the time.
+/// By default, saving takes at most 1/`SHARE` of the time.
 const SHARE: u32 = 100;
 
-/// How often a checkpoint is saved. There is one at the end of each epoch in any case.
+/// How often a checkpoint is saved. The end of each epoch always saves one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Every {
-    /// Each minute, or so rarely that saving takes no more than 1 % of the time.
+    /// Every minute, or less often where saving would take more than 1 % of the time.
     #[default]
     Auto,
-    /// At each multiple of so many optimizer steps.
+    /// At multiples of this number of optimizer steps.
     Steps(u64),
-    /// After so many minutes.
+    /// After this number of minutes.
     Minutes(f64),
 }
 
@@ -34,7 +34,7 @@ impl FromStr for Every {
         }
         match text.strip_suffix('m') {
             Some(minutes) => match minutes.parse() {
-                // A year is as good as never, and fits every clock.
+                // At most a year, which fits every clock.
                 Ok(minutes) if minutes > 0.0 && minutes <= 525_600.0 => Ok(Every::Minutes(minutes)),
                 _ => Err(wrong()),
             },
@@ -70,7 +70,7 @@ impl fmt::Display for Every {
     }
 }
 
-/// Knows when the next checkpoint is due.
+/// Decides when the next checkpoint is due.
 pub(super) struct Schedule {
     every: Every,
     saved: Instant,
@@ -94,7 +94,7 @@ impl Schedule {
         }
     }
 
-    /// True when so much time has passed that a checkpoint is due.
+    /// True where a checkpoint is due by time.
     pub(super) fn is_due(&self) -> bool {
         match self.every {
             Every::Steps(_) => false,
@@ -103,7 +103,7 @@ impl Schedule {
         }
     }
 
-    /// Takes note of a checkpoint, which took so long.
+    /// Records that a checkpoint was saved, and its duration.
     pub(super) fn saved(&mut self, cost: Duration) {
         (self.saved, self.cost) = (Instant::now(), cost);
     }
@@ -144,7 +144,7 @@ mod tests {
     fn slow_checkpoints_come_rarely() {
         let mut schedule = Schedule::new(Every::Auto);
         let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds));
-        // A machine that has just started has no such past.
+        // A clock that started less than a minute ago has no such time.
         let Some(past) = ago(61) else { return };
         schedule.saved = past;
         assert!(schedule.is_due());
@@ -153,6 +153,6 @@ mod tests {
         schedule.saved = past;
         assert!(!schedule.is_due(), "saving would take more than 1 %");
         schedule.every = Every::Minutes(1.0);
-        assert!(schedule.is_due(), "what a user asks for is done");
+        assert!(schedule.is_due(), "a given interval has no limit");
     }
 }

@@ -90,8 +90,8 @@ fn code(path: &Path) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The paths that a text names: those of `use`, expanded, and those that start at `crate` or `super`.
-/// Re-exports are no imports.
+/// The paths in a text: those of `use`, expanded, and those that start at `crate` or `super`. Re-exports
+/// do not count.
 fn paths_in(code: &str) -> Vec<String> {
     let mut paths = Vec::new();
     let mut rest = code;
@@ -178,7 +178,7 @@ fn children_in(name: &str, code: &str, texts: &BTreeMap<String, String>) -> Vec<
     children.filter(named).map(str::to_owned).collect()
 }
 
-/// Where names that modules export again come from: module and name → path.
+/// The sources of re-exported names: module and name → path.
 fn exports(texts: &BTreeMap<String, String>) -> BTreeMap<(String, String), String> {
     let mut exports = BTreeMap::new();
     for (name, code) in texts {
@@ -199,7 +199,7 @@ fn exports(texts: &BTreeMap<String, String>) -> BTreeMap<(String, String), Strin
     exports
 }
 
-/// The module that a path in a module leads to; none where it leaves the package.
+/// The module that a path refers to; `None` outside the package.
 fn resolve(
     from: &str,
     path: &str,

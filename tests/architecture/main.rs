@@ -1,8 +1,7 @@
-//! Which room of `src/` may import which: the table below is the rule, and it is exact.
+//! The allowed imports between the rooms of `src/`; the table below is exact.
 //!
-//! A room is a folder of `src/`, or `rng.rs`. Rooms are listed so that each imports only rooms
-//! above it; so there are no circles among rooms. Files must have no circles either. Code of unit
-//! tests does not count.
+//! A room is a folder of `src/`, or `rng.rs`. Each room imports only rooms above it, so there are no
+//! circles among rooms. Files must have no circles either. Unit tests do not count.
 
 mod imports;
 
@@ -10,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imports::{File, files};
 
-/// A room, what it is, and the rooms it imports.
+/// A room, its purpose, and the rooms it imports.
 type Room = (&'static str, &'static str, &'static str);
 
 const ROOMS: &[Room] = &[
@@ -99,7 +98,7 @@ fn rooms_import_what_the_table_says() {
 fn no_files_import_each_other_in_a_circle() {
     let files = files();
     let names: BTreeMap<&str, &File> = files.iter().map(|f| (f.name.as_str(), f)).collect();
-    // Takes away files that import none of the rest, or that none of the rest imports.
+    // Removes files that import none of the rest, or that none of the rest imports.
     let mut left: BTreeSet<&str> = names.keys().copied().collect();
     loop {
         let waits = |name: &&str| {
@@ -136,7 +135,7 @@ fn only_gpu_names_wgpu() {
     }
 }
 
-/// Which flag or command to try is the command line's to say: `src/cli/advice.rs`.
+/// Advice on flags and commands is in `src/cli/advice.rs`.
 #[test]
 fn errors_of_the_library_name_no_flag_and_no_command() {
     for file in files().iter().filter(|f| f.room() != "cli") {

@@ -1,5 +1,5 @@
-//! `bench`: the document of `--json`, profiles, sweeps, comparisons, and what it refuses. Times
-//! are those of a busy test machine; only how they hang together is tested.
+//! `bench`: the document of `--json`, profiles, sweeps, comparisons, and refusals. Test machines are
+//! busy, so only the consistency of times is tested.
 
 use std::fs;
 use std::sync::LazyLock;
@@ -29,7 +29,7 @@ const KEYS: [&str; 17] = [
     "first_step_seconds",
 ];
 
-/// `bench` of a small model, in the batches of other tests.
+/// `bench` of a small model, with the batch sizes of other tests.
 fn bench(words: &str) -> Cli {
     Cli::new("bench").with(SMALL).with(words).on_adapter()
 }
@@ -50,7 +50,7 @@ fn number(value: &Value, key: &str) -> f64 {
 
 const SWEEP: &str = "--steps 1 --repeats 1 --sweep 7,1 --profile --json";
 
-/// A report with everything in it.
+/// A report with every section.
 static REPORT: LazyLock<Outcome> = LazyLock::new(|| bench(SWEEP).succeed());
 
 /// Checks the figures of one batch size against each other.
@@ -87,7 +87,7 @@ fn json_is_one_document_of_consistent_figures() {
     }
 }
 
-/// Rows of a profile, which name the steps of the plan.
+/// The rows of a profile, which name the steps of the plan.
 fn profile(words: &str) -> (Value, String) {
     let outcome = bench(words).with("--profile --json").succeed();
     let figures = outcome.json();
@@ -122,7 +122,7 @@ fn profile(words: &str) -> (Value, String) {
 
 #[test]
 fn the_rows_of_a_profile_add_up_to_the_step() {
-    // The model as it is: of one much smaller, encoding the steps would be a part of the time.
+    // The default model: encoding the steps of a smaller one takes a part of the time.
     let outcome = Cli::new("bench --batch 32 --steps 10 --repeats 3 --profile --json")
         .on_adapter()
         .succeed();
@@ -196,7 +196,7 @@ fn compare_sets_every_figure_beside_the_one_before() {
     let kernel = of("ms, adam update");
     assert!(number(kernel, "ratio") > 0.0);
 
-    // Of another adapter, and ten times as fast: said, and no failure.
+    // Another adapter, ten times as fast, is reported and no failure.
     let mut other = before;
     other["adapter"] = json!("Another GPU");
     other["ms_per_step"] = json!(number(&now, "ms_per_step") / 10.0);

@@ -1,4 +1,4 @@
-//! `check`: the verdict on an adapter, on cases given as files, and on files which are no cases.
+//! `check`: verdicts on an adapter and on case files, and refused files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::program::{Cli, Outcome};
 
-/// A case in a folder of its own.
+/// A case in its own folder.
 struct Bench {
     root: TempDir,
     case: Case,
@@ -37,7 +37,7 @@ impl Bench {
         self.root.path().join(name)
     }
 
-    /// Writes the case, changed, under a name.
+    /// Writes a changed copy of the case.
     fn write(&self, name: &str, change: impl FnOnce(&mut TensorFile)) -> PathBuf {
         let mut file = self.case.to_file();
         change(&mut file);
@@ -70,7 +70,7 @@ fn rows(document: &Value) -> Vec<(String, Value)> {
     sections.iter().flat_map(of).collect()
 }
 
-/// A dump holds all that can be expected of the case, as the twins have it.
+/// A dump holds every tensor of the case, equal to that of the twins.
 fn assert_dumped(path: &Path, case: &Case) {
     let dump = TensorFile::read(path).expect("a dump");
     assert!(dump.metadata.contains_key("adapter"));
@@ -174,7 +174,7 @@ fn given_cases_are_all_that_is_run_and_each_has_a_row_per_tensor() {
     assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
 }
 
-/// The check ends with 1, shows the tensors that are off, and only those, and says so.
+/// The check fails, and shows exactly the tensors beyond their limits.
 fn assert_off(outcome: &Outcome, off: &[&str]) {
     assert_eq!(outcome.code, Some(1), "{outcome}");
     assert!(outcome.stdout.contains("FAILED"), "{outcome}");
@@ -217,7 +217,7 @@ fn falsified_expectations_are_refused_and_the_dump_holds_what_was_computed() {
     assert_eq!(json.code, Some(1), "{json}");
     assert_eq!(json.json()["passed"], false);
     assert_eq!(json.json()["failed"], gradients.len());
-    // No kernel is to blame.
+    // No kernel differs.
     let trace = check(&falsified).with("--trace").on_adapter().run();
     assert!(
         trace.stdout.contains("results agree with the CPU"),
@@ -282,7 +282,7 @@ fn dumps_overwrite_neither_each_other_nor_their_cases() {
     file.fail(1, &[&shown[1], "cannot make the folder"]);
 }
 
-/// The file is refused with one message, which names it and has these words.
+/// The file is refused with one message with its name and these words.
 #[track_caller]
 fn assert_refused(path: &Path, words: &[&str]) {
     let shown = path.display().to_string();
@@ -307,7 +307,7 @@ fn files_that_cannot_be_read_are_refused() {
         fs::write(&path, bytes).expect("a file");
         assert_refused(&path, &[word]);
     }
-    // One bad file among good ones is said before anything runs.
+    // One bad file among good ones is refused before any work.
     let good = bench.write("good", |_| {});
     check(&good)
         .with("--case")
@@ -457,7 +457,7 @@ fn a_case_that_expects_nothing_comparable_is_refused() {
     );
 }
 
-// The weights are small enough for a file, what comes of them is not.
+// The weights are finite, their results are not.
 #[test]
 fn a_case_larger_than_any_adapter_is_refused_before_anything_is_allocated() {
     let model = Model {

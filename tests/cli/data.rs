@@ -1,4 +1,4 @@
-//! Sets of images of every kind, from the source to a trained model and back.
+//! Image sets of every kind, from the source to a trained model.
 
 use std::fs;
 use std::path::Path;
@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use super::program::Cli;
 use super::sets;
 
-/// A small model on kernels which drivers compile fast: what is tested is where images come from.
+/// A small model on kernels that compile fast; these tests are about the images.
 pub const SMALL: &str =
     "--encoder-filters 4,4 --decoder-filters 4,4 --decoder-base 4 --batch 8 --variant plain";
 
-/// Forty PNGs of sizes that differ, in folders of two classes: red and blue gradients.
+/// Forty PNGs of different sizes, in folders of two classes: red and blue gradients.
 pub fn write_pictures(folder: &Path) {
     for i in 0..40u32 {
         let (class, channel) = if i % 2 == 0 { ("red", 0) } else { ("blue", 2) };
@@ -55,7 +55,7 @@ pub fn train(root: &Path, words: &str) {
     cli.with(words).on_adapter().within(root).succeed();
 }
 
-/// What a file of the run says, as JSON.
+/// A file of the run, as JSON.
 pub fn config(root: &Path) -> Value {
     let text = fs::read(root.join("run/config.json")).expect("config.json");
     serde_json::from_slice(&text).expect("JSON")
@@ -83,7 +83,7 @@ fn a_folder_of_pictures_is_trained_on_and_remembered_as_it_was_prepared() {
     let prepare = json!({"size": 16, "channels": null, "test_fraction": 0.2, "order": "natural"});
     assert_eq!(run["prepare"], prepare);
 
-    // Neither the data nor how to prepare them need be said again.
+    // Data and preparation come from the run.
     let eval = on_run(root, "eval --json").succeed().json();
     assert_eq!(eval["images"], 8);
     on_run(root, "score --out scores.csv").succeed();
@@ -96,7 +96,7 @@ fn a_folder_of_pictures_is_trained_on_and_remembered_as_it_was_prepared() {
     // "blue" comes before "red"; of every five images in order, one is held out.
     assert_eq!(labels("scores.csv"), [vec!["0"; 4], vec!["1"; 4]].concat());
     assert_eq!(labels("codes.csv"), [vec!["0"; 16], vec!["1"; 16]].concat());
-    // Another set is prepared alike, and keeps its own test images.
+    // Another set gets the same preparation, and keeps its own test images.
     let other = on_run(root, "eval --json --data mnist --channels 3 --limit 5");
     assert_eq!(other.succeed().json()["images"], 5);
 
@@ -123,7 +123,7 @@ fn pictures_that_cannot_be_used_are_refused_by_name() {
     };
     train("").fail(1, &["03.png", "01.png", "--size N"]);
     fs::write(pictures.join("notes.txt"), "hello").expect("a file");
-    train("--size 16").fail(1, &["notes.txt", "no image", "take it out"]);
+    train("--size 16").fail(1, &["notes.txt", "no image", "remove it"]);
     fs::rename(pictures.join("notes.txt"), pictures.join("aa.jpg")).expect("a file");
     train("--size 16").fail(1, &["aa.jpg", "cannot be decoded", "remove"]);
     assert!(!root.path().join("run").exists());
@@ -190,7 +190,7 @@ fn the_binary_files_of_cifar_10_are_trained_on() {
 fn a_model_without_its_run_knows_a_named_set_and_asks_for_any_other() {
     let root = tempfile::tempdir().expect("a folder");
     let root = root.path();
-    // Files of another size stand in for the published ones, unpacked, of which no hash is known.
+    // Other files replace the published ones, unpacked, since unpacked files have no known hash.
     sets::write_raw(&root.join("fashion-mnist"), 12);
     let cache = root.to_str().expect("a plain path");
     let named = |cli: Cli| cli.within(root).env("CVAE_GPU_CACHE", cache);
@@ -221,7 +221,10 @@ fn a_model_without_its_run_knows_a_named_set_and_asks_for_any_other() {
         named(eval.with(words).on_adapter())
     };
     assert_eq!(eval("named.st").succeed().json()["images"], 40);
-    eval("path.st").fail(1, &["path.st", "which images", "give --data"]);
+    eval("path.st").fail(
+        1,
+        &["path.st", "the images it was trained on", "give --data"],
+    );
     assert_eq!(eval("path").succeed().json()["images"], 40);
     let words = ["28×28×1", "12×12×1", "--size", "--channels"];
     eval("named.st --data mnist").fail(1, &words);
@@ -291,8 +294,7 @@ fn packing_prepares_images_and_says_so() {
     }
 }
 
-/// What a name from elsewhere may hold: a colour, a C1 control, an override of the direction, and
-/// a line that looks like one of ours.
+/// An untrusted name: a colour, a C1 control, a direction override, and a forged line.
 const EVIL: &str = "a\x1b[31mb\u{9b}2Jc\u{202e}d\r\nlicence  forged";
 
 #[test]

@@ -5,7 +5,7 @@ use cvae_gpu::run::tensorboard::{Datum, Entry, NAME, Value, What, entries};
 use super::resume::Place;
 use super::train::REFERENCE;
 
-/// The entries of an event file without what a clock has to do with.
+/// The entries of an event file without times.
 pub fn timeless(content: &[u8]) -> Vec<Entry> {
     let all: Vec<(Entry, usize)> = entries(content).collect();
     assert_eq!(all.last().map(|(_, end)| *end), Some(content.len()));

@@ -1,6 +1,6 @@
-//! What becomes of a run that is killed, whose disk is full, whose device is lost.
+//! Runs that are killed, or whose disk is full, or whose device is lost.
 //!
-//! `CVAE_GPU_KILLS` says how often each test kills.
+//! `CVAE_GPU_KILLS` is the number of kills per test.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,10 +17,10 @@ use super::resume::Place;
 /// Three epochs of 14 steps, saved often.
 const RUN: &str = "--epochs 3 --checkpoint-every 3";
 
-/// The files of an undisturbed run, and how long such a run takes.
+/// The files of an undisturbed run, and its duration.
 static WHOLE: LazyLock<(BTreeMap<String, Vec<u8>>, Duration)> = LazyLock::new(|| {
     let place = Place::new();
-    // The first run compiles shaders, which drivers keep.
+    // The first run compiles shaders, which drivers cache.
     place.start("first", "--max-steps 15 --epochs 2").succeed();
     let start = Instant::now();
     place.start("whole", RUN).succeed();
@@ -33,7 +33,7 @@ fn check_whole(place: &Place, run: &str) {
     place.check_files(run, &WHOLE.0);
 }
 
-/// Moments, spread evenly and the same in each test run.
+/// Evenly spread moments, the same in each test run.
 struct Dice(u32);
 
 impl Dice {
@@ -53,7 +53,7 @@ fn begin_or_go_on(place: &Place, run: &str) -> Running {
     cli.spawn()
 }
 
-/// No file is torn: what is there can be read.
+/// No file is torn: all can be read.
 fn check_files(folder: &Path) {
     for name in ["checkpoint.safetensors", "model.safetensors"] {
         let path = folder.join(name);
@@ -63,7 +63,7 @@ fn check_files(folder: &Path) {
     }
 }
 
-/// Kills runs at random moments, in all so many times, each until it comes to its end.
+/// Kills runs at random moments and resumes each until it ends, with this number of kills in all.
 fn kill_at_random(kills: usize, seed: u32, mut stop: impl FnMut(&mut Running)) {
     let (place, whole) = (Place::new(), WHOLE.1);
     let mut dice = Dice(seed);
@@ -71,7 +71,7 @@ fn kill_at_random(kills: usize, seed: u32, mut stop: impl FnMut(&mut Running)) {
     while done < kills {
         runs += 1;
         let name = format!("run-{runs}");
-        // A run may be killed a few times before it may come to its end.
+        // A run is killed a few times before it may end.
         let times = (kills - done).min(4);
         for _ in 0..times {
             let mut running = begin_or_go_on(&place, &name);
@@ -90,7 +90,7 @@ fn kill_at_random(kills: usize, seed: u32, mut stop: impl FnMut(&mut Running)) {
     println!("{done} kills, {runs} runs, each of {whole:?}");
 }
 
-/// `CVAE_GPU_KILLS=100` asks for more.
+/// `CVAE_GPU_KILLS=100` kills more often.
 fn kills_or(few: usize) -> usize {
     let kills = std::env::var("CVAE_GPU_KILLS").ok();
     kills.map_or(few, |n| n.parse().expect("CVAE_GPU_KILLS is a number"))
@@ -107,7 +107,7 @@ fn killed_runs_go_on_to_the_same_model() {
 fn terminate(running: &mut Running) {
     running.terminate();
     let status = running.wait();
-    // A signal may come before the program has got as far as to listen.
+    // A signal may arrive before the program handles it.
     let fine = matches!(status.code(), Some(143 | 0) | None);
     assert!(fine, "{status:?}");
 }
@@ -118,7 +118,7 @@ fn terminated_runs_go_on_to_the_same_model() {
     kill_at_random(kills_or(3), 2, terminate);
 }
 
-/// True while a file of the folder is being written.
+/// True while the folder has a temporary file.
 fn is_writing(folder: &Path) -> bool {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name());
@@ -128,11 +128,11 @@ fn is_writing(folder: &Path) -> bool {
     })
 }
 
-/// Waits until a checkpoint is there and the next is being written.
+/// Waits until there is a checkpoint and the next one is being written.
 fn wait_for_second_checkpoint(running: &mut Running, folder: &Path) {
     let checkpoint = folder.join("checkpoint.safetensors");
     assert!(running.wait_until(|| checkpoint.exists() && is_writing(folder)));
-    // The injected rest is longer than everything else about a checkpoint.
+    // The injected pause is longer than the rest of a checkpoint.
     sleep(Duration::from_millis(100));
 }
 
@@ -166,7 +166,7 @@ fn the_first_signal_saves_and_the_second_stops_at_once() {
     assert!(!is_writing(&folder));
     check_files(&folder);
 
-    // A checkpoint would take longer than a busy machine needs to end a process.
+    // A checkpoint takes longer than ending a process on a busy machine.
     let mut running = place.resume("run", "--inject slow-disk=60000").spawn();
     assert!(running.wait_until(|| is_writing(&folder)));
     let start = Instant::now();
@@ -193,7 +193,7 @@ fn two_processes_do_not_train_into_one_folder() {
     assert!(running.wait_until(|| is_writing(&folder) && folder.join("metrics.jsonl").exists()));
     place.resume("run", "").fail(1, &["another process", "run"]);
     running.kill();
-    // The lock has died with its process.
+    // The process's end released the lock.
     place.resume("run", "").succeed();
 }
 
@@ -209,7 +209,7 @@ fn a_full_disk_is_named_and_leaves_the_checkpoint_before() {
     check_whole(&place, "run");
 }
 
-/// A file system of little memory, where the system lets tests make one.
+/// A small file system in memory, if the system lets tests make one.
 #[cfg(target_os = "linux")]
 struct SmallDisk<'a>(&'a Path);
 
@@ -241,7 +241,7 @@ fn a_disk_that_is_really_full_does_no_harm() {
     let place = Place::new();
     let run = place.path().join("run");
     fs::create_dir(&run).expect("a new folder");
-    // Room for the pictures, and for one checkpoint at a time.
+    // Space for the pictures and for one checkpoint at a time.
     let Some(_disk) = SmallDisk::mount(&run, "size=96k") else {
         return;
     };
@@ -264,7 +264,7 @@ fn what_finds_the_disk_full_leaves_no_part_of_its_files() {
     place.start("run", words).succeed();
     let disk = place.path().join("disk");
     fs::create_dir(&disk).expect("a new folder");
-    // Room for the picture, and not for the array beside it.
+    // Space for the picture, but not for the array.
     let Some(_disk) = SmallDisk::mount(&disk, "size=64k") else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Every flag of `train`, given to a run that goes on: it has an effect, or it is refused.
+//! Every flag of `train`, given to a resumed run, has an effect or is refused.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,18 +8,18 @@ use serde_json::{Value, json};
 use super::program::{Cli, Outcome};
 use super::resume::Place;
 
-/// What becomes of a flag with a value other than the run's.
+/// The effect of a flag with a value other than the run's.
 enum Expect {
-    /// It is refused, with its name in the message.
+    /// It is refused; the message names it.
     Refused(i32),
-    /// `config.json` has this value at this place from then on.
+    /// `config.json` has this value at this path from then on.
     Kept(&'static str, Value),
-    /// Among what the program says, or leaves out.
+    /// The output has, or lacks, this text.
     Said(fn(&Outcome) -> bool),
 }
 
-/// The words, and what they do to a run of two epochs that made pictures, has stopped after step 5,
-/// and has kernels that `bench --tune` found.
+/// Arguments, and their effect on a run of two epochs with pictures and tuned kernels that stopped
+/// after step 5.
 fn table() -> Vec<(&'static str, Expect)> {
     use Expect::{Kept, Refused, Said};
     vec![
@@ -33,7 +33,7 @@ fn table() -> Vec<(&'static str, Expect)> {
         ("--quiet", Said(|o| o.stderr.is_empty())),
         ("--verbose", Said(|o| o.stderr.contains("steps, loss"))),
         ("--help", Said(|o| o.stdout.contains("Usage"))),
-        // Other images are refused; `resume` tests that the same ones elsewhere are taken.
+        // Other images are refused; `resume` tests the same images at another path.
         ("--data mnist", Refused(1)),
         ("--binarize none", Refused(1)),
         ("--size 32", Refused(1)),
@@ -81,7 +81,7 @@ fn flags() -> BTreeSet<String> {
         let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '-');
         Some(format!("--{}", &name[..end.unwrap_or(name.len())]))
     };
-    // A paragraph of a description may begin with a flag, further to the right.
+    // A description may begin with a flag, indented more.
     let is_flag = |line: &&str| line.starts_with("  -") || line.starts_with("      --");
     help.lines().filter(is_flag).filter_map(flag).collect()
 }
@@ -117,7 +117,7 @@ fn every_flag_has_an_effect_on_a_run_that_goes_on_or_is_refused() {
                 let after = fs::read_to_string(&config).expect("config.json");
                 assert_eq!(after, run, "{words} was refused and changed the run");
             }
-            // The options are written before the adapter opens, so that none is needed to see them.
+            // The options are written before the adapter opens, so no adapter is needed.
             Expect::Kept(at, value) => {
                 let before: Value = serde_json::from_str(&run).expect("JSON");
                 assert_ne!(before.pointer(at), Some(&value), "{words}");
@@ -144,7 +144,7 @@ fn other_kernels_are_used_from_then_on_and_said() {
     let place = Place::new();
     let words = "--epochs 1 --max-steps 5 --no-images --variant plain";
     place.start("run", words).succeed();
-    // What was pinned before stays, beside what is given now.
+    // Earlier choices stay next to the new one.
     let fused = place.resume("run", "--max-steps 6 --fuse").succeed();
     let words = ["kernels conv\n", "warning: the kernels", "fused instead of"];
     for words in words {

@@ -1,4 +1,4 @@
-//! Files from elsewhere: names, links and pipes in them do no harm outside.
+//! Untrusted files: names, links and pipes in them do no harm.
 
 use std::fs;
 
@@ -53,7 +53,7 @@ fn links_in_a_run_folder_are_not_written_through() {
         let whole = fs::read(&file).expect("a file");
         fs::remove_file(&file).expect("a file");
         match name {
-            // The checkpoint and the options may lie elsewhere; they are replaced, not written.
+            // Links to the checkpoint and the options are replaced, not written through.
             "checkpoint.safetensors" | "config.json" => {
                 let target = place.path().join("elsewhere");
                 fs::write(&target, &whole).expect("a file");
@@ -74,7 +74,7 @@ fn links_in_a_run_folder_are_not_written_through() {
             }
         }
     }
-    // A link to no file would make one.
+    // A dangling link must not create a file.
     fs::remove_file(run.join(".lock")).expect("a file");
     let made = place.path().join("made");
     symlink(&made, run.join(".lock")).expect("a link");
@@ -87,7 +87,7 @@ fn links_in_a_run_folder_are_not_written_through() {
 fn data_that_the_run_names_are_read_with_a_word() {
     let place = Place::new();
     place.start("run", SHORT).succeed();
-    // As someone else's run could have it.
+    // As in an untrusted run folder.
     let moved = place.path().join("private");
     fs::rename(place.path().join("idx"), &moved).expect("a folder");
     let path = place.path().join("run/config.json");
@@ -116,7 +116,7 @@ fn data_that_the_run_names_are_read_with_a_word() {
     ] {
         assert!(!said.stderr.contains("Data: "), "{said}");
     }
-    // A known set is no path. These are other images, and nothing else is said.
+    // A known set is no path, so no path is printed.
     fs::remove_file(place.path().join("run/checkpoint.safetensors")).expect("a file");
     config["data"] = "mnist".into();
     config["data_path"] = Value::Null;
@@ -126,7 +126,7 @@ fn data_that_the_run_names_are_read_with_a_word() {
         .fail(1, &["mnist", "not the images"]);
 }
 
-/// Each of these would wait for ever for someone to write into the pipe.
+/// Opening the pipe would block.
 #[cfg(unix)]
 #[test]
 fn what_is_no_regular_file_is_refused_at_once() {
@@ -137,7 +137,7 @@ fn what_is_no_regular_file_is_refused_at_once() {
     let pipe = place.path().join("pipe.npy");
     let made = Command::new("mkfifo").arg(&pipe).status();
     assert!(made.expect("mkfifo").success());
-    // Were the pipe opened after all, it would be empty, so that no test hangs.
+    // If the pipe is opened, it is empty, so that the test does not hang.
     std::thread::spawn(move || while fs::File::options().write(true).open(&pipe).is_ok() {});
     let call = |words: &str| Cli::new(words).within(place.path());
     for words in [

@@ -40,7 +40,7 @@ fn devices_lists_each_adapter_as_a_table_and_as_json() {
     assert_eq!(rows.next(), None);
 }
 
-// Mesa's layer that looks for a display session prints an error of its own where there is none.
+// A layer of Mesa prints an error where there is no display session.
 #[test]
 fn without_a_display_session_no_library_adds_to_the_output() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_cvae-gpu"))
@@ -79,7 +79,7 @@ fn a_feature_that_is_switched_off_is_not_used() {
     }
 }
 
-/// Checks a plan as JSON; gives its FLOPs and its convolution kernels.
+/// Checks a plan as JSON; returns its FLOPs and its convolution kernels.
 fn check_plan(cli: Cli) -> (u64, BTreeSet<String>) {
     let plan = cli.succeed().json();
     let steps = list(&plan["steps"]);

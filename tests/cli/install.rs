@@ -1,4 +1,4 @@
-//! What packages install beside the program: completions and manual pages.
+//! Files that packages install with the program: completions and manual pages.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ fn completions_know_every_command_and_option_of_theirs_and_none_that_is_hidden()
         let said = Cli::new("completions").with(shell).succeed();
         assert_eq!(said.stderr, "", "{said}");
         let words = ["cvae-gpu", "reconstruct", "latent-dim", "pytorch"];
-        // PowerShell's and Elvish's say nothing of the values of options.
+        // Those of PowerShell and Elvish do not complete the values of options.
         let known = match shell {
             "powershell" | "elvish" => &words[..3],
             _ => &words[..],
@@ -34,7 +34,7 @@ fn bash_completes_commands_options_and_values() {
         ("cvae-gpu train --latent", "--latent-dim"),
         ("cvae-gpu export --format o", "onnx"),
     ] {
-        // As bash calls it: the command, the word to complete, and the word before.
+        // The arguments of bash: the command, the word to complete, and the word before.
         let call = "source ./completions; COMP_WORDS=($1); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); \
                     _cvae__gpu cvae-gpu \"${COMP_WORDS[COMP_CWORD]}\" \
                     \"${COMP_WORDS[COMP_CWORD - 1]}\"; echo \"${COMPREPLY[@]}\"";

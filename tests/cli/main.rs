@@ -1,6 +1,5 @@
-//! The program as people and scripts meet it: exit codes, messages, standard output, and the
-//! files that it leaves. Small IDX folders stand in for data; the adapter is the best there is,
-//! or the one that `CVAE_GPU_BACKEND` and `CVAE_GPU_ADAPTER` ask for.
+//! The interface of the program: exit codes, messages, standard output, and files. The data are small
+//! IDX folders; the adapter is the best one, or that of `CVAE_GPU_BACKEND` and `CVAE_GPU_ADAPTER`.
 
 mod bench;
 mod check;
@@ -23,7 +22,7 @@ mod resume;
 mod sets;
 #[cfg(unix)]
 mod signals;
-// Elsewhere no variable of the environment says which authorities are trusted.
+// On other systems no environment variable sets the trusted authorities.
 #[cfg(target_os = "linux")]
 mod tls;
 mod train;

@@ -1,5 +1,4 @@
-//! What training minimizes and on what: the weight of the KL term, and images that are drawn or kept
-//! as they are.
+//! The training objective: the weight of the KL term, and stochastic or real-valued images.
 
 use std::fs;
 
@@ -12,7 +11,7 @@ use super::data::SMALL;
 use super::program::Cli;
 use super::resume::Place;
 
-/// What the model file of a run says of it.
+/// The configuration in the model file of a run.
 fn config(place: &Place, run: &str) -> Value {
     let path = place.path().join(run).join("model.safetensors");
     let file = TensorFile::read(&path).expect("a model");
@@ -77,7 +76,7 @@ fn a_run_on_drawn_images_in_pieces_has_the_files_of_a_run_in_one() {
 fn the_weight_shapes_the_model_and_the_loss_but_no_figure_of_the_elbo() {
     let place = Place::new();
     let words = "--epochs 1 --max-steps 1 --no-images --lr 1e-30";
-    // With weights that stand still all figures of the ELBO are the same.
+    // Constant weights give the same ELBO.
     for (run, beta) in [("zero", 0.0), ("one", 1.0), ("four", 4.0)] {
         place
             .start(run, &format!("{words} --beta {beta}"))
@@ -93,7 +92,7 @@ fn the_weight_shapes_the_model_and_the_loss_but_no_figure_of_the_elbo() {
     assert!(divergence.abs() > 1e-3, "{divergence}");
     let expected = loss(&zero) + 4.0 * divergence;
     assert!((loss(&four) - expected).abs() < 1e-3, "{}", loss(&four));
-    // A model file says nothing of the weight that is none.
+    // A model file omits a weight of 1.
     assert_eq!(config(&place, "one").get("beta"), None);
     assert_eq!(config(&place, "zero")["beta"], 0.0);
 
@@ -133,7 +132,7 @@ fn real_values_of_one_channel_and_of_three_go_through_every_command() {
     let place = Place::new();
     write_real(&place, "grey", [16, 16, 1]);
     write_real(&place, "colour", [16, 16, 3]);
-    // Colours are left as they are, unless told otherwise.
+    // Colours keep their values by default.
     for (name, words, binarize) in [
         ("grey", "--binarize none", "none"),
         ("colour", "", "none"),
@@ -150,7 +149,7 @@ fn real_values_of_one_channel_and_of_three_go_through_every_command() {
         };
         let said = command("eval --json").json();
         let score = command("score --out each.csv");
-        // A Bernoulli is a probability of 0 and 1 alone.
+        // A Bernoulli is a probability for 0 and 1 only.
         let is_real = binarize == "none";
         let bounds = said.get("bounds_log_px");
         assert_eq!(bounds, is_real.then_some(&Value::Bool(false)), "{run}");
@@ -202,7 +201,7 @@ fn the_elbo_of_real_values_is_never_called_a_bound() {
     assert!(readme.contains("no bound on log p(x)"));
 }
 
-/// Images without anything to learn: each value is drawn by itself.
+/// Images without structure: each value is drawn independently.
 fn write_noise(place: &Place) {
     let split = |count: usize, seed: u64| {
         let drawn = rng::uniform(count * 28 * 28, 127.5, 0, rng::key(seed));
@@ -218,7 +217,7 @@ fn write_noise(place: &Place) {
 fn a_model_of_noise_is_warned_of_though_it_has_trained_for_few_steps() {
     let place = Place::new();
     write_noise(&place);
-    // Eight steps an epoch.
+    // Eight steps per epoch.
     let words = "--data noise --beta 100 --lr 1e-3 --epochs 8 --no-images --eval-every 8";
     let train = |words: &str| place.train(words).succeed();
     let whole = train(&format!("{words} {SMALL} --out whole"));
@@ -227,12 +226,12 @@ fn a_model_of_noise_is_warned_of_though_it_has_trained_for_few_steps() {
         1,
         "{whole}"
     );
-    // A run that goes on knows the ELBO of its start.
+    // A resumed run knows the ELBO of its start.
     let first = train(&format!("{words} {SMALL} --out parts --max-steps 40"));
     assert!(!first.stderr.contains("warning"), "{first}");
     let second = place.resume("parts", "--max-steps 64").succeed();
     assert!(second.stderr.contains("learned nothing"), "{second}");
-    // One with something to learn is not warned of after as many steps.
+    // Images with structure give no warning after as many steps.
     let boxes = place.start("boxes", "--epochs 5 --no-images --eval-every 5");
     let boxes = boxes.succeed();
     assert!(!boxes.stderr.contains("warning"), "{boxes}");

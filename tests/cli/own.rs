@@ -1,4 +1,4 @@
-//! The user's own images: what is kept of their grey levels, their classes and their files.
+//! A user's own images: grey levels, classes and files.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::data::{SMALL, config, npy, on_run, train, write_cifar, write_pictures
 use super::program::Cli;
 use super::sets;
 
-/// Forty grey pictures in folders of classes, each of one level: dark and bright by turns.
+/// Forty grey pictures in folders of classes, each of one level, alternately dark and bright.
 fn write_grey(folder: &Path, classes: &[&str], levels: [u8; 2]) {
     for i in 0..40 {
         let level = levels[i / classes.len() % 2];
@@ -56,14 +56,14 @@ fn grey_levels_of_own_images_are_kept_and_it_is_said_what_was_chosen() {
         let line = format!("Taking --binarize {wanted}: ");
         let line = said.lines().find(|l| l.starts_with(&line));
         assert!(line.is_some_and(|line| line.contains(why)), "{said}");
-        // What is asked for is not spoken of.
+        // A given option is not printed.
         if data == "grey" {
             let (said, binarize) = run("--binarize threshold --out run");
             assert_eq!(binarize, "threshold");
             assert!(!said.contains("--binarize"), "{said}");
         }
     }
-    // Bits leave no choice, and nothing is said of it.
+    // Bits have no default to print.
     let mnist = Cli::new("data pack mnist --out m.safetensors.gz").within(root);
     assert!(!mnist.succeed().stderr.contains("--binarize"));
 }
@@ -108,14 +108,14 @@ fn packing_looks_at_its_output_first_and_spares_its_source() {
     let pack = |words: &str| Cli::new("data pack").with(words).within(root);
     pack("grey --out set.safetensors.gz").succeed();
     let before = fs::read(root.join("set.safetensors.gz")).expect("a set");
-    let refused = ["set.safetensors.gz", "read here", "name another file"];
+    let refused = ["set.safetensors.gz", "is an input", "name another file"];
     pack("set.safetensors.gz --out ./set.safetensors.gz --grey").fail(1, &refused);
     pack("grey --out grey/a/0.pgm").fail(1, &["grey/a/0.pgm", "name another file"]);
     assert_eq!(
         fs::read(root.join("set.safetensors.gz")).expect("a set"),
         before
     );
-    // Before anything is read: this source has an image that is none.
+    // Before reading: this source has an invalid image.
     fs::write(root.join("grey/a/notes.txt"), "hello").expect("a file");
     let nowhere = pack("grey --out nowhere/set.safetensors.gz");
     nowhere.fail(1, &["cannot write", "nowhere"]);
@@ -125,7 +125,7 @@ fn packing_looks_at_its_output_first_and_spares_its_source() {
 fn names_of_classes_go_from_the_folder_into_sets_tables_and_pictures() {
     let root = tempfile::tempdir().expect("a folder");
     let root = root.path();
-    // Numbers count; of the 40 images each tenth is held out.
+    // Classes are ordered by number; every tenth of the 40 images is held out.
     write_grey(&root.join("grey"), &["10 cat, big", "9 Bär"], [40, 200]);
     let names = json!(["9 Bär", "10 cat, big"]);
     Cli::new("data pack grey --out set.safetensors.gz")
@@ -166,7 +166,7 @@ fn names_of_classes_go_from_the_folder_into_sets_tables_and_pictures() {
             "{table}"
         );
     }
-    // The legend is wider for the longer name, which is drawn there.
+    // The longer name makes the legend wider.
     let mut widths = [0; 2];
     for (width, data) in widths.iter_mut().zip(["set.safetensors.gz", "plain"]) {
         if data == "plain" {

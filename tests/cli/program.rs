@@ -1,4 +1,4 @@
-//! Runs the program and keeps what it said.
+//! Runs the program and captures its output.
 
 use std::fmt;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub struct Cli {
     adapter: Option<String>,
 }
 
-/// What a call came to.
+/// The result of a call.
 pub struct Outcome {
     /// The command line.
     shown: String,
@@ -32,14 +32,13 @@ impl Cli {
     /// A call with these words as arguments.
     pub fn new(words: &str) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cvae-gpu"));
-        // Whoever runs the tests may like colours; here nothing is a terminal.
+        // The environment may force colours.
         command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
-        // Nor do tests download anything, or look at what was downloaded.
+        // Tests neither download nor use earlier downloads.
         command.env("CVAE_GPU_CACHE", "/nonexistent");
         command.env("CVAE_GPU_MIRROR", "http://127.0.0.1:9");
-        // What a kernel computes is tested elsewhere. Here each is run a few times, and Mesa has it
-        // compiled in three quarters of the time if it leaves out what makes it fast. The kernels of
-        // `check` are those of other tests, which it has kept.
+        // Without optimization Mesa compiles in three quarters of the time, and these kernels run only
+        // a few times. Other tests check their results, and cache the kernels of `check`.
         if !words.starts_with("check") {
             command.env("GALLIVM_PERF", "nopt");
         }
@@ -68,25 +67,25 @@ impl Cli {
         self
     }
 
-    /// Takes the adapter that the environment asks for.
+    /// Uses the adapter that the environment selects.
     pub fn on_adapter(mut self) -> Self {
         self.adapter = setting("CVAE_GPU_ADAPTER");
         self.on_backend()
     }
 
-    /// Takes the backend that the environment asks for.
+    /// Uses the backend that the environment selects.
     pub fn on_backend(mut self) -> Self {
         self.backend = setting("CVAE_GPU_BACKEND");
         self
     }
 
-    /// Takes this backend, whatever the environment asks for.
+    /// Uses this backend, whatever the environment selects.
     pub fn on(mut self, backend: &str) -> Self {
         self.backend = Some(backend.into());
         self
     }
 
-    /// On a machine whose Vulkan loader finds no driver, whatever is installed.
+    /// Runs without any Vulkan driver.
     pub fn without_vulkan(mut self) -> Self {
         for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
             self.command.env(name, "/nonexistent");
@@ -94,8 +93,7 @@ impl Cli {
         self.on("vulkan")
     }
 
-    /// Appends the flags of the adapter. They come last, so that they never stand between an option
-    /// and its value, wherever in a chain of calls the adapter was chosen.
+    /// Appends the flags of the adapter, last, so that they do not separate an option from its value.
     fn choose_adapter(&mut self) {
         let flags = [("--backend", &self.backend), ("--adapter", &self.adapter)];
         for (flag, value) in flags {
@@ -106,7 +104,7 @@ impl Cli {
         }
     }
 
-    /// Sets a variable of the environment.
+    /// Sets an environment variable.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
@@ -118,7 +116,7 @@ impl Cli {
         self
     }
 
-    /// Has a shell run `script`, in which `"$0" "$@"` is the call.
+    /// Runs `script` in a shell; `"$0" "$@"` in it is the call.
     #[cfg(unix)]
     pub fn in_shell(mut self, script: &str) -> Self {
         let mut shell = Command::new("sh");
@@ -137,7 +135,7 @@ impl Cli {
         self
     }
 
-    /// Runs the program to its end. However that is, it shows no panic and no escape codes.
+    /// Runs the program to its end; its output must have no panic and no escape codes.
     pub fn run(mut self) -> Outcome {
         self.choose_adapter();
         let runtime = tempfile::tempdir().expect("a temporary folder");
@@ -157,7 +155,7 @@ impl Cli {
         outcome
     }
 
-    /// Starts the program and leaves it running. What it says is lost.
+    /// Starts the program; its output is discarded.
     pub fn spawn(mut self) -> Running {
         self.choose_adapter();
         let runtime = tempfile::tempdir().expect("a temporary folder");
@@ -168,7 +166,7 @@ impl Cli {
         Running { child, runtime }
     }
 
-    /// Starts the program, gives its standard output, and leaves it running.
+    /// Starts the program and returns its standard output.
     #[cfg(unix)]
     pub fn spawn_heard(mut self) -> (Running, ChildStdout) {
         let runtime = tempfile::tempdir().expect("a temporary folder");
@@ -180,20 +178,20 @@ impl Cli {
         (Running { child, runtime }, stdout)
     }
 
-    /// Runs the program, which succeeds.
+    /// Runs the program, which must succeed.
     pub fn succeed(self) -> Outcome {
         let outcome = self.run();
         assert_eq!(outcome.code, Some(0), "{outcome}");
         outcome
     }
 
-    /// Runs the program, which ends with this code, nothing on standard output, and one message
-    /// which has all of these words.
+    /// Runs the program, which must end with this code, an empty standard output, and one message with
+    /// all of these words.
     pub fn fail(self, code: i32, words: &[&str]) -> Outcome {
         let outcome = self.run();
         assert_eq!(outcome.code, Some(code), "{outcome}");
         assert_eq!(outcome.stdout, "", "{outcome}");
-        // Which data a run names, and which weights, is said before anything can be wrong with them.
+        // The lines that name data and weights come before errors.
         let mut message = outcome.stderr.as_str();
         while let Some((first, rest)) = message.split_once('\n')
             && (first.starts_with("Data: ") || first.starts_with("Weights: "))
@@ -202,7 +200,7 @@ impl Cli {
         }
         assert!(message.starts_with("error: "), "{outcome}");
         assert_eq!(message.matches("error: ").count(), 1, "{outcome}");
-        // Said once: the reason of the operating system is in the message or behind it.
+        // The error of the operating system appears once.
         assert!(message.matches("os error").count() <= 1, "{outcome}");
         for word in words {
             assert!(message.contains(word), "no {word:?} in {outcome}");
@@ -211,7 +209,7 @@ impl Cli {
     }
 }
 
-/// A program that is running; it is killed where a test ends before it does.
+/// A running program; it is killed if the test ends first.
 pub struct Running {
     child: Child,
     #[expect(dead_code, reason = "the folder is there as long as the program")]
@@ -224,8 +222,7 @@ impl Running {
         self.child.try_wait().expect("a child").is_some()
     }
 
-    /// Waits for something to be, at most five minutes and as long as the program runs: a first run
-    /// compiles shaders.
+    /// Waits for a condition while the program runs, at most five minutes: a first run compiles shaders.
     pub fn wait_until(&mut self, mut done: impl FnMut() -> bool) -> bool {
         let start = Instant::now();
         while !done() {
@@ -237,20 +234,20 @@ impl Running {
         true
     }
 
-    /// Stops the program there and then.
+    /// Kills the program.
     pub fn kill(&mut self) -> ExitStatus {
-        // It may have ended just now.
+        // It may have ended.
         let _ = self.child.kill();
         self.child.wait().expect("a child")
     }
 
-    /// Asks the program to stop.
+    /// Interrupts the program.
     #[cfg(unix)]
     pub fn terminate(&self) {
         self.signal("TERM");
     }
 
-    /// Sends the program the signal of that name.
+    /// Sends a signal to the program.
     #[cfg(unix)]
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
@@ -270,7 +267,7 @@ impl Drop for Running {
     }
 }
 
-/// Standard error less what drivers of Mesa say of themselves on some machines.
+/// Standard error without the messages of Mesa's drivers.
 fn without_driver(stderr: &str) -> String {
     let of_driver = |line: &&str| {
         let starts = ["MESA", "libEGL", "WARNING: "];

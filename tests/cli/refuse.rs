@@ -1,5 +1,5 @@
-//! Work that the program refuses: it exits with 1, says what is wrong, where, and what to try,
-//! and leaves no run folder that would stand in the way of a second attempt.
+//! Refused work: the status is 1, the message says what is wrong, where, and what to try, and no run
+//! folder is left.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use super::program::{Cli, Outcome};
 use super::sets::{self, TEST_IMAGES, TRAIN_IMAGES, TRAIN_LABELS};
 
-/// A folder of IDX files, in a folder that also has room for a run.
+/// A folder with a set of IDX files and a place for a run.
 struct Bench {
     root: TempDir,
     data: PathBuf,
@@ -72,7 +72,7 @@ fn without_any_adapter_the_message_says_how_to_get_one() {
 }
 
 #[test]
-fn an_attempt_that_was_refused_does_not_stand_in_the_way_of_the_next() {
+fn a_refused_attempt_does_not_block_the_next() {
     let bench = Bench::new(28);
     for _ in 0..2 {
         bench.refused(bench.train("").without_vulkan(), &["no GPU adapter"]);
@@ -151,7 +151,7 @@ fn a_file_that_is_no_packed_set_is_refused_by_name() {
     Cli::new("data info").path(&bench.data).fail(1, &words);
 }
 
-/// Puts `bytes` in the place of one of the IDX files; training and packing are both refused.
+/// Replaces one of the IDX files by `bytes`; training and packing are both refused.
 #[track_caller]
 fn check_broken(name: &str, bytes: &[u8], words: &[&str]) {
     let bench = Bench::new(28);
@@ -187,13 +187,13 @@ fn truncated_idx_files_are_refused() {
 #[test]
 fn idx_files_with_more_than_they_announce_are_refused() {
     let long = [sets::images(40, 28), vec![0]].concat();
-    let words = ["40 images of 28x28", "goes on after", "copy it again"];
+    let words = ["40 images of 28x28", "more bytes follow", "copy it again"];
     check_broken(TEST_IMAGES, &long, &words);
 }
 
 #[test]
 fn idx_files_without_images_are_refused() {
-    let words = ["0 images", "nothing to train on or to test"];
+    let words = ["0 images", "no pixels to train or test on"];
     check_broken(TEST_IMAGES, &sets::images(0, 28), &words);
 }
 

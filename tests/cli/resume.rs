@@ -1,4 +1,4 @@
-//! Runs that end in the middle go on where they were: the same files, byte for byte.
+//! Resumed runs give the same files as uninterrupted ones, byte for byte.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use super::sets;
 /// The options of the small runs here.
 pub const SMALL: &str = "--batch 7 --encoder-filters 8,8 --decoder-filters 8,8 --decoder-base 8";
 
-/// A folder with 96 training and 40 test images in `idx`, and room for runs.
+/// A folder with 96 training and 40 test images in `idx`, and a place for runs.
 pub struct Place(TempDir);
 
 impl Place {
@@ -55,13 +55,13 @@ impl Place {
         entries.map(file).collect()
     }
 
-    /// Two runs have the same files, but for the times in them.
+    /// Two runs have the same files, except times.
     #[track_caller]
     pub fn check_same(&self, run: &str, reference: &str) {
         self.check_files(run, &self.files(reference));
     }
 
-    /// A run has these files, but for the times in them.
+    /// A run has these files, except times.
     #[track_caller]
     pub fn check_files(&self, run: &str, theirs: &BTreeMap<String, Vec<u8>>) {
         let ours = self.files(run);
@@ -85,7 +85,7 @@ impl Place {
     }
 }
 
-/// The lines of the metrics without what is measured in seconds.
+/// The lines of the metrics without times.
 fn metrics(files: &BTreeMap<String, Vec<u8>>) -> Vec<Value> {
     let text = std::str::from_utf8(&files["metrics.jsonl"]).expect("UTF-8");
     let timeless = |line: &str| {
@@ -104,7 +104,7 @@ fn metrics(files: &BTreeMap<String, Vec<u8>>) -> Vec<Value> {
 fn a_run_in_pieces_has_the_files_of_a_run_in_one() {
     let place = Place::new();
     place.start("whole", "--epochs 3").succeed();
-    // 14 steps an epoch: in the middle of the first, at its end, and one step before the last.
+    // 14 steps per epoch: in the middle of the first, at its end, and one step before the last.
     place.start("parts", "--epochs 3 --max-steps 5").succeed();
     let finished = place.resume("parts", "").succeed();
     assert!(
@@ -114,7 +114,7 @@ fn a_run_in_pieces_has_the_files_of_a_run_in_one() {
     for steps in [14, 41] {
         let words = format!("--max-steps {steps}");
         let going = place.resume("parts", &words).succeed();
-        assert!(going.stderr.contains("Going on after step"), "{going}");
+        assert!(going.stderr.contains("Resuming after step"), "{going}");
     }
     place.resume("parts", "--max-steps 1000").succeed();
     place.check_same("parts", "whole");
@@ -140,7 +140,7 @@ fn a_run_that_skips_evaluations_goes_on_with_its_metrics_and_pictures() {
     let place = Place::new();
     let words = "--epochs 4 --eval-every 2 --log-every 9";
     place.start("whole", words).succeed();
-    // In the middle of epochs that are not evaluated otherwise, with one in between.
+    // In the middle of epochs without an evaluation, with one in between.
     place
         .start("parts", &format!("{words} --max-steps 5"))
         .succeed();
@@ -166,11 +166,11 @@ fn a_run_without_a_checkpoint_starts_over_with_its_options() {
         run.join("config.json"),
     )
     .expect("a copy");
-    // Torn, as by a crash, and a file that was being written.
+    // A torn file, as after a crash, and a temporary file.
     fs::write(run.join("metrics.jsonl"), "{\"epoch\":0,\"st").expect("a file");
     fs::write(run.join(".writing-abc"), "half").expect("a file");
     let over = place.resume("bare", "").succeed();
-    assert!(over.stderr.contains("starts over"), "{over}");
+    assert!(over.stderr.contains("restarts"), "{over}");
     place.check_same("bare", "whole");
 }
 
@@ -196,7 +196,7 @@ fn options_that_contradict_the_run_are_refused_and_change_nothing() {
     ] {
         place.resume("run", words).fail(1, &expected);
     }
-    // The same values are no contradiction.
+    // Equal values are accepted.
     let same = "--batch 7 --lr 1e-4 --seed 0 --epochs 2 --kl mc --beta 1 --data idx";
     place.resume("run", same).succeed();
     assert!(place.files("run") == before, "a refusal changed the run");
@@ -267,7 +267,7 @@ fn another_variant_goes_on_with_a_warning() {
     assert!(
         other
             .stderr
-            .contains("warning: the checkpoint was made elsewhere"),
+            .contains("warning: the checkpoint is from another platform"),
         "{other}"
     );
     assert!(other.stderr.contains("kernels conv instead of"), "{other}");

@@ -1,4 +1,4 @@
-//! What ends training early: signals, and a reader of its output that goes away.
+//! Interruptions of training: signals, and a closed standard output.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -12,10 +12,10 @@ use cvae_gpu::ops::state::StepState;
 use super::program::Running;
 use super::resume::Place;
 
-/// Far more epochs than a test waits for.
+/// More epochs than a test waits for.
 const ENDLESS: &str = "--epochs 100000 --no-images -q";
 
-/// Ends training with signals once it has begun, and gives the exit status.
+/// Sends signals once training has started, and returns the exit status.
 fn end_with(signals: &[&str], place: &Place, run: &str) -> Option<i32> {
     let words = format!("{ENDLESS} --inject slow-disk=500");
     let mut running = place.start(run, &words).spawn();
@@ -30,7 +30,7 @@ fn end_with(signals: &[&str], place: &Place, run: &str) -> Option<i32> {
     running.wait().code()
 }
 
-/// A run that ended early has a checkpoint, no model, and goes on.
+/// An interrupted run has a checkpoint, no model, and can be resumed.
 #[track_caller]
 fn check_goes_on(place: &Place, run: &str) {
     let folder = place.path().join(run);
@@ -42,7 +42,7 @@ fn check_goes_on(place: &Place, run: &str) {
     };
     let words = format!("--max-steps {}", state.step + 2);
     let resumed = place.resume(run, &words).succeed();
-    assert!(!resumed.stderr.contains("starts over"), "{resumed}");
+    assert!(!resumed.stderr.contains("restarts"), "{resumed}");
     assert!(folder.join("model.safetensors").exists());
 }
 
@@ -56,7 +56,7 @@ fn each_signal_saves_the_run_and_has_its_own_status() {
     }
 }
 
-/// The shell, the system and the service manager may each send one.
+/// Shell, system and service manager may each send one.
 #[test]
 fn a_terminal_that_closes_costs_no_checkpoint() {
     let place = Place::new();
@@ -80,13 +80,13 @@ fn nohup_keeps_training_alive() {
     assert!(run.join("model.safetensors").exists());
 }
 
-/// The program ends soon, with the status of Ctrl-C, and has begun no run.
+/// The program ends at once with the status of Ctrl-C, without a run folder.
 #[track_caller]
 fn check_ends_at_once(mut running: Running, place: &Place) {
     running.signal("INT");
     let start = Instant::now();
     while !running.has_ended() {
-        assert!(start.elapsed() < Duration::from_secs(15), "it goes on");
+        assert!(start.elapsed() < Duration::from_secs(15), "it still runs");
         sleep(Duration::from_millis(10));
     }
     assert_eq!(running.wait().code(), Some(130));
@@ -108,7 +108,7 @@ fn a_signal_while_data_are_downloaded_stops_at_once() {
     let (mut request, _) = server.accept().expect("a request");
     request.read_exact(&mut [0]).expect("a byte");
     check_ends_at_once(running, &place);
-    // What was being written is in nobody's way and goes with the next attempt.
+    // The temporary file blocks nothing, and the next attempt removes it.
     drop(server);
     let cli = place.train("--data fashion-mnist --out run -q");
     let cli = cli.env("CVAE_GPU_CACHE", &cache.display().to_string());
@@ -122,7 +122,7 @@ fn a_signal_while_images_are_decoded_stops_at_once() {
     let place = Place::new();
     let photos = place.path().join("photos");
     fs::create_dir(&photos).expect("a new folder");
-    // Each takes some milliseconds, all of them minutes.
+    // Each image takes some milliseconds, all of them take minutes.
     let first = photos.join("0.png");
     let picture = image::RgbImage::from_fn(1000, 1000, |x, y| image::Rgb([x as u8, y as u8, 9]));
     picture.save(&first).expect("a picture");
@@ -130,7 +130,7 @@ fn a_signal_while_images_are_decoded_stops_at_once() {
         fs::hard_link(&first, photos.join(format!("{i}.png"))).expect("a link");
     }
     let running = place.train("--data photos --size 28 --out run -q").spawn();
-    // The program is listening to signals by then, and far from the last image.
+    // The program handles signals by then, and has many images left.
     sleep(Duration::from_secs(2));
     check_ends_at_once(running, &place);
 }

@@ -1,4 +1,4 @@
-//! Downloads trust the authorities that the system trusts, and no server besides.
+//! Downloads trust the authorities of the system, and no other server.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -11,13 +11,13 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
 use super::program::Cli;
 
-/// A certificate for `localhost` and its key, from an authority that nobody knows; good for a
-/// hundred years. tests/cli/tls/make writes all three anew.
+/// A certificate for `localhost` and its key, from an unknown authority, valid for a hundred years.
+/// tests/cli/tls/make regenerates all three.
 const CERTIFICATE: &[u8] = include_bytes!("tls/server.der");
 const KEY: &[u8] = include_bytes!("tls/server.key.der");
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/tls/authority.pem");
 
-/// A server that answers each request with five bytes; its address.
+/// Starts a server that answers each request with five bytes; returns its address.
 fn serve() -> String {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(KEY));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -35,7 +35,7 @@ fn serve() -> String {
             let connection = ServerConnection::new(config.clone()).expect("a connection");
             let mut stream = BufReader::new(StreamOwned::new(connection, stream));
             let mut line = String::new();
-            // Of those who do not trust the certificate nothing is heard.
+            // A client that does not trust the certificate sends nothing.
             while stream.read_line(&mut line).is_ok_and(|n| n > 2) {
                 line.clear();
             }
@@ -59,11 +59,11 @@ fn a_server_is_trusted_where_the_system_trusts_its_authority() {
             .env("SSL_CERT_DIR", "/nonexistent")
             .run()
     };
-    // Trusted, so that its answer arrives; it is not the file, of course.
+    // Trusted, so its answer arrives, although with the wrong content.
     let trusted = download(Path::new(AUTHORITY));
     let words = "5 bytes came instead of 18165135";
     assert!(trusted.stderr.contains(words), "{trusted}");
-    // Where the system has no authorities at all, those built in are taken.
+    // A system without authorities uses the built-in ones.
     for authorities in [root.path().join("none"), empty(root.path())] {
         let stranger = download(&authorities);
         assert!(stranger.stderr.contains("UnknownIssuer"), "{stranger}");

@@ -1,4 +1,4 @@
-//! Training on a small set: what is said where, and which options change the result.
+//! Training on a small set: messages, files, and the options that change the result.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,14 +12,14 @@ use super::events::timeless;
 use super::program::{Cli, Outcome};
 use super::sets;
 
-/// What a run said, and the files it made, by name.
+/// The output of a run, and its files by name.
 pub struct Run {
     pub outcome: Outcome,
     pub files: BTreeMap<String, Vec<u8>>,
 }
 
-/// A run of two epochs over 96 images with the defaults of everything but size. It is the first
-/// to compile the shaders, so that drivers which keep them save the time in the other runs.
+/// A run of two epochs over 96 images with default options except sizes. It compiles the shaders
+/// first, so that a driver's cache serves the other runs.
 pub static REFERENCE: LazyLock<Run> = LazyLock::new(|| train("--data idx --out run", "run", raw));
 
 /// The same from gzip files, with events on standard output.
@@ -74,7 +74,7 @@ impl Run {
         &self.files["model.safetensors"]
     }
 
-    /// A file of one JSON value a line.
+    /// A file of one JSON value per line.
     pub fn lines(&self, name: &str) -> Vec<Value> {
         let text = std::str::from_utf8(&self.files[name]).expect("UTF-8");
         json_lines(text)
@@ -209,7 +209,7 @@ fn max_steps_ends_training_early_with_all_files_in_a_fresh_folder() {
     assert_eq!(run.names(), expected);
     assert!(run.model() != REFERENCE.model());
     assert!(run.outcome.stderr.contains("after 5 steps"));
-    // The platform may write its own separator between the two.
+    // The separator of paths depends on the platform.
     assert!(run.outcome.stderr.contains("Wrote runs"));
     assert!(run.outcome.stderr.contains("idx-2"));
 }
@@ -244,7 +244,7 @@ fn eval_every_leaves_epochs_out_but_not_the_first_nor_the_last() {
         .filter_map(|name| name.strip_prefix("image_at_epoch_"));
     let pictures: Vec<&str> = pictures.collect();
     assert_eq!(pictures, ["0000.png", "0002.png", "0004.png", "0005.png"]);
-    // What is evaluated when does not change the model.
+    // The schedule of evaluations does not change the model.
     let all = again("--epochs 5 --no-images");
     assert!(run.model() == all.model());
 }

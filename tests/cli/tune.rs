@@ -1,4 +1,4 @@
-//! `bench --tune`: what it tries, and what becomes of what it finds.
+//! `bench --tune`: its candidates, and the use of its choice.
 
 use std::fs;
 
@@ -40,7 +40,7 @@ fn what_is_found_is_kept_for_runs_which_keep_it() {
     let mut kept: Value = serde_json::from_slice(&fs::read(&file).expect("a file")).expect("JSON");
     assert_eq!(kept["choice"], found["choice"]);
 
-    // Another choice than any adapter's own, to see it taken.
+    // A choice that is no adapter's default, so that its use is visible.
     kept["choice"] = json!({"variant": "plain", "texels": false, "groups": 16});
     fs::write(&file, kept.to_string()).expect("a file");
     let words = "train --data idx --max-steps 2 --no-images --out";
@@ -58,7 +58,7 @@ fn what_is_found_is_kept_for_runs_which_keep_it() {
     assert!(!untuned.stderr.contains("--tune"), "{untuned}");
     assert_eq!(config(&place, "untuned")["device"]["groups"], Value::Null);
 
-    // A run goes on with its own choice.
+    // A resumed run keeps its own choice.
     fs::remove_file(&file).expect("a file");
     let on = place.resume("tuned", "--max-steps 4").succeed();
     assert!(on.stderr.contains("kernels conv\n"), "{on}");

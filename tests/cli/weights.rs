@@ -1,17 +1,17 @@
-//! Which weights `--model RUN` takes, and what it says of them.
+//! The weights that `--model RUN` uses, and its message.
 
 use std::fs;
 
 use super::program::{Cli, Outcome};
 use super::resume::Place;
 
-/// Evaluates what `--model` names.
+/// Evaluates the model of `--model`.
 fn eval(place: &Place, model: &str) -> Outcome {
     let cli = Cli::new("eval --json --model").with(model).on_adapter();
     cli.within(place.path()).succeed()
 }
 
-/// The line of the weights in what was said, for both separators of paths.
+/// The line of the weights in the output, with either separator of paths.
 #[track_caller]
 fn check_said(outcome: &Outcome, expected: &str) {
     let said = outcome.stderr.replace('\\', "/");
@@ -30,7 +30,7 @@ fn the_newest_weights_of_a_run_are_taken_and_named() {
 
     place.resume("run", "--epochs 2").succeed();
     let second = fs::read(&model).expect("a model");
-    // As where the second epoch was interrupted; by its time the old model is the newer file.
+    // As if the second epoch was interrupted; the old model is the newer file by time.
     fs::write(&model, &first).expect("a file");
     let on = eval(&place, "run");
     let newer = "Weights: run/checkpoint.safetensors (step 28, newer than model.safetensors)\n";
@@ -53,10 +53,7 @@ fn the_newest_weights_of_a_run_are_taken_and_named() {
     let whole = fs::read(&last).expect("a checkpoint");
     fs::write(&last, &whole[..whole.len() / 2]).expect("a file");
     let damaged = eval(&place, "run");
-    check_said(
-        &damaged,
-        "run/model.safetensors; the checkpoint is left aside",
-    );
+    check_said(&damaged, "run/model.safetensors; the checkpoint is ignored");
     assert_eq!(damaged.stdout, on.stdout);
     fs::write(&last, &whole).expect("a file");
     fs::remove_file(&model).expect("a file");

@@ -1,6 +1,5 @@
-//! Damaged files: more than 10 000 of them, of every kind that this program reads, and the corpus of
-//! the fuzzer. Each is refused or understood; none makes it panic, or ask for memory that the file
-//! does not back.
+//! Damaged files: more than 10 000, of every kind that this program reads, and the fuzzer's corpus.
+//! Each is refused or read; none causes a panic or an allocation much larger than the file.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -20,12 +19,12 @@ use whole::Whole;
 /// Damaged files of each kind.
 const OF_EACH: usize = 1500;
 
-/// Notes the largest piece of memory that anything asks for.
+/// An allocator that records the largest allocation.
 struct Watch;
 
 static LARGEST: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call goes to the system's allocator as it came.
+// SAFETY: every call is forwarded to the system's allocator.
 unsafe impl GlobalAlloc for Watch {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         LARGEST.fetch_max(layout.size(), Ordering::Relaxed);
@@ -42,18 +41,18 @@ unsafe impl GlobalAlloc for Watch {
 #[global_allocator]
 static WATCH: Watch = Watch;
 
-/// Numbers that only look random.
+/// Pseudo-random numbers.
 struct Dice(u64);
 
 impl Dice {
     fn below(&mut self, end: usize) -> usize {
-        // Knuth's generator; the high bits are the good ones.
+        // Knuth's generator; its high bits are the most random.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
         self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % end.max(1)
     }
 
-    /// A place, more often than not near the beginning, where headers are.
+    /// A position, mostly near the beginning, where headers are.
     fn place(&mut self, len: usize) -> usize {
         match self.below(3) {
             0 => self.below(len),
@@ -63,7 +62,7 @@ impl Dice {
     }
 }
 
-/// Numbers at which parsers stumble.
+/// Numbers that are hard for parsers.
 const NUMBERS: [&str; 10] = [
     "0",
     "-1",
@@ -106,7 +105,7 @@ fn damage(bytes: &mut Vec<u8>, dice: &mut Dice) {
     }
 }
 
-/// Puts another number in the place of the first one, in digits, from `at` on.
+/// Replaces the first decimal number from `at` on.
 fn replace_number(bytes: &mut Vec<u8>, at: usize, number: &str) {
     let digit = |byte: &u8| byte.is_ascii_digit();
     let Some(start) = bytes[at..].iter().position(digit).map(|start| at + start) else {
@@ -116,7 +115,7 @@ fn replace_number(bytes: &mut Vec<u8>, at: usize, number: &str) {
     bytes.splice(start..start + len, number.bytes());
 }
 
-/// What a parser says of a file, of which it must not make more than memory allows.
+/// Runs a parser, which must not allocate more than the limit.
 #[track_caller]
 fn guarded(about: &str, parser: Parser, bytes: &[u8], backed: usize) -> Result<(), String> {
     LARGEST.store(0, Ordering::Relaxed);
@@ -133,7 +132,7 @@ fn guarded(about: &str, parser: Parser, bytes: &[u8], backed: usize) -> Result<(
     outcome
 }
 
-/// Reads damaged copies of a file, which itself is read.
+/// Parses a file, and damaged copies of it.
 fn damaged(whole: &Whole) {
     let Whole { name, parser, .. } = whole;
     if let Err(e) = parser(&whole.file(whole.bytes.clone())) {
@@ -152,14 +151,14 @@ fn damaged(whole: &Whole) {
     assert!(refused > OF_EACH / 4, "{name}: only {refused} refused");
 }
 
-/// Reads what the fuzzer began with and what it found worth keeping.
+/// Parses the corpus of the fuzzer.
 fn corpus(folder: &Path, name: &str, parser: Parser) {
     let files = fs::read_dir(folder.join(name)).expect(name);
     let mut read = 0;
     for file in files {
         let path = file.expect(name).path();
         let bytes = fs::read(&path).expect(name);
-        // Compressed files of repetitions are a thousandth of what they hold.
+        // Gzip compresses repetitions by a factor of up to a thousand.
         let backed = 1024 * bytes.len();
         let outcome = guarded(&path.display().to_string(), parser, &bytes, backed);
         read += usize::from(outcome.is_ok());
@@ -171,7 +170,7 @@ fn corpus(folder: &Path, name: &str, parser: Parser) {
     );
 }
 
-// One test, since the memory of all threads is watched together.
+// One test, since allocations of all threads are recorded together.
 #[test]
 fn no_damaged_file_does_harm() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");

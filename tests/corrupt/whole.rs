@@ -1,4 +1,4 @@
-//! Whole files of each kind, as this program writes them or as others do.
+//! Valid files of each kind, of this program and of others.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -21,14 +21,14 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-/// A file, and who reads it.
+/// A file and its parser.
 pub struct Whole {
     pub name: &'static str,
     pub parser_name: &'static str,
     pub parser: Parser,
-    /// What is damaged.
+    /// The bytes to damage.
     pub bytes: Vec<u8>,
-    /// It is compressed after that, so that damage gets behind gzip's checksum.
+    /// It is compressed after the damage, so that gzip's checksum is right.
     compressed: bool,
 }
 

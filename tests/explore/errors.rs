@@ -1,5 +1,5 @@
-//! What the commands refuse: with 1, one message that says what, where and what to try, and no
-//! file left.
+//! Refused commands: the status is 1, one message says what is wrong, where, and what to try, and no
+//! file is left.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use cvae_gpu::files::tensors::{Tensor, TensorFile};
 use super::made::{COLOUR, GREY, folder};
 use super::program::Cli;
 
-/// Runs a command in `folder`, which refuses and leaves the folder as it was.
+/// Runs a command in `folder`, which is refused and leaves the folder unchanged.
 #[track_caller]
 fn refused(folder: &Path, cli: Cli, words: &[&str]) {
     let files = || {
@@ -28,7 +28,7 @@ fn refused(folder: &Path, cli: Cli, words: &[&str]) {
     assert!(before == files(), "files changed");
 }
 
-/// Every command, complete but for the model.
+/// Every command, without the model.
 const COMMANDS: [&str; 10] = [
     "eval",
     "sample",
@@ -197,7 +197,7 @@ fn indices_and_dimensions_out_of_range_are_refused_with_the_range() {
     refused(folder.path(), cli, &["--dims 0,5", "0 to 1"]);
 }
 
-// Weights that are finite, and images that are not.
+// The weights are finite, the images are not.
 #[test]
 fn a_model_whose_answers_are_not_finite_is_refused() {
     let folder = folder();

@@ -1,4 +1,4 @@
-//! `export` and `import`: what was exported for PyTorch is run as PyTorch would run it.
+//! `export` and `import`: runs the file for PyTorch with PyTorch's operators, in Rust.
 
 use std::fs;
 
@@ -70,8 +70,8 @@ impl State {
         y
     }
 
-    /// `torch.nn.functional.conv_transpose2d` of this stride with a padding of `crop`, and of
-    /// that the first rows and columns, as many as the input has times the stride
+    /// `torch.nn.functional.conv_transpose2d` of this stride with a padding of `crop`, cropped to the
+    /// size of the input times the stride
     fn deconv(&self, layer: &str, mut x: Image, stride: usize, crop: usize) -> Image {
         let (shape, weight) = self.tensor(&format!("{layer}.weight"));
         let (_, bias) = self.tensor(&format!("{layer}.bias"));
@@ -109,7 +109,7 @@ impl State {
         let hidden = Image { shape, values }.relu();
         let hidden = self.deconv("decoder.deconv1", hidden, 2, 0).relu();
         let hidden = self.deconv("decoder.deconv2", hidden, 2, 0).relu();
-        // Padding of 1 takes the first row and column away.
+        // Padding of 1 crops the first row and column.
         self.deconv("decoder.deconv3", hidden, 1, 1)
     }
 }

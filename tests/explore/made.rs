@@ -1,5 +1,4 @@
-//! Models and image sets, made up, in a folder that all tests share; and what the twins say of
-//! them.
+//! Made-up models and image sets in a folder that all tests share, and their results on the twins.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +25,7 @@ use super::program::Cli;
 /// Test images of each set; no batch size of the tests divides it.
 pub const COUNT: usize = 23;
 
-/// A model, its images, and the files that hold them.
+/// A model, its images, and their files.
 pub struct Made {
     pub trained: Trained,
     pub set: ImageSet,
@@ -64,7 +63,7 @@ pub static COLOUR: LazyLock<Made> = LazyLock::new(|| {
 pub static TUTORIAL: LazyLock<Made> =
     LazyLock::new(|| Made::new("tutorial", Model::default(), Binarize::None));
 
-/// Colour images of 32×32×3, five latent dimensions, and no width like another or like a power of 2.
+/// Colour images of 32×32×3, five latent dimensions, distinct widths that are no powers of 2.
 pub static ODD: LazyLock<Made> = LazyLock::new(|| {
     let model = Model {
         image: [32, 32, 3],
@@ -87,7 +86,7 @@ impl Made {
     fn new(name: &str, model: Model, binarize: Binarize) -> Self {
         let specs = model.params();
         let start = params::initial(&specs, 5);
-        // Larger weights than those of an untrained model, so that codes and images differ.
+        // Larger weights than an untrained model has, so that codes and images differ.
         let larger = |(spec, values): (_, Vec<f32>)| {
             let values = values.into_iter().map(|v| 2.0 * v).collect();
             (spec, values)
@@ -134,7 +133,7 @@ impl Made {
             .path(&self.data)
     }
 
-    /// Runs a plan of the twins, after filling it, so many times.
+    /// Fills a plan of the twins and runs it this number of times.
     fn twin(&self, plan: &Plan, fill: &[(&str, Values)], times: usize, result: &str) -> Vec<f64> {
         let mut memory = Memory::default();
         memory.fit(plan);
@@ -197,7 +196,7 @@ pub fn array(path: &Path, shape: &[usize]) -> Vec<f32> {
     array.as_f32().expect("floats").to_vec()
 }
 
-/// Two arrays agree as far as single precision goes.
+/// Two arrays agree within single precision.
 #[track_caller]
 pub fn agree(found: &[f32], expected: &[f64], limit: f64) {
     assert_eq!(found.len(), expected.len());

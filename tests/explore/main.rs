@@ -1,6 +1,5 @@
-//! The commands that use a trained model, by what their files hold: arrays and tables against the
-//! CPU twins in double precision, pictures pixel by pixel. Made-up models of grey and of colour
-//! images stand in for trained ones.
+//! The output of commands on a trained model: arrays and tables against the CPU twins in double
+//! precision, pictures pixel by pixel. The models are made up, for grey and for colour images.
 
 mod answers;
 mod errors;

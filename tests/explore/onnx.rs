@@ -1,5 +1,5 @@
-//! `export --format onnx`: the graphs are read back, and run in double precision as the standard
-//! describes their operators. What onnxruntime makes of them is in `snippets`.
+//! `export --format onnx`: reads the graphs and runs them in double precision by the definitions of
+//! the standard. `snippets` runs them with onnxruntime.
 
 use std::collections::HashMap;
 use std::fs;
@@ -25,7 +25,7 @@ impl Tensor {
         Tensor { shape, values }
     }
 
-    /// Of an initializer, whose bytes are as many as its shape asks for.
+    /// The values of an initializer, whose bytes must fill its shape.
     fn constant(tensor: &TensorProto) -> Self {
         let shape: Vec<usize> = tensor.dims.iter().map(|&n| n as usize).collect();
         let bytes = tensor.raw_data.as_deref().expect("raw data");
@@ -80,7 +80,7 @@ fn attribute(node: &NodeProto, name: &str) -> Vec<usize> {
     }
 }
 
-/// `Conv`, or `ConvTranspose` with what it reads and writes exchanged: pixels meet alike.
+/// `Conv`, or `ConvTranspose` with input and output exchanged.
 fn convolve(node: &NodeProto, x: &Tensor, w: &Tensor, bias: &Tensor) -> Tensor {
     let transposed = node.op_type.as_deref() == Some("ConvTranspose");
     let [kernel, strides, pads] =
@@ -158,7 +158,7 @@ fn gemm(x: &Tensor, w: &Tensor, bias: &Tensor) -> Tensor {
     }
 }
 
-/// The parts of a matrix whose columns were asked for.
+/// Splits a matrix into parts of these numbers of columns.
 fn split(x: &Tensor, sizes: &Tensor) -> Vec<Tensor> {
     let width = x.shape[1];
     assert_eq!(sizes.values.iter().sum::<f64>(), width as f64);
@@ -188,7 +188,7 @@ fn reshape(x: &Tensor, shape: &Tensor) -> Tensor {
     }
 }
 
-/// Runs a graph; every operand has to be there before the node that takes it.
+/// Runs a graph; nodes must be in topological order.
 fn run(graph: &GraphProto, input: Tensor) -> HashMap<String, Tensor> {
     let constants = graph.initializer.iter();
     let named = constants.map(|t| (t.name.clone().expect("a name"), Tensor::constant(t)));
@@ -219,7 +219,7 @@ fn run(graph: &GraphProto, input: Tensor) -> HashMap<String, Tensor> {
     known
 }
 
-/// Reads a graph, which takes and gives floats of these shapes for each image.
+/// Reads a graph whose inputs and outputs have these shapes per image.
 fn graph(path: &Path, signature: &[(&str, &[usize])]) -> GraphProto {
     let bytes = fs::read(path).expect("a graph");
     let file = ModelProto::decode(bytes.as_slice()).expect("protobuf");
@@ -249,7 +249,7 @@ fn floats(tensor: &Tensor) -> Vec<f32> {
     tensor.values.iter().map(|&v| v as f32).collect()
 }
 
-/// Exports, runs what was exported on two images, and holds it against the twins.
+/// Exports a model, runs the graphs on two images, and compares them with the twins.
 fn check(made: &Made) {
     let folder = folder();
     let cli = made.on_model("export --format onnx --json --out vae.onnx", folder.path());

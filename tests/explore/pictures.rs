@@ -8,7 +8,7 @@ use image::RgbImage;
 
 use super::made::{COLOUR, DRAWN, GREY, Made, folder};
 
-/// `image::open` would compile all decoders anew for this crate.
+/// `image::open` would compile all decoders again for this crate.
 pub fn open(path: &Path) -> RgbImage {
     let bytes = fs::read(path).expect("a file");
     let picture = image::load_from_memory(&bytes);
@@ -57,7 +57,7 @@ fn originals_stand_above_their_reconstructions() {
             let z = doubles(&mean_codes(made, &[image]));
             check_cell(&picture, made, [at[0], at[1] + 1], &made.probabilities(&z));
         }
-        // The rest of the last row stays white.
+        // The end of the last row is white.
         check_cell(&picture, made, [2, 3], &vec![1.0; h * w * c]);
     }
 }

@@ -1,5 +1,5 @@
-//! The Python of docs/formats.md, run as it stands there: what other programs compute from exported
-//! files is what `encode` and `decode` write.
+//! Runs the Python of docs/formats.md: other programs compute the results of `encode` and `decode`
+//! from exported files.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::made::{COUNT, Made, ODD, TUTORIAL, array, folder};
 /// Appended to each snippet, which leaves `mean`, `logvar` and `probabilities` of the images.
 const CHECK: &str = include_str!("snippets.py");
 
-/// A Python with onnxruntime, which is installed where it is not there.
+/// A Python with onnxruntime, which is installed if missing.
 static ONNXRUNTIME: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/ensure-onnxruntime");
     pythons().find_map(|python| {
@@ -61,8 +61,7 @@ fn snippet(heading: &str) -> String {
     block.to_owned()
 }
 
-/// A folder with the images, the model in every format, and what we compute: `codes.npy` and, of
-/// their means, `decoded.npy`.
+/// A folder with the images, the model in every format, `codes.npy`, and `decoded.npy` of their means.
 fn exported(made: &Made) -> TempDir {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
@@ -93,7 +92,7 @@ fn exported(made: &Made) -> TempDir {
     folder
 }
 
-/// Runs a snippet in the folder of a model, or says that it was not.
+/// Runs a snippet in the folder of a model, or reports that it was skipped.
 #[allow(
     clippy::disallowed_methods,
     reason = "it says nothing that comes from a file"
@@ -101,8 +100,8 @@ fn exported(made: &Made) -> TempDir {
 fn run(heading: &str, made: &Made, python: Option<PathBuf>, missing: &str) {
     let text = snippet(heading) + "\n" + CHECK;
     let Some(python) = python else {
-        // Past the harness, which shows no output of a test that passes; in one piece, since tests
-        // run side by side.
+        // Bypasses the harness, which hides the output of passing tests; in one write, since tests run
+        // in parallel.
         let note =
             format!("NOT TESTED: the Python of docs/formats.md for {heading}, since {missing}\n");
         let _ = std::io::stderr().write_all(note.as_bytes());

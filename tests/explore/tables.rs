@@ -1,4 +1,4 @@
-//! Numbers: what `eval` and `score` say of the ELBO.
+//! The ELBO of `eval` and `score`.
 
 use std::fs;
 use std::path::Path;
@@ -105,7 +105,7 @@ fn the_terms_of_drawn_images_are_those_of_the_twins() {
     check_terms(&DRAWN);
 }
 
-// Draw k of the bound is that of an evaluation at step k.
+// Draw k of the bound equals an evaluation at step k.
 #[test]
 fn the_bound_is_that_of_the_twins_and_rises_from_the_elbo() {
     let folder = folder();
@@ -156,7 +156,7 @@ fn the_text_names_each_value_and_the_number_of_images() {
     }
 }
 
-// assets/golden/README.md says where the weights come from and how the figures were found.
+// assets/golden/README.md describes the weights and the figures.
 #[test]
 fn weights_that_tensorflow_trained_have_their_elbo() {
     let model = concat!(

@@ -25,7 +25,7 @@ use cvae_gpu::train::eval;
 use cvae_gpu::train::event::{EpochReport, Event, Snapshot};
 use cvae_gpu::train::{Ended, Every, Options, TrainError, Trainer};
 
-/// All bits that a run leaves behind, times aside.
+/// All results of a run, without times.
 fn bits(log: &Log) -> (Vec<u32>, Vec<String>) {
     let snapshot = |s: &Snapshot| -> Vec<u32> {
         let tensors = s.params.iter().flat_map(|(_, values)| values);
@@ -85,7 +85,7 @@ fn a_model_learns() {
     };
     let log = train(&options, &rectangles(200, 50)).expect("a run");
     let elbo: Vec<f64> = log.epochs.iter().map(|e| e.test_elbo).collect();
-    // 64 pixels of which none is known cost 44 nats.
+    // 64 unknown pixels cost 44 nats.
     assert!((-48.0..-42.0).contains(&elbo[0]), "{elbo:?}");
     assert!(elbo[20] > elbo[0] + 5.0, "{elbo:?}");
     let loss = log.epochs[20].train_loss.expect("a loss");
@@ -94,7 +94,7 @@ fn a_model_learns() {
 
 #[test]
 fn a_model_that_has_nothing_to_tell_is_warned_of_once() {
-    // Noise, of which no code of two numbers can tell anything.
+    // Noise, which a code of two numbers cannot describe.
     let noise = |count: usize, seed| {
         let values = common::uniform(64 * count, 1.0, seed);
         let bytes = values.iter().map(|v| if *v < 0.0 { 0 } else { 255 });
@@ -151,7 +151,7 @@ fn a_batch_that_does_not_divide_the_data_leaves_a_smaller_last_step() {
     let end = state(&log.end().1);
     assert_eq!((end.step, end.epoch, end.position), (8, 2, 0));
 
-    // Images which it does divide have none.
+    // A batch that divides the images leaves none.
     let log = train(&options(), &rectangles(48, 21)).expect("a run");
     let Some(Event::Started { last_batch, .. }) = log.started else {
         panic!("a run starts");
@@ -191,7 +191,7 @@ fn losses_on_the_cpu(options: &Options, data: &ImageSet) -> Vec<f64> {
     (0..=steps).map(|step| ring[step * COLUMNS]).collect()
 }
 
-// The mean weighs each image the same, whether it stood in a full step or in the last.
+// The mean weights every image equally, in full steps and in the last.
 #[test]
 fn an_epochs_loss_is_the_mean_over_its_images_as_the_cpu_trains_them() {
     let one = Options {
@@ -304,7 +304,7 @@ fn evaluate(model: &Model, data: &ImageSet, batch: usize, epoch: usize) -> [[f64
     [found, means.try_into().expect("four terms")]
 }
 
-// Batches of 5 leave a tail of 1, batches of 7 none, and 64 is more than there are.
+// Batches of 5 leave a tail of 1, batches of 7 none, and 64 is more than the images.
 #[test]
 fn an_evaluations_terms_are_those_of_the_cpu_with_and_without_a_tail() {
     let data = rectangles(1, 21);
@@ -313,7 +313,7 @@ fn an_evaluations_terms_are_those_of_the_cpu_with_and_without_a_tail() {
         let mut first = None;
         for batch in [5, 7, 64] {
             let [device, twin] = evaluate(&small_model(), &data, batch, epoch);
-            // Noise belongs to the image, not to the batch it stands in.
+            // The noise depends on the image, not on its batch.
             let other = *first.get_or_insert(twin);
             let apart = twin.iter().zip(other).map(|(a, b)| (a - b).abs());
             assert!(
@@ -399,7 +399,7 @@ fn training_that_diverges_stops_with_an_error() {
 fn a_snapshot_of_weights_that_are_not_finite_is_refused_and_names_their_origin() {
     let data = rectangles(50, 21);
     let mut snapshot = train(&options(), &data).expect("a run").checkpoints[0].clone();
-    // The next update overflows, and its loss is still that of good weights.
+    // The next update overflows; its loss is that of the weights before.
     snapshot.params[0].1[1].fill(1e38);
     let next = Options {
         adam: Adam {
@@ -443,7 +443,7 @@ fn a_kernel_that_does_not_compile_is_named() {
         panic!("{error}");
     };
     assert!(kernel.starts_with("adam::update"), "{kernel}");
-    // The device is as good as before.
+    // The device still works.
     train(&options(), &rectangles(50, 21)).expect("a run");
 }
 
@@ -474,7 +474,7 @@ fn runs_that_stop_at_any_step_go_on_to_the_same_bits() {
         stops += 1;
         last = log.checkpoints.pop();
     }
-    // Eight steps; what follows the last needs no further one.
+    // Eight steps; nothing after the last needs another.
     assert!(stops >= 7, "stopped {stops} times on {}", adapter_name());
 }
 
@@ -528,14 +528,14 @@ fn a_batch_that_does_not_fit_the_adapter_is_refused_with_the_largest_that_does()
     assert!(pollster::block_on(Trainer::new(gpu(), &large, &data)).is_ok());
 }
 
-// Linux may else run two of them on one processor, and leave another idle.
+// Otherwise Linux may run two of them on one processor and leave another idle.
 #[cfg(target_os = "linux")]
 #[test]
 fn each_thread_of_lavapipe_has_a_processor_of_its_own() {
     use std::{collections::BTreeSet, fs};
     let name = adapter_name();
     let count = std::thread::available_parallelism().expect("a processor");
-    // How other releases of Mesa name their threads is not known, nor are more than 16 ever made.
+    // Other releases of Mesa may name their threads differently; there are at most 16.
     if !name.contains("llvmpipe Mesa 22.3") || count.get() > 16 {
         return common::say(&format!("threads of {name} are not looked at"));
     }

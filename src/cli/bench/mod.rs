@@ -23,26 +23,25 @@ use crate::cli::terminal::print_json;
 Examples:
   cvae-gpu bench                              the tutorial's step
   cvae-gpu bench --profile                    and each of its kernels
-  cvae-gpu bench --sweep 1,8,32,128           what larger batches bring
+  cvae-gpu bench --sweep 1,8,32,128           several batch sizes
   cvae-gpu bench --json > before.json         … change something, then
-  cvae-gpu bench --compare before.json        each figure beside the one before
+  cvae-gpu bench --compare before.json        compare each figure with before
   cvae-gpu bench --tune                       find and keep the fastest kernels
 
-After a warm-up the step runs in repeats of about a second. The middle repeat counts; the \
-fastest and the slowest are shown behind it. Where they are far apart, something else used the \
-machine.
+After a warm-up the step runs in repeats of about a second. The median repeat counts; the fastest \
+and the slowest follow it. If they differ much, something else used the machine.
 
-The peaks are measured on the spot, by a kernel that only multiplies and adds in registers and \
-by one that only copies. With --profile, a timestamp follows each kernel: `GFLOP/s` is of useful \
-arithmetic, `GB/s` counts each tensor once, and `of peak` is the part of the nearer peak. Rows \
-add up to the step. Kernels that a cache feeds may be above the copy's peak.
+The peaks are measured by a kernel of multiply-adds in registers and by one that copies. With \
+--profile, a timestamp follows each kernel: `GFLOP/s` counts useful arithmetic, `GB/s` counts each \
+tensor once, and `of peak` is the part of the nearer peak. Rows add up to the step. Kernels that \
+read from a cache may exceed the peak of the copy.
 
-With --tune, first the choices among kernels are tried: the variant, images read from textures or \
-from buffers, the size of tiles, how finely weight gradients are cut, and whether steps are \
-fused. The fastest whose gradients are right is kept per adapter, driver, model and batch, and \
-`train` and `bench` take it from then on. A run goes on with what it began with.
+--tune first tries the choices of kernels: the variant, images from textures or from buffers, the \
+tile size, the split of weight gradients, and fusion. The fastest with correct gradients is kept \
+per adapter, driver, model and batch, and `train` and `bench` use it from then on. A resumed run \
+keeps its kernels.
 
-The status is 0 also where --compare finds the step slower: who asks decides what is too slow.")]
+The status is 0 even if --compare finds the step slower.")]
 pub struct BenchArgs {
     /// Images of an optimizer step
     #[arg(long, default_value_t = 32, value_parser = batch())]
@@ -50,16 +49,16 @@ pub struct BenchArgs {
     /// Steps of one repeat [default: as many as take about a second]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     steps: Option<u32>,
-    /// Repeats, of which the middle one counts
+    /// Number of repeats; the median counts
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     repeats: u32,
     /// Time each kernel
     #[arg(long)]
     profile: bool,
-    /// Measure these batch sizes, too
+    /// Also measure these batch sizes
     #[arg(long, value_name = "B,…", value_delimiter = ',', value_parser = batch())]
     sweep: Vec<u32>,
-    /// Set the figures beside those of an earlier `bench --json`
+    /// Compare the figures with those of an earlier `bench --json`
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
     /// First find the fastest kernels for this adapter, and keep them for `train`
@@ -80,7 +79,7 @@ fn batch() -> clap::builder::RangedI64ValueParser<u32> {
 impl BenchArgs {
     pub fn run(self, common: &Common, start: Instant) -> anyhow::Result<()> {
         let selection = common.selection();
-        // Whatever is wrong with a file is said before anything runs.
+        // The file is checked before any work.
         let past = self.compare.as_deref().map(Past::read).transpose()?;
         on_adapter(&selection, common, |first| {
             let gpu = pollster::block_on(Gpu::open_from(&selection, first))?;

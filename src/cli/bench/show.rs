@@ -1,4 +1,4 @@
-//! A report as people read it, and what there is to say against it.
+//! A report as text, and doubts about its figures.
 
 use cvae_gpu::bench::{Candidate, Comparison, Figures, KernelRow, Report, Search, TOGETHER};
 use cvae_gpu::ops::Tuning;
@@ -80,7 +80,7 @@ fn tuning(found: &Search) -> anyhow::Result<()> {
 
 fn kernels(rows: &[KernelRow], figures: &Figures) -> anyhow::Result<()> {
     print("")?;
-    // Steps that share a dispatch stand below each other, beside its figures.
+    // Steps of one dispatch are rows below each other; the first has the figures.
     let cells = rows.iter().flat_map(|row| {
         let figures = [
             format!("{:.3}", row.ms),
@@ -139,7 +139,7 @@ fn compare(found: &Comparison) -> anyhow::Result<()> {
     print_table(&header, &cells.collect::<Vec<_>>())
 }
 
-/// What makes figures doubtful, and what to do about it.
+/// Reasons to doubt the figures, and what to do.
 pub fn doubts(report: &Report, profile: bool) -> Vec<String> {
     let mut doubts = Vec::new();
     let figures = &report.figures;

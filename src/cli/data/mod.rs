@@ -17,7 +17,7 @@ use super::output::Output;
 use crate::cli::common::Common;
 use crate::cli::terminal::{print, print_json};
 
-/// Image sets: list those known by name, look into one, pack one into a file
+/// Image sets: list the known ones, describe one, pack one into a file
 #[derive(Subcommand)]
 #[command(after_help = "\
 Example:
@@ -27,30 +27,30 @@ Example:
   cvae-gpu data verify
   cvae-gpu train --data photos.safetensors.gz")]
 pub enum DataCommand {
-    /// List the data sets known by name, and where each was found
+    /// List the sets known by name, and where each was found
     #[command(after_help = "\
 Example:
   cvae-gpu data list
 
-Sets are looked for in the cache folder, which CVAE_GPU_CACHE names if it is another than the \
-system's, and in /usr/share/datasets. One that is asked for and is missing is downloaded to the \
-cache, from CVAE_GPU_MIRROR if that is set, and checked; `data verify` checks it again.")]
+Sets are searched in the cache folder (CVAE_GPU_CACHE, or the system's) and in \
+/usr/share/datasets. A missing set is downloaded to the cache when it is used, from \
+CVAE_GPU_MIRROR if that is set, and checked; `data verify` checks it again.")]
     List {
         /// Print JSON on standard output
         #[arg(long)]
         json: bool,
     },
-    /// Make a packed set, one small file, of any other source
+    /// Convert any source to a packed set, one small file
     #[command(after_help = "\
 Examples:
   cvae-gpu data pack mnist-idx/ --out assets/mnist.safetensors.gz
   cvae-gpu data pack photos/ --size 64 --out photos.safetensors.gz
   cvae-gpu data pack photos/ --size 64 --grey --out grey.safetensors.gz
 
-The file holds what `train` would train on with the same options: grey levels and colours, or bits \
-where the images are black and white.")]
+The file holds the images that `train` uses with the same options: grey levels and colours, or bits \
+if the images are black and white.")]
     Pack(PackArgs),
-    /// Say what a set holds
+    /// Describe a set
     #[command(after_help = "\
 Examples:
   cvae-gpu data info assets/mnist.safetensors.gz
@@ -62,8 +62,8 @@ Examples:
   cvae-gpu data verify                 all of the cache folder
   cvae-gpu data verify fashion-mnist
 
-Downloads are checked when they arrive, and again before they are used where a file's size or time has \
-changed. This checks every file. The status is 1 if one is not as it was published.")]
+Downloads are checked on arrival, and again before use if a file's size or time has changed. This \
+checks every file. The status is 1 if a file differs from the published one.")]
     Verify(verify::VerifyArgs),
 }
 
@@ -74,10 +74,10 @@ pub struct PackArgs {
     /// File to write; its stem becomes the name of the set
     #[arg(long)]
     out: PathBuf,
-    /// Make grey images of coloured ones and keep the grey levels: --channels 1 --binarize none
+    /// Convert colour to grey and keep the grey levels: --channels 1 --binarize none
     #[arg(long, conflicts_with_all = ["channels", "binarize"])]
     grey: bool,
-    /// How grey levels become 0 and 1 [default: as `train` would]; with `stochastic` they are kept, to be drawn by later
+    /// How grey levels become 0 and 1 [default: as `train`]; `stochastic` keeps them for later draws
     #[arg(long, value_enum, help_heading = "Data")]
     binarize: Option<BinarizeArg>,
     #[command(flatten)]
@@ -177,7 +177,7 @@ impl PackArgs {
         let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
         let choice = Choice::of(given, &set);
         let binarize = match choice.binarize {
-            // Bits have nothing to draw by, of which the user should hear now.
+            // Bits have no grey levels, which is an error now.
             Binarize::Stochastic if set.train.images.depth() == Depth::Bit => Binarize::Stochastic,
             Binarize::Stochastic => Binarize::None,
             binarize => binarize,
@@ -193,7 +193,7 @@ impl PackArgs {
     }
 }
 
-/// What a set holds, for `--json`.
+/// The content of a set, for `--json`.
 #[derive(Serialize)]
 struct Info {
     name: String,
@@ -238,7 +238,7 @@ impl InfoArgs {
 }
 
 impl Info {
-    /// The names of the first classes, behind a colon.
+    /// The names of the first classes, after a colon.
     fn names(&self) -> String {
         const MOST: usize = 20;
         let Some(names) = &self.class_names else {

@@ -1,5 +1,5 @@
-//! Tells a person how far a job is: a bar on a terminal, now and then a plain line elsewhere.
-//! Jobs of a few seconds need neither.
+//! The progress of a job: a bar on a terminal, else a line every few seconds. Short jobs show
+//! neither.
 
 use std::time::{Duration, Instant};
 
@@ -7,12 +7,12 @@ use indicatif::ProgressBar;
 
 use crate::cli::terminal;
 
-/// A bar appears for what takes longer.
+/// Time after which progress is shown.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// Where there is no bar, a line comes at most this often.
+/// Time between two lines where there is no bar.
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
-/// The listener of one job.
+/// The progress of one job.
 pub struct Meter {
     what: &'static str,
     quiet: bool,
@@ -23,7 +23,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// For the job of that name; says nothing at all if `quiet`.
+    /// Shows the job `what`; nothing if `quiet`.
     pub fn new(what: &'static str, quiet: bool) -> Self {
         Meter {
             what,

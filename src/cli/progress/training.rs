@@ -1,5 +1,4 @@
-//! Tells a person how training goes: a bar with time to go on a terminal, now and then a plain
-//! line elsewhere. Everything goes to standard error.
+//! The progress of training on standard error: a bar on a terminal, else a line every few seconds.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use crate::cli::terminal;
 use cvae_gpu::train::LogEvery;
 use cvae_gpu::train::event::{EpochReport, Event};
 
-/// Where there is no bar, a line comes at most this often.
+/// Time between two lines where there is no bar.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// The listener for people.
@@ -28,8 +27,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Prints nothing at all if `quiet`, and a line for every submission if `verbose`. Where there
-    /// is no bar, a line comes at each multiple of `log_every` steps, or else now and then.
+    /// Prints nothing if `quiet`, and a line per submission if `verbose`. Where there is no bar, prints
+    /// a line at each multiple of `log_every` steps, by default every few seconds.
     pub fn new(quiet: bool, verbose: bool, log_every: Option<u64>) -> Self {
         Progress {
             quiet,
@@ -77,7 +76,7 @@ impl Progress {
                 ));
                 match step {
                     0 => self.say("Evaluating the untrained model …"),
-                    _ => self.say(&format!("Going on after step {step}")),
+                    _ => self.say(&format!("Resuming after step {step}")),
                 }
                 (self.epoch_start, self.last_line) = (Instant::now(), Instant::now());
                 self.before = (*step % *steps_per_epoch as u64) as usize;
@@ -95,7 +94,7 @@ impl Progress {
                 self.lines(event);
                 self.show(*epoch, *done, *of, *loss);
                 if done == of {
-                    // The next epoch may come without an evaluation.
+                    // The next epoch may follow without an evaluation.
                     (self.epoch_start, self.before) = (Instant::now(), 0);
                 }
             }
@@ -116,14 +115,14 @@ impl Progress {
             Event::Interrupted { step } => {
                 self.bar = None;
                 self.say(&format!(
-                    "Interrupted after step {step}; all of it is saved"
+                    "Interrupted after step {step}; all steps are saved"
                 ));
             }
             Event::Pictures { .. } | Event::Manifold { .. } | Event::Checkpoint(_) => {}
         }
     }
 
-    /// The lines that are due.
+    /// Prints the lines that are due.
     fn lines(&mut self, event: &Event) {
         if self.quiet {
             return;
@@ -161,7 +160,7 @@ impl Progress {
         ));
     }
 
-    /// The bar.
+    /// Updates the bar.
     fn show(&mut self, epoch: usize, done: usize, of: usize, loss: f64) {
         if !self.has_bar {
             return;

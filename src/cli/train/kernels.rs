@@ -2,8 +2,7 @@
 
 use cvae_gpu::gpu::{Feature, Selection};
 
-/// In what the choice of kernels differs from that of a checkpoint, in words; nothing where the same
-/// adapter computes the same bits.
+/// The differences in the choice of kernels; none where the same adapter computes the same bits.
 pub fn differences(now: &Selection, before: &Selection) -> Vec<String> {
     let mut found = Vec::new();
     if now.tuning != before.tuning {

@@ -38,28 +38,27 @@ Examples:
   cvae-gpu train --epochs 1 --seed 7      a first look
   cvae-gpu train --data fashion-mnist     see `cvae-gpu data list`
   cvae-gpu train --data photos --size 64  your own images
-  cvae-gpu train --resume runs/mnist-1    go on after Ctrl-C or a crash
+  cvae-gpu train --resume runs/mnist-1    continue after Ctrl-C or a crash
 
 The run folder gets config.json, metrics.jsonl, an event file for TensorBoard, a picture per \
 epoch, elbo.png, cvae.gif, manifold.png, model.safetensors and checkpoint.safetensors. Values \
 are in nats per image.
 
-Ctrl-C (status 130), SIGTERM (143), SIGHUP (129) or a reader of --json that goes away (141) ends \
-training with a checkpoint; a second Ctrl-C or SIGTERM stops at once.")]
+Ctrl-C (status 130), SIGTERM (143), SIGHUP (129) or a closed standard output with --json (141) \
+ends training with a checkpoint; a second Ctrl-C or SIGTERM stops at once.")]
 pub struct TrainArgs {
-    /// Go on with the run in this folder, with the options it was started with
+    /// Resume the run in this folder with its saved options
     ///
-    /// --epochs and --max-steps may be given to end the run later, --checkpoint-every, --eval-every
-    /// and --log-every to save, evaluate and show it more or less often, --adapter and its like to
-    /// go on elsewhere or with other kernels, and --data where the same images have moved. Any other option must be as it
-    /// was.
+    /// --epochs and --max-steps may end the run later. --checkpoint-every, --eval-every, --log-every
+    /// and the options of the adapter may change, and --data if the same images have moved. Any other
+    /// option must have its saved value.
     #[arg(long, value_name = "RUN", conflicts_with = "out")]
     resume: Option<PathBuf>,
     #[command(flatten)]
     run: RunArgs,
     #[command(flatten)]
     model: ModelArgs,
-    /// Run folder [default: a fresh one under runs/]
+    /// Run folder [default: a new one in runs/]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
     /// Print one JSON object per event on standard output
@@ -70,16 +69,16 @@ pub struct TrainArgs {
     inject: Option<Faults>,
 }
 
-/// A run that is ready to begin or to go on.
+/// A run that is ready to start or to be resumed.
 struct Job {
     folder: RunFolder,
     set: ImageSet,
-    /// What was chosen for a new run, until it is said.
+    /// The binarization of a new run, until it is printed.
     choice: Option<Choice>,
     checkpoint: Option<Checkpoint>,
-    /// The folder was made by this process, and may be removed if nothing comes of it.
+    /// This process made the folder, and removes it if training does not start.
     is_new: bool,
-    /// Training has begun, and the folder holds what came of it.
+    /// Training has started, and the folder holds its results.
     has_begun: bool,
 }
 
@@ -107,11 +106,11 @@ impl TrainArgs {
             Err(error) if is_lost(&error) => {
                 let lost = advice::message(&error);
                 common.say(&format!(
-                    "warning: {lost}; going on from the last checkpoint"
+                    "warning: {lost}; resuming from the last checkpoint"
                 ));
                 job.checkpoint = job.folder.checkpoint()?;
                 job.is_new = false;
-                // Once only: a device that is lost again would be lost for ever.
+                // Once only, since the device may be lost again and again.
                 let rest = Faults {
                     lose_device: None,
                     ..faults
@@ -121,7 +120,7 @@ impl TrainArgs {
             ended => ended,
         };
         if ended.is_err() && job.is_new && !job.has_begun {
-            // A run that could not begin leaves no folder in the way of the next one.
+            // A run that did not start leaves no folder.
             job.folder.abandon();
         }
         match ended.inspect_err(|_| self.hint(&job, common))? {
@@ -130,7 +129,7 @@ impl TrainArgs {
                 stdout.end().map(|_| ExitCode::SUCCESS)
             }
             Ended::Interrupted => {
-                common.say(&format!("Go on with: cvae-gpu train --resume {path}"));
+                common.say(&format!("Resume with: cvae-gpu train --resume {path}"));
                 match signals.status() {
                     Some(status) => Ok(ExitCode::from(status)),
                     None => stdout.end().map(ExitCode::from),
@@ -139,7 +138,7 @@ impl TrainArgs {
         }
     }
 
-    /// After an error, says what is left to go on from.
+    /// After an error, prints the checkpoint to resume from.
     fn hint(&self, job: &Job, common: &Common) {
         if let Ok(Some(last)) = job.folder.checkpoint() {
             let (step, path) = (last.snapshot.step(), job.folder.path().display());
@@ -147,7 +146,7 @@ impl TrainArgs {
         }
     }
 
-    /// A new run in a folder of its own.
+    /// Starts a new run in its own folder.
     fn begin(&self, common: &Common, signals: &Signals) -> anyhow::Result<Job> {
         let (prepare, mut watch) = (self.run.prepare(), common.watch());
         let set = data::load_prepared(self.run.data(), Binarize::None, &prepare, &mut watch)?;
@@ -173,7 +172,7 @@ impl TrainArgs {
         })
     }
 
-    /// A run that goes on; nothing where it is finished.
+    /// Resumes a run; `None` if it is finished.
     fn reopen(
         &self,
         path: &Path,
@@ -196,7 +195,7 @@ impl TrainArgs {
         if known.is_some_and(|known| *known != fingerprint) {
             bail!(
                 "{source}: these are not the images that the run in {} was started with: restore \
-                 them, give their place with --data, or train into a new folder",
+                 them, give their path with --data, or train into a new folder",
                 path.display()
             );
         }
@@ -215,8 +214,8 @@ impl TrainArgs {
             }
             if step == end && folder.is_complete(checkpoint) {
                 common.say(&format!(
-                    "The run in {} is finished, after {step} steps. To go on, give more --epochs \
-                     or --max-steps",
+                    "The run in {} is finished, after {step} steps. To continue, give more \
+                     --epochs or --max-steps",
                     path.display()
                 ));
                 return Ok(None);
@@ -236,7 +235,7 @@ impl TrainArgs {
         }))
     }
 
-    /// Trains from the job's checkpoint, or from the start, on the adapters from index `first` on.
+    /// Trains from the job's checkpoint or from the start, on the first adapter from index `first`.
     fn attempt(
         &self,
         job: &mut Job,
@@ -255,7 +254,7 @@ impl TrainArgs {
         };
         let trainer = pollster::block_on(Trainer::new(&gpu, &options, &job.set))?;
         if let Some(choice) = tuned {
-            // So that the run goes on with these kernels, whatever is found later.
+            // A resumed run keeps these kernels, whatever is tuned later.
             run.device.tuning = choice;
             job.folder.set_run(run.clone())?;
         }
@@ -263,7 +262,7 @@ impl TrainArgs {
             .checkpoint_every(run.checkpoint_every)
             .evaluate_every(run.eval_every)
             .stop_on(signals.flag());
-        // What cannot be trained has its reason as the only message.
+        // Printed after the checks, so that an error is the only message.
         if let Some(choice) = job.choice.take() {
             choice.say(common);
         }
@@ -280,21 +279,22 @@ impl TrainArgs {
             let chosen = kernels::differences(&run.device, &device);
             if !chosen.is_empty() && differences.is_empty() {
                 warnings.push(format!(
-                    "the kernels are not those of the checkpoint ({}): the run goes on, but \
-                     perhaps not bit for bit",
+                    "the kernels are not those of the checkpoint ({}): the run resumes, but perhaps \
+                     not bit for bit",
                     chosen.join(", ")
                 ));
             }
             if !differences.is_empty() {
                 warnings.push(format!(
-                    "the checkpoint was made elsewhere ({}): the run goes on, but not bit for bit",
+                    "the checkpoint is from another platform ({}): the run resumes, but not bit for \
+                     bit",
                     differences.join(", ")
                 ));
             }
             lines = snapshot.record.lines;
             trainer = trainer.resume(snapshot)?;
         } else if !job.is_new {
-            warnings.push("there is no checkpoint: the run starts over".to_owned());
+            warnings.push("there is no checkpoint: the run restarts".to_owned());
         }
         let found = job.folder.begin(lines)?;
         job.has_begun = true;
@@ -320,7 +320,7 @@ impl TrainArgs {
                     _ => stdout.print(&event),
                 }
                 if stdout.failure.is_some() {
-                    // No event is heard any more, so training ends, with a checkpoint.
+                    // Nobody reads the events, so training ends with a checkpoint.
                     signals.flag().store(true, Ordering::SeqCst);
                 }
             }
@@ -341,22 +341,22 @@ impl TrainArgs {
     }
 }
 
-/// Standard output, until writing to it fails.
+/// Standard output, and its first error.
 #[derive(Default)]
 struct Stdout {
     failure: Option<anyhow::Error>,
 }
 
 impl Stdout {
-    /// Prints an event, unless an earlier one could not be printed.
+    /// Prints an event, unless an earlier one failed.
     fn print(&mut self, event: &Event) {
         if self.failure.is_none() {
             self.failure = print_json(event, false).err();
         }
     }
 
-    /// The exit status of a run that stopped because of the failure. A reader that went away, as
-    /// `head` does, is no error: the status is that of a process ended by SIGPIPE.
+    /// The exit status of a run that stopped because of the failure. A closed pipe is no error: the
+    /// status is that of a process ended by SIGPIPE.
     fn end(self) -> anyhow::Result<u8> {
         const CLOSED: u8 = 141;
         match self.failure {

@@ -1,7 +1,7 @@
-//! What a user may choose of a run, and how that meets what an earlier run has saved.
+//! The options of a run, and how they combine with those of a resumed run.
 //!
-//! Every option is absent unless given, so that a run which goes on knows what to hold against
-//! its `config.json`.
+//! Options have no default value here, so that a resumed run compares only given options with its
+//! `config.json`.
 
 use std::path::Path;
 
@@ -18,18 +18,18 @@ use crate::cli::choices::{BinarizeArg, Given, Kl, differing, model_options, pair
 use crate::cli::common::Common;
 use crate::cli::images::{Named, PrepareArgs};
 
-/// Options of a run besides the model's.
+/// Options of a run except the model's.
 #[derive(Args)]
 pub struct RunArgs {
     /// Images: a name, a folder, a .npy file, or a packed set [default: mnist]
     ///
-    /// Names: `mnist` (built in), `fashion-mnist`, `kmnist`, `cifar10`; these are downloaded if they
-    /// are not on this machine. A folder holds images of any common kind, perhaps in subfolders of
-    /// classes, and perhaps these in `train` and `test`; or MNIST's four IDX files, raw or gzip; or
-    /// CIFAR-10's binary files. An array is [N, H, W] or [N, H, W, C], bytes or floats from 0 to 1.
+    /// Names: `mnist` (built in), `fashion-mnist`, `kmnist`, `cifar10`; the last three are downloaded
+    /// if missing. A folder holds images of any common kind, optionally in subfolders of classes, and
+    /// these optionally in `train` and `test`; or MNIST's four IDX files, raw or gzip; or CIFAR-10's
+    /// binary files. An array is [N, H, W] or [N, H, W, C], bytes or floats from 0 to 1.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     data: Option<String>,
-    /// How grey levels become 0 and 1 [default: threshold for MNIST, IDX files and what is black and white; else none]
+    /// How grey levels become 0 and 1 [default: threshold for MNIST, IDX files and black-and-white images; else none]
     #[arg(long, value_enum, help_heading = "Data")]
     binarize: Option<BinarizeArg>,
     #[command(flatten)]
@@ -37,7 +37,7 @@ pub struct RunArgs {
     /// Passes over the training images [default: 10]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     epochs: Option<u32>,
-    /// Images of an optimizer step [default: 32]
+    /// Images per optimizer step [default: 32]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
     /// Adam's learning rate [default: 1e-4]
@@ -46,30 +46,30 @@ pub struct RunArgs {
     /// Seed of weights, order and noise [default: 0]
     #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
-    /// End after so many optimizer steps, counted from the start of the run
+    /// Stop after N optimizer steps, counted from the start of the run
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_steps: Option<u32>,
-    /// Save a checkpoint after so many steps, or minutes (5m) [default: each minute]
+    /// Save a checkpoint every N steps, or N minutes (5m) [default: every minute]
     ///
-    /// There is one at the end of each epoch in any case. By default, slow disks and large models
-    /// are saved less often than each minute, so that it takes no more than 1 % of the time.
+    /// The end of each epoch always saves one. The default saves less often on slow disks, so that it
+    /// takes no more than 1 % of the time.
     #[arg(long, value_name = "N|Nm", help_heading = "Output")]
     checkpoint_every: Option<Every>,
-    /// Evaluate after each N-th epoch, and after the last [default: 1]
+    /// Evaluate every N epochs, and after the last [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Output")]
     eval_every: Option<u32>,
-    /// Say how far training is at each N-th step [default: now and then]
+    /// Report progress every N steps [default: every few seconds]
     ///
-    /// These are the lines on standard error where that is no terminal, and the `progress` events
-    /// of --json. Their loss is the mean of the steps since the one before.
+    /// This sets the lines on standard error if that is no terminal, and the `progress` events of
+    /// --json. Their loss is the mean since the previous report.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Output")]
     log_every: Option<u32>,
-    /// Make no pictures
+    /// Write no pictures
     #[arg(long, help_heading = "Output")]
     no_images: bool,
 }
 
-/// What a model is made of.
+/// Options of a model.
 #[derive(Args)]
 pub struct ModelArgs {
     /// Latent dimensions [default: 2]
@@ -81,16 +81,16 @@ pub struct ModelArgs {
     /// Filters of the decoder's first two transposed convolutions [default: 64,32]
     #[arg(long, value_parser = pair, help_heading = "Model", value_name = "A,B")]
     decoder_filters: Option<[usize; 2]>,
-    /// Channels of the image the decoder starts from [default: 32]
+    /// Channels of the decoder's first image [default: 32]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Model")]
     decoder_base: Option<u32>,
-    /// KL term: `mc` from the drawn code, or `analytic` [default: mc]
+    /// KL term: `mc`, from the drawn code, or `analytic` [default: mc]
     #[arg(long, value_enum, help_heading = "Model")]
     kl: Option<Kl>,
     /// Weight of the KL term in the training loss, as in a β-VAE [default: 1]
     ///
-    /// The test ELBO and its terms are reported without it: the ELBO bounds log p(x) only with 1, and
-    /// only where the values of the images are 0 or 1 (--binarize).
+    /// The test ELBO and its terms are reported with weight 1. The ELBO bounds log p(x) only if the
+    /// values of the images are 0 or 1 (--binarize).
     #[arg(long, value_name = "B", value_parser = weight, allow_negative_numbers = true, help_heading = "Model")]
     beta: Option<f64>,
 }
@@ -103,7 +103,7 @@ fn positive(text: &str) -> Result<f64, String> {
 }
 
 impl ModelArgs {
-    /// The model for images of that shape.
+    /// The model for images of this shape.
     pub fn model(&self, image: [usize; 3]) -> Result<Model, ModelError> {
         let default = Model::default();
         let model = self.over(&Model { image, ..default });
@@ -111,7 +111,7 @@ impl ModelArgs {
         Ok(model)
     }
 
-    /// `base` with what was given.
+    /// `base` with the given options.
     fn over(&self, base: &Model) -> Model {
         let loss = self.kl.map(Kl::loss);
         let size = |given: Option<u32>, base| given.map_or(base, |n| n as usize);
@@ -133,17 +133,17 @@ impl RunArgs {
         self.data.as_deref().unwrap_or(mnist::NAME)
     }
 
-    /// How to prepare its images.
+    /// The preparation of its images.
     pub fn prepare(&self) -> Prepare {
         self.prepare.over(&Prepare::default())
     }
 
-    /// How values become 0 and 1, if that was given.
+    /// The binarization, if given.
     pub fn binarize(&self) -> Option<Binarize> {
         self.binarize.map(BinarizeArg::value)
     }
 
-    /// The options of a new run on that set.
+    /// The options of a new run on this set.
     pub fn fresh(
         &self,
         model: &ModelArgs,
@@ -174,7 +174,7 @@ impl RunArgs {
         Ok(self.over(&default))
     }
 
-    /// `base` with what was given, data aside.
+    /// `base` with the given options, except data.
     fn over(&self, base: &RunConfig) -> RunConfig {
         let size = |given: Option<u32>, base| given.map_or(base, |n| n as usize);
         RunConfig {
@@ -191,12 +191,12 @@ impl RunArgs {
         }
     }
 
-    /// The options of a run that goes on: those saved, but for where it ends, how often it is
-    /// saved, evaluated and spoken of, and the adapter.
+    /// The options of a resumed run: the saved ones, except its end, how often it is saved, evaluated
+    /// and logged, and the adapter.
     ///
     /// # Errors
     ///
-    /// Where an option that shapes the run is given with another value than the saved one.
+    /// If another option is given with a value that differs from the saved one.
     pub fn resumed(
         &self,
         model: &ModelArgs,
@@ -231,7 +231,7 @@ impl RunArgs {
         Ok(next)
     }
 
-    /// Who names the data of a run that goes on.
+    /// Who names the data of a resumed run.
     pub fn named(&self) -> Named {
         match self.data {
             Some(_) => Named::ByUser,
@@ -239,7 +239,7 @@ impl RunArgs {
         }
     }
 
-    /// Where to look for the data of a run that goes on, the likeliest place first.
+    /// The places to search for the data of a resumed run, the likeliest first.
     pub fn sources(&self, saved: &RunConfig, folder: &Path) -> Vec<String> {
         match &self.data {
             Some(given) => vec![given.clone()],
@@ -267,7 +267,7 @@ fn kept(run: &RunConfig) -> Given {
     options
 }
 
-/// Says how images come to fit.
+/// Adds how to resize images.
 fn with_hint(error: ModelError) -> anyhow::Error {
     match error {
         ModelError::ImageSize { .. } => anyhow!("{error}; resize them with --size N"),
@@ -275,7 +275,7 @@ fn with_hint(error: ModelError) -> anyhow::Error {
     }
 }
 
-/// A saved selection with what was given.
+/// A saved selection with the given options.
 fn over(common: &Common, saved: &Selection) -> Selection {
     let given = common.selection();
     let none_given = given.disable.is_empty();

@@ -1,4 +1,4 @@
-//! Files from the network: complete, with the content that was expected, or not at all.
+//! Downloads: a file is complete and has the expected SHA-256, or is not kept.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -13,9 +13,9 @@ use crate::data::{Listener, Progress};
 use crate::files::atomic;
 use crate::files::hash::hex;
 
-/// How long a server may say nothing.
+/// Longest wait for a server.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes between two reports.
+/// Bytes between two progress reports.
 const PIECE: usize = 1 << 16;
 
 /// A file as it was published.
@@ -23,15 +23,15 @@ const PIECE: usize = 1 << 16;
 pub struct Remote {
     pub name: &'static str,
     pub bytes: u64,
-    /// Of the file as it is, compressed or not, in lower-case hexadecimal.
+    /// SHA-256 of the published, perhaps compressed, file in lower-case hexadecimal.
     pub sha256: &'static str,
 }
 
-/// Downloads a file into a folder, from the first of the addresses that has it.
+/// Downloads a file into a folder, from the first address that has it.
 ///
 /// # Errors
 ///
-/// What went wrong with each of the addresses.
+/// The failure of each address.
 pub fn fetch(
     remote: &Remote,
     urls: &[String],
@@ -40,7 +40,7 @@ pub fn fetch(
 ) -> Result<(), String> {
     fs::create_dir_all(folder)
         .map_err(|e| format!("the folder {} cannot be made: {e}", folder.display()))?;
-    // What cannot be removed does no harm.
+    // A file that cannot be removed does no harm.
     let _ = atomic::sweep_dead(folder);
     let mut failures = Vec::new();
     for url in urls {
@@ -64,12 +64,12 @@ fn receive(
     listener(Progress::Download { url, done: 0, of });
     let answer = request(url, RootCerts::PlatformVerifier);
     let answer = match answer {
-        // The verifier could not be set up: a bare container has no certificates at all.
+        // The platform verifier fails where a container has no certificates.
         Err(ureq::Error::Rustls(_)) => request(url, RootCerts::WebPki),
         answer => answer,
     };
     let answer = answer.map_err(io::Error::other)?;
-    // One byte more shows a file that is too long; an endless one ends there.
+    // Reads at most one byte too many, which detects a file that is too long.
     let mut body = answer.into_body().into_reader().take(of + 1);
     let mut hash = Sha256::new();
     let mut piece = vec![0; PIECE];
@@ -104,7 +104,7 @@ fn receive(
     Ok(())
 }
 
-/// Asks a server, whose certificate must come from one of these authorities, for a file.
+/// Requests a file from a server with a certificate of one of these authorities.
 fn request(url: &str, authorities: RootCerts) -> Result<Response<ureq::Body>, ureq::Error> {
     let tls = TlsConfig::builder().root_certs(authorities).build();
     let config = ureq::Agent::config_builder()
@@ -131,7 +131,7 @@ pub mod tests {
         sha256: "49d8f89a2fb4a8ed8b02b0cc33dd66c9a3a1e1ab3fe64bb6d76de4f4ae76d8f5",
     };
 
-    /// A server that gives each of these answers once; its address without a path.
+    /// Starts a server that gives each of these answers once; returns its address.
     pub fn serve(answers: Vec<Vec<u8>>) -> String {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = server.local_addr().unwrap();
@@ -149,14 +149,14 @@ pub mod tests {
         format!("http://{address}")
     }
 
-    /// A whole answer that says it has so many bytes.
+    /// An HTTP answer with this `Content-Length`.
     pub fn answer(status: &str, length: usize, body: &[u8]) -> Vec<u8> {
         let head =
             format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
         [head.as_bytes(), body].concat()
     }
 
-    /// Downloads the file from these servers; gives what is in the folder afterwards too.
+    /// Downloads the file from these servers; returns the result and the files in the folder.
     fn download(urls: &[String]) -> (Result<(), String>, Vec<Vec<u8>>) {
         let folder = tempfile::tempdir().unwrap();
         let into = folder.path().join("new");

@@ -1,7 +1,7 @@
-//! The embedded set: all of MNIST, binarized, at one bit a pixel.
+//! The embedded set: all of MNIST, binarized, at one bit per pixel.
 //!
-//! The asset is a packed set file ([`super::packed`]); `assets/README.md` tells its
-//! origin, its licence and how it is rebuilt.
+//! The asset is a packed set file; `assets/README.md` describes its origin, its licence and how to
+//! rebuild it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::data::read::packed;
 use crate::data::{DataError, ImageSet};
 
-/// The name by which the embedded set is asked for.
+/// The name of the embedded set.
 pub const NAME: &str = "mnist";
 
 /// The packed set file, as embedded.
@@ -22,7 +22,7 @@ const ASSET: &[u8] = include_bytes!(concat!(
 pub(crate) const ORIGIN: &str = "the MNIST database of handwritten digits, by Yann LeCun, \
     Corinna Cortes and Christopher J.C. Burges, derived from NIST's Special Databases 1 and 3";
 
-/// The terms MNIST is distributed under.
+/// The licence of MNIST.
 pub(crate) const LICENCE: &str = "CC BY-SA 3.0, as commonly stated; derived from data of NIST \
     in the public domain";
 
@@ -51,14 +51,13 @@ pub fn load() -> Result<ImageSet, DataError> {
     Ok(load_with_provenance()?.0)
 }
 
-/// The embedded set, and where it comes from.
+/// The embedded set with its provenance.
 pub(crate) fn load_with_provenance() -> Result<(ImageSet, packed::Provenance), DataError> {
     packed::read(ASSET, Path::new("the built-in set `mnist`"))
 }
 
-/// Whether files of these SHA-256 sums are the four of MNIST, decompressed.
-///
-/// Names are left out of the comparison, as the files have gone by several.
+/// Whether the sums include those of MNIST's four files, decompressed. Names do not count, since the
+/// files have several.
 pub(crate) fn is_made_of(sources: &BTreeMap<String, String>) -> bool {
     FILES
         .iter()
@@ -84,7 +83,7 @@ mod tests {
         assert_eq!(set.name, NAME);
         assert_eq!(set.shape(), [28, 28, 1]);
         for (split, count, first, pixels) in [
-            // The pixels of 128 or more were counted in the original files by other means.
+            // Pixels of 128 or more, counted in the original files by another program.
             (&set.train, 60_000, [5, 0, 4, 1, 9], 6_221_431),
             (&set.test, 10_000, [7, 2, 1, 0, 4], 1_052_359),
         ] {

@@ -1,10 +1,9 @@
-//! The sets known by name: what they are, where they lie, and whence they come.
+//! The sets known by name: what they are, where they are stored, and where they are published.
 //!
-//! A set is looked for in the user's cache folder, then where Debian's packages of data sets put
-//! theirs. Only one that is asked for by name and is in neither place is downloaded, into the
-//! cache. `CVAE_GPU_CACHE` names another cache folder, and `CVAE_GPU_MIRROR` an address that is
-//! asked instead of the published ones, for `<address>/<set>/<file>`. What lies in the cache is
-//! checked before it is used ([`Known::verify`]).
+//! A set is searched in the user's cache folder, then in the folders of Debian's packages of data
+//! sets. A set that is requested by name and found in neither is downloaded into the cache.
+//! `CVAE_GPU_CACHE` names another cache folder. `CVAE_GPU_MIRROR` replaces the published addresses
+//! by `<address>/<set>/<file>`. Files in the cache are checked before use ([`Known::verify`]).
 
 mod download;
 pub mod mnist;
@@ -20,22 +19,22 @@ use super::read::cifar;
 use super::{DataError, Listener};
 use download::Remote;
 
-/// Where packages of the system put data sets.
+/// Where the system's packages install data sets.
 const SYSTEM: [&str; 2] = ["/usr/local/share/datasets", "/usr/share/datasets"];
 
 /// A set known by name.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Known {
-    /// What it is asked for by.
+    /// The name to load it by.
     pub name: &'static str,
-    /// What it holds, in a line.
+    /// Its content, in one line.
     pub about: &'static str,
     /// Who made it.
     pub origin: &'static str,
-    /// The terms it is distributed under.
+    /// The licence.
     pub licence: &'static str,
-    /// What its classes are called; nothing where a number says it.
+    /// Names of its classes; empty for digits.
     pub classes: &'static [&'static str],
     files: &'static [Remote],
     mirrors: &'static [&'static str],
@@ -48,11 +47,11 @@ pub enum Place {
     BuiltIn,
     /// In this folder or archive.
     Found(PathBuf),
-    /// Nowhere; it would be downloaded.
+    /// Not on this machine; loading it downloads it.
     Missing {
-        /// Where it would go.
+        /// The folder to download it to.
         folder: PathBuf,
-        /// How much would be downloaded.
+        /// Bytes to download.
         bytes: u64,
     },
 }
@@ -177,14 +176,14 @@ pub struct Places {
     /// The folder to download to, each set into a folder of its name. `None` where the user has
     /// no home.
     pub cache: Option<PathBuf>,
-    /// Folders that are looked into besides.
+    /// Further folders to search.
     pub system: Vec<PathBuf>,
     /// The address to download from, instead of the published ones.
     pub mirror: Option<String>,
 }
 
 impl Places {
-    /// Those of the user who runs this program.
+    /// The places of the current user.
     #[must_use]
     pub fn of_user() -> Places {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -201,11 +200,11 @@ impl Places {
 }
 
 impl Known {
-    /// Where the set is now. Nothing is downloaded.
+    /// Where the set is now, without a download.
     ///
     /// # Errors
     ///
-    /// [`DataError::NoCache`] where it is nowhere and the user has no cache folder.
+    /// [`DataError::NoCache`] where it is missing and the user has no cache folder.
     pub fn place(&self, places: &Places) -> Result<Place, DataError> {
         if self.files.is_empty() {
             return Ok(Place::BuiltIn);
@@ -222,7 +221,7 @@ impl Known {
         Ok(Place::Missing { folder, bytes })
     }
 
-    /// The folder or archive to read, if all of the set is in `folder`.
+    /// The folder or archive to read, if `folder` holds the whole set.
     fn complete(&self, folder: &Path) -> Option<PathBuf> {
         if self.is_cifar() {
             return cifar::find(folder);
@@ -234,7 +233,7 @@ impl Known {
         self.files.iter().any(|file| file.name == cifar::ARCHIVE)
     }
 
-    /// The files that `folder` does not have, packed or unpacked.
+    /// The files that `folder` lacks, packed and unpacked.
     fn missing(&self, folder: &Path) -> impl Iterator<Item = &'static Remote> {
         self.files.iter().filter(move |file| {
             let plain = file.name.strip_suffix(".gz").unwrap_or(file.name);
@@ -244,7 +243,7 @@ impl Known {
         })
     }
 
-    /// Where the set is, once it is downloaded if it must be, and checked.
+    /// Downloads the set if it is missing, checks it, and returns where it is.
     pub(crate) fn fetch(
         &self,
         places: &Places,
@@ -289,7 +288,7 @@ mod tests {
     use super::*;
     use sha2::{Digest, Sha256};
 
-    /// A set of one file of that content.
+    /// A set of one file with that content.
     fn of(content: &[u8]) -> Known {
         let hash = crate::files::hash::hex(Sha256::new().chain_update(content));
         let file = Remote {
@@ -315,7 +314,7 @@ mod tests {
         let places = Places {
             cache: Some(folder.path().into()),
             system: vec![],
-            // The server gives one answer and no other.
+            // The server answers once.
             mirror: Some(serve(vec![answer("200 OK", content.len(), content)])),
         };
         let folder = folder.path().join("tiny");
@@ -366,15 +365,15 @@ mod tests {
             }
             assert_eq!(verify(), vec![(path.clone(), State::Changed)]);
         }
-        // What was touched only is as good as before, and is not hashed each time.
+        // A file with a new time but the same content is valid, and is hashed once.
         write(content, 5);
         fetch().unwrap();
         write(b"images, as you like", 5);
         fetch().unwrap();
         assert_eq!(verify(), vec![(path.clone(), State::Changed)]);
-        // From there on it is not trusted.
+        // After a failed check it is not trusted.
         assert!(matches!(fetch(), Err(DataError::Changed { .. })));
-        // What is unpacked has no published hash.
+        // An unpacked file has no published hash.
         std::fs::write(folder.join("images"), "images").unwrap();
         assert_eq!(verify(), vec![(folder.join("images"), State::Unpacked)]);
     }

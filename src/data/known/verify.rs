@@ -1,5 +1,5 @@
-//! Downloaded files are held against their published SHA-256: before they are used, where their
-//! size or time is not that of the last check, and whenever the user asks.
+//! Checks downloaded files against their published SHA-256: on request, and before use where size
+//! or time differ from those of the last check.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,12 +14,12 @@ use crate::data::DataError;
 use crate::data::read::{cifar, idx};
 use crate::files::atomic;
 
-/// Beside the files: what each was when it was checked.
+/// The file of stamps, in the folder of the set.
 const STAMPS: &str = ".verified.json";
-/// No set has so many files that it is longer.
+/// Most bytes of the file of stamps.
 const MOST_BYTES: u64 = 1 << 16;
 
-/// A file as it was when it had the published content.
+/// Size and time of a file when it had the published content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Stamp {
     bytes: u64,
@@ -30,16 +30,16 @@ struct Stamp {
 
 type Stamps = BTreeMap<String, Stamp>;
 
-/// What checking a file of a known set came to.
+/// The result of checking a file of a known set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum State {
-    /// It is the published file.
+    /// The published file.
     Published,
-    /// It is another file.
+    /// Another file.
     Changed,
-    /// It was unpacked by hand, and only packed files have a published SHA-256.
+    /// An unpacked file; only packed files have a published SHA-256.
     Unpacked,
 }
 
@@ -53,8 +53,7 @@ pub struct Checked {
 }
 
 impl Known {
-    /// Checks the files of the set in the cache, whether they look touched or not. None are listed
-    /// where the set is not there.
+    /// Checks every file of the set in the cache. The list is empty where the set is not there.
     ///
     /// # Errors
     ///
@@ -84,11 +83,11 @@ impl Known {
         Ok(all)
     }
 
-    /// Checks those files of the set in the cache that are not as they were at the last check.
+    /// Checks the files of the set in the cache that were touched since the last check.
     ///
     /// # Errors
     ///
-    /// [`DataError::Changed`] for the first that is not the published one.
+    /// [`DataError::Changed`] for the first file that differs from the published one.
     pub fn verify_touched(&self, places: &Places) -> Result<(), DataError> {
         let Some(folder) = self.cached(places) else {
             return Ok(());
@@ -122,8 +121,8 @@ impl Known {
         places.cache.as_ref().map(|cache| cache.join(self.name))
     }
 
-    /// The files in a folder that would be read, and what was published of each; nothing of what is
-    /// unpacked.
+    /// The files in a folder that loading reads, each with its published version; `None` for an
+    /// unpacked file.
     fn present(&self, folder: &Path) -> Vec<(PathBuf, Option<&'static Remote>)> {
         let of = |file: &'static Remote| {
             let path = folder.join(file.name);
@@ -144,13 +143,13 @@ impl Known {
 
 /// The stamp of a file, if it has the published content.
 fn check(path: &Path, remote: &Remote) -> Result<Option<Stamp>, DataError> {
-    // Taken first, so that a file which changes meanwhile is checked again.
+    // Taken first, so that a change during the check leads to another check.
     let stamp = stamp(path, remote);
     let same = idx::hash_file(path)? == remote.sha256;
     Ok(stamp.filter(|_| same))
 }
 
-/// What a file would be remembered as; nothing where it has another size or no time.
+/// The stamp of a file; `None` if it has another size or no time.
 fn stamp(path: &Path, remote: &Remote) -> Option<Stamp> {
     let about = fs::metadata(path).ok()?;
     let since = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -169,7 +168,7 @@ fn recall(folder: &Path) -> Stamps {
     stamps.unwrap_or_default()
 }
 
-/// Remembers a check. A cache that cannot be written to is checked each time.
+/// Stores the stamps. A cache that cannot be written is checked each time.
 fn keep(folder: &Path, stamps: &Stamps) {
     let _ = atomic::write_with(&folder.join(STAMPS), |file| {
         Ok(serde_json::to_writer_pretty(file, stamps)?)

@@ -1,5 +1,5 @@
-//! Images in one of NumPy's `.npy` files: `[N, H, W]` or `[N, H, W, C]`, bytes, booleans, or
-//! floats from 0 to 1, which are rounded to 255ths as every image is stored.
+//! Images in a `.npy` file of NumPy: `[N, H, W]` or `[N, H, W, C]`, bytes, booleans, or floats from 0
+//! to 1, rounded to bytes.
 
 use std::path::Path;
 
@@ -31,8 +31,8 @@ fn pixels(bytes: &[u8]) -> Result<Pixels, String> {
         }
         _ => {
             return Err(format!(
-                "its shape {:?} is none of images: give [N, H, W], or [N, H, W, C] with 1 or 3 \
-                 channels",
+                "its shape {:?} is not that of images: give [N, H, W], or [N, H, W, C] with 1 or \
+                 3 channels",
                 array.shape
             ));
         }
@@ -43,8 +43,8 @@ fn pixels(bytes: &[u8]) -> Result<Pixels, String> {
     let values = match array.dtype {
         "|u1" if array.data.iter().all(|v| *v <= 1) => {
             return Err(
-                "its bytes are all 0 or 1, and bytes go up to 255: save `a.astype(bool)`, or \
-                 multiply by 255"
+                "its bytes are all 0 or 1, but white is 255: save `a.astype(bool)`, or multiply by \
+                 255"
                     .into(),
             );
         }
@@ -70,7 +70,7 @@ fn pixels(bytes: &[u8]) -> Result<Pixels, String> {
     })
 }
 
-/// The index along each axis of a value, given its place in the whole array.
+/// The index along each axis of the value at a linear index.
 fn index(mut at: usize, shape: &[usize]) -> Vec<usize> {
     let mut index: Vec<usize> = (shape.iter().rev())
         .map(|n| {

@@ -1,8 +1,8 @@
-//! CIFAR-10 as its binary version is published: `data_batch_1.bin` to `data_batch_5.bin` and
-//! `test_batch.bin`, in a folder or in the archive `cifar-10-binary.tar.gz`.
+//! The binary version of CIFAR-10: `data_batch_1.bin` to `data_batch_5.bin` and `test_batch.bin`,
+//! in a folder or in the archive `cifar-10-binary.tar.gz`.
 //!
-//! A file is records of 3073 bytes: a label from 0 to 9, then the red, the green and the blue
-//! values of 32×32 pixels in row-major order.
+//! A file consists of records of 3073 bytes: a label from 0 to 9, then the red, the green and the
+//! blue values of 32×32 pixels in row-major order.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -12,7 +12,7 @@ use super::gzip::Source;
 use super::pixels::Pixels;
 use crate::data::DataError;
 
-/// The name of the published archive, and of the folder in it.
+/// Names of the published archive and of the folder in it.
 pub const ARCHIVE: &str = "cifar-10-binary.tar.gz";
 const FOLDER: &str = "cifar-10-batches-bin";
 
@@ -28,7 +28,7 @@ const TEST: &str = "test_batch.bin";
 const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
 const RECORD: usize = 1 + 3 * PLANE;
-/// What the classes are called in `batches.meta.txt`.
+/// The names of the classes in `batches.meta.txt`.
 pub const CLASSES: [&str; 10] = [
     "airplane",
     "automobile",
@@ -41,10 +41,10 @@ pub const CLASSES: [&str; 10] = [
     "ship",
     "truck",
 ];
-/// No published file holds more records, so that a damaged archive cannot ask for more memory.
+/// Most records of a published file; it bounds the memory that a damaged archive takes.
 const MOST: usize = 10_000;
 
-/// Where in `folder` the set lies, if any of it is there: unpacked, or the archive.
+/// The folder or archive of the set in `folder`, if any of its files is there.
 pub fn find(folder: &Path) -> Option<PathBuf> {
     let unpacked = [folder.to_owned(), folder.join(FOLDER)];
     let any = |folder: &PathBuf| {
@@ -58,7 +58,7 @@ pub fn find(folder: &Path) -> Option<PathBuf> {
     unpacked.into_iter().find(any).or(archive)
 }
 
-/// The files that a folder or an archive consists of.
+/// The files of a folder, or the archive itself.
 pub fn files(place: &Path) -> Vec<PathBuf> {
     if place.is_file() {
         return vec![place.into()];
@@ -69,7 +69,7 @@ pub fn files(place: &Path) -> Vec<PathBuf> {
 
 /// True if the file, decompressed where it is gzip, begins as a tape archive does.
 pub fn is_archive(path: &Path) -> Result<bool, DataError> {
-    // Damage to the gzip data is for the reader of the content to report.
+    // Reading the content reports damaged gzip data.
     let start = Source::open(path)?.read_up_to(262).unwrap_or_default();
     Ok(start.get(257..) == Some(b"ustar"))
 }
@@ -105,7 +105,7 @@ fn read_folder(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
     Ok(batches)
 }
 
-/// One byte more than the largest file has.
+/// One byte more than the largest file.
 const LIMIT: u64 = (MOST * RECORD) as u64 + 1;
 
 /// Bytes of an archive, decompressed; the published one has 184 million.

@@ -1,4 +1,4 @@
-//! Reading files that may be gzip, told by their content and never by their name.
+//! Reading files that may be gzip; the content decides, not the name.
 
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::files::regular;
 /// The two bytes that every gzip file begins with.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// A file or buffer being read, decompressed on the way where it is gzip.
+/// A file or buffer that is read, and decompressed where it is gzip.
 pub struct Source<'a> {
     pub path: PathBuf,
     pub is_gzip: bool,
@@ -25,7 +25,7 @@ impl<'a> Source<'a> {
         Source::new(path, BufReader::new(file))
     }
 
-    /// Reads from `reader`, which errors will call `path`.
+    /// Reads from `reader`; errors name it `path`.
     pub fn new(path: &Path, mut reader: impl BufRead + 'a) -> Result<Source<'a>, DataError> {
         let mut start = Vec::new();
         let sniffed = (&mut reader).take(2).read_to_end(&mut start);
@@ -35,8 +35,7 @@ impl<'a> Source<'a> {
         Ok(Source {
             path: path.into(),
             is_gzip,
-            // Reading to the end checks the checksum of each member and that nothing but
-            // gzip follows.
+            // Reading to the end verifies the checksum of each member and that only gzip follows.
             reader: if is_gzip {
                 Box::new(MultiGzDecoder::new(whole))
             } else {
@@ -45,10 +44,9 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Reads up to `limit` bytes: fewer come back only where the file ends.
+    /// Reads `limit` bytes, or fewer where the file ends.
     ///
-    /// The buffer grows as bytes arrive, so that a `limit` taken from a header costs no
-    /// memory that the file does not back with content.
+    /// The buffer grows with the bytes read, so a large `limit` from a header takes no memory.
     pub fn read_up_to(&mut self, limit: u64) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
         match (&mut self.reader).take(limit).read_to_end(&mut bytes) {
@@ -57,10 +55,10 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Reads the `length` bytes that end the file, or says that it holds fewer or more.
+    /// Reads the last `length` bytes of the file; fewer or more bytes are an error.
     ///
-    /// `header` bytes were read before, and `announced` is what the header promised. At
-    /// most one byte more than that is decompressed, which bounds a gzip bomb.
+    /// `header` bytes were read before; `announced` describes the content that the header promises.
+    /// At most `length + 1` bytes are decompressed, which bounds a gzip bomb.
     pub fn read_rest(
         &mut self,
         header: usize,
@@ -86,7 +84,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Tells damage inside the gzip data from trouble with reading the file.
+    /// Separates damaged gzip data from errors of reading the file.
     fn error(&self, reason: io::Error) -> DataError {
         let path = self.path.clone();
         match reason.kind() {

@@ -1,17 +1,16 @@
-//! Images as they were read, a byte a value, on their way to being packed.
+//! Images at one byte per value, before they are packed.
 
 use std::path::Path;
 
 use image::imageops::{self, FilterType};
-use image::{GrayImage, RgbImage};
+use image::{ImageBuffer, Luma, Pixel, Rgb};
 
 use crate::data::{Binarize, DataError, PackedImages, Prepare, Split};
 
-/// Bicubic, the common choice for photographs: sharp, with little ringing, and without aliases
-/// where images become smaller.
+/// Bicubic, the usual filter for photographs: sharp, little ringing, no aliasing on reduction.
 pub const FILTER: FilterType = FilterType::CatmullRom;
 
-/// Images of one shape, with a label each or none.
+/// Images of one shape, with or without labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pixels {
     /// Height, width and channels.
@@ -22,7 +21,7 @@ pub struct Pixels {
 }
 
 impl Pixels {
-    /// The bytes of images that are packed, bits as black and white.
+    /// Unpacks images; bits become 0 and 255.
     pub fn unpack(split: Split) -> Pixels {
         let Split { images, labels } = split;
         let level = |value: f32| (255.0 * value).round() as u8;
@@ -42,8 +41,7 @@ impl Pixels {
         self.values.len() / self.image_bytes()
     }
 
-    /// The images at the size and with the channels that are asked for. Those that have 1 or 3
-    /// channels can be prepared.
+    /// Resizes the images and converts their channels; they must have 1 or 3 channels.
     pub fn prepared(self, prepare: &Prepare) -> Pixels {
         let [height, width, channels] = self.shape;
         let size = prepare.size.map_or([height, width], |n| [n, n]);
@@ -55,10 +53,10 @@ impl Pixels {
         for image in self.values.chunks_exact(self.image_bytes()) {
             let (from, image) = ([height, width], image.to_vec());
             if channels == 1 {
-                let image = resized_grey(image, from, size);
+                let image = resized::<Luma<u8>>(image, from, size);
                 values.extend(repeated(&image, wanted));
             } else {
-                let image = resized_colour(image, from, size);
+                let image = resized::<Rgb<u8>>(image, from, size);
                 match wanted {
                     1 => values.extend(grey(&image)),
                     _ => values.extend(image),
@@ -72,16 +70,16 @@ impl Pixels {
         }
     }
 
-    /// Parts the images into training and test images: of every 1/`fraction` consecutive ones,
-    /// one is for the test, so that both parts have some of each class where images are sorted.
-    /// `None` where there are not enough of them for two parts.
+    /// Splits the images into training and test images. Of every 1/`fraction` consecutive images, one
+    /// is a test image, so that both splits have images of each class even where images are sorted.
+    /// `None` where there are too few.
     pub fn cut(self, fraction: f64) -> Option<[Pixels; 2]> {
         let count = self.count();
         let tests = ((count as f64 * fraction).round() as usize).max(1);
         if tests >= count {
             return None;
         }
-        // The running share of test images goes up by one where an image is for the test.
+        // The number of test images up to `i` rises by one at each test image.
         let share = |i: usize| (i as u128 * tests as u128 / count as u128) as usize;
         let is_test = |i: &usize| share(i + 1) > share(*i);
         let part = |wanted: bool| {
@@ -99,7 +97,7 @@ impl Pixels {
         Some([part(false), part(true)])
     }
 
-    /// The first `count` images, of which there are as many, and the others.
+    /// The first `count` images, and the others.
     pub fn split_at(mut self, count: usize) -> [Pixels; 2] {
         let rest = Pixels {
             shape: self.shape,
@@ -117,34 +115,27 @@ impl Pixels {
     }
 }
 
-/// A grey image of `[H, W]` at another size.
-pub fn resized_grey(image: Vec<u8>, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
+/// An image of `[H, W]` pixels at another size.
+pub fn resized<P>(image: Vec<u8>, from: [usize; 2], to: [usize; 2]) -> Vec<u8>
+where
+    P: Pixel<Subpixel = u8> + 'static,
+{
     if from == to {
         return image;
     }
     let [from, to] = [from, to].map(|size| size.map(|n| n as u32));
-    // The buffer has the size that is said.
-    let image = GrayImage::from_raw(from[1], from[0], image).unwrap_or_default();
+    // The buffer has this size.
+    let image = ImageBuffer::<P, _>::from_raw(from[1], from[0], image).unwrap_or_default();
     imageops::resize(&image, to[1], to[0], FILTER).into_raw()
 }
 
-/// The same of three channels.
-pub fn resized_colour(image: Vec<u8>, from: [usize; 2], to: [usize; 2]) -> Vec<u8> {
-    if from == to {
-        return image;
-    }
-    let [from, to] = [from, to].map(|size| size.map(|n| n as u32));
-    let image = RgbImage::from_raw(from[1], from[0], image).unwrap_or_default();
-    imageops::resize(&image, to[1], to[0], FILTER).into_raw()
-}
-
-/// Each value so many times: grey as colour.
+/// Repeats each value, which converts grey to colour.
 pub fn repeated(grey: &[u8], times: usize) -> impl Iterator<Item = u8> {
     grey.iter()
         .flat_map(move |v| std::iter::repeat_n(*v, times))
 }
 
-/// The luminance of colours, by the weights of Rec. 709; of a grey colour it is its level.
+/// The luminance of colours, by the weights of Rec. 709; a grey colour keeps its level.
 pub fn grey(colours: &[u8]) -> impl Iterator<Item = u8> {
     colours.as_chunks::<3>().0.iter().map(|pixel| {
         let [r, g, b] = pixel.map(u32::from);
@@ -152,7 +143,7 @@ pub fn grey(colours: &[u8]) -> impl Iterator<Item = u8> {
     })
 }
 
-/// Refuses images, of the set at `path`, that are neither grey nor in colour.
+/// Refuses images with other than 1 or 3 channels.
 pub fn check_channels(path: &Path, shape: [usize; 3]) -> Result<(), DataError> {
     match shape[2] {
         1 | 3 => Ok(()),
@@ -219,7 +210,7 @@ mod tests {
 
     #[test]
     fn resizing_keeps_what_the_picture_shows_and_which_way_up_it_is() {
-        // Four quarters, of which the second of the upper row is white.
+        // The upper right quarter is white.
         for channels in [1, 3] {
             let at = |i: usize| (i / channels / 16, i / channels % 16);
             let value = |i| if at(i).0 < 6 && at(i).1 >= 8 { 255 } else { 0 };

@@ -1,4 +1,4 @@
-//! Packed images: the one form in which images are kept, stored and uploaded.
+//! Packed images: the form in which images are kept, stored and uploaded.
 
 use std::fmt;
 
@@ -6,17 +6,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::rng::{self, Stream};
 
-/// How much storage one value of an image takes.
+/// Storage of one value of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Depth {
-    /// One bit: the image is binarized, and a value is 0 or 1.
+    /// One bit: a value is 0 or 1.
     Bit,
     /// One byte: a value is the byte divided by 255.
     Byte,
 }
 
 impl Depth {
-    /// Bits of storage a value.
+    /// Bits per value.
     pub fn bits(self) -> u32 {
         match self {
             Depth::Bit => 1,
@@ -24,8 +24,8 @@ impl Depth {
         }
     }
 
-    /// Bytes that an image of `values` values takes. It divides where multiplying by
-    /// [`Depth::bits`] could overflow on a hostile shape.
+    /// Bytes of an image of `values` values. A product with [`Depth::bits`] could overflow for an
+    /// untrusted shape.
     pub(crate) fn image_bytes(self, values: usize) -> usize {
         match self {
             Depth::Bit => values.div_ceil(8),
@@ -34,22 +34,21 @@ impl Depth {
     }
 }
 
-/// Whether and how bytes become 0 or 1.
+/// How bytes become 0 or 1, if at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Binarize {
-    /// A value becomes 1 exactly when its byte is 128 or more (byte / 255 > 0.5).
+    /// A value is 1 if its byte is 128 or more (byte / 255 > 0.5).
     Threshold,
-    /// A value is drawn, and becomes 1 with a probability of byte / 255: anew in each epoch of
-    /// training, and once where images are evaluated.
+    /// A value is 1 with a probability of byte / 255. It is drawn anew in each epoch of training, and
+    /// once for evaluation.
     Stochastic,
     /// Values are kept as they are.
     None,
 }
 
 impl Binarize {
-    /// What images of that shape (height, width, channels) get unless told otherwise. Colours of
-    /// which each is all or nothing are nobody's wish.
+    /// Default for images of this shape (height, width, channels): colours keep their values.
     pub fn usual([_, _, channels]: [usize; 3]) -> Binarize {
         match channels {
             1 => Binarize::Threshold,
@@ -57,7 +56,7 @@ impl Binarize {
         }
     }
 
-    /// As options and files spell it.
+    /// The name in options and files.
     pub fn name(self) -> &'static str {
         match self {
             Binarize::Threshold => "threshold",
@@ -72,10 +71,9 @@ const THRESHOLD: u8 = 128;
 
 /// Images of one shape, packed one after another.
 ///
-/// Image `i` occupies `image_bytes` bytes from `i * image_bytes`, where `image_bytes` is
-/// the number of bytes that hold its `H * W * C` values. Values are in row-major HWC
-/// order. At [`Depth::Bit`], value `j` is bit `j % 8`, least significant first, of byte
-/// `j / 8`, and the bits left over in the last byte are 0.
+/// Image `i` occupies `image_bytes` bytes from `i * image_bytes`. Its `H * W * C` values are in
+/// row-major HWC order. At [`Depth::Bit`], value `j` is bit `j % 8`, least significant first, of byte
+/// `j / 8`, and the unused bits of the last byte are 0.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PackedImages {
     shape: [usize; 3],
@@ -85,13 +83,13 @@ pub struct PackedImages {
 }
 
 impl PackedImages {
-    /// Packs `pixels`, whole images of `shape` (height, width, channels), a byte a value: as bits
-    /// for [`Binarize::Threshold`], else as bytes.
+    /// Packs `pixels`, images of `shape` (height, width, channels) at one byte per value: as bits for
+    /// [`Binarize::Threshold`], else as bytes.
     ///
     /// # Panics
     ///
-    /// If `shape` holds a zero or `pixels` is not a whole number of such images: both are
-    /// for the caller to check, who knows which file the bytes came from.
+    /// If `shape` holds a zero or `pixels` is not a whole number of images. The caller checks both,
+    /// since it knows the file for the message.
     pub fn from_bytes(shape: [usize; 3], pixels: &[u8], binarize: Binarize) -> PackedImages {
         let values: usize = shape.iter().product();
         assert!(values > 0, "an image of shape {shape:?} has no values");
@@ -118,7 +116,7 @@ impl PackedImages {
         }
     }
 
-    /// Takes bytes that are packed already, or says what is wrong with them.
+    /// Checks and takes packed bytes.
     pub(crate) fn from_packed(
         shape: [usize; 3],
         depth: Depth,
@@ -139,7 +137,7 @@ impl PackedImages {
         }
         let used = values % 8;
         if depth == Depth::Bit && used != 0 {
-            // One content has one packed form only if the bits left over are fixed.
+            // Unused bits must be 0, so that equal images have equal bytes.
             for (index, image) in bytes.chunks_exact(image_bytes).enumerate() {
                 if image[image_bytes - 1] >> used != 0 {
                     return Err(format!(
@@ -156,7 +154,7 @@ impl PackedImages {
         })
     }
 
-    /// How many images there are.
+    /// Number of images.
     pub fn count(&self) -> usize {
         self.count
     }
@@ -166,7 +164,7 @@ impl PackedImages {
         self.shape
     }
 
-    /// The storage a value takes.
+    /// Storage of a value.
     pub fn depth(&self) -> Depth {
         self.depth
     }
@@ -176,24 +174,23 @@ impl PackedImages {
         &self.bytes
     }
 
-    /// How many values an image has: height times width times channels.
+    /// Values per image: height × width × channels.
     pub fn values_per_image(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// How many bytes an image takes in [`PackedImages::bytes`].
+    /// Bytes per image in [`PackedImages::bytes`].
     pub fn image_bytes(&self) -> usize {
         self.depth.image_bytes(self.values_per_image())
     }
 
-    /// How many 32-bit words an image takes in [`PackedImages::device_words`].
+    /// 32-bit words per image in [`PackedImages::device_words`].
     pub fn words_per_image(&self) -> usize {
         self.image_bytes().div_ceil(4)
     }
 
-    /// What is uploaded to the GPU: each image padded with zeros to whole little-endian
-    /// 32-bit words, so that every image begins at a word and bit `j` of an image is bit
-    /// `j % 32` of its word `j / 32`.
+    /// The words uploaded to the GPU: each image is padded with zeros to whole little-endian 32-bit
+    /// words, so bit `j` of an image is bit `j % 32` of its word `j / 32`.
     pub fn device_words(&self) -> Vec<u32> {
         let mut words = Vec::with_capacity(self.count * self.words_per_image());
         for image in self.bytes.chunks_exact(self.image_bytes()) {
@@ -234,7 +231,7 @@ impl PackedImages {
         self
     }
 
-    /// The images at these indices, in this order; `None` where there is no such image.
+    /// The images at these indices, in this order; `None` where an index is out of range.
     pub fn select(&self, indices: &[usize]) -> Option<PackedImages> {
         let size = self.image_bytes();
         let image = |i: &usize| self.bytes.chunks_exact(size).nth(*i);
@@ -254,9 +251,8 @@ impl PackedImages {
         }
     }
 
-    /// The same images at [`Depth::Bit`], by one draw of [`Binarize::Stochastic`]. It depends on the
-    /// place of an image among the others and on nothing else, no seed either, so that whatever is
-    /// evaluated on the same images is evaluated on the same bits.
+    /// The same images at [`Depth::Bit`], by one draw of [`Binarize::Stochastic`]. The draw depends on
+    /// the index of an image only, not on a seed, so that every evaluation uses the same bits.
     pub fn drawn(self) -> PackedImages {
         if self.depth == Depth::Bit {
             return self;
@@ -284,7 +280,7 @@ fn pack_byte(values: &[u8]) -> u8 {
 }
 
 impl fmt::Debug for PackedImages {
-    /// Leaves the bytes out: there may be millions.
+    /// Omits the bytes, which may be millions.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PackedImages")
             .field("shape", &self.shape)
@@ -346,8 +342,8 @@ mod tests {
         assert_eq!(later.clone().binarized(), later);
     }
 
-    // 8 grey images of 35 values each, so that words are left over; the share of ones lies within
-    // four standard deviations of the mean grey.
+    // 8 grey images of 35 values, which do not fill whole words. The number of ones lies within four
+    // standard deviations of its expectation.
     #[test]
     fn images_are_drawn_once_and_for_all_by_their_grey_levels() {
         let pixels: Vec<u8> = (0..8 * 35).map(|i| (i * 37 % 256) as u8).collect();

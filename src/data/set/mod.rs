@@ -15,12 +15,12 @@ use crate::files::hash::hex;
 pub struct Split {
     /// The images, packed.
     pub images: PackedImages,
-    /// One label an image, in the order of the images; `None` where the source has none.
+    /// One label per image, in the order of the images; `None` where the source has none.
     pub labels: Option<Vec<u32>>,
 }
 
 impl Split {
-    /// The first `count` images with their labels; all of them where there are fewer.
+    /// The first `count` images with their labels; all where there are fewer.
     pub fn first(mut self, count: usize) -> Split {
         self.images = self.images.first(count);
         let rest = self.images.count();
@@ -31,19 +31,19 @@ impl Split {
     }
 }
 
-/// A named set of images, in a train and a test split of one image size.
+/// A named set of images of one size, in a train and a test split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageSet {
-    /// What the set is called in reports.
+    /// The name in reports.
     pub name: String,
     /// The images to train on.
     pub train: Split,
-    /// The images held out for evaluation.
+    /// The images to evaluate on.
     pub test: Split,
-    /// What the classes are called, label 0 first; empty where they have no names.
+    /// The names of the classes, label 0 first; empty where they have none.
     pub classes: Vec<String>,
-    /// The set is one of black and white by nature, which has grey levels from scanning or resizing
-    /// only: MNIST and sets in its file format, and what is stored as bits.
+    /// The images are black and white, with grey levels from scanning or resizing only: MNIST, sets in
+    /// its file format, and sets stored as bits.
     pub black_and_white: bool,
 }
 
@@ -73,14 +73,13 @@ impl ImageSet {
         self.train.images.shape()
     }
 
-    /// The set as training and evaluation take it. [`Binarize::Threshold`] turns bytes into bits;
-    /// [`Binarize::Stochastic`] keeps the training images as bytes, from which the device draws in
-    /// each epoch, and draws the test images ([`PackedImages::drawn`]); [`Binarize::None`] keeps what
-    /// is stored, so a set stored as bits stays bits: look at [`PackedImages::depth`].
+    /// Binarizes the set. [`Binarize::Threshold`] converts bytes to bits. [`Binarize::Stochastic`]
+    /// keeps the training images as bytes, from which the device draws in each epoch, and draws the
+    /// test images ([`PackedImages::drawn`]). [`Binarize::None`] changes nothing.
     ///
     /// # Errors
     ///
-    /// [`DataError::NoGrey`] where there is nothing to draw by.
+    /// [`DataError::NoGrey`] where [`Binarize::Stochastic`] finds bits.
     pub fn binarized(mut self, binarize: Binarize) -> Result<ImageSet, DataError> {
         match binarize {
             Binarize::Threshold => {
@@ -96,8 +95,8 @@ impl ImageSet {
         Ok(self)
     }
 
-    /// The SHA-256 of shape, depth and images, in lower-case hexadecimal: equal for sets which
-    /// train alike, wherever they lie and whatever their name and labels.
+    /// The SHA-256 of shape, depth and images, in lower-case hexadecimal. Path, name and labels do not
+    /// count.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for split in [&self.train, &self.test] {

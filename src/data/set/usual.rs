@@ -1,13 +1,12 @@
-//! What becomes of grey levels where the user does not say.
+//! The default binarization.
 
 use super::{Binarize, Depth, ImageSet};
 
 impl ImageSet {
-    /// What the set is trained with where the user does not say, and why; no reason where the
-    /// images are bits already, which no choice changes.
+    /// The default binarization of the set, and the reason; no reason for bits, which stay bits.
     ///
-    /// No grey level is lost unless the set is [black and white](ImageSet::black_and_white) by
-    /// nature, as the tutorial takes MNIST.
+    /// Grey levels are lost only for sets that are [black and white](ImageSet::black_and_white), such
+    /// as MNIST.
     pub fn usual(&self) -> (Binarize, Option<&'static str>) {
         let [_, _, channels] = self.shape();
         let images = [&self.train.images, &self.test.images];
@@ -17,15 +16,15 @@ impl ImageSet {
             values.all(|value| matches!(value, 0 | 255))
         };
         match channels {
-            // What bits are is told by the shape alone, as files of models do.
+            // The default by shape, which model files use too.
             _ if is_bits => (Binarize::usual(self.shape()), None),
             1 if self.black_and_white => (
                 Binarize::Threshold,
-                Some("drawings like MNIST are taken as black and white; `none` keeps grey levels"),
+                Some("drawings like MNIST count as black and white; `none` keeps grey levels"),
             ),
             1 if is_black_and_white() => (
                 Binarize::Threshold,
-                Some("the images are black and white, so that nothing is lost"),
+                Some("the images are black and white, so nothing is lost"),
             ),
             1 => (
                 Binarize::None,

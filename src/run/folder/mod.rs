@@ -29,7 +29,7 @@ pub const MODEL: &str = "model.safetensors";
 /// Why a run could not be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
-    /// The folder holds a run already.
+    /// The folder already holds a run.
     #[error("{0} already holds a run")]
     Occupied(PathBuf),
     /// Another process trains into the folder.
@@ -41,12 +41,12 @@ pub enum ReportError {
     /// The configuration cannot be read.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The operating system refused.
+    /// The operating system reported an error.
     #[error("cannot write {path}: {reason}; check the path, its permissions and the free space")]
     Io {
         /// File or folder.
         path: PathBuf,
-        /// What the system said.
+        /// Its message.
         reason: io::Error,
     },
     /// A tensor file could not be written.
@@ -58,12 +58,12 @@ pub enum ReportError {
     /// A picture could not be drawn.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// Something could not be put into JSON.
+    /// A value could not be encoded as JSON.
     #[error("cannot encode as JSON: {0}")]
     Json(#[from] serde_json::Error),
 }
 
-/// Writes a run's files as its events come. It holds the lock of the folder.
+/// Writes the files of a run as its events arrive. It holds the lock of the folder.
 pub struct RunFolder {
     path: PathBuf,
     run: RunConfig,
@@ -89,7 +89,7 @@ impl RunFolder {
             (!occupied).then_some(()).ok_or_else(error)
         };
         fs::create_dir_all(path).map_err(io_error(path))?;
-        // Once before the lock leaves its file, and once when nobody else can begin a run.
+        // Before the lock creates its file, and again once no other process can begin a run.
         refuse()?;
         let source = run.data.clone();
         run.locate(&source, path);
@@ -102,16 +102,15 @@ impl RunFolder {
         written.map(|()| folder)
     }
 
-    /// Makes the first folder that is not there yet: `<parent>/<name>-1`, `-2`, …
-    ///
-    /// Of processes that do so at the same time each gets a folder of its own.
+    /// Makes the first unused folder of `<parent>/<name>-1`, `-2`, …; concurrent processes get
+    /// different ones.
     pub fn create_fresh(parent: &Path, name: &str, run: RunConfig) -> Result<Self, ReportError> {
         fs::create_dir_all(parent).map_err(io_error(parent))?;
         let name = folder_name(name);
         let mut number = 1_u64;
         let path = loop {
             let path = parent.join(format!("{name}-{number}"));
-            // Unlike a look whether the path exists, making the folder can succeed only once.
+            // Creating the folder succeeds for one process only, unlike a test that it exists.
             match fs::create_dir(&path) {
                 Ok(()) => break path,
                 Err(e) if e.kind() == ErrorKind::AlreadyExists => number += 1,
@@ -119,7 +118,7 @@ impl RunFolder {
             }
         };
         Self::create(&path, run).inspect_err(|_| {
-            // Fails, as it should, where something is in the folder.
+            // Fails on purpose where the folder is not empty.
             let _ = fs::remove_dir(&path);
         })
     }
@@ -130,7 +129,7 @@ impl RunFolder {
         if !config.exists() {
             return Err(ReportError::NoRun(path.to_owned()));
         }
-        // Before anything is read or changed for a run that could not be recorded.
+        // First, so that nothing is changed for a run that cannot be recorded.
         for file in [METRICS, tensorboard::NAME].map(|name| path.join(name)) {
             regular::check_own(&file).map_err(io_error(&file))?;
         }
@@ -150,7 +149,7 @@ impl RunFolder {
         })
     }
 
-    /// Lets the faults happen.
+    /// Injects faults.
     #[must_use]
     pub fn with_faults(mut self, faults: Faults) -> Self {
         self.faults = faults;
@@ -167,7 +166,7 @@ impl RunFolder {
         &self.run
     }
 
-    /// Changes the options of the run and writes `config.json` anew.
+    /// Changes the options of the run and rewrites `config.json`.
     pub fn set_run(&mut self, run: RunConfig) -> Result<(), ReportError> {
         self.run = run;
         self.write_config()
@@ -194,14 +193,13 @@ impl RunFolder {
         model.is_ok_and(|model| checkpoint::is_model_of(&model, &checkpoint.snapshot))
     }
 
-    /// Opens the metrics with their first `lines` lines and the events that belong to them, and
-    /// removes what a killed process left half written. Gives the number of lines found, which is
-    /// smaller where someone has taken lines away.
+    /// Opens the metrics with their first `lines` lines and the matching events, and removes the
+    /// temporary files of a killed process. Returns the number of lines found, which may be smaller.
     pub fn begin(&mut self, lines: usize) -> Result<usize, ReportError> {
         atomic::sweep(&self.path).map_err(io_error(&self.path))?;
         let path = self.path.join(METRICS);
         let (metrics, dropped) = Metrics::open(path.clone(), lines).map_err(io_error(&path))?;
-        // An epoch that was cut short has a picture, and may not get another.
+        // A dropped epoch has a picture, which the resumed run may not replace.
         for report in dropped {
             let path = self.path.join(picture_name(report.epoch));
             match fs::remove_file(&path) {
@@ -216,13 +214,13 @@ impl RunFolder {
         Ok(found)
     }
 
-    /// Takes back what [`RunFolder::create`] made, for a run that did not begin.
+    /// Removes the files of [`RunFolder::create`], for a run that did not begin.
     pub fn abandon(&mut self) {
         for name in [CONFIG, lock::NAME] {
-            // What cannot be removed stays, and is named by the next attempt.
+            // A file that cannot be removed stays; the next attempt reports it.
             let _ = fs::remove_file(self.path.join(name));
         }
-        // Fails, as it should, where the folder was there before and holds something else.
+        // Fails on purpose where the folder holds other files.
         let _ = fs::remove_dir(&self.path);
     }
 
@@ -287,7 +285,7 @@ impl RunFolder {
                 if self.run.images {
                     self.animate()?;
                 }
-                // The last file: whoever finds it finds all others.
+                // Written last: it marks the run as complete.
                 let model = checkpoint::model_of(snapshot, &self.run.model_config());
                 model.write(self.path.join(MODEL))?;
             }
@@ -299,16 +297,16 @@ impl RunFolder {
         Ok(())
     }
 
-    /// What the lines of the metrics say.
+    /// The reports of the metrics.
     fn reports(&self) -> &[EpochReport] {
         let journals = self.journals.as_ref();
         journals.map_or(&[], |(metrics, _)| metrics.reports())
     }
 
-    /// Makes the animation of the pictures in the folder, one for each line of the metrics.
+    /// Writes the animation of the pictures in the folder, one per line of the metrics.
     fn animate(&self) -> Result<(), ReportError> {
         let mut failure = None;
-        // One at a time, since runs may be of many epochs.
+        // Reads one picture at a time, since a run may have many epochs.
         let frames = (self.reports().iter()).map_while(|report| match self.picture(report.epoch) {
             Ok(picture) => Some(picture),
             Err(e) => {
@@ -326,7 +324,7 @@ impl RunFolder {
         }
     }
 
-    /// The picture of an epoch; nothing where someone has taken it away.
+    /// The picture of an epoch; `None` where it is missing.
     fn picture(&self, epoch: usize) -> Result<Option<RgbImage>, ReportError> {
         let path = self.path.join(picture_name(epoch));
         let bytes = match regular::read(&path) {
@@ -339,8 +337,8 @@ impl RunFolder {
     }
 }
 
-/// The name of a set as part of a folder name: letters, digits, `-` and `_`. A set's file says what
-/// it is called, so the name may hold separators, dots, control characters and anything else.
+/// The name of a set as part of a folder name: letters, digits, `-` and `_`. The name comes from a
+/// file, so it may hold separators, dots and control characters.
 fn folder_name(name: &str) -> String {
     /// Characters of at most four bytes each; a file name may have 255 bytes.
     const LONGEST: usize = 48;
@@ -357,7 +355,7 @@ fn picture_name(epoch: usize) -> String {
     format!("image_at_epoch_{epoch:04}.png")
 }
 
-/// How the bound has risen on the test images, and on the training images while training went on.
+/// The curves of the test ELBO and of the training loss.
 fn curves(reports: &[EpochReport]) -> [Curve; 2] {
     let test = |report: &EpochReport| Some([report.epoch as f64, report.test_elbo]);
     let train = |report: &EpochReport| Some([report.epoch as f64, -report.train_loss?]);

@@ -4,7 +4,7 @@ use std::thread;
 
 use super::*;
 
-/// The options of some run.
+/// The options of a run.
 fn options() -> RunConfig {
     let config = serde_json::json!({
         "version": "0.1.0",

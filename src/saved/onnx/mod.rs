@@ -5,9 +5,9 @@
 //! | encoder | `image [N, H, W, C]` | `mean [N, L]`, `logvar [N, L]` |
 //! | decoder | `z [N, L]` | `logits [N, H, W, C]`, `probabilities [N, H, W, C]` |
 //!
-//! All are float32, and N is free. ONNX convolves images channel by channel, so they are transposed
-//! on the way in and out; between a convolution and a dense layer too, so that dense kernels keep
-//! Keras's layout. The graphs keep to version 13 of the standard operators.
+//! All are float32; N is dynamic. ONNX convolutions take NCHW, so the graphs transpose images at
+//! input and output, and between a convolution and a dense layer, so that dense kernels keep Keras's
+//! layout. The graphs use version 13 of the standard operators.
 
 pub mod proto;
 
@@ -23,20 +23,19 @@ use proto::{
     ValueInfoProto,
 };
 
-/// Version of the standard operators: the first in which all that are used here take the form that
-/// they still had years later.
+/// Version of the standard operators: the first with the current form of those used here.
 const OPSET: i64 = 13;
 
-/// Version of the format, the one of those operators.
+/// Version of the format with these operators.
 const IR_VERSION: i64 = 7;
 
-/// No protobuf message is longer.
+/// Most bytes of a protobuf message.
 const MAX_BYTES: usize = i32::MAX as usize;
 
-/// Name of the axis of images.
+/// Name of the batch axis.
 const BATCH: &str = "N";
 
-/// From rows, columns and channels to channels, rows and columns, and back.
+/// Permutations from NHWC to NCHW and back.
 const CHANNELS_FIRST: [usize; 4] = [0, 3, 1, 2];
 const CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
 
@@ -44,7 +43,7 @@ const CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnnxError {
-    /// Protobuf messages end at 2 GiB.
+    /// A protobuf message has at most 2 GiB.
     #[error(
         "the {graph} has {bytes} bytes, and an ONNX file holds at most {MAX_BYTES}: export the model \
          as safetensors instead"
@@ -100,7 +99,7 @@ pub fn decoder(trained: &Trained) -> Result<Vec<u8>, OnnxError> {
     )
 }
 
-/// How the values of an item follow one another.
+/// The layout of the values of an item.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Form {
     /// `[N, H, W, C]`
@@ -111,8 +110,7 @@ enum Form {
     Flat,
 }
 
-/// A tensor of a graph, and what it holds for each of the N items: an image `[H, W, C]` in whatever
-/// form, or features.
+/// A tensor of a graph with N items: images `[H, W, C]` in some layout, or features.
 #[derive(Clone, Debug)]
 struct Value {
     name: String,
@@ -129,7 +127,7 @@ impl Value {
         }
     }
 
-    /// As the graph declares what it takes and gives, which is never [`Form::ChannelsFirst`].
+    /// The declaration of an input or output, which is never [`Form::ChannelsFirst`].
     fn info(&self) -> ValueInfoProto {
         let axis = |value| DimensionProto { value: Some(value) };
         let batch = axis(Length::Param(BATCH.into()));
@@ -158,8 +156,8 @@ struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    /// A graph with the weights of the layers that its name begins, and no node. The kernels of
-    /// convolutions become `[out, in, 3, 3]`, those of transposed ones `[in, out, 3, 3]`.
+    /// A graph without nodes, with the weights of the layers whose names start with its name. Kernels
+    /// of convolutions become `[out, in, 3, 3]`, of transposed ones `[in, out, 3, 3]`.
     fn new(trained: &'a Trained, name: &'static str) -> Self {
         let graph = GraphProto {
             name: Some(name.into()),
@@ -196,7 +194,7 @@ impl<'a> Builder<'a> {
         self.constant(name, proto::INT64, &[values.len()], bytes.collect());
     }
 
-    /// Appends a node, which is named after its first result.
+    /// Appends a node, named after its first output.
     fn node(
         &mut self,
         operator: &str,
@@ -218,7 +216,7 @@ impl<'a> Builder<'a> {
         self.node("Transpose", &[from], &[to], vec![ints("perm", &axes)]);
     }
 
-    /// Brings what the layer before has left into the form and shape that a layer takes.
+    /// Converts a tensor to the layout and shape that a layer takes.
     fn fit(&mut self, layer: &str, mut value: Value, form: Form, item: &[usize]) -> Value {
         if value.form == form {
             return value;
@@ -230,7 +228,7 @@ impl<'a> Builder<'a> {
         }
         if value.item != item {
             let (name, shape) = (format!("{layer}.reshaped"), format!("{layer}.shape"));
-            // 0 keeps the axis of images as it is.
+            // 0 keeps the batch axis.
             self.integers(&shape, &[&[0], item].concat());
             self.node("Reshape", &[&value.name, &shape], &[&name], vec![]);
             value.name = name;
@@ -301,12 +299,12 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Attributes of a convolution, or of the transposed one: there, as much as is padded here is cut
-/// off. TensorFlow's "same" of stride 2 cuts the last row and column and none before.
+/// Attributes of a convolution; for a transposed one the padding crops. TensorFlow's "same" padding
+/// of stride 2 crops the last row and column only.
 fn geometry(conv: &Conv) -> Vec<AttributeProto> {
     let after = |axis: usize| {
         let reach = (conv.small[axis] - 1) * conv.stride + conv.kernel;
-        // A convolution may leave a last row unused.
+        // A convolution may ignore the last row.
         reach.saturating_sub(conv.big[axis] + conv.pad[axis])
     };
     vec![
@@ -334,7 +332,7 @@ fn int(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-/// Sizes as protobuf spells them; those of models are far below 2^63.
+/// Sizes as protobuf integers; sizes of models are far below 2^63.
 fn signed(sizes: &[usize]) -> Vec<i64> {
     sizes.iter().map(|&n| n as i64).collect()
 }

@@ -1,7 +1,7 @@
-//! The part of ONNX's protobuf messages that graphs of this program use.
+//! The fields of ONNX's protobuf messages that this program uses.
 //!
 //! Names and field numbers are those of [`onnx.proto`](https://github.com/onnx/onnx/blob/v1.8.0/onnx/onnx.proto).
-//! Fields that are not declared are left out when written and skipped when read.
+//! Undeclared fields are not written, and are skipped when read.
 
 use prost::{Message, Oneof};
 
@@ -14,7 +14,7 @@ pub const INT: i32 = 2;
 /// `AttributeProto.AttributeType`: a list of integers.
 pub const INTS: i32 = 7;
 
-/// A file: a graph, and what is needed to understand it.
+/// A file: a graph and its versions.
 #[derive(Clone, PartialEq, Message)]
 pub struct ModelProto {
     /// Version of the format.
@@ -56,7 +56,7 @@ pub struct StringStringEntryProto {
     pub value: Option<String>,
 }
 
-/// Nodes, each after those whose results it takes.
+/// Nodes in topological order.
 #[derive(Clone, PartialEq, Message)]
 pub struct GraphProto {
     /// Nodes.
@@ -68,10 +68,10 @@ pub struct GraphProto {
     /// Constants: the weights.
     #[prost(message, repeated, tag = "5")]
     pub initializer: Vec<TensorProto>,
-    /// What it takes.
+    /// Inputs.
     #[prost(message, repeated, tag = "11")]
     pub input: Vec<ValueInfoProto>,
-    /// What it gives.
+    /// Outputs.
     #[prost(message, repeated, tag = "12")]
     pub output: Vec<ValueInfoProto>,
 }
@@ -130,7 +130,7 @@ pub struct TensorProto {
     pub raw_data: Option<Vec<u8>>,
 }
 
-/// What a graph takes or gives.
+/// An input or output of a graph.
 #[derive(Clone, PartialEq, Message)]
 pub struct ValueInfoProto {
     /// Name.
@@ -144,7 +144,7 @@ pub struct ValueInfoProto {
 /// Type of a value.
 #[derive(Clone, PartialEq, Message)]
 pub struct TypeProto {
-    /// A tensor, the only type that is used here.
+    /// A tensor, the only type used here.
     #[prost(message, optional, tag = "1")]
     pub tensor_type: Option<TensorTypeProto>,
 }
@@ -182,7 +182,7 @@ pub enum Length {
     /// A number.
     #[prost(int64, tag = "1")]
     Value(i64),
-    /// A name; axes of the same name are of the same length.
+    /// A name; axes of the same name have the same length.
     #[prost(string, tag = "2")]
     Param(String),
 }

@@ -1,6 +1,6 @@
-//! Every command of the documents and of `--help`, run as it stands there, one after the other in a
-//! folder of small files under the names that the text uses. `documented/shorter.sh` says what makes
-//! long ones short. Each must succeed; the lists below have those that cannot, with the reason.
+//! Runs every command of the documents and of `--help` in order, in a folder of small files with the
+//! names of the text. `documented/shorter.sh` shortens long commands. Each must succeed, except those
+//! in the lists below.
 
 mod place;
 
@@ -19,9 +19,9 @@ const NOT_RUN: [(&str, &str); 1] = [(
     "NAME stands for any of the names that `cvae-gpu shaders` lists",
 )];
 
-/// Commands that may fail for want of something, by their text, and what they then say.
+/// Commands that may fail, by their text, and their message.
 const MAY_LACK: [(&str, &str); 2] = [
-    // A set that is downloaded, and no test downloads anything.
+    // Tests download nothing.
     (
         "cvae-gpu train --data fashion-mnist",
         "could not be downloaded",
@@ -30,7 +30,7 @@ const MAY_LACK: [(&str, &str); 2] = [
     ("cvae-gpu check --backend gl --strict", "no GPU adapter"),
 ];
 
-/// Runs commands in their order, each once.
+/// Runs commands in order, each once.
 #[track_caller]
 fn check(place: &mut Place, commands: Vec<Command>) {
     let mut done: Vec<&Command> = Vec::new();
@@ -97,7 +97,7 @@ fn listed(help: &str) -> Vec<String> {
     let (_, rest) = help.split_once("\nCommands:\n").unwrap_or_default();
     let (list, _) = rest.split_once("\n\n").unwrap_or_default();
     let names = list.lines().filter_map(|line| {
-        // A longer description goes on further to the right.
+        // Further lines of a description are indented more.
         let line = line.strip_prefix("  ")?;
         line.split(' ').next().filter(|name| !name.is_empty())
     });

@@ -1,4 +1,4 @@
-//! A folder in which documented commands find what they name.
+//! A folder with the files that documented commands name.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
@@ -14,10 +14,10 @@ use tempfile::TempDir;
 
 use crate::sets;
 
-/// The program with less to do.
+/// The program with shorter work.
 const SHORTER: &str = include_str!("shorter.sh");
 
-/// Programs that documents call, and that a machine may lack. Then this stands in for them.
+/// A replacement for programs in the documents that the machine lacks.
 const OTHERS: [&str; 3] = ["jq", "naga", "tensorboard"];
 const STAND_IN: &str = "#!/bin/sh\ncat >/dev/null\n";
 
@@ -63,7 +63,7 @@ impl Place {
         }
     }
 
-    /// Sets a variable of the shell for the lines that follow.
+    /// Sets a shell variable for the following lines.
     pub fn set(&mut self, assignment: &str) {
         self.variables += assignment;
         self.variables.push('\n');
@@ -86,13 +86,13 @@ impl Place {
             .env("PROGRAM", env!("CARGO_BIN_EXE_cvae-gpu"))
             .env("CALLS", path("calls"))
             .env("HOME", path("home"))
-            // Where PowerShell keeps what it runs first.
+            // The path of PowerShell's profile.
             .env("PROFILE", path("profile.ps1"))
             .env("XDG_RUNTIME_DIR", runtime.path())
             .env("CVAE_GPU_CACHE", path("cache"))
-            // No test downloads anything.
+            // Tests download nothing.
             .env("CVAE_GPU_MIRROR", "http://127.0.0.1:9")
-            // What kernels compute is tested elsewhere: compile them fast.
+            // Kernels that compile fast; other tests check their results.
             .env("GALLIVM_PERF", "nopt")
             .stdin(Stdio::null())
             .output()
@@ -100,7 +100,7 @@ impl Place {
         let calls = calls();
         let made: Vec<&str> = calls.lines().skip(before).collect();
         let failed = made.iter().any(|call| !call.starts_with("0 "));
-        // A line of `jq` alone reads what a run has written.
+        // A line with only `jq` reads the files of a run.
         let is_silent = made.is_empty() && line.contains("cvae-gpu");
         if output.status.success() && !failed && !is_silent {
             return Ok(());
@@ -110,7 +110,7 @@ impl Place {
     }
 }
 
-/// Images of one size, more than a batch of them, in two classes.
+/// More than a batch of images of one size, in two classes.
 fn write_pictures(folder: &Path, side: u32) {
     for class in 0..2 {
         let folder = folder.join(["left", "right"][class as usize]);
@@ -131,7 +131,7 @@ fn write_pictures(folder: &Path, side: u32) {
     }
 }
 
-/// A plain file of weights that nobody has trained.
+/// A plain file of untrained weights.
 fn write_weights(path: &Path, image: [usize; 3]) {
     let model = Model {
         image,

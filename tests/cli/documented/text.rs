@@ -1,13 +1,13 @@
 //! Finds the commands in documents and in `--help`.
 
-/// A command line, as it stands in a text.
+/// A command line in a text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     /// To be run.
     Line(String),
-    /// The words of a command without arguments, as prose names it: `cvae-gpu data pack`.
+    /// The name of a command in prose: `cvae-gpu data pack`.
     Name(String),
-    /// A variable of the shell that later lines use.
+    /// A shell variable that later lines use.
     Variable(String),
 }
 
@@ -24,12 +24,12 @@ pub fn of_document(text: &str) -> Vec<Command> {
     found
 }
 
-/// The commands of a help text: its examples, and what its prose names.
+/// The commands of a help text: its examples, and those that its prose names.
 pub fn of_help(text: &str) -> Vec<Command> {
     let (prose, rest) = text.split_once("\nExample").unwrap_or((text, ""));
     let (examples, notes) = rest.split_once("\n\n").unwrap_or((rest, ""));
     let mut found: Vec<Command> = (examples.lines().skip(1))
-        // A remark follows a gap.
+        // A remark follows two spaces.
         .map(|line| line.trim().split("  ").next().unwrap_or_default())
         .map(|line| Command::Line(line.into()))
         .collect();
@@ -39,7 +39,7 @@ pub fn of_help(text: &str) -> Vec<Command> {
     found
 }
 
-/// A line of a shell that is of this program, without a remark at its end.
+/// A shell line of this program, without a remark at its end.
 fn of_line(line: &str) -> Option<Command> {
     let line = line.split(" #").next().unwrap_or_default().trim();
     let (name, _) = line.split_once('=').unwrap_or((" ", ""));
@@ -51,7 +51,7 @@ fn of_line(line: &str) -> Option<Command> {
     is_ours.then(|| Command::Line(line.into()))
 }
 
-/// What stands in backquotes, and begins with the name of the program.
+/// The text in backquotes that begins with the name of the program.
 fn in_prose(text: &str) -> Vec<Command> {
     let quoted = text.split('`').skip(1).step_by(2);
     let words = quoted.map(|span| span.split_whitespace().collect::<Vec<_>>().join(" "));

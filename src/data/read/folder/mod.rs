@@ -1,12 +1,11 @@
 //! A folder of images, of any kind that the `image` crate reads.
 //!
-//! Where it has subfolders `train` and `test`, these are the two parts of the set, and anything
-//! beside them is left alone; otherwise a part is held out. Images lie at any depth, in the natural
-//! order of their paths. If all of them lie in subfolders, the names of these are classes, and
-//! labels count the classes in their order. Hidden files are passed over; any other file must be
-//! an image.
+//! Subfolders `train` and `test` are the two splits, and other files are ignored; without them a part
+//! is held out. Images may be nested and are ordered by path. If all of them lie in subfolders, the
+//! names of these are the classes, and labels number the classes in order. Hidden files are skipped;
+//! any other file must be an image.
 //!
-//! Every file is untrusted: decoders are limited, and only one image is decoded at a time.
+//! Files are untrusted: decoders have limits, and only one image is decoded at a time.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
@@ -15,37 +14,37 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Luma, Rgb};
 
 use super::pixels::{self, Pixels};
 use crate::data::{DataError, Listener, Order, Prepare, Progress};
 use crate::files::regular;
 
-/// Folders within folders; a link that leads back to where it lies would never end.
+/// Deepest nesting of folders; a link can make a cycle.
 const DEEPEST: usize = 16;
-/// Pixels along a side of an image before it is resized.
+/// Most pixels per side of an image before it is resized.
 const LARGEST_SIDE: u32 = 1 << 15;
-/// Bytes that decoding an image may take.
+/// Most bytes for decoding an image.
 const MOST_BYTES: u64 = 512 << 20;
-/// What file managers leave in folders.
+/// Files that file managers leave in folders.
 const DEBRIS: [&str; 2] = ["thumbs.db", "desktop.ini"];
 
-/// What is in a folder.
+/// The content of a folder.
 pub struct Found {
     pub parts: Parts,
-    /// The names of the classes, label 0 first; none where there are no labels.
+    /// The names of the classes, label 0 first; empty without labels.
     pub classes: Vec<String>,
 }
 
-/// The images of a folder, as they are found.
+/// The images of a folder, by split.
 pub enum Parts {
     /// In subfolders `train` and `test`.
     Two([Pixels; 2]),
-    /// All in one.
+    /// Without splits.
     One(Pixels),
 }
 
-/// Reads and prepares the images of a folder; they have no test fraction taken yet.
+/// Reads and prepares the images of a folder; no test images are held out yet.
 pub fn read(
     folder: &Path,
     prepare: &Prepare,
@@ -80,14 +79,14 @@ pub fn read(
     listener(Progress::Decode { done: of, of });
     if let Some(beside) = beside {
         listener(Progress::Note(&format!(
-            "no image gets a label: some lie in folders of classes, and others, as {}, beside them",
+            "the images get no labels: some are in folders of classes, but others, such as {}, are not",
             beside.display()
         )));
     }
     let classes = classes.unwrap_or_default();
     let place: HashMap<&OsStr, u32> = classes.iter().map(OsString::as_os_str).zip(0..).collect();
     let label = |name: &PathBuf| class(name).and_then(|class| place.get(class).copied());
-    // All images have one, or none has.
+    // Either all images have a label or none has.
     let labels = lists.iter().flatten().map(label).collect();
     let all = stack.into_pixels(labels);
     Ok(Found {
@@ -102,7 +101,7 @@ pub fn read(
     })
 }
 
-/// The files in and below a folder, from there, in order.
+/// The files in and below a folder in order, as paths relative to it.
 fn list(root: &Path, order: Order) -> Result<Vec<PathBuf>, DataError> {
     let mut files = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -130,15 +129,15 @@ fn list(root: &Path, order: Order) -> Result<Vec<PathBuf>, DataError> {
     Ok(files)
 }
 
-/// The folder next to the root that a file lies in.
+/// The first folder in the path of a file.
 fn class(name: &Path) -> Option<&OsStr> {
     let mut parts = name.components();
     let first = parts.next()?.as_os_str();
     parts.next().map(|_| first)
 }
 
-/// The classes, if every file lies in a subfolder; else a file that lies beside such folders, if
-/// there are any.
+/// The classes, if every file lies in a subfolder; else a file outside the subfolders, if there are
+/// subfolders.
 fn classes(lists: &[Vec<PathBuf>], order: Order) -> Result<Vec<OsString>, Option<&PathBuf>> {
     let files = || lists.iter().flatten();
     let classes: BTreeSet<&OsStr> = files().filter_map(|name| class(name)).collect();
@@ -152,10 +151,10 @@ fn classes(lists: &[Vec<PathBuf>], order: Order) -> Result<Vec<OsString>, Option
     }
 }
 
-/// Images one upon the other: grey until one of them shows a colour, unless told what to be.
+/// Concatenated images: grey until one of them has a colour, unless the channels are given.
 struct Stack {
     prepare: Prepare,
-    /// The first image and its height and width, which the others must share.
+    /// The first image and its height and width; the others must have the same size.
     first: Option<(PathBuf, [usize; 2])>,
     channels: usize,
     values: Vec<u8>,
@@ -196,10 +195,11 @@ impl Stack {
         }
         if self.channels == 1 {
             let grey = pixels::grey(&colours).collect();
-            self.values.extend(pixels::resized_grey(grey, found, size));
+            let grey = pixels::resized::<Luma<u8>>(grey, found, size);
+            self.values.extend(grey);
         } else {
-            self.values
-                .extend(pixels::resized_colour(colours, found, size));
+            let colours = pixels::resized::<Rgb<u8>>(colours, found, size);
+            self.values.extend(colours);
         }
         Ok(())
     }
@@ -218,7 +218,7 @@ fn shown([height, width]: [usize; 2]) -> String {
     format!("{height}×{width}")
 }
 
-/// An image as it is meant to be looked at; the first one where there are several.
+/// Decodes an image and applies its orientation; of several frames, the first.
 fn decode(path: &Path) -> Result<DynamicImage, DataError> {
     let io = DataError::io(path);
     let broken = |reason: String| DataError::BrokenImage {
@@ -227,7 +227,7 @@ fn decode(path: &Path) -> Result<DynamicImage, DataError> {
     };
     let file = regular::open(path).map_err(&io)?;
     let mut reader = ImageReader::new(BufReader::new(file));
-    // Some kinds are told by their extension alone.
+    // Some kinds have no magic number, only an extension.
     if let Ok(format) = ImageFormat::from_path(path) {
         reader.set_format(format);
     }
@@ -248,14 +248,14 @@ fn decode(path: &Path) -> Result<DynamicImage, DataError> {
     if width == 0 || height == 0 {
         return Err(broken("it has no pixels".into()));
     }
-    // What cannot be told is taken as it lies.
+    // An image of unknown orientation stays as it is.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let mut image = DynamicImage::from_decoder(decoder).map_err(|e| broken(e.to_string()))?;
     image.apply_orientation(orientation);
     Ok(image)
 }
 
-/// The colours, a byte each; what is transparent shows black, as there is no ink.
+/// The RGB bytes on a black background.
 fn on_black(image: DynamicImage) -> Vec<u8> {
     if !image.color().has_alpha() {
         return image.into_rgb8().into_raw();

@@ -151,7 +151,7 @@ fn what_is_no_image_is_named_with_what_to_do() {
         (
             "notes.txt",
             &b"hello"[..],
-            ["no image of a known kind", "take it out"],
+            ["no image of a known kind", "remove it"],
         ),
         (
             "bad.png",
@@ -253,7 +253,7 @@ fn more_classes_than_a_byte_counts_keep_their_labels() {
 }
 
 #[test]
-fn labels_that_are_lost_are_spoken_of() {
+fn lost_labels_are_noted() {
     let folder = folder(&[("cat/1.png", 1), ("dog/2.png", 2), ("stray.png", 3)]);
     let mut notes = Vec::new();
     let mut listener = |progress: Progress<'_>| {
@@ -264,5 +264,5 @@ fn labels_that_are_lost_are_spoken_of() {
     let found = read(folder.path(), &Prepare::default(), &mut listener).unwrap();
     assert!(found.classes.is_empty());
     assert_eq!(notes.len(), 1);
-    assert!(notes[0].contains("no image gets a label") && notes[0].contains("stray.png"));
+    assert!(notes[0].contains("the images get no labels") && notes[0].contains("stray.png"));
 }

@@ -1,9 +1,9 @@
-//! The four IDX files in which MNIST and its kin are published.
+//! The four IDX files of MNIST and similar sets.
 //!
 //! A folder is searched for `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
 //! `t10k-images-idx3-ubyte` and `t10k-labels-idx1-ubyte`, each also with a dot before
-//! `idx` (an older spelling) and with `.gz` at the end. Whether a file is gzip is told by
-//! its content. Labels may be absent; images may not.
+//! `idx` (an older spelling) and with `.gz` at the end. The content decides whether a file is gzip.
+//! Labels are optional.
 
 use std::fs;
 use std::io::{ErrorKind, Read};
@@ -17,7 +17,7 @@ use crate::data::{Binarize, DataError, ImageSet};
 use crate::files::hash::hex;
 use crate::files::regular;
 
-/// What an IDX file holds, and how it begins.
+/// The content of an IDX file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Images,
@@ -33,7 +33,7 @@ impl Kind {
         }
     }
 
-    /// The magic and one 32-bit length a dimension.
+    /// The magic and one 32-bit length per dimension.
     fn header_bytes(self) -> usize {
         match self {
             Kind::Images => 16,
@@ -48,7 +48,7 @@ impl Kind {
         }
     }
 
-    /// The file names to look for, the usual one first.
+    /// The file names to search for, the usual one first.
     fn names(self, split: &str) -> [String; 4] {
         let (stem, end) = match self {
             Kind::Images => (format!("{split}-images"), "idx3-ubyte"),
@@ -63,7 +63,7 @@ impl Kind {
     }
 }
 
-/// One IDX file, read whole, decompressed and checked against its header.
+/// One IDX file: read whole, decompressed, and checked against its header.
 #[derive(Debug)]
 pub(crate) struct IdxFile {
     path: PathBuf,
@@ -81,7 +81,7 @@ impl IdxFile {
         let needed = kind.header_bytes();
         let header = source.read_up_to(needed as u64)?;
         let path = source.path.clone();
-        // A file of the wrong kind is told so even where it is also short.
+        // A file of the wrong kind is reported as such even where it is truncated.
         if let Some(found) = big_endian(&header, 0).filter(|&found| found != kind.magic()) {
             return Err(DataError::WrongMagic {
                 path,
@@ -94,7 +94,7 @@ impl IdxFile {
             let held = header.len();
             return Err(DataError::HeaderTruncated { path, held, needed });
         }
-        // The header is whole, so that each length is there.
+        // The header is whole, so every length is there.
         let length = |at| big_endian(&header, at).unwrap_or(0);
         let count = u128::from(length(4));
         let (announced, total) = match kind {
@@ -120,7 +120,7 @@ impl IdxFile {
 
     /// Rows and columns of each image.
     fn size(&self) -> [usize; 2] {
-        // An image's size divides the bytes that were read, so that it fits.
+        // The size divides the number of bytes read, so it fits.
         [8, 12].map(|at| big_endian(&self.header, at).unwrap_or(0) as usize)
     }
 
@@ -129,8 +129,8 @@ impl IdxFile {
         self.body.len() / (rows * columns)
     }
 
-    /// What identifies the file: the SHA-256 of its content and of the file as it was
-    /// found, which differ where it is gzip. Each goes by the name such a file has.
+    /// The SHA-256 of the content by the name without `.gz`, and for gzip that of the file by the
+    /// name with `.gz`.
     pub(crate) fn hashes(&self) -> Result<Vec<(String, String)>, DataError> {
         let found = self.path.file_name().unwrap_or_default();
         let found = found.to_string_lossy().into_owned();
@@ -148,7 +148,7 @@ impl IdxFile {
     }
 }
 
-/// The four files of a folder, read whole and consistent with one another.
+/// The four files of a folder, read whole and consistent with each other.
 #[derive(Debug)]
 pub struct IdxFolder {
     train: (IdxFile, Option<IdxFile>),
@@ -187,7 +187,7 @@ impl IdxFolder {
         Ok(IdxFolder { train, test })
     }
 
-    /// The files that were found.
+    /// The files in the folder.
     pub(crate) fn files(&self) -> impl Iterator<Item = &IdxFile> {
         [&self.train, &self.test]
             .into_iter()
@@ -216,7 +216,7 @@ impl IdxFolder {
     }
 }
 
-/// True if any of the four files is in `folder`, so that it is meant to hold IDX files.
+/// True if any of the four files is in `folder`.
 pub(crate) fn is_in(folder: &Path) -> bool {
     let names = [Kind::Images, Kind::Labels].map(|kind| ["train", "t10k"].map(|s| kind.names(s)));
     let mut names = names.iter().flatten().flatten();
@@ -253,12 +253,12 @@ fn read_split(
     Ok((images, labels))
 }
 
-/// The first of the names that is there.
+/// The first of the names that exists.
 fn find(folder: &Path, split: &str, kind: Kind) -> Result<Option<PathBuf>, DataError> {
     for name in kind.names(split) {
         let path = folder.join(name);
         match fs::metadata(&path) {
-            // Some archives unpack each file into a folder of its own name.
+            // Some archives unpack each file into a folder with its name.
             Ok(about) if about.is_dir() => {}
             Ok(_) => return Ok(Some(path)),
             Err(reason) if reason.kind() == ErrorKind::NotFound => {}
@@ -268,13 +268,13 @@ fn find(folder: &Path, split: &str, kind: Kind) -> Result<Option<PathBuf>, DataE
     Ok(None)
 }
 
-/// The big-endian 32-bit number at `at`, if it is there whole.
+/// The big-endian 32-bit number at `at`, if all its bytes are there.
 fn big_endian(bytes: &[u8], at: usize) -> Option<u32> {
     let four = bytes.get(at..)?.first_chunk()?;
     Some(u32::from_be_bytes(*four))
 }
 
-/// The SHA-256 of a file as it lies on the disk.
+/// The SHA-256 of a file on disk.
 pub(crate) fn hash_file(path: &Path) -> Result<String, DataError> {
     let error = DataError::io(path);
     let mut file = regular::open(path).map_err(&error)?;

@@ -4,7 +4,7 @@ use super::*;
 use crate::data::read::gzip::tests::gzip;
 use tempfile::TempDir;
 
-/// An IDX images file that announces the given lengths and goes on with `pixels`.
+/// An IDX images file with these lengths in its header, then `pixels`.
 fn images(count: u32, rows: u32, columns: u32, pixels: &[u8]) -> Vec<u8> {
     let mut bytes = 0x0803u32.to_be_bytes().to_vec();
     for length in [count, rows, columns] {

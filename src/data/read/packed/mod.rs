@@ -1,16 +1,15 @@
 //! The packed set file: a whole set in one small file.
 //!
-//! It is a safetensors file, compressed with gzip, of the tensors `train/images` and
-//! `test/images` (`U8`, images by bytes an image, packed as [`crate::data::PackedImages`] says)
-//! and, where the set has labels, `train/labels` and `test/labels` (one an image, `U8`, or `U32`
-//! where a label of the set is above 255).
-//! Its metadata are `name`, `shape` (such as `28,28,1`), `depth` (`bit` or `byte`), the
-//! free texts `origin` and `licence`, `sources`, a JSON object from the name of each
-//! file that the set was made of to its SHA-256, and, where classes have names, `classes`, a JSON
-//! array of these.
+//! It is a safetensors file, compressed with gzip. Its tensors are `train/images` and `test/images`
+//! (`U8`, images × bytes per image, packed like [`crate::data::PackedImages`]) and optional
+//! `train/labels` and `test/labels` (one per image; `U8`, or `U32` where a label is above 255).
 //!
-//! One set has one file: the order of everything is fixed and no time is stored. (The
-//! compressed bytes could change with a new version of the compressor, the content not.)
+//! Its metadata are `name`, `shape` (such as `28,28,1`), `depth` (`bit` or `byte`), the texts
+//! `origin` and `licence`, `sources`, a JSON object from the name of each source file to its SHA-256,
+//! and, where classes have names, `classes`, a JSON array of these.
+//!
+//! The same set gives the same content: the order is fixed and no time is stored. The compressed
+//! bytes may change with the version of the compressor.
 
 mod read;
 
@@ -25,25 +24,25 @@ use serde_json::json;
 use crate::data::{DataError, Depth, ImageSet};
 use crate::files::tensors::{self, Encoded};
 
-/// More than any header of the format needs, and little enough to read on trust.
+/// Longest header; small enough to read before it is checked.
 const MAX_HEADER: u64 = 1 << 20;
 
-/// The two splits' tensors, images and labels.
+/// The tensors of the two splits, images and labels.
 const TRAIN: [&str; 2] = ["train/images", "train/labels"];
 const TEST: [&str; 2] = ["test/images", "test/labels"];
 
-/// Where a set comes from and under what terms.
+/// Origin and licence of a set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
-    /// Who made the set, and what was done to it since.
+    /// Who made the set, and how it was changed.
     pub origin: String,
-    /// The licence it may be used under.
+    /// The licence.
     pub licence: String,
-    /// The SHA-256, in lower-case hexadecimal, of each file it was made of, by name.
+    /// The SHA-256 of each source file by name, in lower-case hexadecimal.
     pub sources: BTreeMap<String, String>,
 }
 
-/// The bytes of the packed set file of `set`: the same for the same set and provenance.
+/// The bytes of the packed set file of `set`.
 pub fn write(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>, DataError> {
     let plain = safetensors_bytes(set, provenance)?;
     let compress = || -> io::Result<Vec<u8>> {
@@ -67,7 +66,7 @@ fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>,
         return refuse(format!("it has {classes} classes and the label {most}"));
     }
     let mut tensors = Vec::new();
-    // The order that safetensors asks for: by name, where all are of one type.
+    // Sorted by name, as safetensors requires of tensors of one type.
     for (split, [images_name, labels_name]) in [(&set.test, TEST), (&set.train, TRAIN)] {
         let images = &split.images;
         let count = images.count();

@@ -14,7 +14,7 @@ pub fn read_file(path: &Path) -> Result<(ImageSet, Provenance), DataError> {
     read_source(Source::open(path)?)
 }
 
-/// Reads a packed set file from memory; errors call it `path`.
+/// Reads a packed set file from memory; errors name it `path`.
 pub fn read(bytes: &[u8], path: &Path) -> Result<(ImageSet, Provenance), DataError> {
     read_source(Source::new(path, bytes)?)
 }
@@ -37,12 +37,12 @@ fn read_source(mut source: Source<'_>) -> Result<(ImageSet, Provenance), DataErr
         let held = 8 + header.len();
         return Err(DataError::HeaderTruncated { path, held, needed });
     }
-    // This also makes sure that the tensors lie one after another without gaps.
+    // This also checks that the tensors are contiguous.
     let header: Metadata = serde_json::from_slice(&header).map_err(|reason| {
         let (path, reason) = (path.clone(), reason.to_string());
         DataError::InvalidHeader { path, reason }
     })?;
-    // All that the header says is checked before what it announces is read.
+    // Checks the header before reading the content it announces.
     let reader = Reader {
         path: &path,
         header: &header,
@@ -78,19 +78,19 @@ fn read_source(mut source: Source<'_>) -> Result<(ImageSet, Provenance), DataErr
     Ok((set, provenance))
 }
 
-/// What a set is called, and its classes.
+/// The name of a set and of its classes.
 struct Names {
     name: String,
     classes: Vec<String>,
 }
 
-/// A split as the header describes it.
+/// A split in the header.
 struct Plan {
     names: [&'static str; 2],
     count: usize,
 }
 
-/// Checks a header and cuts the body, with the path at hand for what it finds wrong.
+/// Checks a header and splits the body.
 struct Reader<'a> {
     path: &'a Path,
     header: &'a Metadata,
@@ -127,7 +127,7 @@ impl Reader<'_> {
             licence: get("licence")?,
             sources,
         };
-        // Sets whose classes have no names, as those of earlier versions, do not have it.
+        // Optional; earlier versions do not write it.
         let classes = metadata
             .get("classes")
             .map_or(Some(Vec::new()), |text| parse_classes(text));
@@ -137,7 +137,7 @@ impl Reader<'_> {
         Ok((Names { name, classes }, shape, depth, provenance))
     }
 
-    /// Checks one split's tensors by the header alone.
+    /// Checks the tensors of one split in the header.
     fn plan(
         &self,
         names: [&'static str; 2],
@@ -213,7 +213,7 @@ impl Reader<'_> {
     }
 }
 
-/// Three positive numbers whose product is a number too.
+/// Three positive numbers whose product does not overflow.
 fn parse_shape(text: &str) -> Option<[usize; 3]> {
     let sides: Option<Vec<usize>> = text.split(',').map(|side| side.parse().ok()).collect();
     let shape = <[usize; 3]>::try_from(sides?).ok()?;

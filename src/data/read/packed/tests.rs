@@ -26,7 +26,7 @@ fn provenance() -> Provenance {
     }
 }
 
-/// A folder of IDX files as `cvae-gpu data pack` packs it.
+/// A folder of IDX files, packed.
 fn pack(folder: &Path, binarize: Binarize, name: &str) -> Vec<u8> {
     let (source, prepare) = (folder.to_str().unwrap(), Prepare::default());
     let loaded = crate::data::load_with_provenance(source, binarize, &prepare, &mut |_| ());
@@ -88,7 +88,7 @@ fn writing_is_deterministic_and_stores_no_time() {
     assert_eq!(u64::from_le_bytes(plain[..8].try_into().unwrap()) % 8, 0);
 }
 
-/// The tiny set with a name for each of so many classes, and the last one of them as a label.
+/// The tiny set with this number of named classes, and the last of them as a label.
 fn named(classes: usize) -> ImageSet {
     let mut set = tiny();
     set.classes = (0..classes).map(|i| format!("\"{i}\", \u{9b}é")).collect();
