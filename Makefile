@@ -4,7 +4,7 @@
 # Windows. CARGO_TARGET_DIR may be set in the environment or on the command line.
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-build test-swiftshader mutate lint build adapter
+.PHONY: help train test test-build test-swiftshader mutate lint check-web build adapter
 
 CARGO ?= cargo
 BIN := $(or $(CARGO_TARGET_DIR),./target)/release/cvae-gpu
@@ -64,6 +64,13 @@ lint: ## Check the format, run clippy and build the documentation, with warnings
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --release --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --no-deps
+	@$(MAKE) --no-print-directory check-web
+
+check-web: ## Compile the library as browsers get it, for this machine and for wasm32
+	@status=0; sh scripts/check-web || status=$$?; \
+	if [ "$$status" = 2 ] && [ "$${CI:-false}" = false ]; then \
+		echo 'NOT CHECKED for wasm32: see above'; \
+	else exit "$$status"; fi
 
 build: ## Build the program
 	$(CARGO) build --release --locked

@@ -13,7 +13,6 @@
 //! Nothing of a file is believed before it was checked.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::json;
@@ -135,7 +134,8 @@ impl Case {
     ///
     /// [`CaseError`]; no file makes this function panic, or allocate more than a few times its
     /// size.
-    pub fn read(path: &Path) -> Result<Case, CaseError> {
+    #[cfg(feature = "cli")]
+    pub fn read(path: &std::path::Path) -> Result<Case, CaseError> {
         let name = path.file_name().unwrap_or(path.as_os_str());
         let file = TensorFile::read(path)?;
         Self::from_file(&name.to_string_lossy(), &path.display().to_string(), file)

@@ -23,33 +23,47 @@
 //! [`DataError`], never a panic.
 
 mod error;
+#[cfg(feature = "cli")]
 pub mod known;
+#[cfg(feature = "cli")]
 mod order;
+#[cfg(feature = "cli")]
 mod prepare;
 mod read;
 mod set;
+#[cfg(feature = "cli")]
 mod source;
 
 pub use error::DataError;
+#[cfg(feature = "cli")]
 pub use known::mnist;
+#[cfg(feature = "cli")]
 pub use order::Order;
+#[cfg(feature = "cli")]
 pub use prepare::{Listener, Prepare, Progress, TEST_FRACTION};
-pub use read::{idx, packed};
+#[cfg(feature = "cli")]
+pub use read::idx;
+pub use read::packed;
 pub use set::{Binarize, Depth, ImageSet, PackedImages, Split};
 
+#[cfg(feature = "cli")]
 use known::Places;
+#[cfg(feature = "cli")]
 use packed::Provenance;
+#[cfg(feature = "cli")]
 use source::Source;
 
 /// Loads the set `source` and [binarizes](ImageSet::binarized) it.
 ///
 /// A name of [`known::KNOWN`] is that set; for a folder or file of that name, write `./mnist`.
 /// Anything else is a path; the content there decides the format.
+#[cfg(feature = "cli")]
 pub fn load(source: &str, binarize: Binarize) -> Result<ImageSet, DataError> {
     load_prepared(source, binarize, &Prepare::default(), &mut |_| ())
 }
 
 /// Loads a set like [`load`], prepares its images, and reports progress to the listener.
+#[cfg(feature = "cli")]
 pub fn load_prepared(
     source: &str,
     binarize: Binarize,
@@ -65,6 +79,7 @@ pub fn load_prepared(
 /// The provenance lists the SHA-256 of each file, but not of a folder of images. A gzip IDX file has
 /// two: of the file and of its content. Origin and licence are known for MNIST, recognised by these
 /// sums, and for the sets known by name.
+#[cfg(feature = "cli")]
 pub fn load_with_provenance(
     source: &str,
     binarize: Binarize,
@@ -77,6 +92,7 @@ pub fn load_with_provenance(
 }
 
 /// The provenance that [`load_with_provenance`] returns.
+#[cfg(feature = "cli")]
 pub fn provenance(
     source: &str,
     binarize: Binarize,

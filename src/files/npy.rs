@@ -5,9 +5,10 @@
 //! length in a header is trusted before the bytes are there, and any defect is an error.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::tensors::{Tensor, numbers};
+#[cfg(feature = "cli")]
 use super::{atomic, regular};
 
 /// The first bytes of every file.
@@ -57,7 +58,12 @@ pub fn to_bytes(shape: &[usize], values: &[f32]) -> Vec<u8> {
 /// # Errors
 ///
 /// [`NpyError::Unwritable`].
-pub fn write(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<(), NpyError> {
+#[cfg(feature = "cli")]
+pub fn write(
+    path: impl AsRef<std::path::Path>,
+    shape: &[usize],
+    values: &[f32],
+) -> Result<(), NpyError> {
     let path = path.as_ref();
     let bytes = to_bytes(shape, values);
     atomic::write(path, &bytes).map_err(|e| NpyError::Unwritable(path.into(), e))
@@ -68,7 +74,8 @@ pub fn write(path: impl AsRef<Path>, shape: &[usize], values: &[f32]) -> Result<
 /// # Errors
 ///
 /// [`NpyError::Io`], and [`NpyError::Content`] for wrong bytes.
-pub fn read(path: impl AsRef<Path>) -> Result<Tensor, NpyError> {
+#[cfg(feature = "cli")]
+pub fn read(path: impl AsRef<std::path::Path>) -> Result<Tensor, NpyError> {
     let path = path.as_ref();
     let bytes = regular::read(path).map_err(|e| NpyError::Io(path.into(), e))?;
     from_bytes(&bytes).map_err(|reason| NpyError::Content(path.into(), reason))

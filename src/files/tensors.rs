@@ -6,11 +6,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::{Value, json};
 
+#[cfg(feature = "cli")]
 use super::{atomic, regular};
 
 /// Longest header in bytes; the safetensors libraries refuse longer ones.
@@ -202,7 +203,8 @@ impl TensorFile {
     /// # Errors
     ///
     /// [`TensorFileError::Io`], and [`TensorFileError::Content`] for wrong bytes.
-    pub fn read(path: impl AsRef<Path>) -> Result<Self, TensorFileError> {
+    #[cfg(feature = "cli")]
+    pub fn read(path: impl AsRef<std::path::Path>) -> Result<Self, TensorFileError> {
         let path = path.as_ref();
         let bytes = regular::read(path).map_err(|e| TensorFileError::Io("read", path.into(), e))?;
         Self::from_bytes(&bytes).map_err(|e| TensorFileError::Content(path.into(), e.into()))
@@ -213,7 +215,8 @@ impl TensorFile {
     /// # Errors
     ///
     /// [`TensorFileError::Unwritable`] and [`TensorFileError::Io`]; the old file stays.
-    pub fn write(&self, path: impl AsRef<Path>) -> Result<(), TensorFileError> {
+    #[cfg(feature = "cli")]
+    pub fn write(&self, path: impl AsRef<std::path::Path>) -> Result<(), TensorFileError> {
         let (path, bytes) = (path.as_ref(), self.to_bytes()?);
         atomic::write(path, &bytes).map_err(|e| TensorFileError::Io("write", path.into(), e))
     }

@@ -19,7 +19,7 @@ use crate::plan::{Plan, SlotId};
 
 /// Replaces chains of operations, where the adapter can run what replaces them.
 pub(super) fn fuse(ops: &mut Operations, plan: &Plan, target: &Target) {
-    let rules: [fn(&[Box<dyn Operation>], &Plan, &Target) -> Option<Rewrite>; 5] = [
+    let rules: [Rule; 5] = [
         batch_and_conv1,
         latent,
         layer_and_loss,
@@ -33,6 +33,9 @@ pub(super) fn fuse(ops: &mut Operations, plan: &Plan, target: &Target) {
         }
     }
 }
+
+/// Finds operations to replace.
+type Rule = fn(&[Box<dyn Operation>], &Plan, &Target) -> Option<Rewrite>;
 
 /// Operations that make room for others.
 struct Rewrite {
@@ -74,11 +77,11 @@ fn find<T: Operation + Clone>(
     ops: &[Box<dyn Operation>],
     condition: impl Fn(&T) -> bool,
 ) -> Option<(usize, T)> {
-    let typed = |(i, op): (usize, &Box<dyn Operation>)| {
-        let op = as_type::<T>(op.as_ref()).filter(|op| condition(op))?;
-        Some((i, op.clone()))
-    };
-    ops.iter().enumerate().find_map(typed)
+    let mut typed = ops
+        .iter()
+        .enumerate()
+        .map(|(i, op)| (i, as_type::<T>(&**op)));
+    typed.find_map(|(i, op)| Some((i, op.filter(|op| condition(op))?.clone())))
 }
 
 /// Order of the images, fetching, convolution.
@@ -143,13 +146,13 @@ fn adam_of_sums(ops: &[Box<dyn Operation>], plan: &Plan, target: &Target) -> Opt
     if target.heuristics.texels {
         return None;
     }
-    let place = |(i, op): (usize, &Box<dyn Operation>)| {
-        let sum = as_type::<ColumnSums>(op.as_ref())?;
+    let place = |i: usize| {
+        let sum = as_type::<ColumnSums>(&*ops[i])?;
         let (owner, offset) = plan[sum.y].view_of?;
         let whole = sum.ranges == 1 && plan[sum.y].len().is_multiple_of(4);
         (whole && owner == update.arenas.grads).then(|| (offset, i, sum.clone()))
     };
-    let mut sums: Vec<_> = ops[..u].iter().enumerate().filter_map(place).collect();
+    let mut sums: Vec<_> = (0..u).filter_map(place).collect();
     sums.sort_unstable_by_key(|(offset, ..)| *offset);
     let mut sums = sums.into_iter();
     let ((_, w, weights), (_, b, bias)) = (sums.next()?, sums.next()?);

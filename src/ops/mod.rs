@@ -12,7 +12,7 @@ pub mod dense;
 pub mod elbo;
 pub mod fetch;
 pub mod front;
-pub mod fuse;
+mod fuse;
 mod fused;
 mod graph;
 pub mod head;

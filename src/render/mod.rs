@@ -125,7 +125,7 @@ pub fn grid(
 
 /// Draws `n * n` images edge to edge at their own size, on one scale from 0 (black) to 1 (white).
 ///
-/// `images` is `[n * n, H, W, C]` in the order of [`latent_grid`], row by row from the top left,
+/// `images` is `[n * n, H, W, C]` in the order of [`latent_grid`](crate::model::prior::latent_grid), row by row from the top left,
 /// and `shape` is `[H, W, C]`. The picture has `n * W` by `n * H` pixels.
 ///
 /// # Errors

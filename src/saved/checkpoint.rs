@@ -1,7 +1,5 @@
 //! Model and checkpoint files: safetensors with Keras names and layouts, and a configuration.
 
-use std::path::Path;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -147,7 +145,11 @@ pub fn checkpoint_bytes(
 /// # Errors
 ///
 /// [`TensorFileError`], which names the file; no content makes this function panic.
-pub fn read_checkpoint(path: &Path, config: &ModelConfig) -> Result<Checkpoint, TensorFileError> {
+#[cfg(feature = "cli")]
+pub fn read_checkpoint(
+    path: &std::path::Path,
+    config: &ModelConfig,
+) -> Result<Checkpoint, TensorFileError> {
     let in_file = |e: TensorFileError| TensorFileError::Content(path.into(), e.into());
     checkpoint_from(TensorFile::read(path)?, config).map_err(in_file)
 }

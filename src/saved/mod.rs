@@ -5,5 +5,6 @@ pub mod onnx;
 pub mod pytorch;
 mod trained;
 
+#[cfg(feature = "cli")]
 pub(crate) use trained::check;
 pub use trained::{ModelFileError, Stored, Trained};

@@ -94,6 +94,7 @@ impl Trained {
     /// # Errors
     ///
     /// Those of [`Stored::read`] and [`Stored::open`].
+    #[cfg(feature = "cli")]
     pub fn read(path: &Path) -> Result<Trained, ModelFileError> {
         Stored::read(path)?.open(None)
     }
@@ -159,6 +160,7 @@ impl Stored {
     /// # Errors
     ///
     /// [`ModelFileError::Tensors`] and [`ModelFileError::Config`].
+    #[cfg(feature = "cli")]
     pub fn read(path: &Path) -> Result<Stored, ModelFileError> {
         let file = TensorFile::read(path).map_err(ModelFileError::Tensors)?;
         Stored::new(path, file)

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use super::{Listener, TrainError, Trainer, send};
+use web_time::Instant;
+
 use crate::gpu::Readback;
 use crate::ops::elbo::{COLUMNS, RING};
 use crate::train::event::Event;

@@ -18,7 +18,9 @@ mod schedule;
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use web_time::Instant;
 
 use crate::data::ImageSet;
 use crate::gpu::Gpu;

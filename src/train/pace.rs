@@ -1,6 +1,8 @@
 //! The number of optimizer steps per submission.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use web_time::Instant;
 
 use crate::ops::Target;
 use crate::ops::elbo::RING;

@@ -152,3 +152,42 @@ fn errors_of_the_library_name_no_flag_and_no_command() {
         }
     }
 }
+
+/// What files, threads and blocking waits look like, and who may name them: modules that the
+/// feature `cli` brings.
+#[test]
+fn only_what_cli_brings_touches_files_threads_and_clocks() {
+    const BROUGHT: [&str; 12] = [
+        "bench",
+        "cli",
+        "data::known",
+        "data::read::array",
+        "data::read::cifar",
+        "data::read::folder",
+        "data::read::idx",
+        "data::source",
+        "files::atomic",
+        "files::regular",
+        "gpu::native",
+        "run",
+    ];
+    for file in files() {
+        let brought =
+            |part: &&str| file.name == **part || file.name.starts_with(&format!("{part}::"));
+        if BROUGHT.iter().any(|part| brought(part)) || file.name == "main" {
+            continue;
+        }
+        for word in [
+            "fs::",
+            "thread::",
+            "time::Instant;",
+            "process::",
+            "block_on",
+            "env::var",
+        ] {
+            let named = file.code.contains(word) && !file.code.contains("web_time::Instant;");
+            let named = named || word != "time::Instant;" && file.code.contains(word);
+            assert!(!named, "{} names {word}", file.name);
+        }
+    }
+}

@@ -1,11 +1,12 @@
 //! Reading files that may be gzip; the content decides, not the name.
 
-use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::io::{self, BufRead, Cursor, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
 use crate::data::DataError;
+#[cfg(feature = "cli")]
 use crate::files::regular;
 
 /// The two bytes that every gzip file begins with.
@@ -20,9 +21,10 @@ pub struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Opens the file at `path`.
+    #[cfg(feature = "cli")]
     pub fn open(path: &Path) -> Result<Source<'a>, DataError> {
         let file = regular::open(path).map_err(DataError::io(path))?;
-        Source::new(path, BufReader::new(file))
+        Source::new(path, io::BufReader::new(file))
     }
 
     /// Reads from `reader`; errors name it `path`.
@@ -138,7 +140,7 @@ pub mod tests {
 
     #[test]
     fn an_endless_file_is_read_to_one_byte_past_what_was_announced() {
-        let endless = BufReader::new(io::repeat(0));
+        let endless = io::BufReader::new(io::repeat(0));
         let mut source = Source::new(Path::new("endless"), endless).unwrap();
         let error = source.read_rest(16, 10, "10 bytes").unwrap_err();
         assert!(matches!(error, DataError::Oversized { wanted: 26, .. }));

@@ -1,9 +1,14 @@
 //! A parser per format. All files are treated as hostile.
 
+#[cfg(feature = "cli")]
 pub mod array;
+#[cfg(feature = "cli")]
 pub mod cifar;
+#[cfg(feature = "cli")]
 pub mod folder;
 pub mod gzip;
+#[cfg(feature = "cli")]
 pub mod idx;
 pub mod packed;
+#[cfg(feature = "cli")]
 pub mod pixels;

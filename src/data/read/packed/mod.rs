@@ -13,7 +13,9 @@
 
 mod read;
 
-pub use read::{read, read_file};
+pub use read::read;
+#[cfg(feature = "cli")]
+pub use read::read_file;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

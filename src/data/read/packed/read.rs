@@ -10,6 +10,7 @@ use crate::data::read::gzip::Source;
 use crate::data::{DataError, Depth, ImageSet, PackedImages, Split};
 
 /// Reads the packed set file at `path`.
+#[cfg(feature = "cli")]
 pub fn read_file(path: &Path) -> Result<(ImageSet, Provenance), DataError> {
     read_source(Source::open(path)?)
 }
