@@ -174,7 +174,7 @@ fn only_what_cli_brings_touches_files_threads_and_clocks() {
     for file in files() {
         let brought =
             |part: &&str| file.name == **part || file.name.starts_with(&format!("{part}::"));
-        if BROUGHT.iter().any(|part| brought(part)) || file.name == "main" {
+        if BROUGHT.iter().any(brought) || file.name == "main" {
             continue;
         }
         for word in [
