@@ -8,7 +8,7 @@
 //! networks, and the program itself. Without it the library compiles for browsers.
 
 #![warn(missing_docs)]
-// Not `forbid`, which gpu/compile.rs and gpu/alias.rs could not lift.
+// Not `forbid`, which gpu/compile.rs and gpu/native/alias.rs could not lift.
 #![deny(unsafe_code)]
 // Text goes out through `terminal`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]

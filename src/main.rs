@@ -2,7 +2,7 @@
 
 // Not `forbid`: see `silence_device_select` and cli/signals.rs.
 #![deny(unsafe_code)]
-// Text goes out through `cvae_gpu::terminal`.
+// Text goes out through `cli::terminal`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod cli;
