@@ -18,7 +18,7 @@ use crate::gpu::{Feature, Gpu, GpuError};
 use crate::model::params;
 use crate::ops::conv::Variant;
 use crate::ops::{Tiles, Tuning};
-use crate::plan::Plan;
+use crate::plan::{Bundle, KernelKey, Plan};
 
 /// Repeats of a candidate, of which the middle one counts.
 const REPEATS: usize = 3;
@@ -136,7 +136,7 @@ struct Tuner<'a> {
     /// Gradients of the reference.
     expected: Vec<Vec<f32>>,
     /// Plans that were tried.
-    seen: HashSet<String>,
+    seen: HashSet<(Vec<Bundle>, Vec<(KernelKey, [u32; 3])>)>,
     candidates: Vec<Candidate>,
     progress: &'a mut dyn FnMut(&str),
 }
@@ -166,9 +166,9 @@ impl<'a> Tuner<'a> {
     /// Tries a choice, unless it leads to a plan that was tried before.
     async fn measure(&mut self, choice: Tuning) -> Result<(), GpuError> {
         let plan = self.plan(choice, self.options.batch);
-        let kernels = plan.steps().iter().map(|s| (&s.kernel, s.grid));
-        let signature = (plan.bundles()?, kernels.collect::<Vec<_>>());
-        if !self.seen.insert(format!("{signature:?}")) {
+        let kernels = plan.steps().iter().map(|s| (s.kernel.key(), s.grid));
+        let signature = (plan.bundles()?, kernels.collect());
+        if !self.seen.insert(signature) {
             return Ok(());
         }
         (self.progress)(&format!("tuning: {choice}"));

@@ -47,7 +47,8 @@ impl Setting {
 
     /// Its file in a cache folder.
     fn path(&self, cache: &Path) -> PathBuf {
-        let name = hex(Sha256::new().chain_update(format!("{self:?}")));
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        let name = hex(Sha256::new().chain_update(json));
         cache.join("tuned").join(format!("{}.json", &name[..16]))
     }
 

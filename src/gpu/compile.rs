@@ -6,7 +6,7 @@ use super::device::Gpu;
 use super::error::GpuError;
 use super::memory::{Memory, Refresh};
 use super::native;
-use super::pipeline::Pipeline;
+use super::pipeline::{Key, Pipeline};
 use super::selection::Backend;
 use crate::plan::bounds;
 use crate::plan::link::{self, Shader};
@@ -189,9 +189,9 @@ impl Gpu {
         let (key, label) = match &dispatch.shader {
             Shader::Kernel(kernel) => {
                 let label = format!("{}::{}", kernel.source.name, kernel.entry);
-                (format!("{kernel:?}"), label)
+                (Key::Kernel(kernel.key()), label)
             }
-            Shader::Linked(text) => (text.clone(), dispatch.label.clone()),
+            Shader::Linked(text) => (Key::Linked(text.clone()), dispatch.label.clone()),
         };
         if let Some(found) = self.pipelines.lock().get(&key) {
             return Ok(found.clone());

@@ -10,7 +10,7 @@ use super::adapter::AdapterReport;
 use super::error::GpuError;
 use super::fault::Faults;
 use super::guard::Guard;
-use super::pipeline::Pipeline;
+use super::pipeline::{Key, Pipeline};
 use super::selection::{Feature, Selection};
 use crate::ops::{self, Target, Tuning};
 use crate::plan::Caps;
@@ -42,7 +42,7 @@ pub struct Gpu {
     pub(super) selection: Selection,
     pub(super) checked: bool,
     pub(super) mistakes: Vec<Mistake>,
-    pub(super) pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    pub(super) pipelines: Mutex<HashMap<Key, Arc<Pipeline>>>,
     pub(super) modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
     pub(super) staging: Mutex<Vec<wgpu::Buffer>>,
     /// On a checked device, unless the adapter has no storage buffer left for it.
@@ -75,7 +75,7 @@ impl Gpu {
         };
         let modules = self.modules.lock().clone().into_iter();
         let pipelines = self.pipelines.lock().clone().into_iter();
-        let module_of = |key: &str| key.split("::").next().is_some_and(right);
+        let stays = |key: &Key| matches!(key, Key::Kernel(key) if right(key.module));
         if let Some(guard) = &self.guard {
             guard.reset(&self.queue);
         }
@@ -85,7 +85,7 @@ impl Gpu {
             selection: self.selection.clone(),
             checked: true,
             mistakes: mistakes.to_vec(),
-            pipelines: Mutex::new(pipelines.filter(|(key, _)| module_of(key)).collect()),
+            pipelines: Mutex::new(pipelines.filter(|(key, _)| stays(key)).collect()),
             modules: Mutex::new(modules.filter(|(name, _)| right(name)).collect()),
             staging: Mutex::default(),
             guard: self.guard.clone(),

@@ -45,7 +45,27 @@ impl Source {
     }
 }
 
+/// What tells a kernel from others: equal keys compile to the same code.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KernelKey {
+    /// Name of the module.
+    pub module: &'static str,
+    entry: &'static str,
+    /// Names and bits.
+    constants: Vec<(&'static str, u64)>,
+}
+
 impl Kernel {
+    /// What it is found by in caches.
+    pub fn key(&self) -> KernelKey {
+        let bits = |(name, value): &(&'static str, f64)| (*name, value.to_bits());
+        KernelKey {
+            module: self.source.name,
+            entry: self.entry,
+            constants: self.constants.iter().map(bits).collect(),
+        }
+    }
+
     /// The value of a WGSL `override` constant.
     pub fn constant(&self, name: &str) -> Option<f64> {
         let found = self.constants.iter().find(|(n, _)| *n == name);

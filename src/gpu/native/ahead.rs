@@ -81,8 +81,8 @@ async fn compile(
             if stopped.try_recv() == Err(TryRecvError::Disconnected) {
                 return Ok(());
             }
-            let kernels = bundle.iter().map(|&step| &plan.steps()[step].kernel);
-            if compiled.insert(format!("{:?}", kernels.collect::<Vec<_>>())) {
+            let kernels = bundle.iter().map(|&step| plan.steps()[step].kernel.key());
+            if compiled.insert(kernels.collect::<Vec<_>>()) {
                 let group = Replay::first_group(&gpu, plan, &memory, bundle).await?;
                 gpu.submit(&[(&group, 1)], None)?.words(&gpu).await?;
             }
