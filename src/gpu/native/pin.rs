@@ -61,8 +61,8 @@ mod linux {
         Ok(text.trim_end().to_owned())
     }
 
-    /// lavapipe's compute threads by device. lavapipe creates them right after the same number of
-    /// rasterizer threads (`llvmpipe-0`, …), and they keep the name of the thread that loads the driver.
+    /// lavapipe's compute threads by device. lavapipe creates them right after as many rasterizer
+    /// threads (`llvmpipe-0`, …); they keep the name of the thread that loads the driver.
     fn pools(threads: &[Thread], own: &str) -> Vec<Vec<i32>> {
         let draws = |(_, name): &Thread| name.starts_with("llvmpipe-");
         let mut pools = Vec::new();
