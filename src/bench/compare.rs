@@ -34,7 +34,7 @@ pub enum CompareError {
         reason: io::Error,
     },
     /// The file is not JSON.
-    #[error("{} is no JSON ({reason})", .path.display())]
+    #[error("{} is not JSON ({reason})", .path.display())]
     NoJson {
         /// The file.
         path: PathBuf,
@@ -42,11 +42,11 @@ pub enum CompareError {
         reason: serde_json::Error,
     },
     /// The file is not a benchmark report.
-    #[error("{} is no report of a benchmark: it has no `{key}`", .path.display())]
+    #[error("{} is not a benchmark report: it has no valid `{key}`", .path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// The key that is missing or has another type.
+        /// The key whose value is missing or not valid.
         key: &'static str,
     },
 }

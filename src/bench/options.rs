@@ -9,7 +9,7 @@ pub struct Options {
     pub model: Model,
     /// Batch size.
     pub batch: usize,
-    /// Steps per repeat; `None` for about one second.
+    /// Steps per repeat; `None` means about one second.
     pub steps: Option<usize>,
     /// Repeats; the median counts.
     pub repeats: usize,

@@ -180,9 +180,9 @@ pub(super) async fn select(
     found.find(|(_, r)| matches(r)).ok_or(unknown)
 }
 
-/// Calls `work` with indices for [`Gpu::open_from`](super::Gpu::open_from), from the given one on, until
-/// an adapter opens and compiles every kernel. `gpu_error` extracts the device's error from that of
-/// `work`; `tell` receives a message per refusal. If all refuse, the first error is returned.
+/// Calls `work` with the first index for [`Gpu::open_from`](super::Gpu::open_from), again past each
+/// adapter that opens no device or does not compile a kernel. `gpu_error` finds the device's error in
+/// that of `work`; `tell` receives each refusal. If all refuse, the first error is returned.
 pub fn first_willing<T, E>(
     mut work: impl FnMut(usize) -> Result<T, E>,
     gpu_error: impl Fn(&E) -> Option<&GpuError>,

@@ -37,12 +37,12 @@ impl Dispatch {
     }
 }
 
-/// Encodes dispatches in as few passes as possible; copies into mirrors separate passes. Calls `behind`
+/// Encodes dispatches in as few passes as possible; copies into mirrors separate passes. Calls `after`
 /// after each dispatch.
 pub(super) fn encode<'d>(
     encoder: &mut wgpu::CommandEncoder,
     dispatches: impl IntoIterator<Item = &'d Dispatch>,
-    mut behind: impl FnMut(&mut wgpu::ComputePass<'_>),
+    mut after: impl FnMut(&mut wgpu::ComputePass<'_>),
 ) {
     let mut dispatches = dispatches.into_iter().peekable();
     while let Some(first) = dispatches.next() {
@@ -51,10 +51,10 @@ pub(super) fn encode<'d>(
         }
         let mut pass = encoder.begin_compute_pass(&Default::default());
         first.encode(&mut pass);
-        behind(&mut pass);
+        after(&mut pass);
         while let Some(next) = dispatches.next_if(|next| next.copies.is_empty()) {
             next.encode(&mut pass);
-            behind(&mut pass);
+            after(&mut pass);
         }
     }
 }

@@ -124,7 +124,7 @@ impl Gpu {
 
     /// Destroys the device, to test the reaction to a lost device.
     pub fn lose(&self) {
-        self.faults.lose("as a test has asked for".into());
+        self.faults.lose("destroyed by a test".into());
         self.device.destroy();
     }
 

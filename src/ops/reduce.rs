@@ -109,7 +109,7 @@ impl Operation for SumRows {
         ])
     }
 
-    /// [`expand`](Operation::expand) always replaces this operation.
+    /// Lowers the operations of its expansion.
     fn lower(&self, plan: &mut Plan, target: &Target) {
         let parts = self.expand(plan, target).into_iter().flatten();
         parts.for_each(|op| op.lower(plan, target));

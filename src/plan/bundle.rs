@@ -29,24 +29,23 @@ impl Plan {
         if self.bundling != Bundling::All {
             return Ok(self.bundle_small(&parts));
         }
-        // Predecessors of each step.
-        let behind = |i: usize| {
+        let predecessors = |i: usize| {
             (0..i)
                 .filter(|&j| self.depends(&parts[i], &parts[j]))
                 .collect()
         };
-        let behind: Vec<Vec<usize>> = (0..parts.len()).map(behind).collect();
+        let predecessors: Vec<Vec<usize>> = (0..parts.len()).map(predecessors).collect();
         // Length of the longest chain of dispatches after each step; long chains go first.
         let mut urgency = vec![0; parts.len()];
         for i in (0..parts.len()).rev() {
-            for &j in &behind[i] {
+            for &j in &predecessors[i] {
                 urgency[j] = urgency[j].max(urgency[i] + 1);
             }
         }
         let mut waiting: Vec<usize> = (0..parts.len()).collect();
         let mut bundles = Vec::new();
         while !waiting.is_empty() {
-            let is_ready = |&i: &usize| !behind[i].iter().any(|j| waiting.contains(j));
+            let is_ready = |&i: &usize| !predecessors[i].iter().any(|j| waiting.contains(j));
             let mut ready: Vec<usize> = waiting.iter().copied().filter(is_ready).collect();
             ready.sort_by_key(|&i| std::cmp::Reverse(urgency[i]));
             let bundle = self.first_bundle(&parts, &ready);

@@ -20,7 +20,7 @@ pub enum PlanError {
     #[error("two slots are called `{0}`")]
     SameName(String),
     /// A slot exceeds the largest binding of the adapter.
-    #[error("`{slot}` needs {needed} MiB but this adapter shows at most {limit} MiB to a kernel: {}",
+    #[error("`{slot}` needs {needed} MiB but this adapter binds at most {limit} MiB per buffer: {}",
         grows_with.advice(*.fits))]
     TooLarge {
         /// Name of the slot.

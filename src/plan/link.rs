@@ -51,11 +51,11 @@ pub(super) fn fits(parts: &[Part], caps: &Caps) -> bool {
     let fits_workgroup = |part: &Part| {
         let [x, y, z] = part.entry.workgroup;
         // Small workgroups without barriers can share a large one.
-        let can_stand = x == size || size.is_multiple_of(x) && part.entry.memory.is_empty();
+        let size_fits = x == size || size.is_multiple_of(x) && part.entry.memory.is_empty();
         let mut parameters = part.entry.parameters.iter();
         let known = parameters.all(|p| argument(*p, "", "", 0).is_some());
         // Linking would change which invocations form a subgroup.
-        known && can_stand && y * z == 1 && !part.entry.subgroups
+        known && size_fits && y * z == 1 && !part.entry.subgroups
     };
     let bytes: u32 = memory(parts).values().map(|(_, bytes)| bytes).sum();
     let shared = shared(parts);
@@ -158,9 +158,9 @@ fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
         };
         let numbers = part.bindings().filter_map(shared_number).collect();
         linker.add((number, part.step), &prefix, &numbers, mistakes);
-        let (call, own) = call(part, &prefix, size);
+        let (call, part_groups) = call(part, &prefix, size);
         calls.push_str(&call);
-        groups += own;
+        groups += part_groups;
     }
     let text = format!(
         "{}
@@ -185,15 +185,15 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
 /// The part's branch in `main`, and its number of workgroups.
 fn call(part: &Part, prefix: &str, size: u32) -> (String, u32) {
     let own = part.entry.workgroup[0];
-    let beside = size / own;
+    let per_group = size / own;
     let all: u32 = part.step.grid.iter().product();
-    let groups = all.div_ceil(beside);
+    let groups = all.div_ceil(per_group);
     let [x, y, z] = part.step.grid;
     let grid = format!("vec3({x}u, {y}u, {z}u)");
-    let (at, lane) = match beside {
+    let (at, lane) = match per_group {
         1 => ("at".to_owned(), "lane".to_owned()),
         _ => (
-            format!("at * {beside}u + lane / {own}u"),
+            format!("at * {per_group}u + lane / {own}u"),
             format!("lane % {own}u"),
         ),
     };

@@ -127,10 +127,7 @@ mod tests {
             });
             let params = params.expect("a mirror of the weights");
             let times = copies.iter().flatten().filter(|&&id| id == params).count();
-            assert_eq!(
-                times, 1,
-                "weights change once a step, behind all who read them"
-            );
+            assert_eq!(times, 1, "weights change once a step, after every read");
         }
     }
 }

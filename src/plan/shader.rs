@@ -206,7 +206,7 @@ fn validate(
     source: &Source,
     text: &str,
 ) -> Result<(naga::Module, naga::valid::ModuleInfo), String> {
-    let named = |e: String| format!("shaders/{}.wgsl (behind common.wgsl): {e}", source.name);
+    let named = |e: String| format!("shaders/{}.wgsl (after common.wgsl): {e}", source.name);
     let module = naga::front::wgsl::parse_str(text).map_err(|e| named(e.emit_to_string(text)))?;
     let info = validator(source.subgroups)
         .validate(&module)

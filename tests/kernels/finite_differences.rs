@@ -168,7 +168,7 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
             software(false, Some(Variant::Plain)),
         ] {
             // A dense layer as a thin convolution needs rows of four images; on GPUs more images
-        // exercise the reductions.
+            // exercise the reductions.
             let batch = if target.caps.software { 4 } else { 12 };
             used.extend(check(&model, batch, &target));
         }

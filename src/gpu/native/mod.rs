@@ -1,5 +1,5 @@
 //! Code for native programs only: threads, blocking waits, and optimizations for software drivers.
-//! Without the feature `cli`, `plain.rs` replaces each function.
+//! Without the feature `cli`, each function has a plain replacement.
 
 #[cfg(feature = "cli")]
 mod ahead;

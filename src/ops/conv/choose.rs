@@ -6,8 +6,8 @@ use super::variant::Variant;
 use crate::ops::target::Target;
 use crate::plan::{Constants, Plan, SlotId, Source};
 
-/// The variant for a geometry: the pinned one if it serves the geometry, otherwise the adapter's
-/// preference, then `thin`, then `plain`.
+/// The variant for a geometry: the first that serves it of the adapter's preferences, or of the pinned
+/// variant and `thin`; otherwise `plain`.
 pub fn choose(target: &Target, spec: &Conv) -> Variant {
     let pinned = target.pinned.and_then(|name| name.parse().ok());
     let preferred = match pinned {

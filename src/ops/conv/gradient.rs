@@ -122,7 +122,7 @@ impl Operation for WeightGrad {
         Some(ops)
     }
 
-    /// [`expand`](Operation::expand) always replaces this operation.
+    /// Lowers the operations of its expansion.
     fn lower(&self, plan: &mut Plan, target: &Target) {
         let parts = self.expand(plan, target).into_iter().flatten();
         parts.for_each(|op| op.lower(plan, target));

@@ -105,7 +105,7 @@ impl Conv {
     }
 
     /// Calls `visit(big pixel, small pixel, tap)` for each tap inside the big image.
-    fn meetings(&self, batch: usize, mut visit: impl FnMut(usize, usize, usize)) {
+    fn each_tap(&self, batch: usize, mut visit: impl FnMut(usize, usize, usize)) {
         let inside = |at: usize, axis: usize| {
             at.checked_sub(self.pad[axis])
                 .filter(|&p| p < self.big[axis])
@@ -130,7 +130,7 @@ impl Conv {
     /// small += correlate(big, weights).
     pub fn correlate(&self, batch: usize, big: &[f64], weights: &[f64], small: &mut [f64]) {
         let (bc, sc) = (self.big[2], self.small[2]);
-        self.meetings(batch, |b, s, tap| {
+        self.each_tap(batch, |b, s, tap| {
             let out = &mut small[s * sc..][..sc];
             for (c, &value) in big[b * bc..][..bc].iter().enumerate() {
                 let row = &weights[(tap * bc + c) * sc..][..sc];
@@ -142,7 +142,7 @@ impl Conv {
     /// big += adjoint(small, weights), the transpose of [`correlate`](Self::correlate).
     pub fn adjoint(&self, batch: usize, small: &[f64], weights: &[f64], big: &mut [f64]) {
         let (bc, sc) = (self.big[2], self.small[2]);
-        self.meetings(batch, |b, s, tap| {
+        self.each_tap(batch, |b, s, tap| {
             let from = &small[s * sc..][..sc];
             for (c, out) in big[b * bc..][..bc].iter_mut().enumerate() {
                 let row = &weights[(tap * bc + c) * sc..][..sc];
@@ -162,7 +162,7 @@ impl Conv {
     ) {
         let (bc, sc) = (self.big[2], self.small[2]);
         let size = self.split_size(batch, splits);
-        self.meetings(batch, |b, s, tap| {
+        self.each_tap(batch, |b, s, tap| {
             let split = &mut partials[s / size * self.weights()..][..self.weights()];
             for (c, &value) in big[b * bc..][..bc].iter().enumerate() {
                 let row = &mut split[(tap * bc + c) * sc..][..sc];
