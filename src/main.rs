@@ -1,8 +1,8 @@
-//! `cvae-gpu`: parse, dispatch, exit code; nothing else.
+//! The program `cvae-gpu`: runs the command line and returns its exit code.
 
-// Not `forbid`: see `silence_device_select` and cli/signals.rs.
+// Not `forbid`, because of `silence_device_select` and cli/signals.rs.
 #![deny(unsafe_code)]
-// Text goes out through `cli::terminal`.
+// Output goes through `cvae_gpu::terminal`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod cli;
@@ -15,8 +15,8 @@ fn main() -> ExitCode {
     cli::run()
 }
 
-/// Mesa's Vulkan layer that prefers the GPU of the display prints an error of its own where there is
-/// no display session. This program chooses by itself, so the layer is left out there.
+/// Without a display session, Mesa's device-select layer prints an error. This program selects the
+/// adapter itself, so it disables the layer there.
 #[expect(
     unsafe_code,
     reason = "the environment may be changed while there is one thread"

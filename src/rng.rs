@@ -1,31 +1,30 @@
-//! Counter-based random numbers on the CPU: the twins of `shaders/common/philox.wgsl` and of what
-//! `shaders/rng.wgsl` and `shaders/fetch.wgsl` make of it.
+//! Counter-based random numbers (Philox) on the CPU; twins of `shaders/common/philox.wgsl`,
+//! `shaders/rng.wgsl` and `shaders/fetch.wgsl`. A draw is a function of (seed, counter).
 //!
-//! Integers agree with the device bit for bit. Normals are computed in `f64` from the same
-//! bits, so they are what the device's single-precision polynomials approximate. The host also
-//! draws initial weights from here. A draw depends on (seed, counter) alone.
+//! Integers match the device bit for bit. Normals are computed in `f64` from the same bits; the device
+//! approximates them with single-precision polynomials. The host draws initial weights here.
 
-/// Keeps the random numbers of different purposes apart.
+/// Separates the random numbers of different purposes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Noise of training steps.
     Train = 0,
     /// Noise of the test ELBO.
     Evaluate = 1,
-    /// Noise of pictures.
+    /// Noise of reconstructions.
     Picture = 2,
     /// Initial weights.
     Weights = 3,
-    /// Values of training images, where each epoch draws them.
+    /// Binarized training images, drawn anew each epoch.
     Pixels = 4,
-    /// Values of images that are drawn once, to be evaluated.
+    /// Binarized evaluation images, drawn once.
     FixedPixels = 5,
 }
 
 const SHUFFLE_STREAM: u32 = 0x5348_5546;
 const FEISTEL_ROUNDS: u32 = 8;
 
-/// Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3").
+/// Philox4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011).
 pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     let product = |a: u32, b: u32| {
         let wide = u64::from(a) * u64::from(b);
@@ -46,15 +45,15 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-/// A seed as Philox's key, low word first.
+/// The Philox key of a seed, low word first.
 pub fn key(seed: u64) -> [u32; 2] {
     [seed as u32, (seed >> 32) as u32]
 }
 
-/// Element `at` of a permutation of `0..count` which (key, epoch) selects.
+/// Element `at` of the permutation of `0..count` for (key, epoch).
 ///
-/// A Feistel network over the next even number of bits, walked until it lands inside: a
-/// bijection for every `count`.
+/// A Feistel network over the next even number of bits, iterated until the result is below `count`
+/// (cycle walking), so it is a bijection for every `count`.
 pub fn permute(at: u32, count: u32, epoch: u32, key: [u32; 2]) -> u32 {
     let half = (33 - (count.max(2) - 1).leading_zeros()) / 2;
     let mask = (1u32 << half) - 1;
@@ -72,13 +71,12 @@ pub fn permute(at: u32, count: u32, epoch: u32, key: [u32; 2]) -> u32 {
     }
 }
 
-/// Two standard normals from two words, by Box and Muller's formula.
+/// Two standard normals from two words, by the Box–Muller transform.
 pub fn normal_pair(radius_bits: u32, angle_bits: u32) -> [f64; 2] {
     let unit = |bits: u32| (f64::from(bits) + 0.5) / f64::from(1 << 23);
     let radius = (-2.0 * unit(radius_bits >> 9).ln()).sqrt();
     let quarter = f64::from(angle_bits >> 30);
-    // Within a quarter turn, and mirrored at its middle as on the device, so that small sines
-    // and cosines come from small angles.
+    // Reduced to a quarter turn and mirrored at its middle, as on the device, for accuracy near 0.
     let fraction = unit((angle_bits >> 7) & 0x7f_ffff);
     let half_pi = std::f64::consts::FRAC_PI_2;
     let (cosine, sine) = if fraction > 0.5 {
@@ -98,7 +96,7 @@ pub fn normal_pair(radius_bits: u32, angle_bits: u32) -> [f64; 2] {
     [radius * x, radius * y]
 }
 
-/// Four standard normals.
+/// Four standard normals for a counter.
 pub fn normals(counter: [u32; 4], key: [u32; 2]) -> [f64; 4] {
     let bits = philox(counter, key);
     let [a, b] = normal_pair(bits[0], bits[1]);
@@ -106,16 +104,16 @@ pub fn normals(counter: [u32; 4], key: [u32; 2]) -> [f64; 4] {
     [a, b, c, d]
 }
 
-/// Four values of an image, each 1 with a probability of its byte / 255, but for 2⁻³² of it; 0 and 255
-/// are certain. The counter is (number of these four, image, epoch, stream).
+/// Four Bernoulli draws with probability byte / 255, to within 2⁻³²; bytes 0 and 255 are exact.
+/// `counter` is (index of the four values, image, epoch, stream).
 pub fn bernoulli(bytes: [u8; 4], counter: [u32; 4], key: [u32; 2]) -> [bool; 4] {
     let random = philox(counter, key);
-    // (2³² − 1) / 255 is a whole number.
+    // (2³² − 1) / 255 is an integer.
     let threshold = |i: usize| u32::from(bytes[i]) * 0x0101_0101;
     std::array::from_fn(|i| random[i].min(u32::MAX - 1) < threshold(i))
 }
 
-/// `count` uniform numbers in (-limit, limit) for tensor number `tensor`.
+/// `count` uniform numbers in (-limit, limit) for parameter tensor number `tensor`.
 pub fn uniform(count: usize, limit: f64, tensor: u32, key: [u32; 2]) -> Vec<f32> {
     let block = |i: usize| philox([i as u32, tensor, 0, Stream::Weights as u32], key);
     (0..count.div_ceil(4))
@@ -129,7 +127,7 @@ pub fn uniform(count: usize, limit: f64, tensor: u32, key: [u32; 2]) -> Vec<f32>
 mod tests {
     use super::*;
 
-    // kat_vectors of Random123 1.14.
+    // From kat_vectors of Random123 1.14.
     #[test]
     fn philox_gives_the_published_answers() {
         let all = u32::MAX;
@@ -174,8 +172,8 @@ mod tests {
         assert_eq!(order(4, 2), order(4, 2));
     }
 
-    // Bins of equal probability; the 0.1 % and 99.9 % quantiles of chi-square with 63 degrees
-    // of freedom are 34.6 and 103.4.
+    // Bins of equal probability. The 0.1 % and 99.9 % quantiles of chi-square with 63 degrees of
+    // freedom are 34.6 and 103.4.
     #[test]
     fn normals_pass_chi_square_and_moments() {
         let draws: Vec<f64> = (0..50_000u32)
@@ -207,9 +205,9 @@ mod tests {
         assert!((34.6..103.4).contains(&chi), "chi-square {chi}");
     }
 
-    // A frequency over n draws has a standard deviation of √(p (1 − p) / n); of 256 bytes one is beyond
-    // four of them in a hundred tries. Their squares sum to a chi-square with 254 degrees of freedom,
-    // whose 0.1 % and 99.9 % quantiles are 189.0 and 329.4.
+    // A count over n draws has the standard deviation √(p (1 − p) n). The squared deviations of 254
+    // bytes sum to a chi-square with 254 degrees of freedom, whose 0.1 % and 99.9 % quantiles are
+    // 189.0 and 329.4.
     #[test]
     fn a_byte_is_the_probability_of_a_one_over_many_epochs() {
         let epochs = 4096;
@@ -261,7 +259,7 @@ mod tests {
 
     #[test]
     fn shuffled_positions_are_uniform() {
-        // Where image 0..64 of 60 000 land, over many epochs, in 64 bins.
+        // The positions of images 0..64 of 60 000 over 200 epochs, in 64 bins.
         let mut bins = [0u32; 64];
         for epoch in 0..200 {
             for at in 0..64 {
@@ -276,7 +274,7 @@ mod tests {
         assert!((34.6..103.4).contains(&chi), "chi-square {chi}");
     }
 
-    // Abramowitz and Stegun 26.2.17, absolute error below 7.5e-8.
+    // Abramowitz and Stegun 26.2.17; absolute error below 7.5e-8.
     fn normal_cdf(x: f64) -> f64 {
         let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
         let poly = t

@@ -1,4 +1,4 @@
-//! Sets a report beside an earlier one.
+//! Compares a report with an earlier one.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::files::regular;
 
-/// What must be equal for two reports to be of the same thing, in the order of weight.
+/// Keys that must be equal for a fair comparison, the most important first.
 const CONTEXT: [&str; 5] = ["adapter", "backend", "driver", "batch", "variant"];
-/// Figures of a whole report.
+/// Keys of the figures of a whole report.
 const FIGURES: [&str; 8] = [
     "ms_per_step",
     "ms_min",
@@ -30,23 +30,23 @@ pub enum CompareError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         reason: io::Error,
     },
-    /// The file is no JSON.
-    #[error("{} is no JSON ({reason})", .path.display())]
+    /// The file is not JSON.
+    #[error("{} is not JSON ({reason})", .path.display())]
     NoJson {
         /// The file.
         path: PathBuf,
-        /// What is wrong, and where.
+        /// The parser's error, with its position.
         reason: serde_json::Error,
     },
-    /// The file is of something else.
-    #[error("{} is no report of a benchmark: it has no `{key}`", .path.display())]
+    /// The file is not a benchmark report.
+    #[error("{} is not a benchmark report: it has no valid `{key}`", .path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
-        /// What is missing, or no such value.
+        /// The key whose value is missing or not valid.
         key: &'static str,
     },
 }
@@ -58,27 +58,27 @@ pub struct Past {
     report: Value,
 }
 
-/// Two reports, figure by figure.
+/// The comparison of two reports.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
-    /// Where the earlier one was read.
+    /// File of the earlier report.
     pub file: PathBuf,
-    /// What is not the same, so that ratios say less: `adapter: A before, B now`.
+    /// Differing keys that make the ratios less meaningful: `adapter: A before, B now`.
     pub differs: Vec<String>,
-    /// Every figure that both have.
+    /// Every figure that both reports have.
     pub ratios: Vec<Ratio>,
 }
 
-/// A figure of two reports.
+/// A figure in two reports.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ratio {
-    /// Its key, or for a batch of a sweep or for a kernel, `ms` with its name.
+    /// Its key; for a batch of a sweep or a kernel, its key with the name of the batch or kernel.
     pub figure: String,
-    /// In the earlier report.
+    /// Value in the earlier report.
     pub before: f64,
-    /// In this one.
+    /// Value in this report.
     pub now: f64,
-    /// Now by before.
+    /// `now` / `before`.
     pub ratio: f64,
 }
 
@@ -87,7 +87,7 @@ impl Past {
     ///
     /// # Errors
     ///
-    /// [`CompareError`] where the file is none.
+    /// [`CompareError`] if the file is not a report.
     pub fn read(path: &Path) -> Result<Past, CompareError> {
         let path = path.to_owned();
         let bytes = match regular::read(&path) {
@@ -109,11 +109,11 @@ impl Past {
         }
     }
 
-    /// Sets `now` beside it.
+    /// Compares `now` with the earlier report.
     ///
     /// # Errors
     ///
-    /// [`serde_json::Error`] for a report that has no JSON, which none is.
+    /// [`serde_json::Error`] if `now` cannot be serialized; a [`Report`](super::Report) always can.
     pub fn compare(&self, now: &impl Serialize) -> Result<Comparison, serde_json::Error> {
         let now = serde_json::to_value(now)?;
         let differs = CONTEXT
@@ -154,7 +154,7 @@ fn positive(value: &Value) -> Option<f64> {
     value.as_f64().filter(|v| v.is_finite() && *v > 0.0)
 }
 
-/// Every figure of a report, under a name that tells it from the others.
+/// Every figure of a report with a unique name.
 fn figures(report: &Value) -> Vec<(String, f64)> {
     let named = |name: String, value: &Value| Some((name, positive(value)?));
     let list = |key: &str| report[key].as_array().map_or(&[][..], Vec::as_slice);

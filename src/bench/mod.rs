@@ -1,11 +1,9 @@
-//! Measures the train step: how long it takes, where the time goes, and what the adapter could do
-//! at best.
+//! Measures the train step: its time, the time of each kernel, and the peak rates of the adapter.
 //!
-//! A *repeat* is a number of steps, run as in training: many to a submission, two submissions in
-//! flight, no host in between. The middle one of several repeats is the result, since the fastest
-//! is luck and the mean belongs to whatever else the machine was doing. With a profile the
-//! repeats that count are those with a timestamp behind each kernel, so that the rows are of the
-//! very steps whose time is reported.
+//! A *repeat* is a number of steps run as in training: many per submission, two submissions in flight,
+//! no host work in between. The result is the median repeat: the fastest is luck, and the mean includes
+//! other load of the machine. With a profile the repeats have a timestamp after each dispatch, so the
+//! rows add up to the reported time.
 
 mod compare;
 mod options;
@@ -28,13 +26,13 @@ pub use tuned::{Setting, Tuned};
 use crate::data::PackedImages;
 use crate::gpu::{Gpu, GpuError};
 
-/// Measures on `gpu` with batches of `images`. `start` is when the process began, and `progress`
-/// hears what comes next.
+/// Measures train steps on `gpu` with batches of `images`. `start` is when the process began;
+/// `progress` receives a description of the next part.
 ///
 /// # Errors
 ///
-/// [`GpuError`] where a batch does not fit the adapter, before anything is measured, and where
-/// the driver fails.
+/// [`GpuError`] if a batch does not fit the adapter (before anything is measured), or if the driver
+/// fails.
 pub async fn run(
     gpu: &Gpu,
     images: &PackedImages,
@@ -59,7 +57,7 @@ pub async fn run(
         .map(|ms| report::rows(rig.plan(), rig.bundles(), &ms, peaks));
     let variant = rig.plan().variants().join(",");
     let dispatches = rig.bundles().len();
-    // Its memory may be what the next batch needs.
+    // The next batch may need its memory.
     drop(rig);
     let mut sweep = Vec::new();
     for batch in &options.sweep {
@@ -88,12 +86,12 @@ pub async fn run(
     })
 }
 
-/// What the repeats of a batch size gave.
+/// The repeats of one batch size.
 struct Measured {
     figures: Figures,
-    /// Milliseconds of each dispatch.
+    /// Milliseconds of each dispatch, with a profile.
     kernels: Option<Vec<f64>>,
-    /// Milliseconds of a step without timestamps, where the figures are of steps with them.
+    /// Milliseconds per step without timestamps, if the figures include them.
     unstamped_ms: Option<f64>,
 }
 

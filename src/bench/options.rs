@@ -1,20 +1,20 @@
-//! What to measure.
+//! Options of a benchmark.
 
 use crate::model::Model;
 
-/// What to measure.
+/// Options of a benchmark.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The model that is trained.
+    /// The model to train.
     pub model: Model,
-    /// Images of a step.
+    /// Batch size.
     pub batch: usize,
-    /// Steps of a repeat; as many as take about a second if none.
+    /// Steps per repeat; `None` means about one second.
     pub steps: Option<usize>,
-    /// Repeats, of which the middle one counts.
+    /// Repeats; the median counts.
     pub repeats: usize,
-    /// Time each kernel as well.
+    /// Time each kernel too.
     pub profile: bool,
-    /// Further batch sizes.
+    /// Further batch sizes to measure.
     pub sweep: Vec<usize>,
 }

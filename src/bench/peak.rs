@@ -1,4 +1,4 @@
-//! What the adapter can do at best, measured on the spot.
+//! Measures the peak rates of an adapter.
 
 use serde::Serialize;
 
@@ -7,36 +7,36 @@ use crate::gpu::{Gpu, GpuError, Memory, Replay};
 use crate::ops::{Graph, peak};
 use crate::plan::Plan;
 
-/// Invocations of the arithmetic kernel: enough for the largest GPU.
+/// Invocations of the arithmetic kernel, enough for the largest GPU.
 const INVOCATIONS: usize = 1 << 18;
-/// Rounds of each: 0.1 ms on the largest GPU, 0.1 s on two cores of a CPU.
+/// Rounds per invocation: 0.1 ms on the largest GPU, 0.1 s on two CPU cores.
 const ROUNDS: usize = 96;
-/// Values to copy: 60 MiB and as much again, more than caches hold.
+/// Values per copy: 60 MiB read and 60 MiB written, more than caches hold.
 const VALUES: usize = 15 << 20;
-/// A measurement takes at least so many milliseconds.
+/// Shortest duration of a measurement in milliseconds.
 const LEAST_MS: f64 = 40.0;
-/// Measurements, of which the best counts.
+/// Number of measurements; the best counts.
 const TRIES: usize = 3;
 
-/// The best rates of an adapter.
+/// Peak rates of an adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Peaks {
-    /// 10⁹ floating-point operations per second, of multiply-adds in registers.
+    /// GFLOP/s of multiply-adds in registers.
     #[serde(rename = "peak_gflops")]
     pub gflops: f64,
-    /// 10⁹ bytes read or written per second, of a copy.
+    /// GB/s read or written by a copy.
     #[serde(rename = "peak_gbps")]
     pub gbps: f64,
-    /// Microseconds of a dispatch that does next to nothing, one behind the other.
+    /// Microseconds per dispatch of an almost empty kernel, each dependent on the last.
     pub dispatch_us: f64,
 }
 
 impl Peaks {
-    /// Measures them, which takes about a second on a software adapter.
+    /// Measures the peak rates; takes about a second on a software adapter.
     ///
     /// # Errors
     ///
-    /// [`GpuError`] where the driver fails.
+    /// [`GpuError`] if the driver fails.
     pub async fn measure(gpu: &Gpu) -> Result<Peaks, GpuError> {
         let mut arithmetic = Graph::new(1);
         peak::multiply_add(&mut arithmetic, INVOCATIONS, ROUNDS);
@@ -49,10 +49,10 @@ impl Peaks {
         let copy = copy.lower(gpu.target());
         let values: Vec<f32> = (0..VALUES).map(|i| i as f32).collect();
         let ms = best_ms(gpu, &copy, "peak.from", &values).await?;
-        // Each value is read and written.
+        // Each value is read and written, four bytes each.
         let gbps = 8.0 * VALUES as f64 / ms / 1e6;
 
-        // One workgroup without a round, again and again into the same buffer.
+        // One workgroup without rounds, repeated on the same buffer.
         let mut idle = Graph::new(1);
         peak::multiply_add(&mut idle, 64, 0);
         let idle = idle.lower(gpu.target());
@@ -64,14 +64,14 @@ impl Peaks {
         })
     }
 
-    /// The part of the nearer peak that a kernel reaches: 1 where nothing could be faster. Above
-    /// 1 is a kernel whose slots stay in a cache, which the copy's do not.
+    /// The fraction of the nearer peak that a kernel reaches. It exceeds 1 if the slots of the kernel
+    /// stay in a cache; those of the copy do not.
     pub fn reached(&self, gflops: f64, gbps: f64) -> f64 {
         (gflops / self.gflops).max(gbps / self.gbps)
     }
 }
 
-/// Best milliseconds of the last step of a plan, whose host-filled slot holds `values`.
+/// Fewest milliseconds of the last step of a plan; its host-filled slot holds `values`.
 async fn best_ms(gpu: &Gpu, plan: &Plan, slot: &str, values: &[f32]) -> Result<f64, GpuError> {
     let memory = Memory::allocate(gpu, &[plan]).await?;
     let replay = Replay::compile_steps(gpu, plan, &memory).await?;

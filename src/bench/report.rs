@@ -1,4 +1,4 @@
-//! What was measured, in the form that scripts read.
+//! The results of a benchmark.
 
 use serde::Serialize;
 
@@ -8,73 +8,73 @@ use super::rig::Run;
 use super::tune::Search;
 use crate::plan::{Bundle, Plan, Step};
 
-/// Repeats that are further apart than this share of their median were disturbed.
+/// Spread of the repeats, as a fraction of the median, above which a measurement was disturbed.
 const WIDE: f64 = 0.25;
 
-/// The document of `bench --json`.
+/// The JSON document of `bench --json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     /// Adapter name.
     pub adapter: String,
     /// Driver and its version.
     pub driver: String,
-    /// Graphics interface.
+    /// Graphics API.
     pub backend: &'static str,
-    /// Kernel variants of the convolutions.
+    /// Modules of the convolution kernels.
     pub variant: String,
-    /// Dispatches of a step.
+    /// Dispatches per step.
     pub dispatches: usize,
-    /// The step.
+    /// Figures of the step.
     #[serde(flatten)]
     pub figures: Figures,
-    /// The adapter's best.
+    /// Peak rates of the adapter.
     #[serde(flatten)]
     pub peaks: Peaks,
     /// Seconds from process start to the end of the first train step.
     pub first_step_seconds: f64,
-    /// Each kernel of the step, in order, where a profile was asked for.
+    /// Each dispatch of the step in order, with `--profile`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kernels: Option<Vec<KernelRow>>,
-    /// Steps of other batch sizes, where asked for.
+    /// Figures of other batch sizes, with `--sweep`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Vec<Figures>>,
-    /// What was tried among kernels, where asked for.
+    /// The tuner's search, with `--tune`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tuning: Option<Search>,
-    /// Beside an earlier report, where one was given.
+    /// The comparison with an earlier report, with `--compare`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compare: Option<Comparison>,
-    /// Milliseconds per step without timestamps, where the figures are of steps with them.
+    /// Milliseconds per step without timestamps, if the figures include them.
     #[serde(skip)]
     pub unstamped_ms: Option<f64>,
 }
 
-/// The train step of one batch size.
+/// Figures of the train step at one batch size.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figures {
-    /// Images of a step.
+    /// Batch size.
     pub batch: usize,
-    /// Steps of a repeat.
+    /// Steps per repeat.
     pub steps: usize,
-    /// Repeats.
+    /// Number of repeats.
     pub repeats: usize,
-    /// Milliseconds per step of the middle repeat, the faster of two.
+    /// Milliseconds per step of the median repeat (of two, the faster).
     pub ms_per_step: f64,
-    /// Of the fastest repeat.
+    /// Milliseconds per step of the fastest repeat.
     pub ms_min: f64,
-    /// Of the slowest.
+    /// Milliseconds per step of the slowest repeat.
     pub ms_max: f64,
-    /// Images trained on per second.
+    /// Training throughput in images per second.
     pub images_per_second: f64,
-    /// 10⁹ useful floating-point operations per second.
+    /// GFLOP/s.
     pub gflops: f64,
-    /// Milliseconds per step that the calling thread takes to encode and submit.
+    /// Milliseconds per step that the calling thread needs to encode and submit.
     #[serde(skip)]
     pub cpu_ms: f64,
 }
 
 impl Figures {
-    /// From repeats of `steps` steps, the fastest first.
+    /// Figures from repeats of `steps` steps, sorted with the fastest first.
     pub(super) fn new(plan: &Plan, steps: usize, runs: &[Run], cpu_ms: f64) -> Self {
         let ms = |index: usize| runs.get(index).map_or(f64::NAN, |run| run.ms);
         let last = runs.len().saturating_sub(1);
@@ -92,43 +92,43 @@ impl Figures {
         }
     }
 
-    /// How far the repeats are apart, as a share of their median.
+    /// Spread of the repeats as a fraction of their median.
     pub fn spread(&self) -> f64 {
         (self.ms_max - self.ms_min) / self.ms_per_step
     }
 
-    /// Whether something else seems to have used the machine.
+    /// Whether other load seems to have disturbed the measurement.
     pub fn disturbed(&self) -> bool {
         self.spread() > WIDE
     }
 }
 
-/// What stands between the names of steps that share a dispatch.
+/// Separates the names of steps that share a dispatch.
 pub const TOGETHER: &str = " + ";
 
 /// One dispatch of the step.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelRow {
-    /// What it computes, such as `decoder.deconv2 forward`.
+    /// Labels of its steps, such as `decoder.deconv2 forward`.
     pub name: String,
     /// Module and entry point.
     pub entry: String,
     /// Milliseconds.
     pub ms: f64,
-    /// Part of all kernels' time.
+    /// Fraction of the time of all dispatches.
     pub share: f64,
-    /// 10⁹ useful floating-point operations per second.
+    /// GFLOP/s.
     pub gflops: f64,
-    /// 10⁹ bytes per second, when each slot it binds moves once.
+    /// GB/s if each bound slot moves once.
     pub gbps: f64,
-    /// Part of the nearer of the adapter's two peaks.
+    /// Fraction of the nearer of the adapter's two peaks.
     pub of_peak: f64,
 }
 
 /// Rows from the milliseconds of each dispatch of the plan.
 pub(super) fn rows(plan: &Plan, bundles: &[Bundle], ms: &[f64], peaks: Peaks) -> Vec<KernelRow> {
     let total: f64 = ms.iter().sum();
-    // A clock may be too coarse to see a short kernel.
+    // A coarse clock may measure 0 for a short kernel.
     let per_ms = |amount: u64, ms: f64| {
         let rate = amount as f64 / ms / 1e6;
         if rate.is_finite() { rate } else { 0.0 }

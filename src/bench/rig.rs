@@ -1,4 +1,4 @@
-//! The train step, set up to be run and timed.
+//! A train step set up for timing.
 
 use std::time::{Duration, Instant};
 
@@ -15,19 +15,19 @@ use crate::plan::{Bundle, Plan};
 use crate::rng::Stream;
 use crate::train::pace;
 
-/// Warm-up lasts at least so long, for clocks to settle.
+/// Minimum duration of the warm-up, for clocks to settle.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// About how long a repeat takes.
+/// Approximate duration of a repeat.
 const REPEAT: Duration = Duration::from_secs(1);
-/// Most steps of a repeat whose length is not given.
+/// Most steps of a repeat without a given length.
 const MOST_STEPS: usize = 10_000;
 
-/// A plan's time.
+/// A timed run.
 #[derive(Clone, Copy, Debug)]
 pub struct Run {
-    /// Milliseconds of a run, from the first submission to the end of the last.
+    /// Milliseconds from the first submission to the end of the last.
     pub ms: f64,
-    /// Milliseconds of a run that the calling thread took to encode and submit it.
+    /// Milliseconds that the calling thread needed to encode and submit.
     pub cpu_ms: f64,
 }
 
@@ -37,11 +37,11 @@ pub struct Rig<'g> {
     plan: Plan,
     bundles: Vec<Bundle>,
     replay: Replay,
-    /// What the replay works on.
+    /// Memory of the replay.
     memory: Memory,
-    /// Until the first step has run.
+    /// Compilation ahead; dropped after the first step.
     ahead: Option<Ahead>,
-    /// The best pace so far.
+    /// The shortest time per step so far.
     seconds_per_step: f64,
 }
 
@@ -53,11 +53,11 @@ impl<'g> Rig<'g> {
         model::train_step(model, feed, Adam::default(), batch, target)
     }
 
-    /// Sets up a train step of `model` on `images`, as [`Rig::plan_for`] plans it.
+    /// Sets up a train step of `model` on `images` with the plan of [`Rig::plan_for`].
     ///
     /// # Errors
     ///
-    /// [`GpuError`] where it does not fit the adapter.
+    /// [`GpuError`] if it does not fit the adapter.
     pub async fn new(
         gpu: &'g Gpu,
         plan: Plan,
@@ -90,7 +90,7 @@ impl<'g> Rig<'g> {
         &self.plan
     }
 
-    /// Steps of the plan by dispatch: what is timed, one by one, in a profile.
+    /// The dispatches, each a list of steps of the plan; a profile times them one by one.
     pub fn bundles(&self) -> &[Bundle] {
         &self.bundles
     }
@@ -99,7 +99,7 @@ impl<'g> Rig<'g> {
     ///
     /// # Errors
     ///
-    /// [`GpuError`] where there is none of that name, and where the driver fails.
+    /// [`GpuError`] if there is none of that name, or if the driver fails.
     pub async fn read(&self, name: &str) -> Result<Vec<f32>, GpuError> {
         self.memory.read(self.gpu, &self.plan, name).await
     }
@@ -109,22 +109,22 @@ impl<'g> Rig<'g> {
         self.gpu.caps().timestamps
     }
 
-    /// Runs a step, which compiles its shaders.
+    /// Runs the first step, which compiles the shaders.
     ///
     /// # Errors
     ///
-    /// [`GpuError`] where the driver fails, as in all that runs here.
+    /// [`GpuError`] if the driver fails.
     pub async fn first_step(&mut self) -> Result<(), GpuError> {
         self.run(1).await?;
         self.ahead = None;
         Ok(())
     }
 
-    /// Runs until shaders are compiled and clocks have settled, and learns the pace.
+    /// Runs until shaders are compiled and clocks have settled, and measures the pace.
     ///
     /// # Errors
     ///
-    /// [`GpuError`] where the driver fails, as in all that runs here.
+    /// [`GpuError`] if the driver fails.
     pub async fn warm_up(&mut self) -> Result<(), GpuError> {
         let start = Instant::now();
         let mut steps = 1;
@@ -139,24 +139,32 @@ impl<'g> Rig<'g> {
         }
     }
 
-    /// As many steps as take about a second.
+    /// Number of steps that take about a second.
     pub fn steps_per_repeat(&self) -> usize {
         (REPEAT.as_secs_f64() / self.seconds_per_step).clamp(2.0, MOST_STEPS as f64) as usize
     }
 
-    /// Steps that fit a submission's time, as training deals them out.
+    /// Most steps per submission, by the time limit that training uses.
     fn most(&self) -> usize {
         let time = self.gpu.target().heuristics.submission_time.as_secs_f64();
         (time / self.seconds_per_step).clamp(1.0, pace::MOST_STEPS as f64) as usize
     }
 
     /// Times `steps` steps.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if the driver fails.
     pub async fn run(&self, steps: usize) -> Result<Run, GpuError> {
         timed(self.gpu, &self.replay, steps, self.most()).await
     }
 
-    /// Times `steps` steps with a timestamp behind each dispatch; gives the milliseconds of each
-    /// dispatch of a step, too.
+    /// Times `steps` steps with a timestamp after each dispatch; also returns the milliseconds per step
+    /// of each dispatch.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if the driver fails.
     pub async fn profile(&self, steps: usize) -> Result<(Run, Vec<f64>), GpuError> {
         let most = self.most().min(Gpu::most_profiled(&self.replay));
         let mut kernels = vec![0.0; self.bundles.len()];
@@ -170,13 +178,21 @@ impl<'g> Rig<'g> {
         Ok((Run { ms, cpu_ms: 0.0 }, kernels))
     }
 
-    /// Times one dispatch of the plan, run `times` times on its own.
+    /// Times `times` runs of one dispatch of the plan.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if the driver fails.
     pub async fn alone(&self, index: usize, times: usize) -> Result<Run, GpuError> {
-        // Together the dispatches of a step take a step's time, so that as many fit a submission.
+        // A dispatch is at most as long as a step, so as many fit into a submission.
         timed(self.gpu, &self.replay.only(index), times, self.most()).await
     }
 
-    /// Milliseconds of each dispatch, timed alone: for adapters without timestamps.
+    /// Milliseconds of each dispatch, timed alone, for adapters without timestamps.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if the driver fails.
     pub async fn each_alone(&self, times: usize) -> Result<Vec<f64>, GpuError> {
         let mut all = Vec::new();
         for index in 0..self.bundles.len() {
@@ -186,14 +202,14 @@ impl<'g> Rig<'g> {
     }
 }
 
-/// Cuts `total` into portions of at most `most`.
+/// Splits `total` into portions of at most `most`.
 fn portions(total: usize, most: usize) -> impl Iterator<Item = usize> {
     (0..total)
         .step_by(most)
         .map(move |done| most.min(total - done))
 }
 
-/// Times `times` runs of a plan, at most `most` to a submission, with two submissions in flight.
+/// Times `times` runs of a plan, at most `most` per submission, with two submissions in flight.
 pub(super) async fn timed(
     gpu: &Gpu,
     replay: &Replay,

@@ -1,10 +1,9 @@
-//! Tries what may be chosen among kernels, and finds what is fastest on this adapter.
+//! The tuner: tries choices among kernels and finds the fastest on this adapter.
 //!
-//! First come the kernels and what they read images from, then, with the best of them, the size of
-//! tiles, the number of workgroups that weight gradients are cut into, and whether steps are fused. A
-//! candidate is timed in whole steps, and only if its gradients are those of the plain kernels.
-//! Minutes differ, so the winner must win again, in turns with what the adapter's capabilities alone
-//! decide.
+//! It first tries kernel variants, with textures and with buffers. With the best of them it tries tile
+//! sizes, split counts and fusion. A candidate is timed in whole steps, and only if its gradients match
+//! those of the plain kernels. Since timings drift, the winner must win again in alternation with the
+//! adapter's default.
 
 use std::collections::HashSet;
 
@@ -20,50 +19,50 @@ use crate::ops::conv::Variant;
 use crate::ops::{Tiles, Tuning};
 use crate::plan::{Bundle, KernelKey, Plan};
 
-/// Repeats of a candidate, of which the middle one counts.
+/// Repeats per candidate; the median counts.
 const REPEATS: usize = 3;
-/// A candidate whose first timed step takes so many times the best is not timed further.
+/// A candidate is dropped if its first timed step takes this many times the best.
 const HOPELESS: f64 = 2.0;
-/// The winner is kept if it takes at most this part of the time without it.
+/// The winner is kept if it takes at most this fraction of the default's time.
 const WORTH: f64 = 0.97;
-/// Gradients are compared of as many images as need so many operations, for plain kernels are slow.
+/// Gradients are compared on as many images as need this many operations; plain kernels are slow.
 const SAMPLE_FLOPS: u64 = 2_000_000_000;
-/// How far gradients may be apart, each as a share of its norm. Rounding gives about 1e-6.
+/// Limit of the difference of gradients. Rounding gives about 1e-6.
 const APART: Limit = Limit::OfNorm(1e-4);
 
-/// A choice, and how it did.
+/// A choice and its result.
 #[derive(Clone, Debug, Serialize)]
 pub struct Candidate {
     /// The choice.
     #[serde(flatten)]
     pub choice: Tuning,
-    /// Modules of the kernels it leads to.
+    /// Modules of the convolution kernels it selects.
     pub kernels: String,
-    /// Milliseconds of a step; none where it failed.
+    /// Milliseconds per step; `None` if it failed.
     pub ms_per_step: Option<f64>,
-    /// Why it is out of the question, if it is.
+    /// Why it was rejected, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 
-/// What a search found.
+/// The result of a search.
 #[derive(Clone, Debug, Serialize)]
 pub struct Search {
-    /// All that was tried, in order; the first is what the adapter's capabilities decide.
+    /// All candidates in order; the first is the adapter's default.
     pub candidates: Vec<Candidate>,
     /// The winner.
     pub choice: Tuning,
-    /// Milliseconds of a step with it.
+    /// Milliseconds per step with the winner.
     pub ms_per_step: f64,
-    /// Milliseconds of a step without it, in the same minute.
+    /// Milliseconds per step with the default, measured in alternation with the winner.
     pub untuned_ms_per_step: f64,
 }
 
-/// Searches for the fastest choice for a train step on batches of `images`.
+/// Searches for the fastest choice for train steps on batches of `images`.
 ///
 /// # Errors
 ///
-/// [`GpuError`] where the step does not fit the adapter, and where the driver fails.
+/// [`GpuError`] if the step does not fit the adapter, or if the driver fails.
 pub async fn tune(
     gpu: &Gpu,
     images: &PackedImages,
@@ -86,7 +85,7 @@ pub async fn tune(
     tuner.expected = tuner.gradients(PLAIN).await?;
     tuner.measure(Tuning::default()).await?;
     let mut variants = vec![None, Some(Variant::Tile), Some(Variant::Broadcast)];
-    // A CPU takes minutes with kernels for GPUs, or of one output at a time, for others' seconds.
+    // On a CPU, GPU kernels and plain kernels take minutes instead of seconds.
     if !gpu.caps().software {
         variants.extend([Some(Variant::Workgroup), Some(Variant::Plain)]);
     }
@@ -109,7 +108,7 @@ pub async fn tune(
     for groups in [16, 64, 256, 1024, 4096].map(Some) {
         tuner.measure(Tuning { groups, ..best }).await?;
     }
-    // A CPU has nothing to drain between dispatches.
+    // A CPU does not drain between dispatches.
     if gpu.target().heuristics.fuse {
         let best = tuner.best();
         let fuse = Some(false);
@@ -118,7 +117,7 @@ pub async fn tune(
     tuner.decide().await
 }
 
-/// The reference.
+/// The reference: plain kernels.
 const PLAIN: Tuning = Tuning {
     variant: Some(Variant::Plain),
     texels: Some(false),
@@ -131,11 +130,11 @@ struct Tuner<'a> {
     gpu: &'a Gpu,
     images: &'a PackedImages,
     options: &'a Options,
-    /// How many images gradients are compared of.
+    /// Number of images for the comparison of gradients.
     sample: usize,
     /// Gradients of the reference.
     expected: Vec<Vec<f32>>,
-    /// Plans that were tried.
+    /// Signatures of the plans tried so far.
     seen: HashSet<(Vec<Bundle>, Vec<(KernelKey, [u32; 3])>)>,
     candidates: Vec<Candidate>,
     progress: &'a mut dyn FnMut(&str),
@@ -152,7 +151,7 @@ impl<'a> Tuner<'a> {
         Rig::new(self.gpu, plan, &self.options.model, self.images).await
     }
 
-    /// The gradients of a first step, parameter by parameter.
+    /// The gradients of the first step, per parameter.
     async fn gradients(&self, choice: Tuning) -> Result<Vec<Vec<f32>>, GpuError> {
         let mut rig = self.rig(choice, self.sample).await?;
         rig.first_step().await?;
@@ -163,7 +162,7 @@ impl<'a> Tuner<'a> {
         Ok(gradients)
     }
 
-    /// Tries a choice, unless it leads to a plan that was tried before.
+    /// Tries a choice, unless its plan was tried before.
     async fn measure(&mut self, choice: Tuning) -> Result<(), GpuError> {
         let plan = self.plan(choice, self.options.batch);
         let kernels = plan.steps().iter().map(|s| (s.kernel.key(), s.grid));
@@ -175,7 +174,7 @@ impl<'a> Tuner<'a> {
         let (ms_per_step, failure) = match self.try_out(choice).await {
             Ok(Some(ms)) => (Some(ms), None),
             Ok(None) => (None, Some("its gradients are wrong".to_owned())),
-            // What the adapter's own kernels cannot do is not worth going on for.
+            // If the default fails, or the device is lost, the search ends.
             Err(e) if self.candidates.is_empty() || matches!(e, GpuError::Lost { .. }) => {
                 return Err(e);
             }
@@ -190,7 +189,7 @@ impl<'a> Tuner<'a> {
         Ok(())
     }
 
-    /// Milliseconds of a step; nothing where its gradients are wrong.
+    /// Milliseconds per step; `None` if the gradients are wrong.
     async fn try_out(&self, choice: Tuning) -> Result<Option<f64>, GpuError> {
         if !agree(&self.gradients(choice).await?, &self.expected) {
             return Ok(None);
@@ -219,7 +218,7 @@ impl<'a> Tuner<'a> {
         Ok(rig.run(steps).await?.ms)
     }
 
-    /// The fastest so far.
+    /// The fastest choice so far.
     fn best(&self) -> Tuning {
         let timed = self.candidates.iter();
         let timed = timed.filter_map(|c| Some((c.choice, c.ms_per_step?)));
@@ -227,7 +226,7 @@ impl<'a> Tuner<'a> {
         best.map_or_else(Tuning::default, |(choice, _)| choice)
     }
 
-    /// Lets the fastest and the adapter's own take turns.
+    /// Times the fastest choice and the default in alternation.
     async fn decide(self) -> Result<Search, GpuError> {
         let best = self.best();
         let own = self.candidates.first().and_then(|c| c.ms_per_step);
@@ -267,13 +266,13 @@ impl<'a> Tuner<'a> {
     }
 }
 
-/// The middle one, the faster of two.
+/// The median (of two, the faster).
 fn middle(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times[(times.len() - 1) / 2]
 }
 
-/// Whether each gradient is near the expected one.
+/// Whether each gradient matches the expected one.
 fn agree(found: &[Vec<f32>], expected: &[Vec<f32>]) -> bool {
     let numbers = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
     found.iter().zip(expected).all(|(found, expected)| {

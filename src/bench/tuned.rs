@@ -1,4 +1,4 @@
-//! What [`tune`](super::tune()) found fastest, kept in a file per adapter, driver, shaders, model and batch.
+//! Results of [`tune`](super::tune()), in a file per adapter, driver, shaders, model and batch.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use crate::gpu::AdapterReport;
 use crate::model::{Loss, Model};
 use crate::ops::{self, Tuning};
 
-/// What a choice holds for: with any of it different another may be faster.
+/// The setting that a choice is valid for. In another setting another choice may be faster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Setting {
     adapter: String,
@@ -26,7 +26,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// The setting of training `model` in batches of `batch`.
+    /// The setting for training `model` in batches of `batch`.
     pub fn new(adapter: &AdapterReport, model: &Model, batch: usize) -> Self {
         let add = |all: Sha256, module: String| all.chain_update(module);
         let modules = ops::sources().into_iter().map(|source| source.module());
@@ -35,7 +35,7 @@ impl Setting {
             driver: adapter.driver.clone(),
             backend: adapter.backend.name().to_owned(),
             shaders: hex(modules.fold(Sha256::new(), add)),
-            // No kernel's time depends on the objective.
+            // The time of a kernel does not depend on the objective.
             model: Model {
                 loss: Loss::Mc,
                 beta: 1.0,
@@ -52,7 +52,7 @@ impl Setting {
         cache.join("tuned").join(format!("{}.json", &name[..16]))
     }
 
-    /// What was found for it. A file that cannot be read is none: tuning anew replaces it.
+    /// The stored choice for it. An unreadable file counts as missing; tuning replaces it.
     pub fn find(&self, cache: &Path) -> Option<Tuned> {
         let bytes = regular::read(&self.path(cache)).ok()?;
         let tuned: Tuned = serde_json::from_slice(&bytes).ok()?;
@@ -60,25 +60,25 @@ impl Setting {
     }
 }
 
-/// A choice that was found, and what it is worth.
+/// A stored choice and its times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tuned {
-    /// What it holds for.
+    /// The setting that it is valid for.
     pub setting: Setting,
     /// The choice.
     pub choice: Tuning,
-    /// Milliseconds of a step with it.
+    /// Milliseconds per step with it.
     pub ms_per_step: f64,
-    /// Milliseconds of a step as the adapter's capabilities alone decide it.
+    /// Milliseconds per step with the adapter's default.
     pub untuned_ms_per_step: f64,
 }
 
 impl Tuned {
-    /// Writes its file into a cache folder, and gives its path.
+    /// Writes its file into a cache folder and returns the path.
     ///
     /// # Errors
     ///
-    /// What the operating system says.
+    /// The operating system's error.
     pub fn save(&self, cache: &Path) -> io::Result<PathBuf> {
         let path = self.setting.path(cache);
         fs::create_dir_all(cache.join("tuned"))?;

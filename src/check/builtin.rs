@@ -1,9 +1,9 @@
 //! The cases that come with the program.
 //!
-//! One is recorded: a batch of 32, the tutorial's own, so that its kernels are those of a default
-//! training run; it is also the smallest of the recorded files. The others are made here, and the
-//! CPU twins say what must come of them, in double precision: they show what one recorded case
-//! does not, and take no room in the program.
+//! One is recorded with TensorFlow: a batch of 32 of the tutorial's model, so that its kernels are
+//! those of a default training run; it is also the smallest recorded file. The CPU twins compute the
+//! expectations of the others in double precision. These cover what the recorded case does not, and
+//! add nothing to the size of the program.
 
 use super::case::{Case, CaseError};
 use super::run;
@@ -14,14 +14,13 @@ use crate::rng;
 
 const RECORDED: &[u8] = include_bytes!("../../assets/golden/p2.safetensors");
 
-/// Images of the tutorial's batch. Kernels are compiled for a batch size: cases which share it
-/// share them.
+/// The tutorial's batch size. Kernels are compiled per batch size, so cases of one size share them.
 pub const BATCH: usize = 32;
 
-/// Images of a batch of the colour model.
+/// Batch size of the colour model.
 pub const COLOUR_BATCH: usize = 5;
 
-/// A model of colour images, all of whose channels but the colours come in fours.
+/// A model of colour images; all channel counts but that of the image are multiples of 4.
 pub fn colour() -> Model {
     Model {
         image: [32, 32, 3],
@@ -41,20 +40,20 @@ pub struct Recipe {
     pub name: &'static str,
     /// The model.
     pub model: Model,
-    /// Images.
+    /// Images in the batch.
     pub batch: usize,
     /// Optimizer steps.
     pub steps: usize,
-    /// Biases are uniform in ±this.
+    /// Biases are uniform in ± this limit.
     pub biases: f64,
-    /// Factor on each kernel of these layers.
+    /// Factors for the kernels of these layers.
     pub scaled: &'static [(&'static str, f32)],
-    /// Targets between 0 and 1 instead of rectangles of ones.
+    /// Targets are real numbers from 0 to 1 instead of binary rectangles.
     pub real: bool,
 }
 
 impl Recipe {
-    /// An ordinary case of a model: two steps, small biases, binary images.
+    /// An ordinary case: two steps, small biases, binary images.
     pub fn new(name: &'static str, model: Model, batch: usize) -> Self {
         Recipe {
             name,
@@ -67,7 +66,7 @@ impl Recipe {
         }
     }
 
-    /// The case, and what the twins make of it.
+    /// Builds the case and computes its expectations with the twins.
     pub fn cook(&self) -> Case {
         let key = rng::key(self.name.bytes().map(u64::from).sum());
         let specs = self.model.params();
@@ -101,8 +100,8 @@ impl Recipe {
             model: self.model.clone(),
         };
         let outcome = run::on_twins(&case);
-        // Only what is open shows how near its kink it is. Half of that is a fair guess at the
-        // margin of all, and the guess decides no more than which limits are fair.
+        // Only positive activations show their distance from the kink. Half of the smallest is an
+        // estimate for all; it only decides which limits apply.
         let layers = outcome.names().filter(|name| name.starts_with("act/"));
         let open = layers
             .filter_map(|name| outcome.get(name))
@@ -138,7 +137,7 @@ impl Recipe {
     }
 }
 
-/// The recipes of the cases made here.
+/// The recipes of the built-in cases.
 pub fn recipes() -> Vec<Recipe> {
     let tutorial = |name| Recipe::new(name, Model::default(), BATCH);
     vec![
@@ -161,12 +160,12 @@ pub fn recipes() -> Vec<Recipe> {
             },
             COLOUR_BATCH,
         ),
-        // Every blank patch of an image then meets a ReLU at exactly 0, where its derivative is 0.
+        // A blank patch of an image then gives a ReLU the input 0, where its derivative is 0.
         Recipe {
             biases: 0.0,
             ..tutorial("zero-biases.safetensors")
         },
-        // Logits beyond ±60, where a sigmoid followed by a logarithm fails.
+        // Logits beyond ±60, where log(sigmoid) fails.
         Recipe {
             scaled: &[
                 ("decoder.dense", 8.0),
@@ -183,7 +182,7 @@ pub fn recipes() -> Vec<Recipe> {
 ///
 /// # Errors
 ///
-/// [`CaseError`], if the program was built with a broken file.
+/// [`CaseError`] if the file built into the program is broken.
 pub fn recorded() -> Result<Case, CaseError> {
     let name = "p2.safetensors";
     let within = |e| TensorFileError::Content(name.into(), Box::new(e));

@@ -1,16 +1,16 @@
-//! A case: one batch, its noise, weights, and what must come of them, as a safetensors file.
+//! A case: a batch, its noise, weights, and the expected results, as a safetensors file.
 //!
 //! | tensor | shape |
 //! |---|---|
 //! | `input/x` | `[B, H, W, C]`, values from 0 to 1; the same batch in every step |
 //! | `input/eps` | `[K, B, L]`, the noise of each of K steps |
-//! | `param/…` | the weights at the start, named and laid out as in Keras |
+//! | `param/…` | the initial weights, with Keras's names and layouts |
 //! | `expect/…` | any of [`outcome::shapes`] |
 //!
 //! The metadata has a `config`, JSON of `image [H, W, C]`, `latent_dim`, `enc_filters`, `dec_base`,
-//! `dec_filters`, `loss` (`mc` or `analytic_kl`), where it is not 1 `beta`, the weight of the
-//! divergence in the loss, and where it is known `relu_margin`, the smallest |pre-activation|.
-//! Nothing of a file is believed before it was checked.
+//! `dec_filters`, `loss` (`mc` or `analytic_kl`), and optionally `beta`, the weight of the divergence
+//! in the loss (default 1), and `relu_margin`, the smallest |pre-activation|. All contents of a file
+//! are validated before use.
 
 use std::collections::BTreeMap;
 
@@ -24,33 +24,33 @@ use crate::model::{Loss, Model, ModelError};
 /// A case.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// File name, without folders.
+    /// File name without folders.
     pub name: String,
     /// The model.
     pub model: Model,
-    /// Images.
+    /// Images in the batch.
     pub batch: usize,
     /// The batch, `[B, H, W, C]`.
     pub x: Vec<f32>,
     /// The noise of each step, `[B, L]`.
     pub eps: Vec<Vec<f32>>,
-    /// The weights at the start, in the order of [`Model::params`].
+    /// The initial weights, in the order of [`Model::params`].
     pub params: Vec<(String, Vec<f32>)>,
-    /// What must come of it, without the prefix.
+    /// The expected tensors, by name without the prefix.
     pub expect: BTreeMap<String, Vec<f32>>,
-    /// Expected tensors which this program does not compute.
+    /// Names of expected tensors that this program does not compute.
     pub unknown: Vec<String>,
-    /// The smallest |pre-activation|, where it is known.
+    /// The smallest |pre-activation|, if known.
     pub relu_margin: Option<f64>,
 }
 
-/// Why a file is no case. Every message is complete in itself.
+/// Why a file is not a case. Every message is complete in itself.
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
-    /// The file could not be read, or is no safetensors file.
+    /// The file could not be read, or is not a safetensors file.
     #[error(transparent)]
     File(#[from] TensorFileError),
-    /// The configuration is missing or makes no sense.
+    /// The configuration is missing or not valid.
     #[error("cannot use {case}: the `config` in its metadata {fault}")]
     Config {
         /// The file.
@@ -58,7 +58,7 @@ pub enum CaseError {
         /// What is wrong with it, and what to do.
         fault: String,
     },
-    /// The configuration is that of no model.
+    /// The configuration does not describe a valid model.
     #[error("cannot use {case}: {fault}")]
     Model {
         /// The file.
@@ -66,7 +66,7 @@ pub enum CaseError {
         /// What is wrong.
         fault: ModelError,
     },
-    /// A tensor is missing, or has another shape than the configuration says.
+    /// A tensor is missing or has a shape that contradicts the configuration.
     #[error("cannot use {case}: {fault}")]
     Tensor {
         /// The file.
@@ -74,7 +74,7 @@ pub enum CaseError {
         /// What is wrong, and what to do.
         fault: String,
     },
-    /// A value is not a number, infinite, or no target.
+    /// A value is NaN, infinite, or not a valid target.
     #[error("cannot use {case}: `{tensor}` holds {value} at {index}, {wanted}; record it again")]
     Value {
         /// The file.
@@ -83,18 +83,18 @@ pub enum CaseError {
         tensor: String,
         /// The value.
         value: f32,
-        /// Its place in the flat tensor.
+        /// Its index in the flat tensor.
         index: usize,
-        /// What it should have been.
+        /// What was expected instead.
         wanted: &'static str,
     },
-    /// There is nothing to compare with.
+    /// The file has no expected tensor that this program computes.
     #[error(
         "cannot use {0}: it expects nothing that could be compared; a case has tensors such as \
          `expect/logits`, `expect/loss` or `expect/grad/encoder.conv1.kernel`"
     )]
     NothingExpected(String),
-    /// The activations would be too large for any adapter.
+    /// An activation would be too large for any adapter.
     #[error(
         "cannot use {case}: an activation of {values} values is more than any adapter holds; \
          record fewer images or a smaller model"
@@ -107,7 +107,7 @@ pub enum CaseError {
     },
 }
 
-/// The keys that matter; files have others, which are ignored.
+/// The keys of the configuration; other keys are ignored.
 #[derive(Deserialize)]
 struct Config {
     image: [usize; 3],
@@ -121,19 +121,18 @@ struct Config {
     relu_margin: serde_json::Value,
 }
 
-/// No size in a configuration is larger, so that products of a few of them do not overflow.
+/// Largest size in a configuration, so that products of a few sizes do not overflow.
 const LARGEST_SIZE: usize = 1 << 16;
 
-/// No activation has more values: 4 GiB, the largest binding of any adapter.
+/// Most values of an activation: 4 GiB, the largest binding of any adapter.
 const LARGEST_ACTIVATION: u128 = 1 << 30;
 
 impl Case {
-    /// Reads and checks a file.
+    /// Reads and validates a file.
     ///
     /// # Errors
     ///
-    /// [`CaseError`]; no file makes this function panic, or allocate more than a few times its
-    /// size.
+    /// [`CaseError`]. No file makes this function panic or allocate more than a few times its size.
     #[cfg(feature = "cli")]
     pub fn read(path: &std::path::Path) -> Result<Case, CaseError> {
         let name = path.file_name().unwrap_or(path.as_os_str());
@@ -141,11 +140,11 @@ impl Case {
         Self::from_file(&name.to_string_lossy(), &path.display().to_string(), file)
     }
 
-    /// Checks what a file holds; `name` is its file name, and messages call it `shown`.
+    /// Validates the contents of a file with the file name `name`; messages call it `shown`.
     ///
     /// # Errors
     ///
-    /// [`CaseError`]
+    /// [`CaseError`] if it is not a case.
     pub fn from_file(name: &str, shown: &str, mut file: TensorFile) -> Result<Case, CaseError> {
         let case = || shown.to_owned();
         let (model, relu_margin) = configuration(shown, &file)?;
@@ -207,7 +206,7 @@ impl Case {
         })
     }
 
-    /// The same case, which expects this outcome.
+    /// The same case with this outcome as its expectation.
     #[must_use]
     pub fn expecting(mut self, outcome: &Outcome) -> Case {
         let values = |name: &str| outcome.get(name).map_or(&[][..], |(_, values)| values);
@@ -217,13 +216,13 @@ impl Case {
         self
     }
 
-    /// The weight tensor of that name at the start.
+    /// The initial weight tensor `name`.
     pub fn param(&self, name: &str) -> Option<&[f32]> {
         let found = self.params.iter().find(|(n, _)| n == name);
         found.map(|(_, values)| values.as_slice())
     }
 
-    /// The case as a file has it.
+    /// The case as a file.
     pub fn to_file(&self) -> TensorFile {
         let Case {
             model,
@@ -308,7 +307,7 @@ fn configuration(shown: &str, file: &TensorFile) -> Result<(Model, Option<f64>),
     Ok((model, config.relu_margin.as_f64()))
 }
 
-/// Takes tensors out of a file, each checked.
+/// Takes validated tensors out of a file.
 struct Reader<'a> {
     case: &'a str,
     file: &'a mut TensorFile,
@@ -330,7 +329,7 @@ impl Reader<'_> {
         self.file.tensors.get(name).ok_or_else(missing)
     }
 
-    /// Images and steps, from the noise.
+    /// Numbers of images and steps, from the shape of the noise.
     fn extents(&self, model: &Model) -> Result<(usize, usize), CaseError> {
         let shape = &self.get("input/eps")?.shape;
         match shape[..] {
@@ -345,7 +344,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The values of a tensor of that shape, all of them finite.
+    /// The values of the tensor `name` of that shape; all must be finite.
     fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CaseError> {
         self.get(name)?;
         let values = self.file.get_f32(name, shape);
@@ -366,7 +365,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Expected tensors that nothing took.
+    /// Names of the expected tensors that nothing took.
     fn unknown(&self) -> Vec<String> {
         let names = self.file.tensors.keys();
         let expected = names.filter_map(|name| name.strip_prefix(PREFIX));

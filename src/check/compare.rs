@@ -1,58 +1,58 @@
-//! How far a tensor may lie from the one it is judged against, and how far it does.
+//! Comparison of a tensor with a reference, and its limits.
 
 use serde::Serialize;
 
 use crate::plan::Step;
 
-/// How far values may lie from the right ones.
+/// The largest allowed deviation of a tensor from the reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
-    /// A share of the largest right value of the tensor: for sums, whose rounding follows the
-    /// size of their terms and not that of the one result.
+    /// A fraction of the largest reference value of the tensor. For sums: their rounding error follows
+    /// the size of their terms, not of the single result.
     OfLargest(f64),
-    /// The distance of the whole tensor as a share of its norm, ‖a − b‖₂ / ‖b‖₂.
+    /// The relative error of the whole tensor, ‖a − b‖₂ / ‖b‖₂.
     OfNorm(f64),
-    /// A share of the largest right value, and so much more.
+    /// A fraction of the largest reference value, plus an absolute part.
     Spread {
-        /// Share of the largest.
+        /// Fraction of the largest value.
         share: f64,
-        /// Added to it, in the unit of the values.
+        /// Absolute part, in the unit of the values.
         absolute: f64,
     },
-    /// A share of each right value, and so much more.
+    /// A fraction of each reference value, plus an absolute part.
     Each {
-        /// Share of the value.
+        /// Fraction of the value.
         relative: f64,
-        /// Added to it, in the unit of the values.
+        /// Absolute part, in the unit of the values.
         absolute: f64,
     },
-    /// Units in the last place of the right value rounded to single precision.
+    /// Units in the last place of the reference value in single precision.
     Ulps(f64),
-    /// The same number.
+    /// Equality.
     Exact,
 }
 
-/// The worst value of one tensor.
+/// The comparison of one tensor; it names the worst value.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// Name of the tensor.
     pub tensor: String,
     /// What is measured: `rel_max`, `rel_l2`, `max_abs`, `each`, `ulps` or `equal`; `update` is
-    /// `rel_l2` of the change that the optimizer made.
+    /// `rel_l2` of the optimizer's change.
     pub measure: &'static str,
-    /// The largest measure allowed.
+    /// The limit of the measure.
     pub limit: f64,
-    /// The measure found; not a number where one side is none.
+    /// The measured value; NaN if the tensor or the reference has a NaN.
     pub found: f64,
     /// Index of the worst value, one number per axis.
     pub worst: Vec<usize>,
-    /// What was computed there.
+    /// The computed value there.
     pub computed: f64,
-    /// What is right there.
+    /// The reference value there.
     pub expected: f64,
-    /// The distance in units of what is allowed, at most 1 where all is well.
+    /// The deviation as a fraction of the limit; at most 1 if the tensor passes.
     pub share: f64,
-    /// The step which computed it, where a kernel was judged alone.
+    /// The step that computed it, if a single kernel was checked.
     #[serde(flatten)]
     pub by: Option<By>,
 }
@@ -67,7 +67,7 @@ pub struct By {
 }
 
 impl By {
-    /// As reports name a step.
+    /// The names of a step in reports.
     pub fn new(step: &Step) -> Self {
         By {
             step: step.label.clone(),
@@ -77,27 +77,27 @@ impl By {
 }
 
 impl Row {
-    /// True where the tensor is within its limit.
+    /// Whether the tensor is within its limit.
     pub fn ok(&self) -> bool {
         self.share <= 1.0
     }
 }
 
-/// A device may flush numbers below the smallest normal one to zero.
+/// Devices may flush numbers below the smallest normal one to zero.
 const TINY: f64 = f32::MIN_POSITIVE as f64;
 
-/// Distance from a number to the next.
+/// Distance to the next single-precision number.
 fn ulp(value: f32) -> f64 {
     let bits = value.abs().to_bits();
     f64::from(f32::from_bits(bits + 1)) - f64::from(f32::from_bits(bits))
 }
 
-/// Compares a tensor of that shape with the right one. A value which is not a number on both
-/// sides was written by neither, and counts as equal; a tensor of such values alone is off.
+/// Compares a tensor with the reference. A NaN on both sides counts as equal (neither side wrote it),
+/// but a tensor of nothing but NaN fails.
 ///
 /// # Panics
 ///
-/// Panics if the two sides have not the same length.
+/// Panics if the two sides differ in length.
 pub fn compare(
     tensor: &str,
     shape: &[usize],
@@ -113,7 +113,7 @@ pub fn compare(
         Limit::Ulps(_) => f64::from(v as f32),
         _ => v,
     };
-    // What each value may be off by, but for the norm, of which all share.
+    // The limit of each value; `OfNorm` has a limit for the whole tensor.
     let allowed = |v: f64| match limit {
         Limit::OfLargest(share) => share * largest + TINY,
         Limit::OfNorm(share) => share * norm + TINY * (expected.len() as f64).sqrt(),

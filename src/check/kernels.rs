@@ -1,9 +1,9 @@
-//! Every kernel that an adapter runs against its CPU twin, one by one, over the plans of training,
-//! evaluation, decoding and the importance-weighted bound, at a few shapes; and the few kernels that
-//! follow counters, far out.
+//! Checks every kernel that an adapter runs against its CPU twin, in the plans of training, evaluation,
+//! decoding and the importance-weighted bound, at a few shapes. The kernels that use counters are also
+//! checked at extreme counters.
 //!
-//! Sums in single precision are about 1e-6 of their largest result apart, while one term left out,
-//! or taken twice, shows as 1e-3 and more. Limits lie between.
+//! Single-precision sums deviate by about 1e-6 of the largest result; one term omitted or added twice
+//! deviates by 1e-3 and more. The limits are in between.
 
 use super::builtin;
 use super::compare::{Limit, Row};
@@ -25,40 +25,38 @@ use crate::rng::{self, Stream};
 
 const SEED: u64 = 0xfeed_0000_0003;
 
-/// Where the log-variances are nearly 0, what exp(logvar) − 1 leaves of them is no more exact than
-/// the 1: 1e-7 for each dimension.
+/// With log-variances near 0, exp(logvar) − 1 has an absolute error of 1e-7 per dimension.
 const KL: Limit = Limit::Each {
     relative: 1e-5,
     absolute: 1e-6,
 };
 
-/// Rounding of a kernel on its own.
+/// The limit of a single kernel.
 pub fn limit(step: &Step, slot: &str) -> Limit {
     match (step.kernel.source.name, slot) {
-        // A byte of an image is a quotient, for which WGSL grants 2.5 units in the last place; what
-        // is drawn by it is 0 or 1.
+        // A byte becomes a quotient, for which WGSL allows 2.5 ULP; a drawn value is 0 or 1.
         ("fetch", _) => Limit::Ulps(3.0),
         ("rng", _) => Limit::Ulps(4.0),
-        // Of weights; an update is about 1e-3 of the largest, and is judged below.
+        // Of the weights. An update is about 1e-3 of the largest weight; `far_out` checks it.
         ("adam", "params") => Limit::OfLargest(1e-6),
         (_, "kl") => KL,
         _ => Limit::OfLargest(4e-6),
     }
 }
 
-/// A model, a batch and a tail, and how the images are packed.
+/// A model, batch sizes and the packing of the images.
 struct Workload {
     about: &'static str,
     model: Model,
     batch: usize,
-    /// Images of a last, smaller batch. Compiling every kernel for it takes as long as for the
-    /// large one, so only the smallest model has a tail.
+    /// Images in the last, smaller batch, or 0. It needs every kernel compiled again, so only the
+    /// smallest model has one.
     tail: usize,
     binarize: Binarize,
 }
 
-/// The tutorial's model as it is trained; one of colour images whose channels fill tiles; and one
-/// whose channels fill none, which leaves it to the plain kernels, on images that are drawn.
+/// The tutorial's model; a colour model whose channels fill tiles; and a model whose channels do not,
+/// which uses the plain kernels and drawn images.
 fn workloads() -> [Workload; 3] {
     let odd = Model {
         image: [12, 8, 1],
@@ -94,11 +92,11 @@ fn workloads() -> [Workload; 3] {
     ]
 }
 
-/// Runs all of them; `progress` hears what comes next.
+/// Checks all kernels; `progress` receives the name of the next part.
 ///
 /// # Errors
 ///
-/// [`GpuError`] where the adapter cannot run a plan at all.
+/// [`GpuError`] if the adapter cannot run a plan.
 pub async fn kernels(gpu: &Gpu, progress: &mut dyn FnMut(&str)) -> Result<Vec<Section>, GpuError> {
     let mut sections = Vec::new();
     for workload in workloads() {
@@ -113,7 +111,7 @@ pub async fn kernels(gpu: &Gpu, progress: &mut dyn FnMut(&str)) -> Result<Vec<Se
 impl Workload {
     fn images(&self) -> PackedImages {
         let values = (self.batch + self.tail) * self.model.image.iter().product::<usize>();
-        // Three in ten are ones: as many as zeros would let whole sums vanish by chance.
+        // Three in ten values are ones. With half, whole sums could cancel.
         let pixels = rng::uniform(values, 1.0, 1, rng::key(SEED)).into_iter();
         let pixels: Vec<u8> = pixels.map(|v| (255.0 * v * v) as u8).collect();
         PackedImages::from_bytes(self.model.image, &pixels, self.binarize)
@@ -188,9 +186,8 @@ async fn judged(
     Ok(rows)
 }
 
-/// What a first step does not show: counters near the end of an epoch and after a million steps,
-/// draws of the evaluation's stream, an optimizer whose moments are not fresh, logits of ±80 with
-/// real targets.
+/// Checks cases beyond a first step: counters near the end of an epoch and after a million steps, the
+/// random stream of evaluation, used optimizer moments, and logits of ±80 with real targets.
 async fn far_out(gpu: &Gpu) -> Result<Section, GpuError> {
     const BATCH: usize = 7;
     const LATENT: usize = 5;
@@ -243,8 +240,8 @@ async fn far_out(gpu: &Gpu) -> Result<Section, GpuError> {
     for (name, seed) in [("logpz", 3), ("logqz_x", 4), ("kl", 5)] {
         pair.set(&plan, name, &uniform(BATCH, 10.0, seed))?;
     }
-    // Gradients of all magnitudes from 10^-8 to 10^2, with moments of their sign and size, so
-    // that no digits are lost to a difference; weights of 0, which show the update itself.
+    // Gradients from 10^-8 to 10^2. Moments have their sign and size, so that no digits cancel.
+    // Weights are 0, so that they show the update itself.
     let grads = uniform(WEIGHTS, 5.0, 6).into_iter();
     let grads: Vec<f32> = grads
         .map(|p| 10f32.powf(p.abs() * 2.0 - 8.0).copysign(p))

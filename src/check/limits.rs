@@ -1,32 +1,31 @@
-//! How near a float32 implementation must come to a recorded case.
+//! Limits of a float32 implementation on a recorded case.
 //!
-//! There are two sets of limits: what an implementation *must* meet, and what a *good* one meets.
-//! The first leave room for one unit on the other side of a ReLU's kink, and still lie below every
-//! mistake known to be easy to make.
+//! There are two sets: *must* and *good*. The *must* limits allow for one unit on the other side of a
+//! ReLU's kink, and still detect every common mistake.
 
 use super::case::Case;
 use super::compare::{Limit, Row, compare};
 use super::outcome::{Outcome, updated};
 
-/// Which limits hold.
+/// A set of limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grade {
-    /// What an implementation must meet.
+    /// Limits that every implementation must meet.
     Must,
-    /// What a good one meets, where rounding alone separates it from the case.
+    /// Limits that a good implementation meets: rounding errors only.
     Good,
 }
 
-/// A pre-activation nearer to 0 than this may round to the other side.
+/// A pre-activation closer to 0 than this may round to the other side.
 const KINK: f64 = 5e-7;
 
-/// Kernels so many times larger than at first are no ordinary weights. Training makes them two
-/// to three times as large; the cases that pass logits of ±60 have them eight times.
+/// Growth of a kernel over its initial size that counts as large. Training grows kernels by a factor of
+/// two to three; the cases with logits beyond ±60 scale them by eight.
 const LARGE: f64 = 5.0;
 
 impl Grade {
-    /// What a case can be held to. Strictness ends where a single rounding may legitimately show:
-    /// near a kink, with weights far larger than usual, and in sums over colour images.
+    /// The strictest set that is fair for a case. `strict` asks for *good*; a case near a kink, with
+    /// large weights, or with sums over colour images gets *must*.
     pub fn of(case: &Case, strict: bool) -> Self {
         let near_kink = case.relu_margin.is_some_and(|margin| margin < KINK);
         let colour = case.model.image == [32, 32, 3];
@@ -37,7 +36,7 @@ impl Grade {
         }
     }
 
-    /// Name, as tables and files spell it.
+    /// Name in tables and files.
     pub fn name(self) -> &'static str {
         match self {
             Grade::Must => "limit",
@@ -53,27 +52,27 @@ impl Grade {
     }
 }
 
-/// Some kernel is far beyond Glorot's initial values.
+/// Whether some kernel is much larger than its initial values.
 fn has_large_weights(case: &Case) -> bool {
     let specs = case.model.params().into_iter();
     specs.filter(|s| s.limit > 0.0).any(|spec| {
         let given = case.params.iter().find(|(name, _)| *name == spec.name);
         let squares = |values: &[f32]| values.iter().map(|v| f64::from(v * v)).sum::<f64>();
         let rms = given.map_or(0.0, |(_, v)| (squares(v) / spec.len() as f64).sqrt());
-        // Uniform numbers in ±limit have an rms of limit/√3.
+        // Uniform numbers in ±limit have an RMS of limit/√3.
         rms > LARGE * spec.limit / 3f64.sqrt()
     })
 }
 
-/// The limit of a tensor, by its name.
+/// The limit of a tensor by its name.
 fn limit(tensor: &str, grade: Grade) -> Limit {
     let group = tensor.split('/').next().unwrap_or_default();
     match group {
         "grad" => Limit::OfNorm(grade.pick(1e-3, 5e-5)),
         "adam_m" | "adam_v" => Limit::OfNorm(grade.pick(1e-2, 1e-4)),
-        // Of the change, see `judge`: a wrong epsilon shows there, and is hidden by the weights.
+        // Of the change, see `judge`: the size of the weights would hide a wrong epsilon.
         "param_after" | "param_after_1" => Limit::OfNorm(grade.pick(5e-3, 5e-4)),
-        // Nearly 0 at the initial weights, hence an absolute part.
+        // Near 0 at the initial weights, hence the absolute part.
         "kl" => Limit::Spread {
             share: 1e-5,
             absolute: 1e-5,
@@ -83,7 +82,7 @@ fn limit(tensor: &str, grade: Grade) -> Limit {
     }
 }
 
-/// Compares everything that a case expects, one row per tensor. What was not computed is off.
+/// Compares everything that a case expects, one row per tensor. A missing tensor fails.
 pub fn judge(case: &Case, outcome: &Outcome, grade: Grade) -> Vec<Row> {
     let row = |(name, expected): (&String, &Vec<f32>)| {
         let expected: Vec<f64> = expected.iter().map(|&v| f64::from(v)).collect();

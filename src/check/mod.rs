@@ -1,18 +1,18 @@
-//! The self-test of an adapter: does it compute what it should?
+//! The self-test of an adapter.
 //!
-//! | module | what it is |
+//! | module | contents |
 //! |---|---|
-//! | [`case`](mod@case) | a recorded case: batch, noise, weights, and what must come of them |
-//! | [`outcome`] | what an implementation computed, under the names of the case |
-//! | [`run`] | a case on an adapter, or on the CPU twins |
-//! | [`limits`], [`compare`] | how near the two must be, and how near they are |
-//! | [`pair`](mod@pair), [`kernels`](mod@kernels) | plans on device and twins side by side; every kernel alone |
+//! | [`case`](mod@case) | a recorded case: batch, noise, weights, and expected results |
+//! | [`outcome`] | the results of an implementation, under the names of the case |
+//! | [`run`] | runs a case on an adapter or on the CPU twins |
+//! | [`limits`], [`compare`] | limits and comparison |
+//! | [`pair`](mod@pair), [`kernels`](mod@kernels) | plans on device and twins side by side; each kernel alone |
 //! | [`builtin`] | the cases that come with the program |
-//! | [`trace`](mod@trace) | the first step of a case that goes wrong |
-//! | [`report`] | the verdict |
+//! | [`trace`](mod@trace) | finds the first wrong step of a case |
+//! | [`report`] | the result of a check |
 //!
-//! Nothing here compares a device with itself: cases were recorded with TensorFlow, or come from
-//! the twins, plain loops in double precision.
+//! No device is compared with itself: references come from TensorFlow or from the twins, plain loops in
+//! double precision.
 
 pub mod builtin;
 pub mod case;
@@ -36,11 +36,10 @@ pub use trace::{Trace, trace};
 use crate::gpu::{Gpu, GpuError};
 use crate::model::Loss;
 
-/// Why a check could not be made. What an adapter computes wrong is no error but a row of the
-/// [`Report`].
+/// Why a check did not run. A wrong result is not an error but a row of the [`Report`].
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
-    /// A case cannot be used.
+    /// A case is not valid.
     #[error(transparent)]
     Case(#[from] CaseError),
     /// The adapter cannot run it.
@@ -48,19 +47,18 @@ pub enum CheckError {
     Gpu(#[from] GpuError),
 }
 
-/// The cases that come with the program, one after the other; those made by the twins are made
-/// when their turn comes.
+/// The built-in cases; those of the twins are computed lazily.
 pub fn cases() -> impl Iterator<Item = Result<Case, CaseError>> {
     let made = builtin::recipes().into_iter();
     std::iter::once_with(builtin::recorded).chain(made.map(|recipe| Ok(recipe.cook())))
 }
 
-/// Runs a case on an adapter and judges it; `strict` holds it to what a good implementation
-/// meets, where that is fair. Gives what was computed, too.
+/// Runs a case on an adapter and compares the results, which are returned too. `strict` applies the
+/// *good* limits if they are fair for the case.
 ///
 /// # Errors
 ///
-/// [`GpuError`] where the adapter cannot run it at all.
+/// [`GpuError`] if the adapter cannot run the case.
 pub async fn check_case(
     gpu: &Gpu,
     case: &Case,
@@ -88,12 +86,12 @@ pub async fn check_case(
     Ok((section, outcome))
 }
 
-/// Everything that a check without options does: all kernels against their twins, then the cases
-/// that come with the program. `progress` hears what comes next.
+/// The default check: all kernels against their twins, then the built-in cases. `progress` receives
+/// the name of the next part.
 ///
 /// # Errors
 ///
-/// [`CheckError`]; what is computed wrong is in the report.
+/// [`CheckError`] if the check cannot run; wrong results are in the report.
 pub async fn suite(
     gpu: &Gpu,
     strict: bool,

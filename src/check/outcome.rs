@@ -1,4 +1,4 @@
-//! What an implementation computed from a case, under the names of the file's `expect/`.
+//! The results of an implementation on a case, named as the `expect/` tensors of the file.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,10 @@ use crate::model::Model;
 use crate::model::params::{grad_name, moment_names};
 use crate::ops::elbo;
 
-/// Before the name of everything that was computed or is expected, in files.
+/// Prefix of results and expectations in files.
 pub const PREFIX: &str = "expect/";
 
-/// Name and shape of all that a case of that model, batch size and number of steps can expect,
-/// without the prefix.
+/// Names (without the prefix) and shapes of all results of a case.
 pub fn shapes(model: &Model, batch: usize, steps: usize) -> BTreeMap<String, Vec<usize>> {
     let [h, w, c] = model.image;
     let mut shapes = BTreeMap::new();
@@ -39,7 +38,7 @@ pub fn shapes(model: &Model, batch: usize, steps: usize) -> BTreeMap<String, Vec
     shapes
 }
 
-/// The weight tensor whose value after an update this is.
+/// The name of the weight tensor whose updated value `tensor` is.
 pub fn updated(tensor: &str) -> Option<&str> {
     let (group, param) = tensor.split_once('/')?;
     ["param_after", "param_after_1"]
@@ -47,7 +46,7 @@ pub fn updated(tensor: &str) -> Option<&str> {
         .then_some(param)
 }
 
-/// Tensors by name, without the prefix.
+/// Results by name without the prefix.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     shapes: BTreeMap<String, Vec<usize>>,
@@ -56,7 +55,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// An outcome of so many steps that nothing was put into yet.
+    /// An empty outcome of `steps` steps.
     pub fn new(model: &Model, batch: usize, steps: usize) -> Self {
         Outcome {
             shapes: shapes(model, batch, steps),
@@ -65,9 +64,9 @@ impl Outcome {
         }
     }
 
-    /// The slots which hold what is due after step `k`, from 0: name of the tensor, name of the
-    /// slot. Forward values and gradients belong to the first step, moments and weights to the
-    /// last, and each step has its loss.
+    /// (tensor, slot) for each result that is read after step `k`, counted from 0. Forward values and
+    /// gradients are those of the first step, moments and weights those of the last; each step has a
+    /// loss.
     pub fn due(&self, k: usize) -> Vec<(String, String)> {
         let slot = |name: &String| {
             let (first, last) = (k == 0, k + 1 == self.steps);
@@ -92,7 +91,7 @@ impl Outcome {
             .collect()
     }
 
-    /// Takes a tensor from the contents of its slot after step `k`.
+    /// Stores a tensor from the contents of its slot after step `k`.
     pub fn keep(&mut self, tensor: &str, k: usize, slot: &[f64]) {
         let values = match tensor {
             "loss" => {
@@ -101,7 +100,7 @@ impl Outcome {
                 losses.push(loss);
                 losses
             }
-            // Each image has its means, then its log-variances.
+            // Each row has the means of an image, then its log-variances.
             "mean" | "logvar" => {
                 let latent = self.shapes[tensor][1];
                 let skip = usize::from(tensor == "logvar");
@@ -119,12 +118,12 @@ impl Outcome {
         Some((self.shapes.get(tensor)?, values))
     }
 
-    /// Names of the tensors that were computed.
+    /// Names of the stored tensors.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// All tensors, rounded to single precision, as a file has them.
+    /// All tensors in single precision, as a file.
     pub fn to_file(&self) -> TensorFile {
         let tensor = |(name, values): (&String, &Vec<f64>)| {
             let values: Vec<f32> = values.iter().map(|&v| v as f32).collect();

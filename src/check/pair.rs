@@ -1,4 +1,4 @@
-//! Plans on a device and on their CPU twins, side by side.
+//! Runs plans on a device and on their CPU twins side by side.
 
 use crate::gpu::{Gpu, GpuError, Memory, Replay};
 use crate::plan::cpu::{self, Values};
@@ -6,7 +6,7 @@ use crate::plan::{Plan, PlanError, Role, Scalar, Slot, SlotId, Step};
 
 use super::compare::{By, Limit, Row, compare};
 
-/// A memory on the device and one on the CPU, of the same plans.
+/// Device memory and CPU memory of the same plans.
 pub struct Pair<'g> {
     gpu: &'g Gpu,
     device: Memory,
@@ -18,11 +18,11 @@ pub struct Pair<'g> {
 pub enum Submit {
     /// All in one pass, as in training.
     Together,
-    /// Each alone, so that what a step leaves is read before the next one starts.
+    /// One submission per step, so that the results of a step can be read before the next.
     Singly,
 }
 
-/// Slots which a step writes, by what its shader says.
+/// Slots that a step writes, according to its shader.
 fn written(step: &Step) -> Result<Vec<SlotId>, PlanError> {
     let entry = step.kernel.reflect();
     let entry = entry.map_err(|fault| PlanError::Step {
@@ -34,7 +34,7 @@ fn written(step: &Step) -> Result<Vec<SlotId>, PlanError> {
     Ok(bound.map(|(_, id)| *id).collect())
 }
 
-/// True for what a step computes; an arena of views is seen through these.
+/// Whether a step computes this slot; an arena with views counts through its views.
 fn is_result(plan: &Plan, id: SlotId, slot: &Slot) -> bool {
     let computed = [Role::Activation, Role::Metric, Role::Grad].contains(&slot.role);
     let has_views = || {
@@ -46,8 +46,12 @@ fn is_result(plan: &Plan, id: SlotId, slot: &Slot) -> bool {
 }
 
 impl<'g> Pair<'g> {
-    /// Room for all slots of the plans. Every result holds NaN, on both sides, so that
-    /// what a kernel leaves out, or writes where it should not, is seen.
+    /// Allocates the slots of the plans. Every result is NaN on both sides, so that missing and stray
+    /// writes show.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if the device has too little memory.
     pub async fn new(gpu: &'g Gpu, plans: &[&Plan]) -> Result<Self, GpuError> {
         let device = Memory::allocate(gpu, plans).await?;
         let mut twin = cpu::Memory::default();
@@ -71,7 +75,7 @@ impl<'g> Pair<'g> {
         Ok(())
     }
 
-    /// Fills a slot of integers on both sides.
+    /// Fills an integer slot on both sides.
     pub fn set_words(&mut self, plan: &Plan, name: &str, words: &[u32]) -> Result<(), GpuError> {
         self.device.write_words(self.gpu, plan, name, words)?;
         if let Some(id) = plan.find(name) {
@@ -115,7 +119,7 @@ impl<'g> Pair<'g> {
         Ok(Row { by, ..row })
     }
 
-    /// Runs a plan so many times on both sides and compares every slot it writes.
+    /// Runs a plan `times` times on both sides and compares every slot that it writes.
     pub async fn run(
         &mut self,
         plan: &Plan,
@@ -134,11 +138,11 @@ impl<'g> Pair<'g> {
         Ok(rows)
     }
 
-    /// Runs a plan once and judges each kernel alone: before a step its twin gets what the
-    /// device has. So a difference is never another step's, and a ReLU that one side closes and
-    /// the other leaves just open moves nothing behind it. At the end both sides are equal.
+    /// Runs a plan once and checks each kernel alone: before each step the twin gets the inputs of the
+    /// device. Errors of earlier steps, and ReLUs that open on one side only, therefore do not
+    /// accumulate. At the end both sides are equal.
     ///
-    /// Each row goes to `listen`; the walk ends where that says so.
+    /// Each row goes to `listen`, which can end the walk.
     pub async fn walk(
         &mut self,
         plan: &Plan,
@@ -173,8 +177,8 @@ impl<'g> Pair<'g> {
         Ok(())
     }
 
-    /// Gives the twin what the device has. Integers stay: they must be equal anyway, and wrong
-    /// ones would lead the twins, which trust their indices, out of their tensors.
+    /// Copies a slot from the device to the twin. Integers stay: they must be equal, and wrong ones
+    /// would make the twins index out of bounds.
     async fn follow_device(&mut self, plan: &Plan, id: SlotId) -> Result<(), GpuError> {
         if plan[id].scalar == Scalar::F32 {
             let values = self.read(plan, id).await?;
@@ -184,11 +188,11 @@ impl<'g> Pair<'g> {
     }
 }
 
-/// Whether to go on.
+/// Whether to continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Walk {
-    /// To the next tensor.
+    /// Continue with the next tensor.
     On,
-    /// Nowhere.
+    /// End the walk.
     End,
 }

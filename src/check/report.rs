@@ -1,28 +1,28 @@
-//! What was compared, and the verdict.
+//! The result of a check.
 
 use serde::Serialize;
 
 use super::compare::Row;
 
-/// A case, or the kernels of a model.
+/// The comparisons of a case, or of the kernels of a model.
 #[derive(Clone, Debug, Serialize)]
 pub struct Section {
     /// What was checked.
     pub name: String,
-    /// More about it, for people.
+    /// A description for the user.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub about: String,
-    /// The limits it was judged by: `limit`, `strict_limit`, or `twin` for kernels.
+    /// The limits used: `limit`, `strict_limit`, or `twin` for kernels.
     pub judged_by: &'static str,
     /// One row per tensor.
     pub rows: Vec<Row>,
-    /// Expected tensors which this program does not compute, and which were not compared.
+    /// Names of expected tensors that this program does not compute.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_compared: Vec<String>,
 }
 
 impl Section {
-    /// Kernels, judged by their twins.
+    /// A section of kernels compared with their twins.
     pub fn kernels(name: String, rows: Vec<Row>) -> Self {
         Section {
             name,
@@ -42,12 +42,12 @@ impl Section {
 /// All sections of a check.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Report {
-    /// In the order in which they were checked.
+    /// The sections in the order of the check.
     pub sections: Vec<Section>,
 }
 
 impl Report {
-    /// Tensors compared.
+    /// Number of tensors compared.
     pub fn compared(&self) -> usize {
         self.sections.iter().map(|s| s.rows.len()).sum()
     }
@@ -58,7 +58,7 @@ impl Report {
         sections.flat_map(|s| s.failures().map(move |row| (s, row)))
     }
 
-    /// True where something was compared and all of it is within its limits.
+    /// Whether at least one tensor was compared and all are within their limits.
     pub fn passed(&self) -> bool {
         self.compared() > 0 && self.failures().next().is_none()
     }

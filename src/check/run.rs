@@ -1,5 +1,5 @@
-//! Runs a case: with the plan and the kernels of training on an adapter, or on the CPU twins.
-//! Neither looks at what the case expects.
+//! Runs a case on an adapter, with the plan and the kernels of training, or on the CPU twins. Neither
+//! uses the expectations of the case.
 
 use super::case::Case;
 use super::outcome::Outcome;
@@ -9,18 +9,26 @@ use crate::ops::Target;
 use crate::ops::adam::Adam;
 use crate::plan::{Plan, cpu};
 
-/// The train step of a case: that of training, but for the steps which fetch and draw.
+/// The train step of a case: that of training without the steps that fetch and draw.
 pub fn plan(case: &Case, target: &Target) -> Plan {
     let adam = Adam::default();
     model::train_step(&case.model, Feed::Injected, adam, case.batch, target)
 }
 
-/// What an adapter computes, one submission per step.
+/// The results of an adapter, with one submission per step.
+///
+/// # Errors
+///
+/// [`GpuError`] if the adapter cannot run the plan.
 pub async fn on_adapter(gpu: &Gpu, case: &Case) -> Result<Outcome, GpuError> {
     replay(gpu, &plan(case, gpu.target()), case).await
 }
 
-/// What an adapter computes with that plan of a case.
+/// The results of an adapter with this plan.
+///
+/// # Errors
+///
+/// [`GpuError`] if the adapter cannot run the plan.
 pub async fn replay(gpu: &Gpu, plan: &Plan, case: &Case) -> Result<Outcome, GpuError> {
     let _ahead = gpu.compile_ahead(&[plan]);
     let memory = Memory::allocate(gpu, &[plan]).await?;
@@ -42,7 +50,7 @@ pub async fn replay(gpu: &Gpu, plan: &Plan, case: &Case) -> Result<Outcome, GpuE
     Ok(outcome)
 }
 
-/// What the CPU twins compute, in double precision.
+/// The results of the CPU twins, in double precision.
 pub fn on_twins(case: &Case) -> Outcome {
     let plan = plan(case, &Target::portable());
     let mut memory = cpu::Memory::default();

@@ -1,4 +1,4 @@
-//! Runs a case step by step against the CPU twins, to name the first step that goes wrong.
+//! Runs a case step by step against the CPU twins, to find the first wrong step.
 
 use super::case::Case;
 use super::compare::{Limit, Row};
@@ -8,17 +8,17 @@ use super::run;
 use crate::gpu::{Gpu, GpuError};
 use crate::plan::Step;
 
-/// What a trace came to.
+/// The result of a trace.
 #[derive(Clone, Debug)]
 pub struct Trace {
-    /// Kernel calls that were compared.
+    /// Number of tensors compared.
     pub compared: usize,
-    /// The first tensor that is off, and the optimizer step, from 1, in which it is.
+    /// The first tensor beyond its limit, with its optimizer step, from 1.
     pub first: Option<(usize, Row)>,
 }
 
-/// How far a kernel may be from its twin in a trace, where weights and images are a file's and may
-/// be of any size: five times what they are held to on ordinary ones.
+/// The limit of a kernel in a trace: five times that of ordinary inputs, since the weights and images
+/// of a file may have any size.
 fn limit(step: &Step, slot: &str) -> Limit {
     match kernels::limit(step, slot) {
         Limit::OfLargest(share) => Limit::OfLargest(5.0 * share),
@@ -30,8 +30,12 @@ fn limit(step: &Step, slot: &str) -> Limit {
     }
 }
 
-/// Dispatches every step of a case's plan alone, and compares what it wrote with its twin, which
-/// gets the same inputs; ends at the first tensor beyond its limit.
+/// Dispatches each step of a case's plan alone and compares its outputs with those of its twin on the
+/// same inputs. Ends at the first tensor beyond its limit.
+///
+/// # Errors
+///
+/// [`GpuError`] if the adapter cannot run the plan.
 pub async fn trace(gpu: &Gpu, case: &Case) -> Result<Trace, GpuError> {
     let plan = run::plan(case, gpu.target());
     let mut pair = Pair::new(gpu, &[&plan]).await?;

@@ -9,13 +9,13 @@ use crate::rng::Stream;
 use crate::train::pace::Pace;
 
 impl Explorer<'_> {
-    /// The importance-weighted bound on log p(x) of each image with `samples` draws, in nats. For one
-    /// draw it is the ELBO of [`Explorer::terms`] with this seed; it rises with the number of draws
-    /// towards log p(x). It is no bound for real values, which have no Bernoulli probability.
+    /// The importance-weighted bound on log p(x) of each image with `samples` draws, in nats (Burda et
+    /// al., ICLR 2016). With one draw it is the ELBO of [`Explorer::terms`] with this seed; it rises
+    /// towards log p(x) with the number of draws. It is a bound only for binary images.
     ///
     /// # Errors
     ///
-    /// [`ExploreError`] where the images do not fit, the device fails, or a bound is not finite.
+    /// [`ExploreError`] if the images do not fit, the device fails, or a bound is not finite.
     pub async fn bounds(
         &self,
         images: &PackedImages,
@@ -32,7 +32,7 @@ impl Explorer<'_> {
         let full = &plans.full.encode;
         self.upload(&memory, full)?;
         memory.write_words(gpu, full, plans::IMAGES, &images.device_words())?;
-        // The stream of evaluation, whose step counts epochs there and draws here.
+        // The random stream of evaluation; its step counts epochs there and draws here.
         self.start(&memory, full, seed, Stream::Evaluate)?;
         let compile = async |bound: Bound| {
             Ok::<_, GpuError>(Bound {
@@ -66,7 +66,7 @@ impl Explorer<'_> {
     }
 }
 
-/// Groups replays into submissions that are neither too long nor too many.
+/// Groups replays into submissions of moderate length and number.
 struct Queue<'a> {
     gpu: &'a Gpu,
     pace: Pace,

@@ -1,8 +1,8 @@
 //! Inference with a trained model: codes of images, images of codes, samples, the terms of the ELBO,
-//! and the importance-weighted bound. The device computes everything in batches, in file order; the
-//! batch size changes results by rounding only.
+//! and the importance-weighted bound. The device works in batches, in file order; the batch size
+//! changes results by rounding only.
 //!
-//! This module knows no files and no terminal; it reports progress to a listener.
+//! This module uses no files and no terminal; it reports progress to a callback.
 
 mod bound;
 pub mod plans;
@@ -35,7 +35,7 @@ pub enum ExploreError {
         /// `[H, W, C]` of the model.
         wanted: [usize; 3],
     },
-    /// The values are no whole number of codes.
+    /// The number of values is not a multiple of the latent dimensions.
     #[error("{found} values are not whole codes of {latent} latent dimensions")]
     Codes {
         /// Values given.
@@ -62,7 +62,7 @@ fn shown([height, width, channels]: &[usize; 3]) -> String {
     format!("{height}×{width}×{channels}")
 }
 
-/// Receives the number of items done and the number of all.
+/// Receives the number of items done and the total.
 pub type Tell<'a> = dyn FnMut(usize, usize) + 'a;
 
 /// A trained model on a device.
@@ -87,7 +87,7 @@ impl<'a> Explorer<'a> {
     ///
     /// # Errors
     ///
-    /// [`ExploreError`] where the images do not fit, the device fails, or a code is not finite.
+    /// [`ExploreError`] if the images do not fit, the device fails, or a code is not finite.
     pub async fn encode(
         &self,
         images: &PackedImages,
@@ -105,12 +105,12 @@ impl<'a> Explorer<'a> {
         Ok(codes)
     }
 
-    /// The images `[N, H, W, C]`, as probabilities, of the codes `z [N, L]`.
+    /// Decodes the codes `z [N, L]` into images `[N, H, W, C]` of probabilities.
     ///
     /// # Errors
     ///
-    /// [`ExploreError`] where `z` is no whole number of codes, the device fails, or an image is
-    /// not finite.
+    /// [`ExploreError`] if `z` is not a whole number of codes, the device fails, or an image is not
+    /// finite.
     pub async fn decode(&self, z: &[f32], tell: &mut Tell<'_>) -> Result<Vec<f32>, ExploreError> {
         let latent = self.trained.model.latent_dim;
         let found = z.len();
@@ -127,12 +127,12 @@ impl<'a> Explorer<'a> {
         self.finite_images(images)
     }
 
-    /// `count` images `[N, H, W, C]`, as probabilities, of codes drawn from the prior. Image i depends
-    /// on the seed, not on the count.
+    /// Decodes `count` codes drawn from the prior into images `[N, H, W, C]` of probabilities. Image i
+    /// depends on the seed, not on `count`.
     ///
     /// # Errors
     ///
-    /// [`ExploreError`] where the device fails or an image is not finite.
+    /// [`ExploreError`] if the device fails or an image is not finite.
     pub async fn sample(
         &self,
         count: usize,
@@ -151,12 +151,12 @@ impl<'a> Explorer<'a> {
         self.finite_images(images)
     }
 
-    /// The terms of the ELBO of each image, one noise draw each: log p(x|z), log p(z), log q(z|x)
+    /// The terms of the ELBO of each image, with one noise draw each: log p(x|z), log p(z), log q(z|x)
     /// and the analytic KL, in nats.
     ///
     /// # Errors
     ///
-    /// [`ExploreError`] where the images do not fit, the device fails, or a term is not finite.
+    /// [`ExploreError`] if the images do not fit, the device fails, or a term is not finite.
     pub async fn terms(
         &self,
         images: &PackedImages,
@@ -215,7 +215,7 @@ impl<'a> Explorer<'a> {
         Ok(images)
     }
 
-    /// `count` items in batches: plans, memory with the weights, replays.
+    /// Plans, memory with the weights, and replays for `count` items in batches.
     async fn passes(
         &self,
         count: usize,
@@ -243,7 +243,7 @@ pub fn means(codes: &[f32], latent: usize) -> Vec<f32> {
     codes.chunks_exact(2 * latent).flat_map(mean).collect()
 }
 
-/// `steps` codes on the straight line from one code to another, both ends included: `[steps, L]`.
+/// `steps` codes on the straight line between two codes, both ends included: `[steps, L]`.
 #[must_use]
 pub fn line(from: &[f32], to: &[f32], steps: usize) -> Vec<f32> {
     let last = steps.saturating_sub(1).max(1) as f32;
@@ -255,7 +255,7 @@ pub fn line(from: &[f32], to: &[f32], steps: usize) -> Vec<f32> {
     (0..steps).flat_map(step).collect()
 }
 
-/// Refuses values that are not finite; an item has `width` values.
+/// Rejects values that are not finite; an item has `width` values.
 fn finite(what: &'static str, values: &[f32], width: usize) -> Result<(), ExploreError> {
     match values.iter().position(|v| !v.is_finite()) {
         None => Ok(()),

@@ -1,5 +1,5 @@
-//! The plans of the methods of [`super::Explorer`]. Shapes in comments are the default model's, for B
-//! images and L latent dimensions.
+//! Plans for the methods of [`super::Explorer`]. Shapes in comments are those of the default model,
+//! with B images and L latent dimensions.
 
 use crate::model::Model;
 use crate::model::params;
@@ -13,7 +13,7 @@ pub const IMAGES: &str = "images";
 /// Slot of the counters.
 pub const STATE: &str = "explore.state";
 
-/// The next batch of the images in file order, and its codes: `[B,28,28,1]`, `[B,2L]`.
+/// The next batch of the images in file order, `[B,28,28,1]`, and its codes, `[B,2L]`.
 fn encoded(p: &mut Graph, model: &Model, images: Packed, state: SlotId) -> (SlotId, SlotId) {
     params::declare(p, &model.params());
     let data = fetch::declare(p, IMAGES, &images);
@@ -23,7 +23,7 @@ fn encoded(p: &mut Graph, model: &Model, images: Packed, state: SlotId) -> (Slot
     (x, enc.output())
 }
 
-/// Mean and log-variance of q(z|x) of a batch; their slot, `[B,2L]`, is given beside the plan.
+/// Mean and log-variance of q(z|x) of a batch. Returns the plan and their slot, `[B,2L]`.
 pub fn encode(model: &Model, images: Packed, batch: usize, target: &Target) -> (Plan, SlotId) {
     let mut p = Graph::new(batch);
     let state = state::declare(&mut p, STATE);
@@ -32,8 +32,8 @@ pub fn encode(model: &Model, images: Packed, batch: usize, target: &Target) -> (
     (p.lower(target), q)
 }
 
-/// Images of codes drawn from the prior, `count` in all; the slot of the probabilities,
-/// `[B,28,28,1]`, is given beside the plan.
+/// Images of codes drawn from the prior, `count` in all. Returns the plan and the slot of the
+/// probabilities, `[B,28,28,1]`.
 pub fn sample(model: &Model, count: usize, batch: usize, target: &Target) -> (Plan, SlotId) {
     let mut p = Graph::new(batch);
     let state = state::declare(&mut p, STATE);
@@ -49,15 +49,15 @@ pub fn sample(model: &Model, count: usize, batch: usize, target: &Target) -> (Pl
 /// `record` once, on one memory.
 #[derive(Clone, Debug)]
 pub struct Bound<P = Plan> {
-    /// The batch and its codes.
+    /// Fetches and encodes the batch.
     pub encode: P,
-    /// One draw of each code, decoded and weighed. The state's `step` counts them.
+    /// Draws, decodes and weighs one code per image. The state's `step` counts the draws.
     pub draw: P,
-    /// The bounds into the table `bounds [images]`, and on to the next batch.
+    /// Writes the bounds to the table `bounds [images]` and advances to the next batch.
     pub record: P,
 }
 
-/// Plans of the bound with `samples` draws of each image.
+/// The plans of the bound with `samples` draws per image.
 pub fn bound(model: &Model, images: Packed, samples: u32, batch: usize, target: &Target) -> Bound {
     let new = || {
         let mut p = Graph::new(batch);
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// Five images, as a plan sees them and as words.
+    /// Five images: their layout and their words.
     fn images() -> (Packed, Vec<u32>) {
         let pixels: Vec<u8> = (0..5 * 64u32).map(|i| (i * i % 251) as u8).collect();
         let images = PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::Threshold);
@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    /// log w of each image for draw `k`, by the plan of the ELBO.
+    /// log w of each image for draw `k`, from the plan of the ELBO.
     fn log_weights(k: u32) -> Vec<f64> {
         let feed = model::Feed::Resident(IMAGES, images().0, Order::File);
         let plan = model::evaluate(&model(), feed, 5, &Target::portable());
@@ -152,7 +152,7 @@ mod tests {
         terms.chunks(TERMS).map(|t| t[0] + t[1] - t[2]).collect()
     }
 
-    // The reference exponentiates relative to the weights' mean, not their maximum.
+    // The reference exponentiates relative to the mean of the weights, not their maximum.
     #[test]
     fn the_bound_is_the_log_of_the_mean_weight_whatever_the_batch() {
         let samples = 4;

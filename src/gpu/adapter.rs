@@ -1,4 +1,4 @@
-//! Adapters: which there are, what each can do, and which one a user means.
+//! Adapters: enumeration, capabilities, and selection by the user.
 
 use serde::Serialize;
 
@@ -7,28 +7,28 @@ use super::selection::{Backend, Feature, Selection};
 use crate::ops::Target;
 use crate::plan::Caps;
 
-/// What is known of an adapter, as plain data.
+/// Description of an adapter as plain data.
 #[derive(Clone, Debug, Serialize)]
 pub struct AdapterReport {
-    /// Position in the list, which `--adapter` takes.
+    /// Index in the list of adapters, as `--adapter` takes it.
     pub index: usize,
-    /// Name.
+    /// Name of the adapter.
     pub name: String,
-    /// Interface.
+    /// Graphics API.
     pub backend: Backend,
     /// Driver and its version.
     pub driver: String,
     /// Kind: discrete, integrated, virtual, software or other.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// What decides how operations are lowered.
+    /// The target for lowering.
     #[serde(rename = "caps")]
     pub target: Target,
     /// Workgroup memory in bytes.
     pub workgroup_memory: u32,
-    /// Invocations in a workgroup.
+    /// Most invocations per workgroup.
     pub workgroup_invocations: u32,
-    /// Half-precision arithmetic in shaders.
+    /// Supports half-precision arithmetic in shaders.
     pub f16: bool,
 }
 
@@ -42,21 +42,21 @@ fn kind(device: wgpu::DeviceType) -> &'static str {
     }
 }
 
-/// Most bytes of workgroup memory that a device is opened with: what every WebGPU adapter has.
+/// Most bytes of workgroup memory that a device is opened with: the minimum of every WebGPU adapter.
 pub(super) const MOST_WORKGROUP_MEMORY: u32 = 16 << 10;
 
-/// Most storage buffers that a dispatch is given, where the adapter has more.
+/// Most storage buffers per dispatch that a device is opened with.
 const MOST_BUFFERS: usize = 32;
 
-/// Storage buffers that a dispatch may bind.
+/// Storage buffers per dispatch of a device with these limits.
 pub(super) fn most_buffers(limits: &wgpu::Limits) -> usize {
     let of_any_kind = limits.max_buffers_and_acceleration_structures_per_shader_stage;
     limits.max_storage_buffers_per_shader_stage.min(of_any_kind) as usize
 }
 
-/// Adapters, the best first: discrete before integrated before software, and per kind in the
-/// order of [`Backend::ALL`]. OpenGL is looked at only where it is asked for or nothing else is
-/// found: its libraries print complaints of their own.
+/// Adapters, the best first: discrete, then integrated, then software; within a kind in the order of
+/// [`Backend::ALL`]. OpenGL is searched only on request or as a last resort, since its libraries print
+/// warnings.
 async fn enumerate(selection: &Selection) -> Vec<(wgpu::Adapter, AdapterReport)> {
     match selection.backend {
         Some(backend) => adapters_of(backend.flags(), selection).await,
@@ -76,8 +76,8 @@ async fn adapters_of(
 ) -> Vec<(wgpu::Adapter, AdapterReport)> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = backends;
-    // Vulkan and DirectX tell how much memory there is: an error there is better than a system
-    // that comes to a halt. Elsewhere this has no effect.
+    // Vulkan and DirectX report the memory budget. An allocation error is better than a system that
+    // runs out of memory. Other backends ignore this.
     descriptor.memory_budget_thresholds.for_resource_creation = Some(95);
     let instance = wgpu::Instance::new(descriptor);
     let found = instance.enumerate_adapters(backends).await;
@@ -105,7 +105,7 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
     let subgroups = features.contains(wgpu::Features::SUBGROUP) && on(Feature::Subgroups);
     let timestamps = features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
     let size = |size: u32| if subgroups { size } else { 0 };
-    // A device that names accesses takes one for its own.
+    // Naming accesses needs a buffer of its own.
     let buffers = most_buffers(&limits) - usize::from(selection.named);
     let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
     let mut target = Target::new(Caps {
@@ -144,12 +144,16 @@ pub async fn adapters(selection: &Selection) -> Vec<AdapterReport> {
         .collect()
 }
 
-/// The adapter that a selection means.
+/// The adapter that `selection` selects.
+///
+/// # Errors
+///
+/// [`GpuError::NoAdapter`] or [`GpuError::UnknownAdapter`].
 pub async fn adapter(selection: &Selection) -> Result<AdapterReport, GpuError> {
     Ok(select(selection, 0).await?.1)
 }
 
-/// The first adapter that a selection means, of those from index `first` on.
+/// The first adapter from index `first` on that `selection` selects.
 pub(super) async fn select(
     selection: &Selection,
     first: usize,
@@ -176,10 +180,9 @@ pub(super) async fn select(
     found.find(|(_, r)| matches(r)).ok_or(unknown)
 }
 
-/// Does `work` on the adapters from the given index on, as [`Gpu::open_from`](super::Gpu::open_from)
-/// takes them: where an adapter gives no device or does not compile a kernel, on those after it.
-/// `gpu_error` finds the error of the device in what `work` fails with; `tell` hears of each refusal.
-/// The error is that of the first adapter where all refuse.
+/// Calls `work` with the first index for [`Gpu::open_from`](super::Gpu::open_from), again past each
+/// adapter that opens no device or does not compile a kernel. `gpu_error` finds the device's error in
+/// that of `work`; `tell` receives each refusal. If all refuse, the first error is returned.
 pub fn first_willing<T, E>(
     mut work: impl FnMut(usize) -> Result<T, E>,
     gpu_error: impl Fn(&E) -> Option<&GpuError>,
@@ -194,7 +197,7 @@ pub fn first_willing<T, E>(
         };
         let refused = match gpu_error(&error) {
             Some(GpuError::NoDevice { index, .. } | GpuError::Kernel { index, .. }) => *index,
-            // There is no further adapter.
+            // No adapter is left.
             Some(GpuError::UnknownAdapter { .. }) => return Err(first.unwrap_or(error)),
             _ => return Err(error),
         };
@@ -234,7 +237,7 @@ mod tests {
         Some(error)
     }
 
-    /// The outcome where adapters answer so, and the lines that are told.
+    /// The result for adapters with these answers, and the messages.
     fn outcome(
         answers: impl Fn(usize) -> Result<usize, GpuError>,
     ) -> (Result<usize, String>, Vec<String>) {
@@ -247,7 +250,7 @@ mod tests {
     fn the_next_adapter_is_tried_with_a_line_that_has_the_cause() {
         let (done, told) = outcome(|index| match index {
             0 => Err(no_device(0)),
-            // The user's backend leaves adapter 1 out.
+            // Adapter 1 has another backend.
             1 | 2 => Err(kernel(2)),
             _ => Ok(index),
         });

@@ -1,4 +1,4 @@
-//! Turns a plan into pipelines and bind groups, ready to be replayed.
+//! Compiles a plan to pipelines and bind groups for replay.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::plan::{Bundle, Plan, PlanError, SlotId, Source, Step};
 
 #[derive(Clone)]
 pub(super) struct Dispatch {
-    /// What brings the mirrors that it reads up to date.
+    /// Copies into the mirrors that it reads.
     copies: Vec<Refresh>,
     pub(super) pipeline: Arc<Pipeline>,
     pub(super) group: wgpu::BindGroup,
-    /// Where accesses out of bounds are reported, on a checked device.
+    /// On a checked device, the bind group of the bounds checks.
     guard: Option<wgpu::BindGroup>,
     pub(super) grid: [u32; 3],
     pub(super) flops: u64,
@@ -37,12 +37,12 @@ impl Dispatch {
     }
 }
 
-/// Encodes dispatches in as few passes as their copies allow, which stand between passes. `behind`
-/// is called behind each dispatch.
+/// Encodes dispatches in as few passes as possible; copies into mirrors separate passes. Calls `after`
+/// after each dispatch.
 pub(super) fn encode<'d>(
     encoder: &mut wgpu::CommandEncoder,
     dispatches: impl IntoIterator<Item = &'d Dispatch>,
-    mut behind: impl FnMut(&mut wgpu::ComputePass<'_>),
+    mut after: impl FnMut(&mut wgpu::ComputePass<'_>),
 ) {
     let mut dispatches = dispatches.into_iter().peekable();
     while let Some(first) = dispatches.next() {
@@ -51,27 +51,35 @@ pub(super) fn encode<'d>(
         }
         let mut pass = encoder.begin_compute_pass(&Default::default());
         first.encode(&mut pass);
-        behind(&mut pass);
+        after(&mut pass);
         while let Some(next) = dispatches.next_if(|next| next.copies.is_empty()) {
             next.encode(&mut pass);
-            behind(&mut pass);
+            after(&mut pass);
         }
     }
 }
 
-/// A plan, compiled against a memory.
+/// A plan compiled for a memory.
 pub struct Replay {
     pub(super) dispatches: Vec<Dispatch>,
 }
 
 impl Replay {
-    /// Compiles `plan`, whose slots lie in `memory`, as it is dealt to dispatches.
+    /// Compiles `plan`, whose slots are in `memory`, with one dispatch per bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if the plan does not fit the adapter or the driver does not compile it.
     pub async fn compile(gpu: &Gpu, plan: &Plan, memory: &Memory) -> Result<Replay, GpuError> {
         plan.check()?;
         Self::of(gpu, plan, memory, &plan.bundles()?).await
     }
 
-    /// Compiles `plan` with a dispatch for each step, in the plan's order.
+    /// Compiles `plan` with one dispatch per step, in the plan's order.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Replay::compile`].
     pub async fn compile_steps(
         gpu: &Gpu,
         plan: &Plan,
@@ -93,14 +101,14 @@ impl Replay {
         let make = async |(bundle, copies): &(&Bundle, &Vec<SlotId>)| {
             dispatch(gpu, plan, memory, bundle, copies).await
         };
-        // All of OpenGL is behind one lock, for which nobody waits longer than some seconds.
+        // wgpu guards OpenGL with one lock and gives up waiting for it after a few seconds.
         let alone = gpu.adapter.backend == Backend::Gl;
         let dispatches = native::map(&all, alone, make).await?;
         gpu.check()?;
         Ok(Replay { dispatches })
     }
 
-    /// One workgroup of one bundle of `plan`.
+    /// The first workgroup of a bundle of `plan`.
     #[cfg(feature = "cli")]
     pub(super) async fn first_group(
         gpu: &Gpu,
@@ -116,7 +124,7 @@ impl Replay {
         Ok(Replay { dispatches })
     }
 
-    /// One dispatch alone; none where there are not so many.
+    /// The dispatch at `index` alone; empty if there is none.
     pub fn only(&self, index: usize) -> Replay {
         Replay {
             dispatches: self.dispatches.get(index).cloned().into_iter().collect(),
@@ -184,7 +192,7 @@ fn binding_type(binding: &Binding) -> wgpu::BindingType {
 }
 
 impl Gpu {
-    /// The pipeline of a dispatch; equal ones, of whatever plan, share one.
+    /// The pipeline of a dispatch. Equal dispatches share one, across plans.
     async fn pipeline(&self, dispatch: &link::Dispatch<'_>) -> Result<Arc<Pipeline>, GpuError> {
         let (key, label) = match &dispatch.shader {
             Shader::Kernel(kernel) => {
@@ -250,7 +258,7 @@ impl Gpu {
                 entry_point: Some(entry),
                 compilation_options: wgpu::PipelineCompilationOptions {
                     constants,
-                    // Every kernel fills its workgroup memory before reading it.
+                    // Every kernel writes its workgroup memory before it reads it.
                     zero_initialize_workgroup_memory: self.checked,
                 },
                 cache: None,
@@ -258,7 +266,7 @@ impl Gpu {
         Pipeline { pipeline, layout }
     }
 
-    /// The module of a shader file.
+    /// The shader module of a source.
     fn module(&self, source: &'static Source) -> wgpu::ShaderModule {
         let mut modules = self.modules.lock();
         let create = || self.create_module(source.name, &source.module_with(&self.mistakes));
@@ -270,7 +278,7 @@ impl Gpu {
         reason = "bounds checks in shaders cost much and can only be left out this way"
     )]
     fn create_module(&self, label: &str, text: &str) -> wgpu::ShaderModule {
-        // Where the text is no valid WGSL, wgpu says so.
+        // For invalid WGSL the error comes from wgpu.
         let guarded = self.guard.as_ref().map(|guard| guard.source(label, text));
         let source = guarded.and_then(Result::ok);
         let descriptor = wgpu::ShaderModuleDescriptor {
@@ -280,9 +288,9 @@ impl Gpu {
         if self.checked {
             return self.device.create_shader_module(descriptor);
         }
-        // SAFETY: no kernel leaves its slots or divides by zero, in any workgroup of its grid:
-        // tests/kernels/bounds.rs counts every access of every kernel. Each loop has a bound that
-        // is known before it starts, but that of `permute`, which walks a cycle that ends.
+        // SAFETY: tests/kernels/bounds.rs checks that no kernel leaves its slots or divides by
+        // zero, in any workgroup. Every loop has a bound known before it starts, except that of
+        // `permute`, which walks a finite cycle.
         unsafe {
             self.device
                 .create_shader_module_trusted(descriptor, wgpu::ShaderRuntimeChecks::unchecked())
@@ -290,20 +298,20 @@ impl Gpu {
     }
 }
 
-/// A plan with its replay.
+/// A plan and its replay.
 pub struct Compiled {
     /// The plan.
     pub plan: Plan,
-    /// What runs it.
+    /// The compiled plan.
     pub replay: Replay,
 }
 
 impl Compiled {
-    /// Compiles a plan whose slots lie in `memory`.
+    /// Compiles a plan whose slots are in `memory`.
     ///
     /// # Errors
     ///
-    /// [`GpuError`] where the plan does not fit the adapter, or the driver does not compile it.
+    /// [`GpuError`] if the plan does not fit the adapter or the driver does not compile it.
     pub async fn new(gpu: &Gpu, plan: Plan, memory: &Memory) -> Result<Self, GpuError> {
         let replay = Replay::compile(gpu, &plan, memory).await?;
         Ok(Compiled { plan, replay })

@@ -1,4 +1,4 @@
-//! The device: opened on an adapter, with what is shared by all plans on it.
+//! An open device and what all plans on it share.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::ops::{self, Target, Tuning};
 use crate::plan::Caps;
 use crate::plan::shader::Mistake;
 
-/// How often host and device have talked, to show that a train step needs neither.
+/// Counts of host-device traffic, to show that a train step needs none.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Submissions to the queue.
@@ -45,26 +45,27 @@ pub struct Gpu {
     pub(super) pipelines: Mutex<HashMap<Key, Arc<Pipeline>>>,
     pub(super) modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
     pub(super) staging: Mutex<Vec<wgpu::Buffer>>,
-    /// On a checked device, unless the adapter has no storage buffer left for it.
+    /// On a checked device, the bounds checks, unless the adapter has no storage buffer left.
     pub(super) guard: Option<Arc<Guard>>,
     pub(super) faults: Faults,
-    /// Whether mirrors share the memory of what they mirror.
+    /// Mirrors share memory with their slots.
     pub(super) aliases: bool,
     /// The adapter it was opened on.
     pub adapter: AdapterReport,
-    /// Traffic so far.
+    /// Host-device traffic so far.
     pub counters: Counters,
 }
 
 impl Gpu {
-    /// The same device with wrong shaders, to prove that checks see them. Its shaders are
-    /// checked, whatever this device's are, so that a wrong index stays without consequence; and
-    /// where this device's are checked too, kernels without a mistake are not compiled again.
+    /// The same device with planted mistakes, to prove that checks detect them.
+    ///
+    /// Its shaders are bounds-checked, so that a wrong index is harmless. If this device's shaders are
+    /// checked too, pipelines without a mistake are reused.
     ///
     /// # Errors
     ///
-    /// [`GpuError::Mistake`] where a mistake's text is not in its file exactly once, or where the
-    /// result is no valid WGSL.
+    /// [`GpuError::Mistake`] if a mistake's text does not occur exactly once in its file, or if the
+    /// result is not valid WGSL.
     pub fn planted(&self, mistakes: &[Mistake]) -> Result<Gpu, GpuError> {
         let sources = ops::sources();
         let check = |m: &Mistake| m.check(&sources).map_err(GpuError::Mistake);
@@ -96,39 +97,39 @@ impl Gpu {
         })
     }
 
-    /// What operations are lowered for.
+    /// The target for lowering.
     pub fn target(&self) -> &Target {
         &self.adapter.target
     }
 
-    /// What the adapter offers.
+    /// Capabilities of the adapter.
     pub fn caps(&self) -> &Caps {
         &self.adapter.target.caps
     }
 
-    /// Whether the user lets a feature be used; the adapter may not have it.
+    /// Whether the user has not disabled a feature; the adapter may still lack it.
     pub fn allows(&self, feature: Feature) -> bool {
         !self.selection.disable.contains(&feature)
     }
 
-    /// Lets plans be made by this choice from now on.
+    /// Applies these choices to plans built from now on.
     pub fn tune(&mut self, choice: Tuning) {
         self.adapter.target = self.adapter.target.tuned(&choice);
     }
 
-    /// The first error the driver has reported, if any.
+    /// Returns the first error that the driver has reported, if any.
     pub fn check(&self) -> Result<(), GpuError> {
         self.faults.check()
     }
 
-    /// Destroys the device, as if the driver had lost it: for tests of what happens then.
+    /// Destroys the device, to test the reaction to a lost device.
     pub fn lose(&self) {
-        self.faults.lose("as a test has asked for".into());
+        self.faults.lose("destroyed by a test".into());
         self.device.destroy();
     }
 
-    /// Makes something, and gives the error that this caused on the device, if it did. Errors
-    /// of other threads do not mix in.
+    /// Runs `make` and returns its result with the error that it caused on the device, if any. Errors
+    /// of other threads are not included.
     pub(super) async fn scoped<T>(&self, make: impl FnOnce() -> T) -> (T, Option<String>) {
         let filters = [
             wgpu::ErrorFilter::OutOfMemory,
@@ -137,7 +138,7 @@ impl Gpu {
         ];
         let scopes = filters.map(|filter| self.device.push_error_scope(filter));
         let made = make();
-        // Scopes end in the opposite order, and before anything else is awaited.
+        // Error scopes end in reverse order, before the next await.
         let [memory, internal, validation] = scopes;
         let answers = (validation.pop(), internal.pop(), memory.pop());
         let error = answers.0.await;

@@ -1,39 +1,39 @@
-//! What can go wrong on a GPU.
+//! GPU errors.
 
 use super::selection::Backend;
 use crate::plan::PlanError;
 
-/// Why something on the GPU failed.
+/// Why a GPU operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GpuError {
-    /// No adapter at all.
+    /// There is no adapter.
     #[error(
         "no GPU adapter was found{}",
         .backend.map(|b| format!(" for the backend {}", b.name())).unwrap_or_default()
     )]
     NoAdapter {
-        /// The backend asked for, if one was.
+        /// The requested backend, if any.
         backend: Option<Backend>,
     },
-    /// None of the adapters is the one asked for.
+    /// No adapter matches the request.
     #[error("no adapter matches `{wanted}`. There are:\n{}", .found.join("\n"))]
     UnknownAdapter {
-        /// What the user asked for.
+        /// The requested name or index.
         wanted: String,
         /// Index and name of each adapter.
         found: Vec<String>,
     },
-    /// The adapter gives no device with what the program needs.
+    /// The adapter did not open a device with the required features and limits.
     #[error("{adapter} refused a device: {reason}")]
     NoDevice {
         /// Adapter name.
         adapter: String,
-        /// Its place in the list of adapters.
+        /// Index in the list of adapters.
         index: usize,
-        /// What the driver said.
+        /// Message of the driver.
         reason: String,
     },
-    /// A plan does not fit the adapter, or is faulty.
+    /// A plan does not fit the adapter, or is not valid.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// The driver reported an error.
@@ -41,18 +41,18 @@ pub enum GpuError {
     Driver {
         /// Adapter name.
         adapter: String,
-        /// What the driver said.
+        /// Message of the driver.
         reason: String,
     },
-    /// The device is gone: unplugged, reset, or stopped by a watchdog.
+    /// The device was lost: unplugged, reset, or stopped by a watchdog.
     #[error("the device of {adapter} was lost ({reason})")]
     Lost {
         /// Adapter name.
         adapter: String,
-        /// What the driver said.
+        /// Message of the driver.
         reason: String,
     },
-    /// There is not enough memory on the device.
+    /// The device is out of memory.
     #[error(
         "{adapter} has no memory for `{slot}` ({} MiB of {} MiB in all): {reason}",
         .bytes.div_ceil(1 << 20), .total.div_ceil(1 << 20)
@@ -60,43 +60,43 @@ pub enum GpuError {
     OutOfMemory {
         /// Adapter name.
         adapter: String,
-        /// The slot for which there was no room.
+        /// The slot that could not be allocated.
         slot: String,
         /// Bytes of the slot.
         bytes: u64,
         /// Bytes of all slots.
         total: u64,
-        /// Bytes for which there was room.
+        /// Bytes that could be allocated.
         room: u64,
-        /// The largest batch that needs no more than that room, where it is known.
+        /// The largest batch that needs no more than that, if known.
         fits: Option<usize>,
-        /// What the driver said.
+        /// Message of the driver.
         reason: String,
     },
-    /// The driver does not compile a kernel.
+    /// The driver did not compile a kernel.
     #[error("{adapter} cannot compile the kernel {kernel}: {reason}")]
     Kernel {
         /// Adapter name.
         adapter: String,
-        /// Its place in the list of adapters.
+        /// Index in the list of adapters.
         index: usize,
-        /// Shader file and entry point.
+        /// Module and entry point.
         kernel: String,
-        /// What the driver said.
+        /// Message of the driver.
         reason: String,
     },
-    /// A kernel reads or writes beyond what it was given, or divides by zero. A fault of this program.
+    /// A kernel accessed memory out of bounds or divided by zero. This is a bug of this program.
     #[error(
         "a kernel goes out of bounds: {access}. This is a fault of the program: please report it"
     )]
     OutOfBounds {
-        /// The access: code, function and module.
+        /// The access: WGSL text, function and module.
         access: String,
     },
-    /// A mistake cannot be planted, for the reason given.
+    /// A mistake cannot be planted, with the reason.
     #[error("the mistake cannot be planted: {0}")]
     Mistake(String),
-    /// A plan names a slot that the memory does not have, or of another size.
+    /// A plan uses a slot that the memory does not have, or has with another size.
     #[error("there is no slot `{0}` of that size on the device")]
     NoSlot(String),
 }

@@ -1,4 +1,4 @@
-//! What the driver reports by itself: kept until someone asks, and told apart.
+//! Errors that the driver reports asynchronously.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ enum Fault {
     Reported(String),
 }
 
-/// The first fault of a device; that it was lost counts more than what followed from it.
+/// The first error of a device. A lost device replaces the errors that follow from it.
 #[derive(Clone)]
 pub(super) struct Faults {
     adapter: String,
@@ -29,7 +29,7 @@ struct Refusal {
 }
 
 impl Faults {
-    /// Listens to a device that was opened on the adapter of that name and index.
+    /// Registers error callbacks on a device; `adapter` and `index` go into messages.
     pub(super) fn watch(device: &wgpu::Device, adapter: &str, index: usize) -> Self {
         let faults = Faults {
             adapter: adapter.to_owned(),
@@ -44,7 +44,7 @@ impl Faults {
         }));
         let on_loss = faults.clone();
         device.set_device_lost_callback(move |reason, message| {
-            // This program has destroyed the device itself, on its way out.
+            // The program destroyed the device itself on exit.
             if reason != wgpu::DeviceLostReason::Destroyed {
                 on_loss.lose(message);
             }
@@ -52,7 +52,7 @@ impl Faults {
         faults
     }
 
-    /// Notes that the device is gone.
+    /// Records that the device is lost.
     pub(super) fn lose(&self, reason: String) {
         let mut fault = self.first.lock();
         if !matches!(*fault, Some(Fault::Lost(_))) {
@@ -60,20 +60,20 @@ impl Faults {
         }
     }
 
-    /// The first error the driver has reported, if any.
+    /// Returns the first error that the driver has reported, if any.
     pub(super) fn check(&self) -> Result<(), GpuError> {
         let first = self.first.lock().clone();
         first.map_or(Ok(()), |fault| Err(self.error(fault)))
     }
 
-    /// An error in answer to a call. Where the device is gone, that is the reason.
+    /// The error of a failed call. If the device is lost, that is the error.
     pub(super) fn driver_error(&self, reason: impl ToString) -> GpuError {
         let lost = self.first.lock().clone();
         let lost = lost.filter(|fault| matches!(fault, Fault::Lost(_)));
         self.error(lost.unwrap_or_else(|| Fault::Reported(reason.to_string())))
     }
 
-    /// The error of a kernel that the driver does not compile, for this reason.
+    /// The error of a kernel that the driver did not compile.
     pub(super) fn refused(&self, kernel: String, reason: String) -> GpuError {
         let now = Refusal { kernel, reason };
         self.refusal(cause(&mut self.refusal.lock(), now))
@@ -100,8 +100,8 @@ impl Faults {
     }
 }
 
-/// The refusal to report: a driver that has choked on one shader may call the device lost from
-/// then on, and refuse every other shader for that.
+/// The refusal to report. After a shader that crashed a driver, the driver may call the device lost
+/// and refuse every other shader for that reason.
 fn cause(first: &mut Option<Refusal>, now: Refusal) -> Refusal {
     let first = first.get_or_insert_with(|| now.clone());
     if now.reason.to_lowercase().contains("lost") {

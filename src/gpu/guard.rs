@@ -1,19 +1,19 @@
-//! Finds out which access of a shader went out of bounds, on devices whose shaders are checked.
+//! Reports which shader access went out of bounds, on devices with checked shaders.
 
 use parking_lot::Mutex;
 
 use crate::plan::bounds::{self, Guarded};
 
-/// A word on the device that holds the number of an access that went out of bounds, or 0.
+/// A word on the device with the number of an out-of-bounds access, or 0.
 pub(super) struct Guard {
     buffer: wgpu::Buffer,
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) group: wgpu::BindGroup,
-    /// What access number `i + 1` is.
+    /// Description of access number `i + 1`.
     sites: Mutex<Vec<String>>,
 }
 
-/// Bytes of the word.
+/// Size of the word.
 const BYTES: u64 = 4;
 
 impl Guard {
@@ -55,7 +55,7 @@ impl Guard {
         }
     }
 
-    /// The source of the module in `text`, whose accesses are tested.
+    /// The shader source of a module with bounds checks.
     pub(super) fn source(
         &self,
         label: &str,
@@ -67,7 +67,7 @@ impl Guard {
         Ok(wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(module)))
     }
 
-    /// Encodes a copy of the word into what `staging` makes.
+    /// Encodes a copy of the word into a buffer from `staging`.
     pub(super) fn copy_out(
         &self,
         encoder: &mut wgpu::CommandEncoder,
@@ -78,12 +78,12 @@ impl Guard {
         to
     }
 
-    /// Makes the word 0 again.
+    /// Resets the word to 0.
     pub(super) fn reset(&self, queue: &wgpu::Queue) {
         queue.write_buffer(&self.buffer, 0, &[0; BYTES as usize]);
     }
 
-    /// The access that a copy of the word names, if one went out of bounds.
+    /// The access whose number a copy of the word holds, if any.
     pub(super) fn site(&self, word: u32) -> Option<String> {
         let index = word.checked_sub(1)?;
         let sites = self.sites.lock();

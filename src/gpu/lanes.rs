@@ -1,4 +1,4 @@
-//! Asks a device once whether its subgroups are laid out as kernels need them.
+//! Probes once per device whether its subgroups have the layout that kernels need.
 
 use super::compile::Replay;
 use super::device::Gpu;
@@ -6,11 +6,11 @@ use super::error::GpuError;
 use super::memory::Memory;
 use crate::ops::{Graph, lanes};
 
-/// Workgroups that are looked at: enough to reach several processors of a GPU.
+/// Workgroups of the probe: enough to reach several compute units of a GPU.
 const WORKGROUPS: usize = 256;
 
-/// Whether the invocations of a workgroup of 8 are lanes 0 to 7 of a subgroup. A driver that does
-/// not compile the question has no subgroups either.
+/// Whether the invocations of a workgroup of 8 are lanes 0 to 7 of a subgroup. If the driver does not
+/// compile the probe, the answer is no.
 pub(super) async fn are_as_kernels_expect(gpu: &Gpu) -> Result<bool, GpuError> {
     let mut graph = Graph::new(1);
     let found = lanes::locate(&mut graph, WORKGROUPS);

@@ -1,5 +1,5 @@
-//! Device memory: one buffer, or for a mirror one texture, per slot name. Plans which share a memory
-//! share the slots of a name. Where the driver allows it, a mirror is the memory of what it mirrors.
+//! Device memory: a buffer per slot name, and a texture per mirror. Plans on one memory share slots of
+//! equal name. If the driver supports it, a mirror aliases the memory of its slot.
 
 use std::collections::HashMap;
 
@@ -8,13 +8,13 @@ use super::error::GpuError;
 use super::native;
 use crate::plan::{Plan, Scalar, Slot, SlotId};
 
-/// Texels in a row of a texture that holds a slot, as in `shaders/common/texels.wgsl`.
+/// Texels per row of a mirror's texture, as in `shaders/common/texels.wgsl`.
 const ROW: u32 = 4096;
 const ROW_BYTES: u32 = 16 * ROW;
-/// The first row stays zero, for the padding of convolutions; the slot lies behind it.
+/// The first row stays zero, for padding; the slot starts at this row.
 const FIRST_ROW: u32 = 1;
 
-/// What holds a slot.
+/// The storage of a slot.
 enum Store {
     Buffer(wgpu::Buffer),
     Texture(wgpu::Texture, wgpu::TextureView),
@@ -57,21 +57,25 @@ impl Refresh {
     }
 }
 
-/// Every slot of a set of plans, allocated once and never grown.
+/// The slots of a set of plans, allocated once.
 pub struct Memory {
     stores: HashMap<String, Store>,
     bytes: u64,
-    /// Whether mirrors are always up to date.
+    /// Mirrors alias their slots and need no copies.
     aliases: bool,
 }
 
 impl Memory {
-    /// Room for all slots of all plans. Where plans differ in a slot's size, as a tail batch
-    /// does, the largest counts. Contents are zero.
+    /// Allocates the slots of all plans, initially zero. If plans differ in the size of a slot, as with
+    /// a tail batch, the largest counts.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError::OutOfMemory`] if the device has too little memory.
     pub async fn allocate(gpu: &Gpu, plans: &[&Plan]) -> Result<Memory, GpuError> {
         plans.iter().try_for_each(|plan| plan.check())?;
         let mut wants: Vec<_> = wants(gpu, plans).into_iter().collect();
-        // The small ones first, so that a refusal tells best how much room there is.
+        // Small slots first, so that the error reports best how much memory there is.
         wants.sort_by_key(|&(name, want)| (want.bytes, name));
         let total = Self::need(gpu, plans);
         let (mut stores, mut room) = (HashMap::new(), 0);
@@ -80,7 +84,7 @@ impl Memory {
             match make(gpu, name, want).await {
                 Ok(made) => stores.extend(made),
                 Err(reason) => {
-                    // A device that is gone has no memory either.
+                    // A lost device fails allocations too.
                     gpu.check()?;
                     return Err(GpuError::OutOfMemory {
                         adapter: gpu.adapter.name.clone(),
@@ -103,7 +107,7 @@ impl Memory {
         })
     }
 
-    /// Bytes that a memory of these plans would have.
+    /// Bytes that [`Memory::allocate`] needs for these plans.
     pub fn need(gpu: &Gpu, plans: &[&Plan]) -> u64 {
         wants(gpu, plans).values().map(|want| want.bytes).sum()
     }
@@ -113,7 +117,7 @@ impl Memory {
         self.bytes
     }
 
-    /// Where a slot that is no mirror lies: buffer, first byte and bytes.
+    /// Buffer, offset and size in bytes of a slot that is not a mirror.
     fn place(&self, plan: &Plan, id: SlotId) -> Result<(&wgpu::Buffer, u64, u64), GpuError> {
         let slot = &plan[id];
         let (owner, offset) = slot.view_of.unwrap_or((id, 0));
@@ -137,8 +141,8 @@ impl Memory {
         }
     }
 
-    /// A slot as a kernel sees it, which reads values of so many components. What reads single
-    /// values sees no padding.
+    /// The binding of a slot for a kernel that loads `width` components at a time. Scalar loads see no
+    /// padding.
     pub(super) fn resource(
         &self,
         plan: &Plan,
@@ -159,7 +163,7 @@ impl Memory {
         }))
     }
 
-    /// What brings a mirror up to date, unless it always is.
+    /// The copy into a mirror; `None` if mirrors alias their slots.
     pub(super) fn refresh(&self, plan: &Plan, mirror: SlotId) -> Result<Option<Refresh>, GpuError> {
         if self.aliases {
             return Ok(None);
@@ -174,7 +178,7 @@ impl Memory {
         }))
     }
 
-    /// Encodes a copy of a slot into a staging buffer, which `staging` makes to size.
+    /// Encodes a copy of a slot into a buffer of its size from `staging`.
     pub(super) fn copy_out(
         &self,
         plan: &Plan,
@@ -194,7 +198,11 @@ impl Memory {
         plan.find(name).filter(fits).ok_or_else(missing)
     }
 
-    /// Writes floats to the slot `name`, all of it.
+    /// Writes the whole float slot `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError::NoSlot`] if there is none of that size.
     pub fn write(
         &self,
         gpu: &Gpu,
@@ -206,7 +214,11 @@ impl Memory {
         self.write_bytes(gpu, plan, id, bytemuck::cast_slice(values))
     }
 
-    /// Writes integers to the slot `name`, all of it.
+    /// Writes the whole integer slot `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError::NoSlot`] if there is none of that size.
     pub fn write_words(
         &self,
         gpu: &Gpu,
@@ -232,12 +244,20 @@ impl Memory {
     }
 
     /// Reads the float slot `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if there is none, or if the device fails.
     pub async fn read(&self, gpu: &Gpu, plan: &Plan, name: &str) -> Result<Vec<f32>, GpuError> {
         let words = self.read_words(gpu, plan, name).await?;
         Ok(bytemuck::cast_vec(words))
     }
 
-    /// Reads the bits of the slot `name`, whatever its type.
+    /// Reads the bits of the slot `name` of either type.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if there is none, or if the device fails.
     pub async fn read_words(
         &self,
         gpu: &Gpu,
@@ -248,7 +268,7 @@ impl Memory {
     }
 }
 
-/// What is to be allocated under a name.
+/// The allocation for a name.
 #[derive(Clone, Copy)]
 struct Want<'p> {
     bytes: u64,
@@ -259,11 +279,11 @@ struct Want<'p> {
 enum Kind<'p> {
     Buffer,
     Texture,
-    /// A buffer, and over its memory a texture of this name.
+    /// A buffer, and a texture of this name over its memory.
     Mirrored(&'p str),
 }
 
-/// All that is to be allocated. What is mirrored has whole rows too, so that one copy takes all of it.
+/// All allocations. Mirrored buffers have whole rows, so that one copy covers them.
 fn wants<'p>(gpu: &Gpu, plans: &[&'p Plan]) -> HashMap<&'p str, Want<'p>> {
     let mut wants: HashMap<&str, Want> = HashMap::new();
     let mut add = |slot: &'p Slot, bytes: u64, kind: Kind<'p>| {
@@ -292,7 +312,7 @@ fn wants<'p>(gpu: &Gpu, plans: &[&'p Plan]) -> HashMap<&'p str, Want<'p>> {
     wants
 }
 
-/// Allocates, or gives the reason why that cannot be.
+/// Allocates; the error is the driver's message.
 async fn make(gpu: &Gpu, name: &str, want: Want<'_>) -> Result<Vec<(String, Store)>, String> {
     let device = &gpu.device;
     let make = || match want.kind {
@@ -318,12 +338,12 @@ async fn make(gpu: &Gpu, name: &str, want: Want<'_>) -> Result<Vec<(String, Stor
     }
 }
 
-/// Whether textures can share the memory of buffers.
+/// Whether textures can alias buffers on this device.
 pub(super) fn can_alias(device: &wgpu::Device) -> bool {
     pair(device, ("probe", "probe.texels"), 1).is_ok()
 }
 
-/// A buffer of so many rows, and a texture that mirrors it.
+/// A buffer of `rows` rows and a texture over its memory.
 fn pair(device: &wgpu::Device, names: (&str, &str), rows: u32) -> Result<native::Pair, String> {
     let buffer = buffer(names.0, u64::from(rows) * u64::from(ROW_BYTES));
     native::pair(device, &texture(names.1, rows), &buffer, FIRST_ROW)
@@ -365,7 +385,7 @@ fn extent(rows: u32) -> wgpu::Extent3d {
     }
 }
 
-/// Buffers are whole vectors of four, so that a kernel may load a short last one.
+/// Size of a slot in bytes, padded to whole quads for vector loads.
 fn padded(slot: &Slot) -> u64 {
     slot.bytes().next_multiple_of(16)
 }

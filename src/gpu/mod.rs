@@ -1,5 +1,5 @@
-//! Executes plans on a GPU. The only modules which name wgpu; they know one operation by name, which
-//! `lanes` asks a device.
+//! Runs plans on a GPU. Only these modules use wgpu. They use no operation except `lanes`, which
+//! probes a device.
 
 mod adapter;
 mod compile;

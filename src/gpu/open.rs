@@ -1,4 +1,4 @@
-//! Opening a device on an adapter, with the least features and limits that do.
+//! Opens a device on an adapter with the fewest features and lowest limits that suffice.
 
 use std::sync::Arc;
 
@@ -13,13 +13,21 @@ use super::selection::{Feature, Selection};
 use super::{lanes, memory, native};
 
 impl Gpu {
-    /// Opens the selected adapter with the least features and limits that do.
+    /// Opens the selected adapter with the fewest features and lowest limits that suffice.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if no adapter is selected or the adapter does not open a device.
     pub async fn open(selection: &Selection) -> Result<Gpu, GpuError> {
         Self::open_from(selection, 0).await
     }
 
-    /// The same, of the adapters from index `first` on: for whoever goes on to the next adapter
-    /// where one refuses.
+    /// As [`Gpu::open`], among the adapters from index `first` on, to try the next adapter after a
+    /// refusal.
+    ///
+    /// # Errors
+    ///
+    /// As of [`Gpu::open`].
     pub async fn open_from(selection: &Selection, first: usize) -> Result<Gpu, GpuError> {
         let (adapter, report) = select(selection, first).await?;
         let mut gpu = Self::request(adapter, report, selection).await?;
@@ -44,13 +52,13 @@ impl Gpu {
             features |=
                 wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
         }
-        // Buffers may be as large as the adapter allows; everything else keeps to the defaults.
+        // Buffers may be as large as the adapter allows; other limits stay at the defaults.
         let offered = adapter.limits();
         let limits = wgpu::Limits {
             max_buffer_size: offered.max_buffer_size,
             max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
             max_texture_dimension_2d: offered.max_texture_dimension_2d,
-            // WebGPU's, which the defaults for old adapters miss by 32 bytes.
+            // WebGPU's minimum; wgpu's downlevel defaults are 32 bytes less.
             max_compute_workgroup_storage_size: offered
                 .max_compute_workgroup_storage_size
                 .min(MOST_WORKGROUP_MEMORY),

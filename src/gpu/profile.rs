@@ -1,4 +1,4 @@
-//! Times each step of a plan by GPU timestamps. Copies into mirrors count as part of the step that
+//! Times each dispatch of a plan by GPU timestamps. Copies into mirrors count with the dispatch that
 //! reads them.
 
 use futures_intrusive::channel::shared::oneshot_channel;
@@ -9,20 +9,20 @@ use super::error::GpuError;
 use super::native;
 
 impl Gpu {
-    /// How many runs of a plan one call of [`Gpu::profile`] can time: a set of timestamps holds
-    /// 4096, of which a run takes one for each step.
+    /// Most runs of a plan that one call of [`Gpu::profile`] can time. A query set holds 4096
+    /// timestamps, and a run needs one per dispatch.
     pub fn most_profiled(replay: &Replay) -> usize {
         let most = wgpu::QUERY_SET_MAX_QUERIES as usize - 1;
         (most / replay.dispatches.len().max(1)).max(1)
     }
 
-    /// Runs a plan `times` times in one submission, with a timestamp behind each step. Gives the
-    /// milliseconds of each step, summed over the runs; a step lasts from the end of the one
-    /// before it to its own, so that together they are the whole time.
+    /// Runs a plan `times` times in one submission, with a timestamp after each dispatch. Returns the
+    /// milliseconds of each dispatch, summed over the runs. A dispatch lasts from the end of the
+    /// previous one to its own end, so the sum is the whole time.
     ///
     /// # Errors
     ///
-    /// [`GpuError::Driver`] where the adapter takes no timestamps inside a pass
+    /// [`GpuError::Driver`] if the adapter has no timestamps inside a pass
     /// ([`Caps::timestamps`](crate::plan::Caps)), or for more runs than [`Gpu::most_profiled`].
     pub async fn profile(&self, replay: &Replay, times: usize) -> Result<Vec<f64>, GpuError> {
         let steps = replay.dispatches.len();
@@ -57,7 +57,7 @@ impl Gpu {
         self.queue.submit([encoder.finish()]);
         let (sender, mapped) = oneshot_channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is gone when the program is on its way out.
+            // The receiver is dropped when the program exits.
             let _ = sender.send(result);
         });
         native::wait(self, None)?;

@@ -1,4 +1,4 @@
-//! Submits compiled plans, many runs at a time, and reads results back without stalling.
+//! Submits compiled plans, many runs per submission, and reads results back without stalling.
 
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
@@ -11,15 +11,15 @@ use crate::plan::Plan;
 
 type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 
-/// A submission under way, and the slot that is copied out behind it.
+/// A submission in flight, with a copy of a slot at its end.
 pub struct Readback {
     index: wgpu::SubmissionIndex,
     copy: Option<Copy>,
-    /// On a checked device, the access that went out of bounds.
+    /// On a checked device, a copy of the word of the bounds checks.
     guard: Option<Copy>,
 }
 
-/// What is copied out for the host, and how many words of it count.
+/// A staging buffer and its number of valid words.
 struct Copy {
     staging: wgpu::Buffer,
     len: usize,
@@ -27,8 +27,8 @@ struct Copy {
 }
 
 impl Gpu {
-    /// Encodes each replay as often as asked, in submissions that no watchdog ends, and behind the
-    /// last a copy of one slot for the host to read.
+    /// Encodes each replay the given number of times, in submissions short enough for watchdogs, and at
+    /// the end a copy of one slot for the host to read.
     pub fn submit<'r>(
         &self,
         runs: &[(&'r Replay, usize)],
@@ -64,7 +64,7 @@ impl Gpu {
         Ok(Readback { index, copy, guard })
     }
 
-    /// A buffer to copy into: one that an earlier readback gave back, or a new one.
+    /// A staging buffer: one returned by an earlier readback, or a new one.
     fn staging(&self, size: u64) -> wgpu::Buffer {
         let mut free = self.staging.lock();
         if let Some(at) = free.iter().position(|b| b.size() == size) {
@@ -80,11 +80,11 @@ impl Gpu {
     }
 }
 
-/// Most operations of a submission. It takes a GPU that keeps up 100 GFLOP/s a fifth of a second;
-/// systems whose watchdog takes longer work for a hang wait two.
+/// Most floating-point operations per submission: 0.2 s on a GPU that reaches 100 GFLOP/s. Systems with
+/// a watchdog allow two seconds.
 const MOST_FLOPS: u64 = 20_000_000_000;
 
-/// Work in portions for one submission each. A single item may be longer than that.
+/// Groups work into submissions. A single item may exceed the limit.
 fn pieces<T>(items: impl Iterator<Item = T>, flops: impl Fn(&T) -> u64) -> Vec<Vec<T>> {
     let (mut pieces, mut piece, mut sum) = (Vec::new(), Vec::new(), 0);
     for item in items {
@@ -101,8 +101,11 @@ fn pieces<T>(items: impl Iterator<Item = T>, flops: impl Fn(&T) -> u64) -> Vec<V
 }
 
 impl Readback {
-    /// Waits for the submission and gives the bits of the copied slot, or nothing where none
-    /// was asked for.
+    /// Waits for the submission and returns the bits of the copied slot; empty if no slot was copied.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if the device fails.
     pub async fn words(self, gpu: &Gpu) -> Result<Vec<u32>, GpuError> {
         native::wait(gpu, Some(self.index))?;
         gpu.check()?;
@@ -121,7 +124,11 @@ impl Readback {
         copy.words(gpu).await
     }
 
-    /// The same as floats.
+    /// As [`Readback::words`], as floats.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError`] if the device fails.
     pub async fn floats(self, gpu: &Gpu) -> Result<Vec<f32>, GpuError> {
         Ok(bytemuck::cast_vec(self.words(gpu).await?))
     }
@@ -131,7 +138,7 @@ impl Copy {
     fn map(staging: wgpu::Buffer, len: usize) -> Self {
         let (sender, mapped) = oneshot_channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is gone when the program is on its way out.
+            // The receiver is dropped when the program exits.
             let _ = sender.send(result);
         });
         Copy {
@@ -141,7 +148,7 @@ impl Copy {
         }
     }
 
-    /// Its bits, once the submission has ended.
+    /// The words, once the submission has ended.
     async fn words(self, gpu: &Gpu) -> Result<Vec<u32>, GpuError> {
         let result = self.mapped.receive().await;
         result
@@ -164,7 +171,7 @@ impl Copy {
 mod tests {
     use super::*;
 
-    /// Sizes of the submissions of steps that have so many tenths of the most operations.
+    /// Number of steps per submission, for steps of these tenths of [`MOST_FLOPS`].
     fn submissions(tenths: &[u64]) -> Vec<usize> {
         let flops = tenths.iter().map(|t| t * MOST_FLOPS / 10);
         let pieces = pieces(flops, |f| *f);
@@ -176,7 +183,7 @@ mod tests {
         assert_eq!(submissions(&[1, 2, 3, 4]), [4]);
         assert_eq!(submissions(&[4, 4, 4, 4, 4]), [2, 2, 1]);
         assert_eq!(submissions(&[1; 64]), [10, 10, 10, 10, 10, 10, 4]);
-        // Nothing is left out and no submission is empty, even where a step alone is too long.
+        // No submission is empty, even if a single step exceeds the limit.
         assert_eq!(submissions(&[30, 1, 30]), [1, 1, 1]);
         assert_eq!(submissions(&[]), [0]);
     }

@@ -1,10 +1,10 @@
-//! Which adapter a user means, and what of it to leave unused.
+//! The user's selection of an adapter and of the features to use.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ops::Tuning;
 
-/// Graphics interfaces.
+/// Graphics APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -19,10 +19,10 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Every backend, the preferred first.
+    /// Every backend, the preferred one first.
     pub const ALL: [Backend; 4] = [Backend::Vulkan, Backend::Metal, Backend::Dx12, Backend::Gl];
 
-    /// Name as the command line spells it.
+    /// Name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Backend::Vulkan => "vulkan",
@@ -63,7 +63,7 @@ impl std::str::FromStr for Backend {
     }
 }
 
-/// What an adapter may have and a user may switch off.
+/// Features of an adapter that a user can disable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Feature {
@@ -73,11 +73,11 @@ pub enum Feature {
     Texels,
     /// GPU timestamps.
     Timestamps,
-    /// Dispatches that do the work of several steps.
+    /// Fused kernels and dispatches of several steps.
     Fusion,
-    /// A processor for each thread of a software driver.
+    /// Pinning of a software driver's threads to cores.
     Pinning,
-    /// Textures that share the memory of buffers.
+    /// Textures that alias buffers.
     Aliasing,
 }
 
@@ -99,21 +99,21 @@ impl std::str::FromStr for Feature {
     }
 }
 
-/// Which adapter to take, and what of it to leave unused.
+/// The adapter to open and the features to disable.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Selection {
-    /// Index in the list of adapters, or part of a name; the best adapter if none.
+    /// Index in the list of adapters, or part of a name; `None` for the best adapter.
     pub adapter: Option<String>,
-    /// Only adapters of this backend.
+    /// Restricts the adapters to this backend.
     pub backend: Option<Backend>,
-    /// What to leave unused although the adapter has it, so that any fallback can be tried.
+    /// Features not to use, so that every fallback can be tried.
     pub disable: Vec<Feature>,
     /// Keep wgpu's bounds checks and loop bounds in the shaders.
     pub checked: bool,
-    /// And report which access they caught. Drivers take several times as long to compile that.
+    /// Report which access is out of bounds. Such shaders take several times as long to compile.
     pub named: bool,
-    /// What is chosen among kernels.
+    /// Choices among kernels.
     #[serde(flatten)]
     pub tuning: Tuning,
 }

@@ -1,7 +1,8 @@
-//! Stacks of layers: `forward` appends steps left to right, `backward` right to left.
+//! Stacks of layers. `forward` appends operations from the first layer to the last, `backward` in
+//! reverse order.
 //!
-//! There is no automatic differentiation; a chain of layers needs none. The derivative of a
-//! layer's ReLU is applied by the layer behind it, when that computes its input gradient.
+//! A chain of layers needs no automatic differentiation. The next layer applies the derivative of a
+//! layer's ReLU when it computes its input gradient.
 
 use crate::model::params::{ParamSpec, grad_name};
 use crate::ops::Graph;
@@ -21,7 +22,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The sum of a convolution's forward pass.
+    /// The kernel of a convolution's forward pass.
     fn forward(&self) -> Call {
         match self {
             Kind::Deconv(_) => Call::Adjoint,
@@ -29,7 +30,7 @@ impl Kind {
         }
     }
 
-    /// The sum of its input gradient.
+    /// The kernel of its input gradient.
     fn backward(&self) -> Call {
         match self {
             Kind::Deconv(_) => Call::Correlate,
@@ -59,7 +60,7 @@ impl Layer {
         }
     }
 
-    /// Kernel and bias.
+    /// Specifications of kernel and bias.
     pub fn params(&self) -> [ParamSpec; 2] {
         let shape = match self.kind {
             Kind::Conv(spec) | Kind::Deconv(spec) => spec.weight_shape().to_vec(),
@@ -107,7 +108,7 @@ impl Layer {
         y
     }
 
-    /// Gradients of kernel and bias.
+    /// Appends the gradients of kernel and bias.
     fn weight_grad(&self, g: &mut Graph, x: SlotId, dy: SlotId) {
         let [weights_grad, bias_grad] = [0, 1].map(|i| self.slot(g, i, grad_name));
         let layer = self.name.clone();
@@ -136,7 +137,8 @@ impl Layer {
         });
     }
 
-    /// Gradient of the layer's input x; zero where x is 0, if x is the output of a ReLU.
+    /// Appends the gradient of the layer's input x. If `gated`, x is a ReLU's output and the gradient
+    /// is 0 where x is 0.
     fn input_grad(&self, g: &mut Graph, x: SlotId, dy: SlotId, gated: bool) -> SlotId {
         let weights = self.slot(g, 0, str::to_owned);
         let shape = g[x].shape.clone();
@@ -174,7 +176,7 @@ pub struct Stack {
     pub layers: Vec<Layer>,
 }
 
-/// The activations of one forward pass: the input, then each layer's output.
+/// The activations of a forward pass: the input, then the output of each layer.
 #[derive(Clone, Debug)]
 pub struct Trace(Vec<SlotId>);
 
@@ -186,7 +188,7 @@ impl Trace {
 }
 
 impl Stack {
-    /// Parameters of all layers.
+    /// Specifications of all parameters.
     pub fn params(&self) -> impl Iterator<Item = ParamSpec> {
         self.layers.iter().flat_map(Layer::params)
     }
@@ -201,20 +203,21 @@ impl Stack {
         Trace(trace)
     }
 
-    /// Appends the gradients of all parameters and of the input, from the output's gradient.
+    /// Appends the gradients of all parameters and of the input; `dy` is the output's gradient. Returns
+    /// the input's gradient.
     pub fn backward(&self, g: &mut Graph, trace: &Trace, dy: SlotId) -> SlotId {
         let dx = self.backward_params(g, trace, dy);
         self.layers[0].weight_grad(g, trace.0[0], dx);
         self.layers[0].input_grad(g, trace.0[0], dx, false)
     }
 
-    /// Appends the gradients of all parameters; the input's is not needed.
+    /// Appends the gradients of all parameters, without the input's gradient.
     pub fn backward_all_params(&self, g: &mut Graph, trace: &Trace, dy: SlotId) {
         let dx = self.backward_params(g, trace, dy);
         self.layers[0].weight_grad(g, trace.0[0], dx);
     }
 
-    /// Appends the gradients of all layers but the first; gives the gradient of its output.
+    /// Appends the gradients of all layers but the first; returns the gradient of the first's output.
     fn backward_params(&self, g: &mut Graph, trace: &Trace, dy: SlotId) -> SlotId {
         let mut dy = dy;
         for i in (1..self.layers.len()).rev() {

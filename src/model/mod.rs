@@ -1,8 +1,8 @@
-//! The screen: the convolutional VAE and every plan made of it.
+//! The convolutional VAE, its train step, and every other plan made from it.
 //!
-//! The model is a description, not constants: image size, latent size and filter widths are
-//! free. With the defaults it is the model of TensorFlow's tutorial "Convolutional Variational
-//! Autoencoder". Shapes in comments are for those defaults, B images and L latent dimensions.
+//! Image size, latent size and filter counts are free. The defaults are the model of TensorFlow's
+//! tutorial "Convolutional Variational Autoencoder". Shapes in comments are for these defaults, with B
+//! images and L latent dimensions.
 
 pub mod layers;
 pub mod params;
@@ -21,11 +21,11 @@ use crate::plan::{Plan, Role, SlotId};
 use layers::{Kind, Layer, Stack};
 use params::ParamSpec;
 
-/// The divergence term of the objective, as configurations spell it.
+/// The divergence term of the objective, as spelled in configurations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// One-sample Monte Carlo, the tutorial's.
+    /// One-sample Monte Carlo estimate, as in the tutorial.
     #[default]
     Mc,
     /// The analytic KL divergence.
@@ -41,14 +41,14 @@ pub struct Model {
     pub latent_dim: usize,
     /// Filters of the encoder's two convolutions.
     pub encoder_filters: [usize; 2],
-    /// Channels of the image that the decoder starts from.
+    /// Channels of the image at the decoder's input.
     pub decoder_base: usize,
     /// Filters of the decoder's first two transposed convolutions.
     pub decoder_filters: [usize; 2],
     /// Objective.
     pub loss: Loss,
-    /// Weight of the divergence term in the training loss (β-VAE). The ELBO that is reported has
-    /// none: it bounds log p(x) only with 1, which files leave out, and only of images of 0 and 1.
+    /// Weight β of the divergence term in the training loss (β-VAE); files omit a β of 1. The reported
+    /// ELBO is unweighted. Minus the loss bounds log p(x) only with β = 1 and binary images.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub beta: f64,
 }
@@ -75,10 +75,10 @@ impl Default for Model {
     }
 }
 
-/// Why a model cannot be built.
+/// Why a model is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
-    /// The image does not fit the two halvings of the decoder or the encoder's convolutions.
+    /// Height and width must be multiples of 4 (the decoder doubles twice) and at least 8.
     #[error(
         "images of {height}×{width} do not fit this model: height and width must be multiples of 4, at least 8"
     )]
@@ -88,19 +88,23 @@ pub enum ModelError {
         /// Width in pixels.
         width: usize,
     },
-    /// An option that counts something is zero.
+    /// A count is zero.
     #[error("{what} must be at least 1")]
     Zero {
         /// The option, in the user's words.
         what: &'static str,
     },
-    /// The weight of the divergence term is negative, or no number in single precision.
+    /// The weight of the divergence term is negative or not finite in single precision.
     #[error("the weight of the divergence term is {0}, but must be a number from 0 up")]
     Beta(f64),
 }
 
 impl Model {
     /// Checks that every layer has something to compute.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError`] for a size, count or weight out of range.
     pub fn validate(&self) -> Result<(), ModelError> {
         let [height, width, channels] = self.image;
         let fits = |n: usize| n >= 8 && n.is_multiple_of(4);
@@ -124,14 +128,14 @@ impl Model {
                 return Err(ModelError::Zero { what });
             }
         }
-        // What the device computes with.
+        // The device computes in single precision.
         if !(self.beta as f32).is_finite() || self.beta < 0.0 {
             return Err(ModelError::Beta(self.beta));
         }
         Ok(())
     }
 
-    /// Image → mean and log-variance of q(z|x).
+    /// The encoder: image → mean and log-variance of q(z|x).
     pub fn encoder(&self) -> Stack {
         let [first, second] = self.encoder_filters;
         let conv1 = Conv::new(self.image, first, 3, 2, Padding::Valid); //    28,28,1 → 13,13,32
@@ -150,7 +154,7 @@ impl Model {
         )
     }
 
-    /// Latent code → logits of p(x|z).
+    /// The decoder: latent code → logits of p(x|z).
     pub fn decoder(&self) -> Stack {
         let [height, width, channels] = self.image;
         let [first, second] = self.decoder_filters;
@@ -175,7 +179,7 @@ impl Model {
         )
     }
 
-    /// All parameters, in the order of the layers.
+    /// Specifications of all parameters, in the order of the layers.
     pub fn params(&self) -> Vec<ParamSpec> {
         self.encoder()
             .params()
@@ -205,17 +209,17 @@ fn stack(name: &str, layers: Vec<(&str, Kind, bool)>) -> Stack {
     }
 }
 
-/// Where batches and noise come from.
+/// Source of batches and noise.
 #[derive(Clone, Copy, Debug)]
 pub enum Feed {
-    /// A packed split in the slot of that name, taken in an order; noise is drawn.
+    /// A packed split in the named slot, in the given order; the device draws the noise.
     Resident(&'static str, Packed, Order),
     /// The host fills the slots `x` and `eps` before each run, to replay a recorded case.
     Injected,
 }
 
 impl Feed {
-    /// Images of one pass.
+    /// Images per pass.
     fn count(&self, batch: usize) -> usize {
         match self {
             Feed::Resident(_, data, _) => data.count,
@@ -223,7 +227,7 @@ impl Feed {
         }
     }
 
-    /// Slots of the batch `[B,28,28,1]` and of the noise `[B,L]`.
+    /// The batch `[B,28,28,1]` and the noise `[B,L]`.
     fn batch(&self, p: &mut Graph, model: &Model, state: SlotId) -> (SlotId, SlotId) {
         match *self {
             Feed::Resident(name, data, order) => {
@@ -241,7 +245,7 @@ impl Feed {
     }
 }
 
-/// One optimizer step: the whole of training, replayed.
+/// One optimizer step.
 pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, target: &Target) -> Plan {
     let mut p = Graph::new(batch);
     let (encoder, decoder) = (model.encoder(), model.decoder());
@@ -265,7 +269,7 @@ pub fn train_step(model: &Model, feed: Feed, adam: Adam, batch: usize, target: &
     p.lower(target) //                                                       steps for the adapter
 }
 
-/// The terms of the ELBO of each image of a split, one noise draw each, into `terms`.
+/// Writes the ELBO terms of each image of a split, with one noise draw each, to `terms`.
 pub fn evaluate(model: &Model, feed: Feed, batch: usize, target: &Target) -> Plan {
     let mut p = Graph::new(batch);
     let state = state::declare(&mut p, "evaluate.state");
@@ -280,7 +284,7 @@ pub fn evaluate(model: &Model, feed: Feed, batch: usize, target: &Target) -> Pla
     p.lower(target)
 }
 
-/// Sums the per-image terms of `images` evaluated images, into `terms.sum`.
+/// Sums the terms of `images` images into `terms.sum`.
 pub fn sum_terms(images: usize, target: &Target) -> Plan {
     let mut p = Graph::new(images);
     let terms = p.slot("terms", &[images, elbo::TERMS], Role::Metric);
@@ -295,7 +299,7 @@ pub fn sum_terms(images: usize, target: &Target) -> Plan {
     p.lower(target)
 }
 
-/// The first `batch` images of a split, encoded, sampled and decoded, into `probabilities`.
+/// Encodes, samples and decodes the first `batch` images of a split into `probabilities`.
 pub fn reconstruct(model: &Model, feed: Feed, batch: usize, target: &Target) -> Plan {
     let mut p = Graph::new(batch);
     let state = state::declare(&mut p, "picture.state");
@@ -308,8 +312,8 @@ pub fn reconstruct(model: &Model, feed: Feed, batch: usize, target: &Target) -> 
     p.lower(target)
 }
 
-/// Codes which the host writes to `codes`, `[B,L]`, decoded into `probabilities`, `[B,28,28,1]`, whose
-/// slot is given beside the plan.
+/// Decodes `codes [B,L]`, which the host fills. Returns the plan and the slot of the probabilities,
+/// `[B,28,28,1]`.
 pub fn decode(model: &Model, batch: usize, target: &Target) -> (Plan, SlotId) {
     let mut p = Graph::new(batch);
     params::declare(&mut p, &model.params());

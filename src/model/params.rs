@@ -1,15 +1,15 @@
-//! Parameters: names, shapes, initial values, and where they lie in their arenas.
+//! Parameters: names, shapes, initial values and offsets in their arenas.
 //!
-//! All weights share one buffer (an *arena*), and so do gradients and each Adam moment, so that
-//! one dispatch updates everything. Kernels see views of the arenas.
+//! All weights share one buffer (an *arena*), as do gradients and each Adam moment, so that one
+//! dispatch updates everything. Kernels bind views of the arenas.
 
 use crate::ops::Graph;
 use crate::ops::adam::Arenas;
 use crate::plan::{Role, SlotId};
 use crate::rng;
 
-/// Offsets of views are multiples of this many elements: 256 bytes, the strictest alignment
-/// that WebGPU lets an adapter ask for.
+/// Offsets of views are multiples of this many elements: 256 bytes, the largest alignment that WebGPU
+/// allows an adapter to require.
 const ALIGNMENT: usize = 64;
 
 /// A parameter tensor.
@@ -19,15 +19,15 @@ pub struct ParamSpec {
     pub name: String,
     /// Shape in Keras's layout.
     pub shape: Vec<usize>,
-    /// Initial values are uniform in ±limit; 0 for biases.
+    /// Initial values are uniform in ±limit; the limit of biases is 0.
     pub limit: f64,
 }
 
 impl ParamSpec {
-    /// A kernel with Glorot's uniform limit, sqrt(6 / (fan in + fan out)).
+    /// A kernel with Glorot's uniform limit, sqrt(6 / (fan in + fan out)) (AISTATS 2010).
     ///
-    /// The last two axes are channels, the others a receptive field, as in Keras. The sum of
-    /// the fans is symmetric, so HWIO and HWOI give the same.
+    /// As in Keras, the last two axes are channels and the others a receptive field. The sum of the fans
+    /// is symmetric, so HWIO and HWOI give the same limit.
     pub fn kernel(layer: &str, shape: &[usize]) -> Self {
         let (field, channels) = shape.split_at(shape.len() - 2);
         let fans = field.iter().product::<usize>() * channels.iter().sum::<usize>();
@@ -38,7 +38,7 @@ impl ParamSpec {
         }
     }
 
-    /// A bias, zero at first.
+    /// A bias, initially zero.
     pub fn bias(layer: &str, count: usize) -> Self {
         ParamSpec {
             name: format!("{layer}.bias"),
@@ -58,7 +58,7 @@ impl ParamSpec {
     }
 }
 
-/// Initial values of every tensor, in the order of `specs`; a function of the seed alone.
+/// Initial values of every tensor, in the order of `specs`; a function of the seed.
 pub fn initial(specs: &[ParamSpec], seed: u64) -> Vec<Vec<f32>> {
     let key = rng::key(seed);
     let draw = |(i, spec): (usize, &ParamSpec)| match spec.limit {
@@ -68,7 +68,7 @@ pub fn initial(specs: &[ParamSpec], seed: u64) -> Vec<Vec<f32>> {
     specs.iter().enumerate().map(draw).collect()
 }
 
-/// Element offset of each tensor in an arena, and the arena's length.
+/// Offset of each tensor in an arena in elements, and the arena's length.
 pub fn offsets(specs: &[ParamSpec]) -> (Vec<usize>, usize) {
     let mut end = 0;
     let offsets = specs
@@ -107,12 +107,12 @@ fn arena(
     arena
 }
 
-/// Declares the weights, for plans that only read them.
+/// Declares the weights for plans that only read them; returns their arena.
 pub fn declare(g: &mut Graph, specs: &[ParamSpec]) -> SlotId {
     arena(g, specs, "params", Role::Param, str::to_owned)
 }
 
-/// Declares weights, gradients and moments, for plans that train.
+/// Declares weights, gradients and moments for plans that train.
 pub fn declare_training(g: &mut Graph, specs: &[ParamSpec]) -> Arenas {
     let moment = |i: usize| move |name: &str| moment_names(name)[i].clone();
     Arenas {

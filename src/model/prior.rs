@@ -1,8 +1,8 @@
-//! The prior N(0, 1) of a code: its quantiles, and a grid of codes at them.
+//! Quantiles of the prior N(0, 1), and a grid of latent codes at these quantiles.
 
 /// The standard normal quantiles at `n` evenly spaced probabilities from 0.05 to 0.95.
 ///
-/// They run from -1.645 to 1.645 and are exactly symmetric; a single one is the median, 0.
+/// They range from -1.645 to 1.645 and are exactly symmetric; for `n` = 1 it is the median, 0.
 #[must_use]
 pub fn normal_quantiles(n: usize) -> Vec<f64> {
     let last = n.saturating_sub(1) as f64;
@@ -10,10 +10,10 @@ pub fn normal_quantiles(n: usize) -> Vec<f64> {
     (0..n).map(|i| normal_quantile(offset(i))).collect()
 }
 
-/// The latent codes of an `n` by `n` manifold, `[n * n, 2]` row by row.
+/// The latent codes of an `n` by `n` manifold, `[n * n, 2]` in row-major order.
 ///
-/// The cell in row `i` (downwards) and column `j` has the code `[q[j], q[i]]`, where `q` are the
-/// [`normal_quantiles`].
+/// The cell in row `i` (downwards) and column `j` has the code `[q[j], q[i]]` with the
+/// [`normal_quantiles`] `q`.
 #[must_use]
 pub fn latent_grid(n: usize) -> Vec<f32> {
     let quantiles = normal_quantiles(n);
@@ -23,9 +23,9 @@ pub fn latent_grid(n: usize) -> Vec<f32> {
 
 /// The standard normal quantile at the probability `0.5 + offset`, an odd function of `offset`.
 ///
-/// This is algorithm AS 241 (PPND16) by M. J. Wichura, "The Percentage Points of the Normal
-/// Distribution", Applied Statistics 37 (1988), with a relative error near 1e-16. Its third
-/// formula, for probabilities below 1e-11, is left out because a manifold never asks for them.
+/// Algorithm AS 241 (PPND16) of M. J. Wichura, "The Percentage Points of the Normal Distribution",
+/// Applied Statistics 37 (1988); relative error near 1e-16. Its third formula, for probabilities below
+/// 1e-11, is omitted since a manifold does not use them.
 #[rustfmt::skip]
 fn normal_quantile(offset: f64) -> f64 {
     if offset.abs() <= 0.425 {
@@ -49,7 +49,7 @@ fn normal_quantile(offset: f64) -> f64 {
     }
 }
 
-/// The value at `x` of a polynomial whose coefficients run from the highest power down.
+/// The value at `x` of a polynomial; coefficients start with the highest power.
 fn polynomial(x: f64, coefficients: [f64; 8]) -> f64 {
     coefficients.iter().fold(0.0, |sum, c| sum * x + c)
 }

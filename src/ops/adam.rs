@@ -1,4 +1,4 @@
-//! Adam in Keras's form, over the whole parameter arena in one dispatch.
+//! Adam in Keras's form; one dispatch updates the whole parameter arena.
 
 use super::fused::Fused;
 use super::graph::Graph;
@@ -12,16 +12,16 @@ use crate::plan::{Plan, SlotId, Source, Step, groups};
 
 pub(super) static SOURCE: Source = Source::new("adam", files!("adam"));
 
-/// Adam's constants. The defaults are the tutorial's (Keras's, with a rate of 1e-4).
+/// Hyperparameters of Adam (Kingma and Ba, 2015). The defaults are Keras's, with a rate of 1e-4.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
     /// Learning rate.
     pub rate: f64,
-    /// Decay of the first moment.
+    /// Decay rate of the first moment.
     pub beta1: f64,
-    /// Decay of the second moment.
+    /// Decay rate of the second moment.
     pub beta2: f64,
-    /// Added to the root of the uncorrected second moment.
+    /// ε, added to the square root of the uncorrected second moment.
     pub epsilon: f64,
 }
 
@@ -36,7 +36,7 @@ impl Default for Adam {
     }
 }
 
-/// Arenas the optimizer works on; all of one length, a multiple of 4.
+/// The arenas of the optimizer. All have the same length, a multiple of 4.
 #[derive(Clone, Copy, Debug)]
 pub struct Arenas {
     /// Weights.
@@ -49,18 +49,20 @@ pub struct Arenas {
     pub v: SlotId,
 }
 
-/// The update of every parameter.
+/// The update of every parameter:
+///
+/// m += (g − m)(1 − β₁), v += (g² − v)(1 − β₂), p −= rate √(1 − β₂ᵗ) / (1 − β₁ᵗ) · m / (√v + ε).
 #[derive(Clone, Debug)]
 pub struct Update {
-    /// `[6]`, which counts the update already.
+    /// Step state `[6]`; its `step` is t and already counts this update.
     pub state: SlotId,
-    /// What it works on.
+    /// The arenas.
     pub arenas: Arenas,
-    /// Constants.
+    /// The hyperparameters.
     pub adam: Adam,
 }
 
-/// Updates every parameter, behind the operation that counts the update in `state`.
+/// Appends the update of every parameter. [`state::advance`](super::state::advance) must precede it.
 pub fn update(g: &mut Graph, state: SlotId, arenas: Arenas, adam: Adam) {
     g.push(Update {
         state,
@@ -120,7 +122,7 @@ impl Operation for Update {
     }
 }
 
-/// Fused: the update, and two sums into its gradients, of weights and of a bias.
+/// Fused: the reduction of a weight gradient and a bias gradient, and the update.
 #[derive(Clone, Debug)]
 pub struct UpdateOfSums {
     sums: [ColumnSums; 2],
@@ -128,9 +130,9 @@ pub struct UpdateOfSums {
 }
 
 impl UpdateOfSums {
-    /// None unless each sum is one short range of quads of columns.
+    /// `None` unless each sum has one range, few rows, and columns in quads.
     pub fn of(plan: &Plan, sums: [ColumnSums; 2], update: Update) -> Option<Self> {
-        /// Rows that an invocation of the update adds by itself.
+        /// Most rows that an invocation of the update adds.
         const MOST_ROWS: usize = 32;
         let fits = |sum: &ColumnSums| {
             let quads = plan[sum.y].len().is_multiple_of(4);

@@ -1,5 +1,5 @@
-//! Sigmoid cross-entropy on logits, its gradient, and the sigmoid itself. The values of an image are
-//! read in quads: height and width of a model's images are multiples of 4.
+//! Sigmoid cross-entropy on logits, its gradient, and the sigmoid. Kernels read the values of an image
+//! in quads, since the height and width of an image are multiples of 4.
 
 use super::graph::Graph;
 use super::operation::Operation;
@@ -33,7 +33,7 @@ fn logpx_z(t: &Tensors, values: usize) {
     }
 }
 
-/// log p(x|z).
+/// log p(x|z) of each image: −Σ (max(l, 0) − l x + ln(1 + exp(−|l|))) over its logits l.
 #[derive(Clone, Debug)]
 pub struct Loss {
     /// `[B, …]`
@@ -44,7 +44,7 @@ pub struct Loss {
     pub logpx_z: SlotId,
 }
 
-/// log p(x|z), and the gradient of the mean loss on the logits.
+/// log p(x|z), and the gradient of the mean loss with respect to the logits: (sigmoid(l) − x) / B.
 #[derive(Clone, Debug)]
 pub struct LossAndGrad {
     /// log p(x|z).
@@ -62,14 +62,14 @@ pub struct Decode {
     pub probabilities: SlotId,
 }
 
-/// log p(x|z), `[B]`, of `logits` and targets `x`, both `[B, …]`.
+/// Appends [`Loss`] of `logits` and targets `x`, both `[B, …]`; returns `logpx_z`, `[B]`.
 pub fn loss(g: &mut Graph, logits: SlotId, x: SlotId) -> SlotId {
     let logpx_z = g.slot("logpx_z", &[g.batch], Role::Activation);
     g.push(Loss { logits, x, logpx_z });
     logpx_z
 }
 
-/// log p(x|z), `[B]`, and the gradient of the mean loss on the logits, of their shape.
+/// Appends [`LossAndGrad`]; returns `logpx_z`, `[B]`, and `dlogits`, in the shape of `logits`.
 pub fn loss_and_grad(g: &mut Graph, logits: SlotId, x: SlotId) -> (SlotId, SlotId) {
     let logpx_z = g.slot("logpx_z", &[g.batch], Role::Activation);
     let shape = g[logits].shape.clone();
@@ -79,7 +79,7 @@ pub fn loss_and_grad(g: &mut Graph, logits: SlotId, x: SlotId) -> (SlotId, SlotI
     (logpx_z, dlogits)
 }
 
-/// `probabilities` = sigmoid(logits), of their shape.
+/// Appends [`Decode`] of `logits`; returns `probabilities`, in the shape of `logits`.
 pub fn decode(g: &mut Graph, logits: SlotId) -> SlotId {
     let shape = g[logits].shape.clone();
     let probabilities = g.slot("probabilities", &shape, Role::Metric);

@@ -18,7 +18,7 @@ pub struct Dense {
     pub outputs: usize,
 }
 
-/// From how many terms on a sum is spread over a workgroup.
+/// Sums of at least this many terms are shared by a workgroup.
 const DEEP: usize = 128;
 
 impl Dense {
@@ -32,8 +32,8 @@ impl Dense {
         ]
     }
 
-    /// The 1×1 convolution of one picture with a row of B pixels, where the target prefers that and
-    /// a tiled kernel serves it.
+    /// The layer as a 1×1 convolution of one row of B pixels, if the target prefers that and a tiled
+    /// kernel serves it.
     fn as_conv(&self, plan: &Plan, target: &Target) -> Option<Conv> {
         let spec = Conv {
             big: [1, plan.batch, self.inputs],
@@ -55,7 +55,7 @@ impl Dense {
         [groups(outputs, size), groups(batch, 1), 1]
     }
 
-    /// y = x W + b, through a ReLU if asked.
+    /// y = x W + b, optionally through a ReLU.
     pub fn forward(&self, relu: bool, x: &[f64], w: &[f64], b: &[f64], y: &mut [f64]) {
         for (x, y) in x.chunks(self.inputs).zip(y.chunks_mut(self.outputs)) {
             y.copy_from_slice(b);
@@ -77,7 +77,7 @@ impl Dense {
         }
     }
 
-    /// dW = xᵀ dy and db = the sum of dy.
+    /// dW = xᵀ dy, and db = the sum of dy over the batch.
     pub fn weight_grad(&self, x: &[f64], dy: &[f64], dw: &mut [f64], db: &mut [f64]) {
         dw.fill(0.0);
         db.fill(0.0);
@@ -90,10 +90,10 @@ impl Dense {
     }
 }
 
-/// y = x W + b, through a ReLU if asked.
+/// y = x W + b, optionally through a ReLU.
 #[derive(Clone, Debug)]
 pub struct Forward {
-    /// What it computes, such as `encoder.dense forward`.
+    /// Label of the step, such as `encoder.dense forward`.
     pub label: String,
     /// Sizes.
     pub spec: Dense,
@@ -151,20 +151,20 @@ impl Operation for Forward {
     }
 }
 
-/// dx = dy Wᵀ; where `gated`, zero where x is 0.
+/// dx = dy Wᵀ; if `gated`, dx is 0 where x is 0.
 #[derive(Clone, Debug)]
 pub struct InputGrad {
-    /// What it computes.
+    /// Label of the step.
     pub label: String,
     /// Sizes.
     pub spec: Dense,
-    /// x is a ReLU's output.
+    /// x is the output of a ReLU.
     pub gated: bool,
     /// `[B, outputs]`
     pub dy: SlotId,
     /// `[inputs, outputs]`
     pub weights: SlotId,
-    /// The layer's input `[B, inputs]`.
+    /// Input of the layer, `[B, inputs]`.
     pub x: SlotId,
     /// `[B, inputs]`
     pub dx: SlotId,
@@ -217,7 +217,7 @@ impl Operation for InputGrad {
     }
 }
 
-/// The gradients of weights and bias.
+/// The gradients dW = xᵀ dy and db = Σ dy.
 #[derive(Clone, Debug)]
 pub struct WeightGrad {
     /// Name of the layer.

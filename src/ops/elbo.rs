@@ -1,4 +1,4 @@
-//! Where the terms of the objective go: a ring of batch means, or a table over a split.
+//! Output of the terms of the objective: a ring of batch means, or a table with a row per image.
 
 use super::graph::Graph;
 use super::operation::Operation;
@@ -11,7 +11,7 @@ use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
 pub(super) static SOURCE: Source = Source::new("elbo", files!("elbo")).light();
 
-/// Rows of the metrics ring; more steps than a submission ever carries.
+/// Rows of the metrics ring; a submission never has more steps.
 pub const RING: usize = 512;
 /// Columns of the metrics ring: loss, log p(x|z), log p(z), log q(z|x), analytic KL.
 pub const COLUMNS: usize = 5;
@@ -43,8 +43,8 @@ fn bindings(
     ]
 }
 
-/// The means over the batch, into the row `step mod RING` of the ring. The loss holds the KL term
-/// with its weight; the other columns are terms of the ELBO as they are.
+/// Means over the batch, written to row `step mod RING` of the ring. The loss includes the weight of
+/// the KL term; the other columns are unweighted terms of the ELBO.
 #[derive(Clone, Debug)]
 pub struct BatchMeans {
     /// The KL term of the loss.
@@ -53,26 +53,26 @@ pub struct BatchMeans {
     pub logpx_z: SlotId,
     /// The other terms, `[B]` each.
     pub latent: Sampled,
-    /// `[6]`
+    /// Step state `[6]`.
     pub state: SlotId,
     /// `[RING, COLUMNS]`
     pub ring: SlotId,
 }
 
-/// The terms of each image, into rows `position..` of a table.
+/// The terms of each image, written to rows `position..` of a table.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// `[B]`
     pub logpx_z: SlotId,
     /// The other terms, `[B]` each.
     pub latent: Sampled,
-    /// `[6]`
+    /// Step state `[6]`.
     pub state: SlotId,
     /// `[images, TERMS]`
     pub table: SlotId,
 }
 
-/// Writes the batch means into `metrics`, whose slot it gives.
+/// Appends [`BatchMeans`]; returns the slot `metrics [RING, COLUMNS]`.
 pub fn batch_means(
     g: &mut Graph,
     kl_term: KlTerm,
@@ -91,7 +91,7 @@ pub fn batch_means(
     ring
 }
 
-/// Writes the terms of each image into `terms [images, 4]`, whose slot it gives.
+/// Appends [`Record`]; returns the slot `terms [images, TERMS]`.
 pub fn record(
     g: &mut Graph,
     images: usize,

@@ -1,4 +1,4 @@
-//! Gathers a batch from packed, resident data, as it is or drawn anew.
+//! Gathers a batch from a packed data set on the device; can binarize it by random draws.
 
 use super::graph::Graph;
 use super::operation::Operation;
@@ -13,21 +13,21 @@ use crate::rng::{self, Stream};
 pub(super) static SOURCE: Source =
     Source::new("fetch", files!("common/philox", "common/images", "fetch"));
 
-/// A packed split as the plan sees it.
+/// Layout of a packed split.
 #[derive(Clone, Copy, Debug)]
 pub struct Packed {
     /// `[height, width, channels]` of an image.
     pub shape: [usize; 3],
     /// Number of images.
     pub count: usize,
-    /// Bits of a packed value.
+    /// Bits per packed value.
     pub depth: Depth,
     /// Each epoch draws the values: a byte is 255 times the probability of a 1.
     pub drawn: bool,
 }
 
 impl Packed {
-    /// How these images are packed.
+    /// The layout of these images.
     pub fn of(images: &PackedImages) -> Self {
         Packed {
             shape: images.shape(),
@@ -37,8 +37,8 @@ impl Packed {
         }
     }
 
-    /// The same of images to train on. Each epoch draws them for [`Binarize::Stochastic`], unless they
-    /// are bits, which are certain.
+    /// The layout of training images. With [`Binarize::Stochastic`] each epoch draws them, unless they
+    /// are bits already.
     pub fn training(images: &PackedImages, binarize: Binarize) -> Self {
         let packed = Self::of(images);
         Packed {
@@ -47,28 +47,28 @@ impl Packed {
         }
     }
 
-    /// Values of one image.
+    /// Values per image.
     pub fn values(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Words of one packed image.
+    /// Words per packed image.
     pub fn words(&self) -> usize {
         (self.values() * self.depth.bits() as usize).div_ceil(32)
     }
 }
 
-/// The batch `x [B, H, W, C]` in [0, 1], gathered from packed images. Where values are drawn, each is
-/// a function of the state's seed and epoch, of the image and of the value's place in it.
+/// Gathers the batch `x [B, H, W, C]`, in [0, 1], from packed images. A drawn value is a function of
+/// (seed, epoch, image, place in the image).
 #[derive(Clone, Debug)]
 pub struct Fetch {
-    /// How the images are packed.
+    /// Layout of the images.
     pub data: Packed,
-    /// `[6]`
+    /// Step state `[6]`.
     pub state: SlotId,
     /// `[images, words]`
     pub images: SlotId,
-    /// `[B]`
+    /// Indices of the images, `[B]`.
     pub indices: SlotId,
     /// `[B, H, W, C]`
     pub x: SlotId,
@@ -79,7 +79,7 @@ pub fn declare(g: &mut Graph, name: &str, data: &Packed) -> SlotId {
     g.words(name, &[data.count, data.words()], Role::Data)
 }
 
-/// Gathers the batch, `[B, H, W, C]`.
+/// Appends [`Fetch`]; returns the batch, `[B, H, W, C]`.
 pub fn batch(
     g: &mut Graph,
     data: Packed,

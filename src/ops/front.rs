@@ -12,7 +12,7 @@ use crate::plan::{Plan, Source, groups};
 pub(super) static SOURCE: Source =
     Source::new("front", files!("common/philox", "common/images", "front"));
 
-/// The draw of the images, their values and the convolution.
+/// Image order, fetch and the encoder's first convolution.
 #[derive(Clone, Debug)]
 pub struct Forward {
     shuffle: Shuffle,
@@ -21,9 +21,9 @@ pub struct Forward {
 }
 
 impl Forward {
-    /// None where the convolution does not fit.
+    /// `None` if the convolution does not fit.
     pub fn of(shuffle: Shuffle, fetch: Fetch, conv: Contract) -> Option<Self> {
-        /// Values of an image that a workgroup has room for.
+        /// Most values of an image that fit into workgroup memory.
         const MOST: usize = 3072;
         let spec = conv.spec;
         let fits = conv.call == Call::Correlate

@@ -1,9 +1,8 @@
-//! Fused operations in the place of chains of plain ones.
+//! Fusion: replaces chains of operations by fused ones.
 //!
-//! [`model`](crate::model) writes an operation for each thing that is computed. On a GPU the small
-//! ones take longer to start than to run, so [`fuse`] replaces chains of them. A fused operation stores
-//! every tensor that its parts store, and its twin is theirs, one after the other: parity, traces and
-//! recorded cases judge it by the same slots.
+//! [`model`](crate::model) writes one operation per computation. On a GPU the launch of a small kernel
+//! takes longer than its work, so [`fuse`] replaces chains of them. A fused operation stores every
+//! tensor that its parts store, and its twin runs their twins in order; all checks use the same slots.
 
 use super::bce::LossAndGrad;
 use super::conv::Contract;
@@ -17,7 +16,7 @@ use super::target::Target;
 use super::{adam, dense, front, head, latent};
 use crate::plan::{Plan, SlotId};
 
-/// Replaces chains of operations, where the adapter can run what replaces them.
+/// Replaces chains of operations if the adapter can run the fused ones.
 pub(super) fn fuse(ops: &mut Operations, plan: &Plan, target: &Target) {
     let rules: [Rule; 5] = [
         batch_and_conv1,
@@ -34,14 +33,14 @@ pub(super) fn fuse(ops: &mut Operations, plan: &Plan, target: &Target) {
     }
 }
 
-/// Finds operations to replace.
+/// A fusion rule: finds operations to replace.
 type Rule = fn(&[Box<dyn Operation>], &Plan, &Target) -> Option<Rewrite>;
 
-/// Operations that make room for others.
+/// A replacement of operations.
 struct Rewrite {
     old: Vec<usize>,
-    /// Which of the old ones stood where the new ones are to stand: behind all that they read, and
-    /// before all that reads what they write.
+    /// Index of the old operation at whose place the new ones go: after everything they read, and
+    /// before everything that reads their results.
     at: usize,
     new: Operations,
 }
@@ -60,7 +59,7 @@ impl Rewrite {
     }
 }
 
-/// Whether the adapter can bind all that the operations need, and has the workgroup memory.
+/// Whether the operations fit the adapter's bindings and workgroup memory.
 fn fits(plan: &Plan, target: &Target, ops: &[Box<dyn Operation>]) -> bool {
     let caps = &target.caps;
     let ops: Vec<&dyn Operation> = ops.iter().map(AsRef::as_ref).collect();
@@ -72,7 +71,7 @@ fn fits(plan: &Plan, target: &Target, ops: &[Box<dyn Operation>]) -> bool {
     })
 }
 
-/// The first operation of a type that satisfies a condition, and its index.
+/// The first operation of type `T` that satisfies a condition, with its index.
 fn find<T: Operation + Clone>(
     ops: &[Box<dyn Operation>],
     condition: impl Fn(&T) -> bool,
@@ -84,7 +83,7 @@ fn find<T: Operation + Clone>(
     typed.find_map(|(i, op)| Some((i, op.filter(|op| condition(op))?.clone())))
 }
 
-/// Order of the images, fetching, convolution.
+/// Image order, fetch, first convolution.
 fn batch_and_conv1(ops: &[Box<dyn Operation>], _: &Plan, target: &Target) -> Option<Rewrite> {
     let (f, fetch) = find(ops, |_: &Fetch| true)?;
     let (s, shuffle) = find(ops, |op: &Shuffle| op.indices == fetch.indices)?;
@@ -97,7 +96,7 @@ fn batch_and_conv1(ops: &[Box<dyn Operation>], _: &Plan, target: &Target) -> Opt
     })
 }
 
-/// Transposed convolution, loss, gradient of the convolution's input. The loss comes by itself.
+/// Last transposed convolution, gradient of the loss, input gradient. The loss stays separate.
 fn layer_and_loss(ops: &[Box<dyn Operation>], _: &Plan, target: &Target) -> Option<Rewrite> {
     let (l, loss) = find(ops, |_: &LossAndGrad| true)?;
     let thin = |y: SlotId| find(ops, |op: &Contract| op.y == y && op.is_thin(target));
@@ -127,7 +126,7 @@ fn latent(ops: &[Box<dyn Operation>], _: &Plan, _: &Target) -> Option<Rewrite> {
     })
 }
 
-/// The same way back.
+/// The gradients of dense layer, sampling and dense layer.
 fn latent_gradient(ops: &[Box<dyn Operation>], _: &Plan, _: &Target) -> Option<Rewrite> {
     let (s, sampling) = find(ops, |_: &reparam::Backward| true)?;
     let (d, decoder) = find(ops, |op: &dense::InputGrad| op.dx == sampling.dz)?;
@@ -140,7 +139,7 @@ fn latent_gradient(ops: &[Box<dyn Operation>], _: &Plan, _: &Target) -> Option<R
     })
 }
 
-/// The sums of the first layer's gradients, which the update needs last, and the update.
+/// The reductions of the first layer's gradients, and the update.
 fn adam_of_sums(ops: &[Box<dyn Operation>], plan: &Plan, target: &Target) -> Option<Rewrite> {
     let (u, update) = find(ops, |_: &adam::Update| true)?;
     if target.heuristics.texels {
@@ -202,16 +201,16 @@ mod tests {
         plan.bundles().expect("bundles").len()
     }
 
-    // Forward: the batch with the first layer, the second, the latent space, three layers of the
-    // decoder, the last with the loss and its own way back. Backward: two layers, the latent space,
-    // the second layer, the weights of the first. And the update.
+    // Forward: fetch with conv1, conv2, latent space, three decoder layers, the last layer with loss
+    // and input gradient. Backward: two layers, latent space, conv2, the weights of conv1. Then the
+    // update.
     #[test]
     fn a_step_on_a_gpu_is_twelve_dispatches() {
         assert_eq!(dispatches(&step(&Target::gpu())), 6 + 5 + 1);
         assert_eq!(dispatches(&unfused()), unfused().steps().len());
     }
 
-    /// Each rule, on a software adapter with `--fuse` as on a GPU.
+    /// Tests each rule, on a software adapter with `--fuse` and on a GPU.
     #[test]
     fn every_rule_finds_its_operations_in_a_train_step() {
         let software = Target::new(Caps {
@@ -243,7 +242,7 @@ mod tests {
         );
     }
 
-    // A check of the plan looks at the memory of each kernel, and a bundle at that of all its parts.
+    // A plan's check covers the memory of each kernel; a bundle needs that of all its parts.
     #[test]
     fn a_step_fits_the_workgroup_memory_that_an_adapter_has() {
         for workgroup_memory in [16_384, 16_352, 12_288, 8_192] {
@@ -257,7 +256,7 @@ mod tests {
                     .flat_map(|entry| entry.expect("an entry point").memory.clone())
                     .collect();
                 memory.sort();
-                // Parts share what has one name; the larger counts.
+                // Parts share variables of the same name; the larger one counts.
                 memory.dedup_by(|next, before| {
                     let same = next.0 == before.0;
                     before.1 = before.1.max(if same { next.1 } else { 0 });
@@ -269,15 +268,15 @@ mod tests {
         }
     }
 
-    // With no more than WebGPU's eight buffers the way through the latent space is three steps each
-    // way, and not all that could share a dispatch finds room in it.
+    // With WebGPU's minimum of eight buffers the latent space stays three steps in each direction, and
+    // some bundles do not fit.
     #[test]
     fn with_few_buffers_a_step_takes_more_dispatches() {
         let dispatches = dispatches(&step(&Target::portable()));
         assert_eq!(dispatches, 19);
     }
 
-    // What a fused kernel hands on within itself, or reads once for several steps, is not moved.
+    // Fused kernels do not reload intermediate results, and load shared inputs once.
     #[test]
     fn fused_kernels_move_what_they_hand_on_once() {
         let moved = |plan: &Plan| -> u64 { plan.steps().iter().map(|s| plan.step_bytes(s)).sum() };

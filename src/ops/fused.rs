@@ -1,11 +1,11 @@
-//! Steps that do the work of several operations.
+//! Steps that compute several operations.
 
 use super::operation::Operation;
 use super::target::Target;
 use crate::plan::tensors::{Tensors, Values};
 use crate::plan::{Constants, Plan, Slot, SlotId, Source, Step, Twin};
 
-/// A fused step: what it computes, and how.
+/// A fused step before it enters the plan.
 pub(super) struct Fused {
     pub label: String,
     pub source: &'static Source,
@@ -16,9 +16,8 @@ pub(super) struct Fused {
 }
 
 impl Fused {
-    /// Appends the step, which does the work of `parts` in their order. Its twin is theirs, one
-    /// after the other: the plain steps judge it, tensor by tensor. What it does not bind, it does
-    /// not store.
+    /// Appends the step. Its twin runs the twins of `parts` in order, so the plain steps judge it
+    /// tensor by tensor. It stores only the tensors that it binds.
     pub fn push(self, plan: &mut Plan, target: &Target, parts: &[&dyn Operation]) {
         let steps = steps_of(plan, target, parts);
         let flops = steps.iter().map(|step| step.flops).sum();
@@ -33,20 +32,20 @@ impl Fused {
     }
 }
 
-/// The steps of operations, which do not enter the plan.
+/// The steps of operations, without adding them to the plan.
 pub(super) fn steps_of(plan: &mut Plan, target: &Target, ops: &[&dyn Operation]) -> Vec<Step> {
     let end = plan.steps().len();
     ops.iter().for_each(|op| op.lower(plan, target));
     plan.split_off(end)
 }
 
-/// The twins of steps, one after the other, over the tensors that a step binds.
+/// The twins of the steps in order, over the tensors that the fused step binds.
 fn twin_of(
     plan: &Plan,
     bindings: &[(&'static str, SlotId)],
     steps: &[Step],
 ) -> impl Fn(&Tensors) + Send + Sync + use<> {
-    // Where the plain steps find their tensors: by themselves, or in an arena that is bound.
+    // Each plain tensor is either bound itself or part of a bound arena.
     let place = |slot: SlotId| {
         let (arena, offset) = plan[slot].view_of.unwrap_or((slot, 0));
         let bound = |slot: SlotId| bindings.iter().find(|(_, s)| *s == slot).map(|(n, _)| *n);

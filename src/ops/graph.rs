@@ -1,4 +1,4 @@
-//! What a plan computes: a list of operations over slots, before anything is chosen for an adapter.
+//! A list of operations over slots, independent of the adapter.
 
 use std::ops::Deref;
 
@@ -34,7 +34,7 @@ impl Graph {
         self.slots.words(name, shape, role)
     }
 
-    /// Adds a slot that is the range of `arena` starting at element `offset`.
+    /// Adds a view of `arena` that starts at element `offset`.
     pub fn view(
         &mut self,
         arena: SlotId,
@@ -56,7 +56,7 @@ impl Graph {
     }
 }
 
-/// A graph is its slots and what happens to them.
+/// Gives access to the slots.
 impl Deref for Graph {
     type Target = Slots;
 

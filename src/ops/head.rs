@@ -1,4 +1,4 @@
-//! Fused: the decoder's last layer, the loss's gradient, and the way back through the layer.
+//! Fused: the decoder's last layer, the gradient of the loss, and the layer's input gradient.
 
 use super::bce::LossAndGrad;
 use super::conv::{Call, Contract, Epilogue};
@@ -10,26 +10,25 @@ use crate::plan::{Plan, Source, groups};
 
 pub(super) static SOURCE: Source = Source::new("head", files!("head"));
 
-/// The transposed convolution, the gradient of the loss on its output, and the gradient on its
-/// input. The loss itself is not part of it.
+/// The transposed convolution, the gradient of the loss with respect to its output, and its input
+/// gradient. The loss itself is a separate step.
 #[derive(Clone, Debug)]
 pub struct ForwardAndBack {
     layer: Contract,
     loss: LossAndGrad,
     gradient: Contract,
-    /// Rows of a band.
+    /// Rows per band.
     band: usize,
     /// Invocations that share a value.
     team: usize,
 }
 
 impl ForwardAndBack {
-    /// None where the layer does not fit.
+    /// `None` if the layer does not fit.
     pub fn of(layer: Contract, loss: LossAndGrad, gradient: Contract) -> Option<Self> {
-        /// Values of a band and of the rows around it that a workgroup has room for, one for each
-        /// invocation of a team.
+        /// Most values of a band with its halo rows, times the team size, in workgroup memory.
         const MOST: usize = 2048;
-        /// Rows of a band, where there is room: an image of 28 rows makes four.
+        /// Rows per band if they fit; an image of 28 rows has four bands.
         const BAND: usize = 7;
         let spec = layer.spec;
         let [_, width, channels] = spec.big;

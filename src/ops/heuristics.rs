@@ -1,4 +1,4 @@
-//! The numbers that depend on the processor, by name.
+//! Tuning constants that depend on the processor.
 
 use std::time::Duration;
 
@@ -9,51 +9,50 @@ use crate::plan::Caps;
 /// How operations are lowered for a kind of processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Heuristics {
-    /// Convolutions read images from textures. On a CPU a texel loads several times faster than
-    /// four values of a buffer.
+    /// Convolutions read images from textures. On software adapters a texel loads several times faster
+    /// than four values of a buffer.
     pub texels: bool,
-    /// Fused kernels replace chains of operations, and independent steps share dispatches. A GPU
-    /// drains between dependent dispatches.
+    /// Chains of operations are fused, and independent steps share dispatches. A GPU drains between
+    /// dependent dispatches.
     pub fuse: bool,
     /// Largest tiles.
     pub tiles: Tiles,
-    /// Workgroups that keep the processor busy. Weight gradients are split to make so many; tiles
-    /// in workgroup memory are smaller where they make less than a quarter.
+    /// Workgroups that keep the processor busy. Weight gradients are split into this many; workgroup
+    /// tiles are made smaller if there are less than a quarter of this many.
     pub groups: usize,
-    /// Convolutions broadcast weights within subgroups rather than keep tiles in workgroup memory.
-    /// To a CPU all memory is alike, and a load costs more than the arithmetic it feeds.
+    /// Convolutions broadcast weights in subgroups instead of using workgroup memory. On a CPU
+    /// workgroup memory is ordinary memory, and a load costs more than the arithmetic on it.
     #[serde(skip)]
     pub broadcast: bool,
-    /// Thin convolutions are used. SwiftShader takes minutes to compile their unrolled loops.
+    /// The thin variant is used. SwiftShader takes minutes to compile its unrolled loops.
     #[serde(skip)]
     pub thin: bool,
-    /// The workgroups of a thin weight gradient share its positions.
+    /// The invocations of a workgroup share the positions of a thin weight gradient.
     #[serde(skip)]
     pub thin_deep: bool,
     /// Dense layers run as 1×1 convolutions. A CPU gains more from tiles than from parallelism.
     #[serde(skip)]
     pub dense_as_conv: bool,
-    /// Light steps share dispatches although nothing else does.
+    /// Light steps share dispatches even if other steps do not.
     #[serde(skip)]
     pub bundle_light: bool,
-    /// Rows of a sum that one invocation adds; longer sums take a workgroup.
+    /// Most rows of a sum that one invocation adds; longer sums use a workgroup.
     #[serde(skip)]
     pub serial_rows: usize,
-    /// Most columns, or quads of columns, of a sum that share a workgroup. A cache line has four
-    /// quads.
+    /// Most columns, or quads of columns, of a sum per workgroup. A cache line holds four quads.
     #[serde(skip)]
     pub sum_columns: usize,
-    /// Most rounds of loads of a workgroup's sum; longer sums take two steps.
+    /// Most rounds of loads in a workgroup's sum; longer sums take two steps.
     #[serde(skip)]
     pub sum_rounds: usize,
-    /// Bytes of images per split of a weight gradient: what a cache holds.
+    /// Bytes of images per split of a weight gradient, chosen to fit into a cache.
     #[serde(skip)]
     pub split_bytes: usize,
     /// Most splits of a tiled weight gradient. Reducing a split costs as much as writing it.
     #[serde(skip)]
     pub splits: usize,
-    /// How long a submission may keep the adapter busy. Watchdogs end long ones on a GPU that also
-    /// draws a desktop; a software adapter has none, but Ctrl-C waits for the two in flight.
+    /// Time limit of a submission. On a GPU watchdogs end long submissions and the desktop waits for
+    /// them; on a software adapter Ctrl-C waits for the two in flight.
     #[serde(skip)]
     pub submission_time: Duration,
 }
@@ -97,7 +96,7 @@ const CPU: Heuristics = Heuristics {
 };
 
 impl Heuristics {
-    /// Those of an adapter; a software adapter computes on this machine's processor.
+    /// The heuristics for an adapter. A software adapter runs on this machine's CPU.
     pub fn of(caps: &Caps) -> Self {
         if !caps.software {
             return GPU;
@@ -111,7 +110,7 @@ impl Heuristics {
 }
 
 impl Heuristics {
-    /// Those under which every fusion applies: on a CPU this is a test of what GPUs run.
+    /// The same with every fusion enabled, to test on a CPU what GPUs run.
     #[must_use]
     pub fn as_fused(self) -> Self {
         Heuristics {
@@ -124,16 +123,16 @@ impl Heuristics {
     }
 }
 
-/// Size of a tile: a larger one needs fewer loads, and leaves less to run in parallel.
+/// Size of a tile. Larger tiles need fewer loads and leave fewer workgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Tiles {
-    /// 32 × 32 in workgroup memory, whose terms four slices of a workgroup share; by broadcast, 16
-    /// channels and a quad at a time.
+    /// `workgroup`: 32 × 32, four slices share the terms (split-K). `broadcast`: 16 channels, one quad
+    /// per iteration.
     Small,
-    /// 64 × 32, by two slices; 32 channels and a quad at a time.
+    /// `workgroup`: 64 × 32, two slices. `broadcast`: 32 channels, one quad per iteration.
     Medium,
-    /// 64 × 64, by one; 32 channels and two quads at a time.
+    /// `workgroup`: 64 × 64, one slice. `broadcast`: 32 channels, two quads per iteration.
     Large,
 }
 
@@ -141,7 +140,7 @@ impl Tiles {
     /// Every size, the smallest first.
     pub const ALL: [Tiles; 3] = [Tiles::Small, Tiles::Medium, Tiles::Large];
 
-    /// Name as reports spell it.
+    /// Name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Tiles::Small => "small",
@@ -150,8 +149,8 @@ impl Tiles {
         }
     }
 
-    /// Medium needs 32 vector registers (AVX-512, NEON). Large has a loop of 4 500 instructions,
-    /// which outgrows the micro-op cache of AMD's processors; of the two vendors AMD alone has SSE4a.
+    /// Medium needs 32 vector registers (AVX-512, NEON). Large has a loop of 4 500 instructions, which
+    /// exceeds the micro-op cache of AMD's processors; SSE4a identifies AMD.
     fn of_this_processor() -> Self {
         #[cfg(target_arch = "x86_64")]
         let (many_registers, amd) = (

@@ -1,4 +1,5 @@
-//! The importance-weighted bound: a stable log-mean-exp over draws that come one at a time.
+//! The importance-weighted bound (Burda et al., "Importance Weighted Autoencoders", ICLR 2016):
+//! log (1/K Σ wₖ) with log w = log p(x|z) + log p(z) − log q(z|x), as a streaming log-mean-exp.
 
 use super::graph::Graph;
 use super::operation::Operation;
@@ -15,26 +16,25 @@ fn constants(batch: usize, samples: usize) -> [(&'static str, f64); 2] {
     [("BATCH", batch as f64), ("SAMPLES", samples as f64)]
 }
 
-/// A draw of each image of the batch, added to the sums. It is the first of its batch where the
-/// state's `step` is 0.
+/// Adds one draw of each image of the batch to the sums. A `step` of 0 in the state starts new sums.
 #[derive(Clone, Debug)]
 pub struct Accumulate {
     /// `[B]`
     pub logpx_z: SlotId,
     /// The other terms, `[B]` each.
     pub latent: Sampled,
-    /// `[6]`
+    /// Step state `[6]`.
     pub state: SlotId,
-    /// The largest log-weight so far and the sum relative to it, `[B, 2]`.
+    /// The largest log-weight so far, and the sum of weights relative to it, `[B, 2]`.
     pub sums: SlotId,
 }
 
-/// The bounds of a batch in nats, into rows `position..` of a table.
+/// The bounds of a batch in nats, written to rows `position..` of a table.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Draws of each image.
+    /// Draws per image.
     pub samples: usize,
-    /// `[6]`
+    /// Step state `[6]`.
     pub state: SlotId,
     /// `[B, 2]`
     pub sums: SlotId,
@@ -42,12 +42,12 @@ pub struct Record {
     pub bounds: SlotId,
 }
 
-/// Declares what [`accumulate`] leaves for [`record`]: `[B, 2]`, from run to run.
+/// Declares the sums `[B, 2]` of [`accumulate`], which persist between runs.
 fn sums(g: &mut Graph) -> SlotId {
     g.slot("importance.sums", &[g.batch, 2], Role::State)
 }
 
-/// Adds one draw of each image of the batch.
+/// Appends [`Accumulate`].
 pub fn accumulate(g: &mut Graph, logpx_z: SlotId, latent: Sampled, state: SlotId) {
     let sums = sums(g);
     g.push(Accumulate {
@@ -58,7 +58,7 @@ pub fn accumulate(g: &mut Graph, logpx_z: SlotId, latent: Sampled, state: SlotId
     });
 }
 
-/// Writes the bounds of `samples` draws into `bounds [images]`, whose slot it gives.
+/// Appends [`Record`] for `samples` draws; returns the slot `bounds [images]`.
 pub fn record(g: &mut Graph, images: usize, samples: usize, state: SlotId) -> SlotId {
     let sums = sums(g);
     let bounds = g.slot("bounds", &[images], Role::Metric);

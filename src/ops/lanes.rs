@@ -1,4 +1,4 @@
-//! Where the invocations of a workgroup of 8 stand in their subgroup: a question to the adapter.
+//! A probe of the adapter: the subgroup lanes of the invocations of a workgroup of 8.
 
 use super::graph::Graph;
 use super::operation::Operation;
@@ -7,20 +7,20 @@ use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
-/// Invocations of a workgroup, as `conv_broadcast` has them.
+/// Workgroup size, as in `conv_broadcast`.
 const SIZE: usize = 8;
 
 pub(super) static SOURCE: Source = Source::new("lanes", files!("lanes")).with_subgroups();
 
-/// The lane of each invocation, and how many invocations share its subgroup. The twin places them
-/// in order.
+/// Writes each invocation's lane and the number of invocations in its subgroup. The twin numbers
+/// lanes in order.
 #[derive(Clone, Debug)]
 pub struct Locate {
     /// `[workgroups, 8, 2]`
     lanes: SlotId,
 }
 
-/// Locates the invocations of `workgroups` workgroups: `[workgroups, 8, 2]`.
+/// Appends [`Locate`] for `workgroups` workgroups; returns the slot `[workgroups, 8, 2]`.
 pub fn locate(g: &mut Graph, workgroups: usize) -> SlotId {
     let lanes = g.words("lanes", &[workgroups, SIZE, 2], Role::Metric);
     g.push(Locate { lanes });
@@ -45,7 +45,7 @@ impl Operation for Locate {
     }
 }
 
-/// Whether each workgroup stands in lanes 0 to 7 of one subgroup, in any order.
+/// Whether each workgroup occupies lanes 0 to 7 of one subgroup, in any order.
 pub fn are_together(lanes: &[u32]) -> bool {
     let together = |workgroup: &[u32]| {
         let mut taken = [false; SIZE];

@@ -1,4 +1,4 @@
-//! Fused: the way through the latent space, forward and back.
+//! Fused: forward and backward pass through the latent space.
 
 use super::dense;
 use super::fused::Fused;
@@ -10,7 +10,7 @@ use crate::plan::{Constants, Plan, Source, groups};
 
 pub(super) static SOURCE: Source = Source::new("latent", files!("common/reparam", "latent"));
 
-/// Latent dimensions that an image's workgroup has room for.
+/// Most latent dimensions that fit into workgroup memory.
 pub const MOST: usize = 8;
 
 /// The encoder's dense layer, the sampling and the decoder's dense layer.
@@ -21,8 +21,7 @@ pub struct Forward {
     decoder: dense::Forward,
 }
 
-/// The gradients of the decoder's dense layer, of the sampling and of the encoder's dense layer on
-/// their inputs.
+/// The input gradients of the decoder's dense layer, of the sampling and of the encoder's dense layer.
 #[derive(Clone, Debug)]
 pub struct Backward {
     decoder: dense::InputGrad,
@@ -47,7 +46,7 @@ fn constants(
 }
 
 impl Forward {
-    /// None where the layers do not fit.
+    /// `None` if the layers do not fit.
     pub fn of(encoder: dense::Forward, sample: Sampled, decoder: dense::Forward) -> Option<Self> {
         let fits = !encoder.relu && decoder.spec.inputs <= MOST;
         fits.then_some(Forward {
@@ -96,7 +95,7 @@ impl Operation for Forward {
 }
 
 impl Backward {
-    /// None where the layers do not fit.
+    /// `None` if the layers do not fit.
     pub fn of(
         decoder: dense::InputGrad,
         sampling: reparam::Backward,

@@ -1,5 +1,5 @@
-//! From operations to steps: expands each operation, fuses chains of them where the adapter gains by
-//! it, and lets each choose its kernels.
+//! Lowering from operations to steps: expands operations, fuses chains if the adapter gains by it, and
+//! lets each operation choose its kernels.
 
 use super::fuse::fuse;
 use super::graph::Graph;
@@ -8,7 +8,7 @@ use super::target::Target;
 use crate::plan::{Bundling, Plan};
 
 impl Graph {
-    /// The steps for an adapter.
+    /// Lowers the operations to a plan for an adapter.
     pub fn lower(self, target: &Target) -> Plan {
         let mut plan = Plan::new(self.batch, target.caps.clone(), self.slots);
         let mut ops = Operations::new();

@@ -1,5 +1,5 @@
-//! Operations: for each shader one file of the same stem, which holds the operation, its steps, and
-//! the CPU twin of every entry point.
+//! Operations. Each shader has a file of the same stem with the operation, its steps and the CPU twin
+//! of every entry point.
 //!
 //! Twins are plain loops in `f64`. They follow the kernel's formula, not its order of summation.
 

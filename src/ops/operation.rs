@@ -1,4 +1,4 @@
-//! What an operation is.
+//! The interface of an operation.
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -6,9 +6,9 @@ use std::fmt::Debug;
 use super::target::Target;
 use crate::plan::Plan;
 
-/// Something to compute, over slots.
+/// A computation over slots.
 pub trait Operation: Any + Debug {
-    /// What it consists of on an adapter; nothing where it is one thing.
+    /// The operations that replace it on an adapter; `None` if it is lowered itself.
     fn expand(&self, _: &mut Plan, _: &Target) -> Option<Operations> {
         None
     }
@@ -20,7 +20,7 @@ pub trait Operation: Any + Debug {
 /// Operations in execution order.
 pub type Operations = Vec<Box<dyn Operation>>;
 
-/// The operation as one of that type, if it is.
+/// Downcasts an operation.
 pub fn as_type<T: Operation>(op: &dyn Operation) -> Option<&T> {
     (op as &dyn Any).downcast_ref()
 }

@@ -1,4 +1,4 @@
-//! What an adapter can do at best, in arithmetic and in memory: the measure of all other kernels.
+//! Kernels that measure an adapter's peak arithmetic rate and memory bandwidth.
 
 use super::graph::Graph;
 use super::operation::Operation;
@@ -9,13 +9,13 @@ use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
 pub(super) static SOURCE: Source = Source::new("peak", files!("peak"));
 
-/// Values that an invocation of `multiply_add` keeps, and multiply-adds of a round on each.
+/// Accumulators per invocation of `multiply_add`, and multiply-adds per accumulator and round.
 const CHAINS: usize = 32;
 const DEPTH: usize = 4;
-/// Quads that a workgroup of a copy moves.
+/// Quads per workgroup of a copy.
 const QUADS_OF_GROUP: usize = 256;
 
-/// Rounds of multiply-adds in registers.
+/// Multiply-adds in registers.
 #[derive(Clone, Debug)]
 pub struct MultiplyAdd {
     rounds: usize,
@@ -25,16 +25,15 @@ pub struct MultiplyAdd {
     sums: SlotId,
 }
 
-/// A copy, read from where the adapter's kernels read their images.
+/// A copy that reads from textures or buffers, as the adapter's convolutions do.
 #[derive(Clone, Debug)]
 pub struct Copy {
     from: SlotId,
     to: SlotId,
 }
 
-/// `rounds` rounds of multiply-adds in registers by each of `invocations` invocations, a multiple
-/// of 64. The host fills `peak.factors` with a scale and a shift; `peak.sums [invocations, 4]` gets
-/// the sums of what comes out.
+/// Appends `rounds` rounds of multiply-adds in each of `invocations` invocations, a multiple of 64. The
+/// host fills `peak.factors [2]` with a scale and a shift; `peak.sums [invocations, 4]` gets the sums.
 pub fn multiply_add(g: &mut Graph, invocations: usize, rounds: usize) {
     let factors = g.slot("peak.factors", &[2], Role::Data);
     let sums = g.slot("peak.sums", &[invocations, 4], Role::Activation);
@@ -45,7 +44,7 @@ pub fn multiply_add(g: &mut Graph, invocations: usize, rounds: usize) {
     });
 }
 
-/// A copy of `len` values, a multiple of 4, from `peak.from`, which the host fills.
+/// Appends a copy of `len` values, a multiple of 4, from `peak.from`, which the host fills.
 pub fn copy(g: &mut Graph, len: usize) {
     let from = g.slot("peak.from", &[len], Role::Data);
     let to = g.slot("peak.to", &[len], Role::Activation);
@@ -72,7 +71,7 @@ impl Operation for MultiplyAdd {
                 }
             }
         };
-        // A module's constants are set in all of its kernels.
+        // All kernels of a module take the same constants.
         let constants = [("ROUNDS", rounds as f64), ("QUADS", 0.0)];
         plan.push(Step {
             label: "peak arithmetic".into(),

@@ -8,22 +8,22 @@ use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
 pub(super) static SOURCE: Source = Source::new("reduce", files!("reduce")).light();
 
-/// Invocations that add the rows of a range.
+/// Who adds the rows of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
-    /// One for each column, or quad of columns.
+    /// One invocation per column or quad of columns.
     One,
-    /// Those of a workgroup, which a few columns share.
+    /// A workgroup per few columns.
     Workgroup,
 }
 
-/// Invocations of a workgroup, as `shaders/common.wgsl` has them.
+/// Workgroup size, as in `shaders/common.wgsl`.
 const GROUP_SIZE: usize = 128;
 
-/// The sum of all rows of x. Slots may have any shape of that many elements.
+/// The sum of all rows of x. Slots may have any shape with that many elements.
 #[derive(Clone, Debug)]
 pub struct SumRows {
-    /// What it computes.
+    /// Label of the step.
     pub label: String,
     /// `[rows, columns]`
     pub x: SlotId,
@@ -33,16 +33,16 @@ pub struct SumRows {
     pub y: SlotId,
 }
 
-/// Sums of contiguous ranges of the rows of x.
+/// Sums over contiguous ranges of the rows of x.
 #[derive(Clone, Debug)]
 pub struct ColumnSums {
-    /// What it computes.
+    /// Label of the step.
     pub label: String,
     /// `[rows, columns]`
     pub x: SlotId,
     /// Rows of x.
     pub rows: usize,
-    /// Ranges.
+    /// Number of ranges.
     pub ranges: usize,
     /// Who adds.
     pub by: By,
@@ -53,7 +53,7 @@ pub struct ColumnSums {
 /// The sum of all values of x.
 #[derive(Clone, Debug)]
 pub struct Total {
-    /// What it computes.
+    /// Label of the step.
     pub label: String,
     /// `[rows, 4]`
     pub x: SlotId,
@@ -64,8 +64,8 @@ pub struct Total {
 }
 
 impl Operation for SumRows {
-    /// One invocation adds few rows, a workgroup adds more. Where a workgroup would need many rounds
-    /// of loads, several add ranges, and another operation adds what they found.
+    /// One invocation adds few rows, a workgroup adds more. If a workgroup needs too many rounds of
+    /// loads, several workgroups add ranges and a second operation adds their sums.
     fn expand(&self, plan: &mut Plan, target: &Target) -> Option<Operations> {
         let &SumRows { x, rows, y, .. } = self;
         let label = self.label.clone();
@@ -84,7 +84,7 @@ impl Operation for SumRows {
             return Some(vec![sums(label, x, rows, 1, By::One, y)]);
         }
         let columns = plan[x].len() / rows;
-        // Of one column four rows make a quad, and a sum of four columns needs one more addition.
+        // With one column, four rows form a quad; the sum of the four columns is one more addition.
         let is_total = columns == 1 && rows.is_multiple_of(4);
         let (rows, at_once) = match is_total {
             true => (rows / 4, GROUP_SIZE),
@@ -97,7 +97,7 @@ impl Operation for SumRows {
         if rows <= own.sum_rounds.saturating_mul(at_once) {
             return Some(vec![last(label, x, rows)]);
         }
-        // About as many ranges as there are rows in each, so that neither operation is long.
+        // About as many ranges as rows per range, so that both operations are short.
         let ranges = rows.isqrt().min(1024);
         let name = format!("{}.partials", plan[y].name);
         let columns = plan[x].len() / rows;
@@ -109,14 +109,14 @@ impl Operation for SumRows {
         ])
     }
 
-    /// Through its expansion.
+    /// Lowers the operations of its expansion.
     fn lower(&self, plan: &mut Plan, target: &Target) {
         let parts = self.expand(plan, target).into_iter().flatten();
         parts.for_each(|op| op.lower(plan, target));
     }
 }
 
-/// Columns, or quads of columns, that share a workgroup.
+/// Columns, or quads of columns, per workgroup.
 fn span(target: &Target, columns: usize) -> usize {
     let count = if columns.is_multiple_of(4) {
         columns / 4

@@ -1,4 +1,5 @@
-//! The reparameterization, the latent log-densities, and their gradient.
+//! The reparameterization z = mean + exp(logvar / 2) ε, the log-densities of z, and their gradient
+//! (Kingma and Welling, "Auto-Encoding Variational Bayes", ICLR 2014).
 
 use super::graph::Graph;
 use super::operation::Operation;
@@ -9,32 +10,32 @@ use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
 pub(super) static SOURCE: Source = Source::new("reparam", files!("common/reparam", "reparam"));
 
-/// How the divergence of q(z|x) from p(z) enters the loss.
+/// The estimate of KL(q(z|x) ‖ p(z)) in the loss.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Divergence {
-    /// log q(z|x) − log p(z) at the drawn z, the tutorial's form.
+    /// log q(z|x) − log p(z) at the drawn z, as in the tutorial.
     MonteCarlo,
-    /// ½ Σ (exp(logvar) + mean² − 1 − logvar).
+    /// The analytic divergence, −½ Σ (1 + logvar − mean² − exp(logvar)).
     Analytic,
 }
 
-/// The KL term of the loss: a form of the divergence, and its weight.
+/// The KL term of the loss: an estimate of the divergence and its weight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KlTerm {
-    /// How the divergence is computed.
+    /// The estimate.
     pub form: Divergence,
-    /// Its weight β (Higgins et al., "beta-VAE", ICLR 2017). With 1 the loss is minus the ELBO.
+    /// Its weight β (Higgins et al., "beta-VAE", ICLR 2017). With β = 1 the loss is −ELBO.
     pub beta: f64,
 }
 
 impl KlTerm {
-    /// Of steps which compute the terms of the ELBO and nothing that β enters.
+    /// For steps that compute the terms of the ELBO but no loss.
     pub(super) const PLAIN: KlTerm = KlTerm {
         form: Divergence::MonteCarlo,
         beta: 1.0,
     };
 
-    /// As constants of a shader.
+    /// The shader's constants.
     pub(super) fn constants(self) -> [(&'static str, f64); 2] {
         [
             (
@@ -46,10 +47,10 @@ impl KlTerm {
     }
 }
 
-/// z = mean + exp(logvar / 2) eps and its log-densities.
+/// z = mean + exp(logvar / 2) eps, and its log-densities.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampled {
-    /// Mean and log-variance, `[B, 2·latent]`
+    /// Mean and log-variance of q(z|x), `[B, 2·latent]`
     pub q: SlotId,
     /// Noise, `[B, latent]`
     pub eps: SlotId,
@@ -63,14 +64,14 @@ pub struct Sampled {
     pub kl: SlotId,
 }
 
-/// The gradient of the mean loss on q, from the decoder's.
+/// The gradient of the mean loss with respect to q.
 #[derive(Clone, Debug)]
 pub struct Backward {
     /// The KL term of the loss.
     pub term: KlTerm,
-    /// What was drawn.
+    /// The sample.
     pub drawn: Sampled,
-    /// `[B, latent]`
+    /// Gradient from the decoder, `[B, latent]`
     pub dz: SlotId,
     /// `[B, 2·latent]`
     pub dq: SlotId,
@@ -82,7 +83,7 @@ pub(super) fn constants(batch: usize, latent: usize, term: KlTerm) -> [(&'static
     [batch, ("LATENT", latent as f64), form, beta]
 }
 
-/// Draws z from `q [B, 2·latent]` and `eps [B, latent]`.
+/// Appends [`Sampled`] from `q [B, 2·latent]` and `eps [B, latent]`.
 pub fn sample(g: &mut Graph, q: SlotId, eps: SlotId) -> Sampled {
     let (batch, latent) = (g.batch, g[eps].len() / g.batch);
     let mut slot = |name: &str, shape: &[usize]| g.slot(name, shape, Role::Activation);
@@ -98,7 +99,7 @@ pub fn sample(g: &mut Graph, q: SlotId, eps: SlotId) -> Sampled {
     sampled
 }
 
-/// The gradient `dq [B, 2·latent]` of the mean loss.
+/// Appends [`Backward`]; returns `dq [B, 2·latent]`.
 pub fn backward(g: &mut Graph, term: KlTerm, drawn: Sampled, dz: SlotId) -> SlotId {
     let latent = g[drawn.z].len() / g.batch;
     let dq = g.slot("dq", &[g.batch, 2 * latent], Role::Activation);

@@ -1,4 +1,4 @@
-//! Operations that draw: the order of the images and the noise of the latent codes.
+//! Random draws: the order of the images and the noise of the latent codes.
 
 use super::graph::Graph;
 use super::operation::Operation;
@@ -12,19 +12,19 @@ use crate::rng;
 pub(super) static SOURCE: Source =
     Source::new("rng", files!("common/philox", "common/images", "rng")).light();
 
-/// Order in which a pass takes the images.
+/// Order of the images in a pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// A new uniform permutation each epoch.
     Shuffled,
-    /// As they stand in the data set.
+    /// The order of the data set.
     File,
 }
 
-/// The draw of which images stand in the batch.
+/// Draws the indices of the images in the batch.
 #[derive(Clone, Debug)]
 pub struct Shuffle {
-    /// `[6]`
+    /// Step state `[6]`.
     pub state: SlotId,
     /// Images of the data set.
     pub count: usize,
@@ -34,16 +34,16 @@ pub struct Shuffle {
     pub indices: SlotId,
 }
 
-/// The draw of noise from N(0, 1).
+/// Draws noise from N(0, 1).
 #[derive(Clone, Debug)]
 pub struct Normals {
-    /// `[6]`
+    /// Step state `[6]`.
     pub state: SlotId,
     /// `[B, latent]`
     pub eps: SlotId,
 }
 
-/// Draws which images of `count` stand in the batch: `indices [B]`.
+/// Appends [`Shuffle`] over `count` images; returns `indices [B]`.
 pub fn shuffle(g: &mut Graph, state: SlotId, count: usize, order: Order) -> SlotId {
     let indices = g.words("indices", &[g.batch], Role::Activation);
     g.push(Shuffle {
@@ -55,7 +55,7 @@ pub fn shuffle(g: &mut Graph, state: SlotId, count: usize, order: Order) -> Slot
     indices
 }
 
-/// Draws `eps [B, latent]` from N(0, 1).
+/// Appends [`Normals`]; returns `eps [B, latent]`.
 pub fn normals(g: &mut Graph, state: SlotId, latent: usize) -> SlotId {
     let eps = g.slot("eps", &[g.batch, latent], Role::Activation);
     g.push(Normals { state, eps });

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::plan::Source;
 
-/// Every module, by name.
+/// Every module, sorted by name.
 pub fn sources() -> Vec<&'static Source> {
     let one = [
         &adam::SOURCE,
@@ -32,7 +32,7 @@ pub fn sources() -> Vec<&'static Source> {
     all
 }
 
-/// The module of that name.
+/// The module `name`.
 pub fn source(name: &str) -> Option<&'static Source> {
     sources().into_iter().find(|s| s.name == name)
 }

@@ -1,4 +1,4 @@
-//! The step state: counters on the device which make replay static.
+//! The step state: counters on the device, so that the host writes nothing between steps.
 
 use super::graph::Graph;
 use super::operation::Operation;
@@ -8,16 +8,16 @@ use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step};
 use crate::rng::{self, Stream};
 
-/// Words of the state, in the order of `StepState` in `shaders/common.wgsl`.
+/// The six words of the step state, in the order of `StepState` in `shaders/common.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepState {
     /// Key of every random stream.
     pub seed: u64,
-    /// Optimizer steps done; the time axis of the noise.
+    /// Optimizer steps done; part of the noise counter.
     pub step: u32,
     /// Passes over the data done.
     pub epoch: u32,
-    /// Images of this epoch consumed so far.
+    /// Images consumed in this epoch.
     pub position: u32,
     /// Stream of the noise.
     pub stream: u32,
@@ -38,13 +38,13 @@ impl StepState {
         }
     }
 
-    /// As the device keeps it.
+    /// The words on the device.
     pub fn to_words(self) -> [u32; WORDS] {
         let [low, high] = rng::key(self.seed);
         [low, high, self.step, self.epoch, self.position, self.stream]
     }
 
-    /// From the device's words; `None` unless there are six.
+    /// From the words on the device; `None` unless there are six.
     pub fn from_words(words: &[u32]) -> Option<Self> {
         let &[low, high, step, epoch, position, stream] = words else {
             return None;
@@ -58,12 +58,12 @@ impl StepState {
         })
     }
 
-    /// The state in the step's tensor `state`.
+    /// The state in the tensor `state` of a step.
     pub(super) fn of(t: &Tensors) -> Self {
         Self::from_words(&t.words("state")).expect("the state slot holds six words")
     }
 
-    /// The state `batch` images of a data set of `count` later, and `steps` in time.
+    /// The state after `batch` more images of a data set of `count`, and `steps` more steps.
     pub fn advanced(mut self, batch: usize, count: usize, steps: u32) -> Self {
         self.step = self.step.wrapping_add(steps);
         self.position += batch as u32;
@@ -77,16 +77,16 @@ impl StepState {
 
 pub(super) static SOURCE: Source = Source::new("state", files!("state")).light();
 
-/// The state moved on: by so many images of a data set of `count`, and in time by `steps`.
+/// Advances the state by `images` images of a data set of `count` and by `steps` steps.
 #[derive(Clone, Debug)]
 pub struct Advance {
-    /// `[6]`
+    /// Step state `[6]`.
     pub state: SlotId,
     /// Images consumed.
     pub images: usize,
-    /// Images of the data set.
+    /// Images in the data set.
     pub count: usize,
-    /// Added to the time, with wrap-around.
+    /// Added to `step`, with wrap-around.
     pub steps: u32,
 }
 
@@ -95,9 +95,9 @@ pub fn declare(g: &mut Graph, name: &str) -> SlotId {
     g.words(name, &[WORDS], Role::State)
 }
 
-/// Moves the state on by a batch of a data set of `count` images. Time moves by `steps`: 1 for an
-/// optimizer step, 0 in an evaluation, whose noise depends on the image and not on its batch. Time
-/// wraps around, so `n.wrapping_neg()` takes it back by n.
+/// Appends [`Advance`] by a batch of a data set of `count` images. `steps` is 1 for an optimizer step
+/// and 0 in an evaluation, whose noise depends on the image and not on its batch. `step` wraps around,
+/// so `n.wrapping_neg()` subtracts n.
 pub fn advance(g: &mut Graph, state: SlotId, count: usize, steps: u32) {
     let images = g.batch;
     g.push(Advance {
@@ -108,7 +108,7 @@ pub fn advance(g: &mut Graph, state: SlotId, count: usize, steps: u32) {
     });
 }
 
-/// Moves time on by one while the batch stays where it is.
+/// Appends [`Advance`] by one step and no image.
 pub fn tick(g: &mut Graph, state: SlotId) {
     g.push(Advance {
         state,

@@ -1,4 +1,4 @@
-//! What operations are lowered for: an adapter, the heuristics of its processor, and a choice.
+//! The target of lowering: an adapter, its heuristics, and the pinned variant.
 
 use serde::Serialize;
 
@@ -8,13 +8,13 @@ use crate::plan::Caps;
 /// An adapter as lowering sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Target {
-    /// What the adapter offers.
+    /// Capabilities of the adapter.
     #[serde(flatten)]
     pub caps: Caps,
     /// How operations are lowered.
     #[serde(flatten)]
     pub heuristics: Heuristics,
-    /// Name of the convolution variant of the user or the tuner, taken wherever it fits.
+    /// Name of the convolution variant that the user or the tuner pinned; used wherever it fits.
     pub pinned: Option<&'static str>,
 }
 
@@ -28,7 +28,7 @@ impl Target {
         }
     }
 
-    /// The least that every WebGPU adapter offers.
+    /// The minimum that every WebGPU adapter offers.
     pub fn portable() -> Self {
         Target::new(Caps::portable())
     }
@@ -38,9 +38,9 @@ impl Target {
         Target::new(Caps::gpu())
     }
 
-    /// Whether a texture may share the memory of a buffer. wgpu sets no barrier between a dispatch
-    /// that writes the one and a dispatch that reads the other, so only a software driver may, which
-    /// ends each dispatch before it begins the next.
+    /// Whether mirrors may share memory with their buffers. wgpu sets no barrier between a dispatch
+    /// that writes the buffer and one that reads the texture. Only software drivers are safe: they
+    /// end each dispatch before the next.
     pub fn may_alias(&self) -> bool {
         self.caps.software && self.heuristics.texels
     }

@@ -1,4 +1,4 @@
-//! What may be chosen among kernels whose results agree up to rounding.
+//! Choices among kernels whose results agree up to rounding.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use super::conv::Variant;
 use super::heuristics::{Heuristics, Tiles};
 use super::target::Target;
 
-/// A choice by the user or the tuner; what it leaves open follows from the heuristics.
+/// Choices of the user or the tuner; the heuristics decide the `None`s.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tuning {
-    /// The convolution variant, for all geometries it can serve.
+    /// The convolution variant for all geometries that it serves.
     pub variant: Option<Variant>,
     /// Whether images are read from textures.
     pub texels: Option<bool>,
@@ -43,7 +43,7 @@ impl fmt::Display for Tuning {
 }
 
 impl Target {
-    /// The target with this choice made.
+    /// The target with these choices applied.
     #[must_use]
     pub fn tuned(&self, choice: &Tuning) -> Self {
         let own = match choice.fuse {
@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(Tuning::default().to_string(), "the adapter's own");
     }
 
-    // A run that was tuned with textures on a software adapter may be resumed on a GPU.
+    // A run tuned with textures on a software adapter may be resumed on a GPU.
     #[test]
     fn textures_share_the_memory_of_buffers_on_software_adapters_alone() {
         for (software, texels) in [(true, true), (false, true), (true, false), (false, false)] {

@@ -1,6 +1,6 @@
 //! The texts of shader files.
 
-/// Shader files by their stems, behind `common.wgsl`: what a [`Source`] is made of.
+/// The files of a [`Source`] by their stems; `common.wgsl` comes first.
 macro_rules! files {
     ($($stem:literal),+) => {
         &[

@@ -1,20 +1,20 @@
-//! A pass over items in batches, the last of which may be smaller.
+//! One pass over a number of items, in batches of equal size and a smaller last one.
 
-/// What runs a whole batch, and what runs the rest.
+/// The value (such as a plan) for a full batch and the one for the last, smaller batch.
 #[derive(Clone, Debug)]
 pub struct Batches<P> {
-    /// For a whole batch.
+    /// For a full batch.
     pub full: P,
-    /// For a smaller last one, where the batch does not divide the items.
+    /// For the last batch, if the batch size does not divide the number of items.
     pub tail: Option<P>,
-    /// Items of a whole batch.
+    /// Items in a full batch.
     pub batch: usize,
-    /// Items of the pass.
+    /// Items in the pass.
     pub count: usize,
 }
 
 impl<P> Batches<P> {
-    /// `count` items in batches of `batch`, or of all items where they are fewer.
+    /// `count` items in batches of `batch`; one batch of all items if there are fewer.
     pub fn new(count: usize, batch: usize, make: impl Fn(usize) -> P) -> Self {
         let batch = batch.min(count).max(1);
         let last = count % batch;
@@ -26,12 +26,12 @@ impl<P> Batches<P> {
         }
     }
 
-    /// One for each size of batch.
+    /// The value for each batch size that occurs.
     pub fn each(&self) -> impl Iterator<Item = &P> {
         [&self.full].into_iter().chain(&self.tail)
     }
 
-    /// The same pass with something made of each.
+    /// Maps the value of each batch size.
     pub async fn try_map<Q, E>(
         self,
         make: impl AsyncFn(P) -> Result<Q, E>,
@@ -53,28 +53,28 @@ impl<P> Batches<P> {
         self.count.div_ceil(self.batch)
     }
 
-    /// True for a pass over nothing.
+    /// True if the pass has no items.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Whole batches.
+    /// Number of full batches.
     pub fn whole(&self) -> usize {
         self.count / self.batch
     }
 
-    /// What runs batch number `index`.
+    /// The value for batch `index`.
     pub fn at(&self, index: usize) -> &P {
         let tail = self.tail.as_ref().filter(|_| index >= self.whole());
         tail.unwrap_or(&self.full)
     }
 
-    /// Items of batch number `index`.
+    /// Items in batch `index`.
     pub fn size(&self, index: usize) -> usize {
         self.batch.min(self.count - index * self.batch)
     }
 
-    /// What runs `count` batches from number `first` on, and how often.
+    /// The values for `count` batches from `first` on, each with its number of repetitions.
     pub fn runs(&self, first: usize, count: usize) -> impl Iterator<Item = (&P, usize)> {
         let full = self.whole().saturating_sub(first).min(count);
         let tail = self.tail.iter().filter(move |_| full < count);

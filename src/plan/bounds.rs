@@ -1,31 +1,30 @@
-//! Shader modules that report what a trusted shader must never do: an index outside its array or
-//! texture, and a division by zero.
+//! Bounds checks for shaders: indices outside an array or texture, and divisions by zero.
 //!
-//! wgpu's own checks make such an access harmless, and so hide it. Here each access is followed by
-//! a test that writes the number of the access to a buffer of its own where it fails.
+//! wgpu's own checks make such an access harmless and so hide it. [`guard`] adds a test to each access;
+//! a failed test writes its number to a buffer.
 
 use naga::{
     AtomicFunction, BinaryOperator, Block, Expression, Function, Handle, Literal, Module, Range,
     Span, Statement, TypeInner, UniqueArena,
 };
 
-/// Bind group of the buffer that a failed test writes to; a single word, 0 at first.
+/// Bind group of the buffer that failed tests write to: one word, initially 0.
 pub const GROUP: u32 = 1;
 
-/// A module whose accesses are tested.
+/// A module with bounds checks.
 pub struct Guarded {
     /// The module.
     pub module: Module,
-    /// What each test is about, in the words of the shader. A failed test number `i` raises the
-    /// word to at least `first + i`.
+    /// The WGSL text of each tested access. If test `i` fails, the word becomes at least
+    /// `first + i`.
     pub sites: Vec<String>,
 }
 
-/// Adds tests to the module in `text`, numbered from `first` on, which is at least 1.
+/// Adds tests to the WGSL module `text`, numbered from `first` (at least 1).
 ///
 /// # Errors
 ///
-/// The reason where `text` is no valid WGSL.
+/// The message of naga if `text` is not valid WGSL.
 pub fn guard(text: &str, first: u32) -> Result<Guarded, String> {
     let mut module = naga::front::wgsl::parse_str(text).map_err(|e| e.emit_to_string(text))?;
     let info = super::shader::validator(true)
@@ -87,7 +86,7 @@ fn found_variable(module: &mut Module) -> Handle<naga::GlobalVariable> {
     module.global_variables.append(variable, Span::UNDEFINED)
 }
 
-/// One function on its way.
+/// The function being rewritten.
 struct Guard<'m> {
     text: &'m str,
     types: &'m mut UniqueArena<naga::Type>,
@@ -140,14 +139,14 @@ impl Guard<'_> {
         self.info[expression].ty.inner_with(self.types).clone()
     }
 
-    /// A value that needs no statement.
+    /// Adds an expression that needs no `Emit` statement (a literal or a variable).
     fn add(&mut self, expression: Expression) -> Handle<Expression> {
         self.function
             .expressions
             .append(expression, Span::UNDEFINED)
     }
 
-    /// Values computed at this place, the last of which is given.
+    /// Adds expressions and an `Emit` statement for them; returns the last one.
     fn emit(&mut self, expressions: &[Expression], block: &mut Block) -> Handle<Expression> {
         let handles: Vec<_> = expressions.iter().map(|e| self.add(e.clone())).collect();
         let (first, last) = (handles[0], handles[handles.len() - 1]);
@@ -156,7 +155,7 @@ impl Guard<'_> {
         last
     }
 
-    /// Whether `expression` does what it must not; nothing for what can do no harm.
+    /// The condition under which `expression` is an error; `None` if it cannot fail.
     fn failure(
         &mut self,
         expression: Handle<Expression>,
@@ -226,7 +225,7 @@ impl Guard<'_> {
         self.emit(&[Expression::Relational { fun, argument }], block)
     }
 
-    /// How many elements an index chooses among.
+    /// Number of elements that an index can select from.
     fn length(
         &mut self,
         base: Handle<Expression>,
@@ -255,7 +254,7 @@ impl Guard<'_> {
         Some(self.add(Expression::Literal(Literal::U32(count))))
     }
 
-    /// An index as a number that is too large where the index is negative.
+    /// The index as unsigned, so that a negative index becomes too large.
     fn unsigned(&mut self, index: Handle<Expression>, block: &mut Block) -> Handle<Expression> {
         match self.inner(index).scalar_kind() {
             Some(naga::ScalarKind::Sint) => {
@@ -270,7 +269,7 @@ impl Guard<'_> {
         }
     }
 
-    /// Raises the word to the number of this test where it failed.
+    /// Writes the number of this test to the word if `failure` holds.
     fn report(
         &mut self,
         expression: Handle<Expression>,
@@ -298,7 +297,7 @@ impl Guard<'_> {
         block.push(failed, Span::UNDEFINED);
     }
 
-    /// Name of the variable that an access without a place in the text is to.
+    /// Name of the accessed variable, for accesses without a source span.
     fn variable(&self, expression: Handle<Expression>) -> String {
         let base = match self.function.expressions[expression] {
             Expression::Access { base, .. } => base,

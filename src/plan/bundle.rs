@@ -1,26 +1,25 @@
-//! Which steps of a plan share a dispatch.
+//! Bundling: which steps of a plan share a dispatch.
 //!
-//! Between two dispatches that depend on each other a GPU drains, waits and fills again. At small
-//! batches that takes as long as the work itself. So steps that need nothing of each other are
-//! *bundled*: they share a dispatch, each with workgroups of its own, and [`super::link`] writes its
-//! shader. The plan stays what it is, a list of plain steps, by which all results are judged.
+//! Between dependent dispatches a GPU drains and refills, which at small batches takes as long as the
+//! work. Independent steps therefore share a dispatch, each with its own workgroups; [`super::link`]
+//! writes the shader. The plan stays a list of plain steps, and every check uses that list.
 
 use super::check::PlanError;
 use super::part::Part;
 use super::shader::Binding;
 use super::{Bundling, Plan, SlotId, link};
 
-/// Indices of the steps of one dispatch.
+/// Indices of the steps that share a dispatch.
 pub type Bundle = Vec<usize>;
 
 impl Plan {
-    /// The steps by dispatch, in the order of the dispatches: each step stands behind all that it
-    /// depends on, and at most beside what it does not. Where the adapter wants no bundles, only small
-    /// steps share a dispatch, and only on a CPU; else a dispatch is a step, in the plan's order.
+    /// The dispatches in execution order. Each step follows all steps that it depends on.
+    ///
+    /// With [`Bundling::Off`](super::Bundling::Off) each step is a dispatch of its own.
     ///
     /// # Errors
     ///
-    /// [`PlanError::Step`] where a step and its shader disagree.
+    /// [`PlanError::Step`] if a step and its shader disagree.
     pub fn bundles(&self) -> Result<Vec<Bundle>, PlanError> {
         let parts: Vec<Part> = self
             .steps()
@@ -30,24 +29,23 @@ impl Plan {
         if self.bundling != Bundling::All {
             return Ok(self.bundle_small(&parts));
         }
-        // What each step stands behind.
-        let behind = |i: usize| {
+        let predecessors = |i: usize| {
             (0..i)
                 .filter(|&j| self.depends(&parts[i], &parts[j]))
                 .collect()
         };
-        let behind: Vec<Vec<usize>> = (0..parts.len()).map(behind).collect();
-        // How many dispatches are still to come after a step: what many wait for goes first.
+        let predecessors: Vec<Vec<usize>> = (0..parts.len()).map(predecessors).collect();
+        // Length of the longest chain of dispatches after each step; long chains go first.
         let mut urgency = vec![0; parts.len()];
         for i in (0..parts.len()).rev() {
-            for &j in &behind[i] {
+            for &j in &predecessors[i] {
                 urgency[j] = urgency[j].max(urgency[i] + 1);
             }
         }
         let mut waiting: Vec<usize> = (0..parts.len()).collect();
         let mut bundles = Vec::new();
         while !waiting.is_empty() {
-            let is_ready = |&i: &usize| !behind[i].iter().any(|j| waiting.contains(j));
+            let is_ready = |&i: &usize| !predecessors[i].iter().any(|j| waiting.contains(j));
             let mut ready: Vec<usize> = waiting.iter().copied().filter(is_ready).collect();
             ready.sort_by_key(|&i| std::cmp::Reverse(urgency[i]));
             let bundle = self.first_bundle(&parts, &ready);
@@ -57,8 +55,8 @@ impl Plan {
         Ok(bundles)
     }
 
-    /// A dispatch for each step, but for small ones on a CPU: nothing waits for most of them but the
-    /// update. They are put off until something does, and then share dispatches.
+    /// One dispatch per step, but light steps wait until another step needs their results, and then
+    /// share a dispatch. Only the update needs most of them.
     fn bundle_small(&self, parts: &[Part]) -> Vec<Bundle> {
         let (mut bundles, mut small) = (Vec::new(), Vec::<usize>::new());
         for (i, part) in parts.iter().enumerate() {
@@ -75,8 +73,8 @@ impl Plan {
         bundles
     }
 
-    /// Steps of which none depends on another, in few dispatches. A CPU walks through the code of all
-    /// parts of a bundle in each workgroup, so those of many workgroups do not mix with those of few.
+    /// Packs independent steps into few dispatches. On a CPU each workgroup steps through the code of
+    /// all parts, so steps of many workgroups do not mix with steps of few.
     fn pack(&self, parts: &[Part], steps: Vec<usize>) -> Vec<Bundle> {
         const FEW: u32 = 16;
         let has_few = |i: &usize| parts[*i].step.grid.iter().product::<u32>() <= FEW;
@@ -92,7 +90,7 @@ impl Plan {
         bundles
     }
 
-    /// The first of these steps, and those after it that can share its dispatch.
+    /// The first of these steps and the later ones that can share its dispatch.
     fn first_bundle(&self, parts: &[Part], steps: &[usize]) -> Bundle {
         let mut bundle = Bundle::new();
         for &i in steps {
@@ -105,7 +103,7 @@ impl Plan {
         bundle
     }
 
-    /// Whether one of two steps writes memory that the other uses, so that they keep their order.
+    /// Whether the two steps must keep their order: one writes memory that the other uses.
     fn depends(&self, later: &Part, earlier: &Part) -> bool {
         later.bindings().any(|(a, a_slot)| {
             let meets = |(b, b_slot): (&Binding, SlotId)| {
@@ -115,8 +113,7 @@ impl Plan {
         })
     }
 
-    /// Whether the last of these steps, none of which depends on another, fits a dispatch with the
-    /// others.
+    /// Whether the last of these independent steps fits into one dispatch with the others.
     fn can_share(&self, parts: &[Part]) -> bool {
         let Some((last, others)) = parts.split_last() else {
             return false;
@@ -146,7 +143,7 @@ mod tests {
         model::train_step(&Model::default(), Feed::Injected, adam, 4, target)
     }
 
-    /// One that takes its images out of a data set, as training does.
+    /// A train step that fetches its images from a data set.
     fn trained(target: &Target) -> Plan {
         let data = Packed {
             shape: Model::default().image,
@@ -211,7 +208,7 @@ mod tests {
         }
     }
 
-    // The large sums are those of the second layer and of two transposed ones.
+    // The large sums are those of conv2, deconv1 and deconv2.
     #[test]
     fn on_a_cpu_small_steps_wait_for_what_needs_them_and_share_dispatches() {
         let plan = trained(&cpu(32));

@@ -1,28 +1,28 @@
-//! What an adapter offers, as plain data, so that plans can be made and checked without one.
+//! Adapter capabilities as plain data, so that plans can be built and checked without an adapter.
 
 use serde::Serialize;
 
-/// Facts about an adapter.
+/// Capabilities of an adapter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Caps {
-    /// Smallest subgroup size, or 0 where subgroup operations are missing or switched off.
+    /// Smallest subgroup size; 0 if subgroup operations are missing or disabled.
     pub subgroup_min: u32,
-    /// Largest subgroup size, or 0.
+    /// Largest subgroup size; 0 if subgroup operations are missing or disabled.
     pub subgroup_max: u32,
-    /// A CPU emulates a GPU (lavapipe, SwiftShader, WARP).
+    /// The adapter runs on the CPU (lavapipe, SwiftShader, WARP).
     pub software: bool,
-    /// GPU timestamps can be taken between dispatches of one pass.
+    /// Supports GPU timestamps between dispatches of one pass.
     pub timestamps: bool,
-    /// Storage buffers that a dispatch may bind.
+    /// Most storage buffers per dispatch.
     pub max_buffers: usize,
-    /// Largest storage buffer that one binding may show, in bytes.
+    /// Largest storage buffer binding in bytes.
     pub max_binding_bytes: u64,
-    /// Bytes of workgroup memory.
+    /// Workgroup memory in bytes.
     pub workgroup_memory: u32,
 }
 
 impl Caps {
-    /// The least that every WebGPU adapter offers; what tests and tables use without an adapter.
+    /// The minimum that every WebGPU adapter offers.
     pub fn portable() -> Self {
         Caps {
             subgroup_min: 0,
@@ -35,7 +35,7 @@ impl Caps {
         }
     }
 
-    /// What a discrete GPU and its Vulkan driver offer at least.
+    /// The minimum that a discrete GPU with a Vulkan driver offers.
     pub fn gpu() -> Self {
         Caps {
             max_buffers: 16,

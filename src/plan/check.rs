@@ -1,4 +1,4 @@
-//! Static checks: what can be known to be wrong with a plan before any GPU sees it.
+//! Static checks of a plan. They need no GPU.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use super::{Plan, Role, Scalar, Slot, SlotId, Step};
 /// Why a plan cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// A step and its shader disagree, or a shader does not compile. A fault of this program.
+    /// A step and its shader disagree, or a shader does not compile. This is a bug of this program.
     #[error("step `{step}`: {fault}")]
     Step {
         /// Label of the step.
@@ -16,11 +16,11 @@ pub enum PlanError {
         /// What is wrong.
         fault: String,
     },
-    /// Two slots have one name, and so would have one memory. A fault of this program.
+    /// Two slots have the same name and would share memory. This is a bug of this program.
     #[error("two slots are called `{0}`")]
     SameName(String),
-    /// A slot is too large for the adapter.
-    #[error("`{slot}` needs {needed} MiB but this adapter shows at most {limit} MiB to a kernel: {}",
+    /// A slot exceeds the largest binding of the adapter.
+    #[error("`{slot}` needs {needed} MiB but this adapter binds at most {limit} MiB per buffer: {}",
         grows_with.advice(*.fits))]
     TooLarge {
         /// Name of the slot.
@@ -29,37 +29,37 @@ pub enum PlanError {
         needed: u64,
         /// Largest binding of the adapter in MiB.
         limit: u64,
-        /// What makes it large.
+        /// What the size of the slot grows with.
         grows_with: GrowsWith,
-        /// Largest batch that would fit, where the slot grows with the batch.
+        /// Largest batch that fits, if the slot grows with the batch.
         fits: Option<usize>,
     },
-    /// A dispatch has more workgroups along one axis than WebGPU allows.
+    /// A dispatch exceeds [`MAX_GROUPS`] workgroups along one axis.
     #[error("step `{step}` needs {groups} workgroups along one axis, WebGPU allows 65535: {}",
         grows_with.advice(None))]
     TooManyGroups {
         /// Label of the step.
         step: String,
-        /// Workgroups asked for.
+        /// Its number of workgroups.
         groups: u32,
-        /// What makes them many.
+        /// What the number of workgroups grows with.
         grows_with: GrowsWith,
     },
 }
 
-/// What something that is too large grows with, and so what has to become smaller.
+/// What the size of a slot or a grid depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GrowsWith {
     /// The batch.
     Batch,
-    /// The data set that lies on the device.
+    /// The data set on the device.
     Data,
     /// The model: layers, images, latent dimensions.
     Model,
 }
 
 impl GrowsWith {
-    /// What to try; `fits` is the largest batch that would do.
+    /// What the user can try; `fits` is the largest batch that fits.
     fn advice(self, fits: Option<usize>) -> String {
         match (self, fits) {
             (Self::Batch, Some(batch)) => format!("use a smaller batch (up to {batch} fits)"),
@@ -72,11 +72,15 @@ impl GrowsWith {
     }
 }
 
-/// Most workgroups along one axis of a dispatch, on every WebGPU adapter.
+/// Most workgroups along one axis of a dispatch on every WebGPU adapter.
 pub const MAX_GROUPS: u32 = 65_535;
 
 impl Plan {
-    /// Checks every step against its shader, the adapter's limits, and the order of writes.
+    /// Checks slots, bindings, grids, adapter limits and the order of reads and writes.
+    ///
+    /// # Errors
+    ///
+    /// The first [`PlanError`] found.
     pub fn check(&self) -> Result<(), PlanError> {
         self.check_slots()?;
         self.check_sizes()?;
@@ -87,7 +91,7 @@ impl Plan {
         Ok(())
     }
 
-    /// Memory is found by name, so two slots of one name would share it.
+    /// Rejects duplicate names: memory is found by name.
     fn check_slots(&self) -> Result<(), PlanError> {
         let mut names = HashSet::new();
         match self
@@ -99,15 +103,15 @@ impl Plan {
         }
     }
 
-    /// Whether a slot has a row for each image of the batch. A packed data set, the only data in
-    /// whole words, has not, even where the batch is all of it.
+    /// Whether a slot has one row per image of the batch. A packed data set, the only `Data` of
+    /// integers, does not grow with the batch, even if the batch is the whole set.
     fn grows(&self, slot: &Slot) -> bool {
         let is_set = slot.role == Role::Data && slot.scalar == Scalar::U32;
         let has_rows = slot.shape.first() == Some(&self.batch);
         slot.role == Role::Activation || has_rows && !is_set
     }
 
-    /// Names the largest slot that grows with the batch, for it decides which batch would fit.
+    /// Names the largest slot that grows with the batch, since it limits the batch.
     fn check_sizes(&self) -> Result<(), PlanError> {
         let limit = self.caps.max_binding_bytes;
         let grows = |slot: &Slot| self.grows(slot);
@@ -193,8 +197,8 @@ impl Plan {
         Ok(())
     }
 
-    /// Whether a smaller batch makes an axis of the grid shorter: not where another axis counts the
-    /// images, nor where the step writes nothing that has a row for each.
+    /// What the length of a grid axis depends on. It does not depend on the batch if another axis
+    /// counts the images or if no output of the step has a row per image.
     fn axis_grows_with(&self, step: &Step, axis: usize) -> GrowsWith {
         let counts_images = |other: usize| other != axis && step.grid[other] as usize == self.batch;
         let mut bound = step.bindings.iter();
@@ -213,9 +217,9 @@ impl Plan {
         }
     }
 
-    /// Within a dispatch WebGPU lets two bindings show one buffer if both are writable and
-    /// their ranges are apart, or if neither is writable. A mirror, which may be the memory of what
-    /// it mirrors, may not be read where that is written.
+    /// Whether two bindings of one dispatch conflict. WebGPU allows two bindings of one buffer if
+    /// both are read-only, or if both are writable and their ranges are disjoint. A mirror may share
+    /// memory with its slot, so a step must not read the one and write the other.
     pub(super) fn conflict(
         &self,
         (a, a_writable): (SlotId, bool),
@@ -226,7 +230,7 @@ impl Plan {
         memory(a) == memory(b) && a_writable != b_writable || written && self.overlap(a, b)
     }
 
-    /// Whether two slots have memory in common, a mirror that of the slot it mirrors.
+    /// Whether two slots overlap in memory; a mirror counts as the slot that it mirrors.
     pub(super) fn overlap(&self, a: SlotId, b: SlotId) -> bool {
         let place = |id: SlotId| {
             self[self.origin(id)]
@@ -238,9 +242,9 @@ impl Plan {
         a_memory == b_memory && !apart
     }
 
-    /// A slot may be read when the host fills it, when it lives on from run to run, when a step
-    /// wrote it, or, for an arena, when every view of it was written; or some views, if the reader
-    /// writes to the arena too, for it may add what is missing.
+    /// Whether a slot has a value: the host fills it, it persists between runs, or a step wrote it. An
+    /// arena needs every view written; if the reader also writes the arena (`adds`), one view suffices,
+    /// since the reader may write the others.
     fn is_defined(&self, id: SlotId, adds: bool, written: &HashSet<SlotId>) -> bool {
         let lives_on = [
             Role::Param,
@@ -296,7 +300,7 @@ mod tests {
         assert_eq!(message(&plan), "two slots are called `x`");
     }
 
-    /// The gradients of a dense layer, and its forward pass if asked.
+    /// The error for the gradients of a dense layer, optionally with its forward pass.
     fn layer(inputs: usize, outputs: usize, batch: usize, forward: bool) -> String {
         let mut g = Graph::new(batch);
         let spec = Dense { inputs, outputs };
@@ -336,10 +340,10 @@ mod tests {
         assert!(!many_weights.contains("batch"), "{many_weights}");
         assert!(many_weights.contains("fewer filters"), "{many_weights}");
 
-        // A row of the grid for each image of the batch.
+        // One row of the grid per image.
         let many_images = layer(4, 4, 65_536, true);
         assert!(many_images.contains("smaller batch"), "{many_images}");
-        // And a workgroup for each feature, as long sums have.
+        // One workgroup per feature, since long sums take a workgroup each.
         let many_features = layer(128, 65_536, 4, true);
         assert!(!many_features.contains("batch"), "{many_features}");
     }
@@ -359,7 +363,7 @@ mod tests {
             activation.contains("use a smaller batch (up to 8 fits)"),
             "{activation}"
         );
-        // A packed set may have as many images as a batch.
+        // A packed set may have as many images as the batch.
         for images in [32, 60_000] {
             let set = over(Role::Data, Scalar::U32, images);
             assert!(!set.contains("batch") && set.contains("images"), "{set}");

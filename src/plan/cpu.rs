@@ -1,7 +1,6 @@
-//! Runs a plan on the CPU, step by step, through each kernel's twin.
+//! The CPU executor: runs a plan step by step through the kernels' twins.
 //!
-//! Values are kept as `f64`, so a twin is the mathematical truth that kernels are judged
-//! against, not another rounding of it. It is slow and it is meant to be.
+//! Values are `f64`, so a twin's rounding error is negligible beside a kernel's. Speed is not a goal.
 
 use std::collections::HashMap;
 
@@ -9,15 +8,15 @@ use super::tensors::Tensors;
 pub use super::tensors::Values;
 use super::{Plan, SlotId, Step};
 
-/// Memory of the CPU executor: every slot that owns memory, by name. Plans which share a
-/// memory share the slots of equal name, as they do on the device.
+/// Memory of the CPU executor, by slot name. Plans on one memory share slots of equal name, as on the
+/// device.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     slots: HashMap<String, Values>,
 }
 
 impl Memory {
-    /// Gives every slot of `plan` room, keeping what is there already.
+    /// Allocates every slot of `plan`; existing slots keep their values unless they are too small.
     pub fn fit(&mut self, plan: &Plan) {
         for (_, slot) in plan.slots().filter(|(_, s)| s.owns_memory()) {
             let fresh = || Values::zeros(slot.scalar, slot.len());
@@ -36,13 +35,13 @@ impl Memory {
         }
     }
 
-    /// Contents of a slot.
+    /// Contents of a slot. Panics if [`fit`](Self::fit) did not allocate it.
     pub fn get(&self, plan: &Plan, id: SlotId) -> Values {
         let (name, start, len) = Self::place(plan, id);
         self.slots[name].range(start, len)
     }
 
-    /// Contents of the float slot of that name.
+    /// Contents of the float slot `name`. Panics if there is none.
     pub fn floats(&self, plan: &Plan, name: &str) -> Vec<f64> {
         let id = plan
             .find(name)
@@ -61,7 +60,7 @@ impl Memory {
         }
     }
 
-    /// Sets the contents of the float slot of that name.
+    /// Sets the contents of the float slot `name`. Panics if there is none.
     pub fn set_floats(&mut self, plan: &Plan, name: &str, values: &[f32]) {
         let id = plan
             .find(name)
@@ -82,7 +81,7 @@ impl Memory {
         }
     }
 
-    /// Runs the whole plan once.
+    /// Allocates the slots of the plan and runs all steps once.
     pub fn run(&mut self, plan: &Plan) {
         self.fit(plan);
         for step in plan.steps() {

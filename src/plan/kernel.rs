@@ -1,4 +1,4 @@
-//! Kernels and their calls.
+//! Kernels and steps.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use super::shader::{Entry, Source};
 use super::slot::SlotId;
 use super::tensors::Tensors;
 
-/// CPU implementation of a kernel: reads and writes the step's tensors by their WGSL names.
+/// CPU implementation of a kernel; it reads and writes the step's tensors by their WGSL names.
 pub type Twin = Arc<dyn Fn(&Tensors) + Send + Sync>;
 
 /// Values of WGSL `override` constants.
 pub type Constants = Vec<(&'static str, f64)>;
 
-/// A compute kernel: one entry point of one shader, specialised by constants.
+/// A compute kernel: an entry point of a shader with values for its constants.
 ///
-/// Bindings are not listed: [`Source::reflect`] reads name, access and type from the WGSL.
+/// Bindings are not listed here; [`Source::reflect`] reads them from the WGSL.
 #[derive(Clone)]
 pub struct Kernel {
     /// The shader.
@@ -29,7 +29,7 @@ pub struct Kernel {
 }
 
 impl Source {
-    /// One of its kernels.
+    /// A kernel of this module.
     pub fn kernel(
         &'static self,
         entry: &'static str,
@@ -72,7 +72,11 @@ impl Kernel {
         found.map(|(_, value)| *value)
     }
 
-    /// What the shader says of it, or what is wrong with the shader.
+    /// The reflection of the entry point.
+    ///
+    /// # Errors
+    ///
+    /// The message of naga if the WGSL is not valid, or that the entry point is missing.
     pub fn reflect(&self) -> Result<&'static Entry, String> {
         self.source.reflect(self.entry)
     }
@@ -85,23 +89,23 @@ impl fmt::Debug for Kernel {
     }
 }
 
-/// One kernel call.
+/// A kernel call.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// What the step computes, such as `decoder.deconv2 forward`.
     pub label: String,
     /// The kernel.
     pub kernel: Kernel,
-    /// Slot of each WGSL variable the entry point uses.
+    /// The slot for each WGSL variable that the entry point uses.
     pub bindings: Vec<(&'static str, SlotId)>,
     /// Workgroups along x, y and z.
     pub grid: [u32; 3],
-    /// Useful floating-point operations, a multiply-add counted as two.
+    /// Floating-point operations; a multiply-add counts as two.
     pub flops: u64,
 }
 
 impl Step {
-    /// The slot that is bound to a WGSL variable.
+    /// The slot bound to the WGSL variable `name`.
     pub fn bound(&self, name: &str) -> Option<SlotId> {
         let found = self.bindings.iter().find(|(n, _)| *n == name);
         found.map(|(_, slot)| *slot)

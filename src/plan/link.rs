@@ -1,10 +1,8 @@
-//! One shader out of several: that of a bundle ([`Plan::bundles`](super::Plan::bundles)).
+//! The linker: one shader for the steps of a bundle ([`Plan::bundles`](super::Plan::bundles)).
 //!
-//! Each part is a module as it stands, with three changes. Its constants are set. Its names begin
-//! with the number of the part, but for what is there once: buffers that several parts read, and
-//! memory of the workgroup, of which parts that run in different workgroups share what has the same
-//! name. And its entry points are functions, which a new entry point calls: the first workgroups for
-//! the first part, the next for the second, and so on.
+//! The modules are concatenated with three changes. `override` constants become `const`. Names get a
+//! per-part prefix; bindings and workgroup variables of the same name are shared. Entry points become
+//! functions, and a new `main` gives the first workgroups to the first part, the next to the second.
 
 use std::collections::{HashMap, HashSet};
 
@@ -14,50 +12,50 @@ use super::part::Part;
 use super::shader::{Binding, Mistake};
 use super::{Caps, Kernel, PlanError, SlotId, Step};
 
-/// Storage textures that a dispatch may bind on every WebGPU adapter.
+/// Most storage textures per dispatch on every WebGPU adapter.
 const MOST_TEXTURES: usize = 4;
-/// Workgroups in a row of the grid: one axis holds at most 65 535.
+/// Workgroups in a row of the grid; an axis holds at most 65 535.
 const ROW: u32 = 32_768;
 
-/// What a dispatch runs.
+/// The shader of a dispatch.
 pub enum Shader<'p> {
-    /// A kernel as it is written.
+    /// A single kernel.
     Kernel(&'p Kernel),
-    /// The module of several kernels, whose entry point is `main`.
+    /// The WGSL of a linked module; its entry point is `main`.
     Linked(String),
 }
 
 /// A dispatch of one or more steps.
 pub struct Dispatch<'p> {
-    /// What the steps compute.
+    /// Labels of the steps.
     pub label: String,
-    /// What runs.
+    /// The shader.
     pub shader: Shader<'p>,
-    /// What it binds, and the slots.
+    /// Bindings and their slots.
     pub bindings: Vec<(Binding, SlotId)>,
     /// Workgroups along x, y and z.
     pub grid: [u32; 3],
-    /// Useful floating-point operations.
+    /// Floating-point operations; a multiply-add counts as two.
     pub flops: u64,
 }
 
-/// Invocations of a workgroup of these parts together.
+/// Workgroup size of the linked shader: the largest of its parts.
 fn workgroup(parts: &[Part]) -> u32 {
     let sizes = parts.iter().map(|part| part.entry.workgroup[0]);
     sizes.max().unwrap_or(1)
 }
 
-/// Whether one shader can do the work of these parts.
+/// Whether these parts fit into one dispatch.
 pub(super) fn fits(parts: &[Part], caps: &Caps) -> bool {
     let size = workgroup(parts);
     let fits_workgroup = |part: &Part| {
         let [x, y, z] = part.entry.workgroup;
-        // Several small workgroups can stand side by side in a large one if they need not meet.
-        let can_stand = x == size || size.is_multiple_of(x) && part.entry.memory.is_empty();
+        // Small workgroups without barriers can share a large one.
+        let size_fits = x == size || size.is_multiple_of(x) && part.entry.memory.is_empty();
         let mut parameters = part.entry.parameters.iter();
         let known = parameters.all(|p| argument(*p, "", "", 0).is_some());
-        // Subgroups must be as they are written, from a workgroup's first invocation on.
-        known && can_stand && y * z == 1 && !part.entry.subgroups
+        // Linking would change which invocations form a subgroup.
+        known && size_fits && y * z == 1 && !part.entry.subgroups
     };
     let bytes: u32 = memory(parts).values().map(|(_, bytes)| bytes).sum();
     let shared = shared(parts);
@@ -68,7 +66,7 @@ pub(super) fn fits(parts: &[Part], caps: &Caps) -> bool {
         && shared.len() - textures <= caps.max_buffers
 }
 
-/// The workgroup's memory by name: which part has most of it, and how many bytes.
+/// Workgroup variables by name: the part with the largest one, and its size in bytes.
 fn memory<'p>(parts: &[Part<'p>]) -> HashMap<&'p str, (usize, u32)> {
     let mut memory = HashMap::new();
     for (number, part) in parts.iter().enumerate() {
@@ -82,7 +80,7 @@ fn memory<'p>(parts: &[Part<'p>]) -> HashMap<&'p str, (usize, u32)> {
     memory
 }
 
-/// What the parts bind, each slot once for each way of seeing it.
+/// The bindings of all parts; a slot occurs once per element type and access.
 fn shared(parts: &[Part]) -> Vec<(&'static Binding, SlotId)> {
     let mut shared: Vec<(&'static Binding, SlotId)> = Vec::new();
     for (binding, slot) in parts.iter().flat_map(Part::bindings) {
@@ -96,11 +94,11 @@ fn shared(parts: &[Part]) -> Vec<(&'static Binding, SlotId)> {
     shared
 }
 
-/// The dispatch of these steps, with these mistakes in the modules of several.
+/// The dispatch of these steps. `mistakes` are applied to linked modules only.
 ///
 /// # Errors
 ///
-/// [`PlanError::Step`] where a step and its shader disagree.
+/// [`PlanError::Step`] if a step and its shader disagree.
 pub fn dispatch<'p>(steps: &[&'p Step], mistakes: &[Mistake]) -> Result<Dispatch<'p>, PlanError> {
     let parts: Vec<Part> = steps
         .iter()
@@ -160,9 +158,9 @@ fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
         };
         let numbers = part.bindings().filter_map(shared_number).collect();
         linker.add((number, part.step), &prefix, &numbers, mistakes);
-        let (call, own) = call(part, &prefix, size);
+        let (call, part_groups) = call(part, &prefix, size);
         calls.push_str(&call);
-        groups += own;
+        groups += part_groups;
     }
     let text = format!(
         "{}
@@ -184,18 +182,18 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) l
     )
 }
 
-/// The part's turn in the entry point, and how many workgroups it takes.
+/// The part's branch in `main`, and its number of workgroups.
 fn call(part: &Part, prefix: &str, size: u32) -> (String, u32) {
     let own = part.entry.workgroup[0];
-    let beside = size / own;
+    let per_group = size / own;
     let all: u32 = part.step.grid.iter().product();
-    let groups = all.div_ceil(beside);
+    let groups = all.div_ceil(per_group);
     let [x, y, z] = part.step.grid;
     let grid = format!("vec3({x}u, {y}u, {z}u)");
-    let (at, lane) = match beside {
+    let (at, lane) = match per_group {
         1 => ("at".to_owned(), "lane".to_owned()),
         _ => (
-            format!("at * {beside}u + lane / {own}u"),
+            format!("at * {per_group}u + lane / {own}u"),
             format!("lane % {own}u"),
         ),
     };
@@ -221,7 +219,7 @@ fn call(part: &Part, prefix: &str, size: u32) -> (String, u32) {
     (text, groups)
 }
 
-/// What a part is told of its place; none where a bundle cannot tell it.
+/// The argument for a builtin parameter; `None` if linked shaders do not support the builtin.
 fn argument(builtin: BuiltIn, grid: &str, lane: &str, size: u32) -> Option<String> {
     Some(match builtin {
         BuiltIn::WorkGroupId => "group".to_owned(),
@@ -236,17 +234,17 @@ fn argument(builtin: BuiltIn, grid: &str, lane: &str, size: u32) -> Option<Strin
 
 struct Linker<'p> {
     text: String,
-    /// Which part declares what of the workgroup's memory.
+    /// The result of [`memory`]: which part declares each workgroup variable.
     memory: HashMap<&'p str, (usize, u32)>,
-    /// Names of the variables that are.
+    /// Names of shared variables declared so far.
     declared: HashSet<String>,
-    /// Binding number of the next buffer that is declared and not used.
+    /// Next binding number for a declared but unused buffer.
     unused: u32,
 }
 
 impl Linker<'_> {
-    /// Adds the module of a step, whose used buffers have these binding numbers. A number that an
-    /// earlier part declared names that part's buffer.
+    /// Appends the module of a step; `numbers` maps the buffers it uses to binding numbers. Parts with
+    /// the same binding number share the buffer of the first.
     fn add(
         &mut self,
         (part, step): (usize, &Step),
@@ -300,13 +298,13 @@ impl Linker<'_> {
                     self.unused += 1;
                     self.unused - 1
                 });
-                // Another part may have declared it.
+                // An earlier part may have declared it.
                 if self.declared.insert(names[name].clone()) {
                     self.text += &format!("@group(0) @binding({number}) {renamed}");
                 }
             }
             Some(("var", name)) if item.is_memory() => {
-                // Where no part uses it, the first declares it.
+                // If no part uses it, the first part declares it.
                 let mine = self.memory.get(name).is_none_or(|(most, _)| *most == part);
                 if mine && self.declared.insert(names[name].clone()) {
                     self.text += &renamed;
@@ -317,14 +315,14 @@ impl Linker<'_> {
     }
 }
 
-/// A declaration of a module, with the comments before it.
+/// A module-scope declaration with the comments before it.
 struct Item<'t> {
     tokens: Vec<&'t str>,
 }
 
 const DECLARATIONS: [&str; 6] = ["alias", "const", "fn", "override", "struct", "var"];
 
-/// Cuts a module into its declarations.
+/// Splits a module into its declarations.
 fn items(text: &str) -> Vec<Item<'_>> {
     let (mut items, mut tokens, mut depth) = (Vec::new(), Vec::new(), 0);
     for token in tokenize(text) {
@@ -344,7 +342,7 @@ fn items(text: &str) -> Vec<Item<'_>> {
     items
 }
 
-/// Words and numbers, comments, and every other character alone.
+/// Splits WGSL into words, numbers, comments and single other characters.
 fn tokenize(text: &str) -> Vec<&str> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let (mut tokens, mut rest) = (Vec::new(), text);
@@ -364,13 +362,13 @@ fn tokenize(text: &str) -> Vec<&str> {
 }
 
 impl<'t> Item<'t> {
-    /// Where its declaration starts, behind comments and attributes.
+    /// Index of the declaring keyword, after comments and attributes.
     fn start(&self) -> usize {
         let found = self.tokens.iter().position(|t| DECLARATIONS.contains(t));
         found.unwrap_or(self.tokens.len())
     }
 
-    /// Kind and name of what it declares.
+    /// Keyword and name of the declaration.
     fn declares(&self) -> Option<(&'t str, &'t str)> {
         let (&kind, after) = self.tokens[self.start()..].split_first()?;
         let mut after = after.iter().copied();
@@ -382,17 +380,17 @@ impl<'t> Item<'t> {
         Some((kind, name))
     }
 
-    /// A buffer or a texture.
+    /// Whether it declares a buffer or a texture.
     fn is_bound(&self) -> bool {
         self.tokens[..self.start()].contains(&"binding")
     }
 
-    /// Memory of a workgroup.
+    /// Whether it declares a workgroup variable.
     fn is_memory(&self) -> bool {
         self.tokens[self.start()..].starts_with(&["var", "<", "workgroup", ">"])
     }
 
-    /// The comments before its declaration.
+    /// The comments before the declaration.
     fn before(&self) -> String {
         let kept = |t: &&&str| t.starts_with("//") || t.trim().is_empty();
         self.tokens[..self.start()]
@@ -402,7 +400,7 @@ impl<'t> Item<'t> {
             .collect()
     }
 
-    /// Its declaration with these names, and without the attributes of an entry point's parameters.
+    /// The declaration with new names and without attributes.
     fn renamed(&self, names: &HashMap<&str, String>) -> String {
         let declaration = &self.tokens[self.start()..];
         let is_struct = declaration.first() == Some(&"struct");

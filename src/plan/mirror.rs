@@ -1,10 +1,9 @@
-//! Slots that kernels read from a texture.
+//! Mirrors: slots that kernels read from a texture.
 //!
-//! A software adapter may read a texel several times faster than four values of a buffer, but write
-//! it several times slower. So every step writes buffers, and what a kernel wants to read from a
-//! texture has a *mirror* there, which lies over the same memory. Where the driver cannot do that, a
-//! mirror is a copy, and brought up to date before the dispatch that reads it, where a step wrote the
-//! slot since.
+//! On software adapters a texel loads several times faster than four values of a buffer, and stores
+//! several times slower. Kernels therefore write buffers and read *mirrors*: textures over the same
+//! memory. If the driver cannot alias memory, a mirror is a copy, updated before the first dispatch
+//! that reads it after a write.
 
 use std::collections::HashSet;
 
@@ -12,12 +11,11 @@ use super::part::Part;
 use super::{Bundle, Plan, PlanError, SlotId};
 
 impl Plan {
-    /// The mirrors, if they are copies, to bring up to date before each dispatch of `bundles`, which
-    /// run in their order.
+    /// For each dispatch of `bundles`, the mirrors to copy before it if mirrors are copies.
     ///
     /// # Errors
     ///
-    /// [`PlanError::Step`] where a step and its shader disagree.
+    /// [`PlanError::Step`] if a step and its shader disagree.
     pub fn copies(&self, bundles: &[Bundle]) -> Result<Vec<Vec<SlotId>>, PlanError> {
         let mut fresh = HashSet::new();
         let of_bundle = |bundle: &Bundle| {
@@ -47,7 +45,7 @@ mod tests {
     use crate::ops::{Heuristics, Target};
     use crate::plan::Caps;
 
-    /// A train step as a software adapter runs it.
+    /// A train step lowered for a software adapter.
     fn step(fuse: bool) -> Plan {
         let target = Target::new(Caps {
             subgroup_min: 8,
@@ -93,7 +91,7 @@ mod tests {
         slots.iter().map(|&id| plan[id].name.clone()).collect()
     }
 
-    /// Walks a train step, and follows what each mirror holds.
+    /// Walks a train step and tracks which mirrors are up to date.
     #[test]
     fn every_mirror_is_up_to_date_when_it_is_read_and_copied_no_more_often() {
         for fuse in [false, true] {
@@ -129,10 +127,7 @@ mod tests {
             });
             let params = params.expect("a mirror of the weights");
             let times = copies.iter().flatten().filter(|&&id| id == params).count();
-            assert_eq!(
-                times, 1,
-                "weights change once a step, behind all who read them"
-            );
+            assert_eq!(times, 1, "weights change once a step, after every read");
         }
     }
 }

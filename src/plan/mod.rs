@@ -1,9 +1,8 @@
 //! A *plan*: an ordered list of kernel calls over named, shaped buffers. Pure data.
 //!
-//! The GPU replays a plan ([`crate::gpu`]); the CPU can interpret it ([`cpu`]). Parity, traces,
-//! profiles and memory reports all walk this one list. A plan assumes that every shape is known
-//! when it is built, and it holds no control flow: repetition and tail batches are the business
-//! of whoever runs it. Nothing here names a GPU interface.
+//! The GPU replays a plan ([`crate::gpu`]); the CPU can interpret it ([`cpu`]). Parity tests, traces,
+//! profiles and memory reports walk the same list. All shapes are fixed when a plan is built. A plan
+//! has no control flow: the caller repeats it and handles tail batches. No wgpu type appears here.
 
 mod batches;
 pub mod bounds;
@@ -34,9 +33,9 @@ pub use slot::{Role, Scalar, Slot, SlotId, Slots};
 pub enum Bundling {
     /// None.
     Off,
-    /// Light ones, which wait until a step needs their results.
+    /// Light steps, delayed until another step needs their results.
     Light,
-    /// All that do not depend on each other.
+    /// All independent steps.
     All,
 }
 
@@ -45,7 +44,7 @@ pub enum Bundling {
 pub struct Plan {
     /// Images in the batch.
     pub batch: usize,
-    /// The adapter it is for.
+    /// Capabilities of the adapter it is lowered for.
     pub caps: Caps,
     /// Which steps share a dispatch.
     pub bundling: Bundling,
@@ -54,7 +53,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan without steps, whose slots may be there already.
+    /// A plan without steps over existing slots.
     pub fn new(batch: usize, caps: Caps, slots: Slots) -> Self {
         Plan {
             batch,
@@ -85,23 +84,22 @@ impl Plan {
         &self.steps
     }
 
-    /// The steps, to be rewritten; [`Plan::check`] judges the result.
+    /// The steps, mutable; [`Plan::check`] validates the result.
     pub fn steps_mut(&mut self) -> &mut [Step] {
         &mut self.steps
     }
 
-    /// Takes the steps from index `at` on out of the plan.
+    /// Removes and returns the steps from index `at` on.
     pub fn split_off(&mut self, at: usize) -> Vec<Step> {
         self.steps.split_off(at)
     }
 
-    /// Useful floating-point operations of one run.
+    /// Floating-point operations of one run; a multiply-add counts as two.
     pub fn flops(&self) -> u64 {
         self.steps.iter().map(|s| s.flops).sum()
     }
 
-    /// Bytes that a step touches when each bound slot moves once; of a data set, which has more
-    /// rows than the batch, the rows of a batch.
+    /// Bytes that a step moves if each bound slot moves once. A data set counts with one batch of rows.
     pub fn step_bytes(&self, step: &Step) -> u64 {
         let moved = |slot: &Slot| match slot.shape.first() {
             Some(&rows) if slot.role == Role::Data && rows > self.batch => {
@@ -112,7 +110,7 @@ impl Plan {
         step.bindings.iter().map(|(_, id)| moved(&self[*id])).sum()
     }
 
-    /// Convolution modules used, in the order of first use: what a run records about itself.
+    /// Names of the convolution modules used, in order of first use; run records store them.
     pub fn variants(&self) -> Vec<&'static str> {
         let mut seen = Vec::new();
         for step in &self.steps {
@@ -125,7 +123,7 @@ impl Plan {
     }
 }
 
-/// A plan is its slots and what happens to them.
+/// Gives access to the slots.
 impl Deref for Plan {
     type Target = Slots;
 
@@ -134,7 +132,7 @@ impl Deref for Plan {
     }
 }
 
-/// Workgroups of `size` invocations needed for `items`, one item each.
+/// Number of workgroups of `size` invocations for `items` items, one item per invocation.
 pub fn groups(items: usize, size: usize) -> u32 {
     u32::try_from(items.div_ceil(size)).unwrap_or(u32::MAX)
 }

@@ -1,10 +1,10 @@
-//! A step together with what its shader says of it.
+//! A step with the reflection of its shader.
 
 use super::check::PlanError;
 use super::shader::{Binding, Entry};
 use super::{SlotId, Step};
 
-/// A step, and what its shader says of it.
+/// A step with the reflection of its entry point.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'p> {
     pub step: &'p Step,
@@ -20,7 +20,7 @@ impl<'p> Part<'p> {
         Ok(Part { step, entry })
     }
 
-    /// What the shader binds, and the slot that the step binds to it.
+    /// The bindings of the shader and the slots bound to them.
     pub fn bindings(&self) -> impl Iterator<Item = (&'static Binding, SlotId)> {
         self.entry.bindings.iter().filter_map(|binding| {
             let mut bound = self.step.bindings.iter();

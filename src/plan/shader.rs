@@ -1,8 +1,7 @@
-//! The shader modules and what they say about themselves.
+//! Shader modules and their reflection.
 //!
-//! A module is `common.wgsl`, the files it builds on, and its own file, one after the other.
-//! Binding names, access, types and workgroup sizes are read from the WGSL with naga, so that Rust
-//! never repeats them.
+//! A module is the concatenation of `common.wgsl`, the shared files it needs, and its own file. naga
+//! reads binding names, access, types and workgroup sizes from the WGSL, so Rust does not repeat them.
 
 use std::sync::OnceLock;
 
@@ -10,21 +9,21 @@ use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
 
 use super::slot::Scalar;
 
-/// A shader module: WGSL files, one after the other.
+/// A shader module: the concatenation of WGSL files.
 pub struct Source {
-    /// Name: the stem of its own file, with a suffix where the module comes in several forms.
+    /// Stem of its own file, with a suffix if the file serves several modules.
     pub name: &'static str,
-    /// Stem and text of each file, in order; its own is the last.
+    /// Stem and text of each file in order; its own file is the last.
     files: &'static [(&'static str, &'static str)],
-    /// Needs the adapter's subgroup operations.
+    /// Needs subgroup operations.
     pub subgroups: bool,
-    /// Its kernels take less time than waking the threads of a CPU for them.
+    /// Its kernels take less time than a CPU needs to wake its threads.
     pub light: bool,
     entries: OnceLock<Result<Vec<(String, Entry)>, String>>,
 }
 
 impl Source {
-    /// A module of these files.
+    /// A module of these files; its own file is the last.
     pub const fn new(name: &'static str, files: &'static [(&'static str, &'static str)]) -> Self {
         Source {
             name,
@@ -35,13 +34,13 @@ impl Source {
         }
     }
 
-    /// The same, with subgroup operations.
+    /// Marks the module as using subgroup operations.
     pub const fn with_subgroups(mut self) -> Self {
         self.subgroups = true;
         self
     }
 
-    /// The same, of light kernels.
+    /// Marks the kernels as light.
     pub const fn light(mut self) -> Self {
         self.light = true;
         self
@@ -52,17 +51,17 @@ impl Source {
         self.files.last().map_or("", |(stem, _)| stem)
     }
 
-    /// Stems of the files it is made of, in order; its own is the last.
+    /// Stems of its files in order; its own file is the last.
     pub fn files(&self) -> Vec<&'static str> {
         self.files.iter().map(|(stem, _)| *stem).collect()
     }
 
-    /// The module as wgpu gets it.
+    /// The WGSL for wgpu.
     pub fn module(&self) -> String {
         self.module_with(&[])
     }
 
-    /// The module with these mistakes in it.
+    /// The WGSL with these mistakes applied.
     pub fn module_with(&self, mistakes: &[Mistake]) -> String {
         let text = |(file, text): &(&str, &str)| {
             let here = mistakes.iter().filter(|m| m.file == *file);
@@ -74,13 +73,13 @@ impl Source {
         parts.join("\n")
     }
 
-    /// True if a mistake is in one of its files.
+    /// Whether a mistake is in one of its files.
     pub fn has(&self, mistakes: &[Mistake]) -> bool {
         let within = |m: &Mistake| self.files.iter().any(|(file, _)| m.file == *file);
         mistakes.iter().any(within)
     }
 
-    /// The module as browsers and `tint` want it: with the `enable` lines that naga rejects.
+    /// The WGSL for browsers and `tint`: with the `enable` directives that naga rejects.
     pub fn module_for_browsers(&self) -> String {
         let header = if self.subgroups {
             "enable subgroups;\n"
@@ -90,7 +89,11 @@ impl Source {
         format!("{header}{}", self.module())
     }
 
-    /// What the WGSL says about an entry point, or what is wrong with the WGSL.
+    /// The reflection of an entry point.
+    ///
+    /// # Errors
+    ///
+    /// The message of naga if the WGSL is not valid, or that the entry point is missing.
     pub fn reflect(&'static self, entry: &str) -> Result<&'static Entry, String> {
         let entries = self.entries.get_or_init(|| reflect_all(self));
         let found = entries.as_ref()?.iter().find(|(name, _)| name == entry);
@@ -98,27 +101,34 @@ impl Source {
         found.map(|(_, found)| found).ok_or_else(missing)
     }
 
-    /// Its entry points.
+    /// Names of its entry points.
+    ///
+    /// # Errors
+    ///
+    /// The message of naga if the WGSL is not valid.
     pub fn entry_points(&'static self) -> Result<Vec<&'static str>, String> {
         let entries = self.entries.get_or_init(|| reflect_all(self)).as_ref()?;
         Ok(entries.iter().map(|(name, _)| name.as_str()).collect())
     }
 }
 
-/// A wrong shader text, to prove that tests and checks see what is wrong.
+/// A planted mistake: a text replacement in a shader, to prove that tests and checks detect it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// Path of the shader file below `shaders/`, without its ending, such as `adam` or `common/conv`.
+    /// Path of the shader file below `shaders/` without extension, such as `adam` or `common/conv`.
     pub file: String,
-    /// What stands there, exactly once.
+    /// The text to replace; it occurs exactly once.
     pub from: String,
-    /// What is put in its place.
+    /// The replacement.
     pub to: String,
 }
 
 impl Mistake {
-    /// Checks that the mistake can be made: that its text is there once, and that every module
-    /// of `sources` which has the file still compiles. Says what is wrong otherwise.
+    /// Checks that the text occurs exactly once and that every module with the file still compiles.
+    ///
+    /// # Errors
+    ///
+    /// The reason why the mistake cannot be planted.
     pub fn check(&self, sources: &[&'static Source]) -> Result<(), String> {
         let Mistake { file, from, .. } = self;
         let mut parts = sources.iter().flat_map(|source| source.files);
@@ -138,7 +148,7 @@ impl Mistake {
     }
 }
 
-/// How an entry point uses a variable.
+/// A binding of an entry point.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// WGSL name.
@@ -147,57 +157,56 @@ pub struct Binding {
     pub number: u32,
     /// Element type.
     pub scalar: Scalar,
-    /// Values of an element: 1, or those of a vector; 0 of a struct.
+    /// Components per element: 1 for a scalar, 0 for a struct.
     pub width: u32,
-    /// A texture, not a buffer.
+    /// A texture instead of a buffer.
     pub texels: bool,
     /// Declared `read_write`.
     pub writable: bool,
-    /// Some statement loads from it.
+    /// The entry point loads from it.
     pub reads: bool,
-    /// Some statement stores to it.
+    /// The entry point stores to it.
     pub writes: bool,
 }
 
 impl Binding {
-    /// Whether one declaration can serve both.
+    /// Whether one declaration can serve both bindings.
     pub(super) fn same_view(&self, other: &Binding) -> bool {
         let view = |b: &Binding| (b.scalar, b.width, b.texels, b.writable);
         view(self) == view(other)
     }
 }
 
-/// What a shader says of one of its entry points.
+/// The reflection of an entry point.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Invocations of a workgroup along x, y and z.
     pub workgroup: [u32; 3],
-    /// Uses the adapter's subgroup operations.
+    /// Uses subgroup operations.
     pub subgroups: bool,
-    /// Variables of workgroup memory used, and their bytes; where there are none, its invocations do not
-    /// meet.
+    /// Workgroup variables used, with their sizes in bytes. An entry point without any has no barriers.
     pub memory: Vec<(String, u32)>,
-    /// What it wants to know of its place in the grid, in the order of its parameters.
+    /// Builtin parameters in order.
     pub parameters: Vec<naga::BuiltIn>,
-    /// Storage buffers used, by binding number.
+    /// Bindings used, by binding number.
     pub bindings: Vec<Binding>,
-    /// Names of all `override` constants of the module without a default value.
+    /// Names of the module's `override` constants without a default.
     pub overrides: Vec<String>,
 }
 
 impl Entry {
-    /// Bytes of workgroup memory.
+    /// Workgroup memory in bytes.
     pub fn memory_bytes(&self) -> u32 {
         self.memory.iter().map(|(_, bytes)| bytes).sum()
     }
 }
 
-/// The module of a source whose text may have been changed.
+/// Parses and validates `text`, the possibly changed WGSL of `source`.
 fn validate(
     source: &Source,
     text: &str,
 ) -> Result<(naga::Module, naga::valid::ModuleInfo), String> {
-    let named = |e: String| format!("shaders/{}.wgsl (behind common.wgsl): {e}", source.name);
+    let named = |e: String| format!("shaders/{}.wgsl (after common.wgsl): {e}", source.name);
     let module = naga::front::wgsl::parse_str(text).map_err(|e| named(e.emit_to_string(text)))?;
     let info = validator(source.subgroups)
         .validate(&module)
@@ -205,7 +214,7 @@ fn validate(
     Ok((module, info))
 }
 
-/// A validator of compute shaders, with subgroup operations or without.
+/// A validator for compute shaders, with or without subgroup operations.
 pub(super) fn validator(subgroups: bool) -> Validator {
     let capabilities = if subgroups {
         Capabilities::SUBGROUP

@@ -1,25 +1,25 @@
 //! Slots: named, shaped buffers.
 
-/// What a slot is for. It decides who may fill it and which checks apply.
+/// Purpose of a slot. It determines who fills it and which checks apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Weights: filled by the host once, then written by the optimizer alone.
+    /// Weights: the host fills them once, then only the optimizer writes them.
     Param,
-    /// Gradients: each must be written before the optimizer reads it.
+    /// Gradients: written before the optimizer reads them.
     Grad,
-    /// Optimizer moments: filled by the host once, then kept by the optimizer.
+    /// Optimizer moments: the host fills them once, then only the optimizer writes them.
     Moment,
     /// A value computed and used within one run of the plan.
     Activation,
     /// Filled by the host before the plan runs: data sets, injected inputs, codes.
     Data,
-    /// Counters which live on the device from one run to the next.
+    /// Counters that persist on the device between runs.
     State,
-    /// Results which the host reads back now and then.
+    /// Results that the host reads back.
     Metric,
 }
 
-/// Element type of a slot. Both kinds take four bytes.
+/// Element type of a slot; four bytes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scalar {
     /// 32-bit float.
@@ -28,14 +28,14 @@ pub enum Scalar {
     U32,
 }
 
-/// Handle of a slot within the plan that made it.
+/// Handle of a slot in the plan that created it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotId(pub(super) usize);
 
-/// A named, shaped buffer, or a range of another one.
+/// A named, shaped buffer or a range of one.
 #[derive(Clone, Debug)]
 pub struct Slot {
-    /// Name in the model's own language, such as `decoder.deconv2.y`.
+    /// Name in terms of the model, such as `decoder.deconv2.y`.
     pub name: String,
     /// Extent of each axis, outermost first; row-major.
     pub shape: Vec<usize>,
@@ -43,9 +43,9 @@ pub struct Slot {
     pub scalar: Scalar,
     /// Purpose.
     pub role: Role,
-    /// Of a mirror ([`Slots::mirror`]), the slot that it mirrors.
+    /// If this is a mirror ([`Slots::mirror`]), the slot that it mirrors.
     pub mirror_of: Option<SlotId>,
-    /// Where a view lies: the slot that owns the memory, and the offset in elements.
+    /// If this is a view, the slot that owns the memory and the offset in elements.
     pub view_of: Option<(SlotId, usize)>,
 }
 
@@ -55,7 +55,7 @@ impl Slot {
         self.shape.iter().product()
     }
 
-    /// True for a slot without elements; no plan that passes its check has one.
+    /// True if the slot has no elements; [`Plan::check`](super::Plan::check) rejects such slots.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -65,13 +65,13 @@ impl Slot {
         4 * self.len() as u64
     }
 
-    /// True for what is neither a view of another slot nor its mirror.
+    /// False for views and mirrors.
     pub fn owns_memory(&self) -> bool {
         self.view_of.is_none() && self.mirror_of.is_none()
     }
 }
 
-/// The slots of a graph or of a plan.
+/// The slots of a graph or a plan.
 #[derive(Clone, Debug, Default)]
 pub struct Slots(Vec<Slot>);
 
@@ -86,7 +86,7 @@ impl Slots {
         self.add(name.into(), shape, Scalar::U32, role)
     }
 
-    /// Adds a slot that is the range of `arena` starting at element `offset`.
+    /// Adds a view of `arena` that starts at element `offset`.
     pub fn view(
         &mut self,
         arena: SlotId,
@@ -100,10 +100,10 @@ impl Slots {
         view
     }
 
-    /// The mirror of a slot, added when it is first asked for: a texture that holds what the slot
-    /// holds, four values per texel. No step writes it.
+    /// The mirror of a slot: a texture with the contents of the slot, four values per texel. It is
+    /// added on first use. No step writes it.
     ///
-    /// The slot owns its memory, and its length is a multiple of 4.
+    /// The slot must own its memory, and its length must be a multiple of 4.
     pub fn mirror(&mut self, slot: SlotId) -> SlotId {
         let made = self.slots().find(|(_, s)| s.mirror_of == Some(slot));
         if let Some((id, _)) = made {
@@ -138,17 +138,17 @@ impl Slots {
         SlotId(self.0.len() - 1)
     }
 
-    /// The slot of that name.
+    /// The slot named `name`.
     pub fn find(&self, name: &str) -> Option<SlotId> {
         self.0.iter().position(|s| s.name == name).map(SlotId)
     }
 
-    /// All slots with their handles, in the order they were added.
+    /// All slots in the order they were added.
     pub fn slots(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
         self.0.iter().enumerate().map(|(i, s)| (SlotId(i), s))
     }
 
-    /// Bytes of all slots. Mirrors have none of their own, unless the driver cannot but copy.
+    /// Bytes of all slots. Mirrors are not counted; they use memory only if the driver must copy.
     pub fn bytes(&self) -> u64 {
         let owned = self.0.iter().filter(|s| s.owns_memory());
         owned.map(Slot::bytes).sum()

@@ -1,4 +1,4 @@
-//! Tensors on the CPU, as twins see them.
+//! Tensors on the CPU, for twins.
 
 use std::cell::{Ref, RefCell, RefMut};
 
@@ -7,7 +7,7 @@ use super::slot::Scalar;
 /// Contents of a slot.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Values {
-    /// Floats, in double precision.
+    /// Floats in double precision.
     Floats(Vec<f64>),
     /// Unsigned integers.
     Words(Vec<u32>),
@@ -48,13 +48,13 @@ impl Values {
     }
 }
 
-/// The tensors of one step, by WGSL name. A twin borrows them as slices.
+/// The tensors of one step by WGSL name.
 pub struct Tensors {
     pub(super) values: Vec<(&'static str, RefCell<Values>)>,
 }
 
 impl Tensors {
-    /// Tensors for calling a twin outside a plan.
+    /// Tensors from values by WGSL name.
     pub fn new(values: impl IntoIterator<Item = (&'static str, Values)>) -> Self {
         let values = values.into_iter().map(|(n, v)| (n, RefCell::new(v)));
         Tensors {
@@ -62,7 +62,7 @@ impl Tensors {
         }
     }
 
-    /// The tensor of that name, whatever its type.
+    /// The tensor `name` of either type. Panics if there is none.
     pub fn values(&self, name: &str) -> RefMut<'_, Values> {
         self.cell(name).borrow_mut()
     }
@@ -74,7 +74,7 @@ impl Tensors {
             .1
     }
 
-    /// The float tensor of that name, to read.
+    /// The float tensor `name`, read-only. Panics if there is none.
     pub fn floats(&self, name: &str) -> Ref<'_, [f64]> {
         Ref::map(self.cell(name).borrow(), |v| match v {
             Values::Floats(v) => v.as_slice(),
@@ -82,7 +82,7 @@ impl Tensors {
         })
     }
 
-    /// The float tensor of that name, to write.
+    /// The float tensor `name`, writable. Panics if there is none.
     pub fn floats_mut(&self, name: &str) -> RefMut<'_, [f64]> {
         RefMut::map(self.cell(name).borrow_mut(), |v| match v {
             Values::Floats(v) => v.as_mut_slice(),
@@ -90,7 +90,7 @@ impl Tensors {
         })
     }
 
-    /// The integer tensor of that name, to read.
+    /// The integer tensor `name`, read-only. Panics if there is none.
     pub fn words(&self, name: &str) -> Ref<'_, [u32]> {
         Ref::map(self.cell(name).borrow(), |v| match v {
             Values::Words(v) => v.as_slice(),
@@ -98,7 +98,7 @@ impl Tensors {
         })
     }
 
-    /// The integer tensor of that name, to write.
+    /// The integer tensor `name`, writable. Panics if there is none.
     pub fn words_mut(&self, name: &str) -> RefMut<'_, [u32]> {
         RefMut::map(self.cell(name).borrow_mut(), |v| match v {
             Values::Words(v) => v.as_mut_slice(),

@@ -1,5 +1,5 @@
-//! `check` as a library: cases like those that TensorFlow recorded, made by the CPU twins; and
-//! shaders with mistakes in them, which must be seen and named.
+//! `check` as a library: cases made by the CPU twins in the format of the recorded ones, and planted
+//! mistakes, which must be detected and named.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -14,7 +14,7 @@ use cvae_gpu::gpu::{Feature, Gpu, GpuError, Selection};
 use cvae_gpu::model::{Loss, Model};
 use cvae_gpu::plan::shader::Mistake;
 
-/// Plain kernels alone, which every driver compiles quickly.
+/// A model that uses only plain kernels, which every driver compiles quickly.
 fn odd() -> Model {
     Model {
         image: [12, 8, 1],
@@ -30,7 +30,7 @@ fn on_adapter(gpu: &Gpu, case: &Case) -> check::Outcome {
     pollster::block_on(run::on_adapter(gpu, case)).expect("a run")
 }
 
-/// The case as it comes back from a file.
+/// The case after a round trip through a file.
 fn through_file(case: &Case) -> Case {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join(&case.name);
@@ -80,7 +80,7 @@ fn cases_of_any_shape_hold_on_the_adapter() {
     report.finish(4 * 84);
 }
 
-// Without a GPU.
+// Needs no GPU.
 #[test]
 fn built_in_cases_are_what_they_are_for() {
     let names = [
@@ -99,7 +99,7 @@ fn built_in_cases_are_what_they_are_for() {
     assert_eq!(colour.model.image, [32, 32, 3]);
     assert!(colour.x.iter().any(|v| *v > 0.1 && *v < 0.9));
     assert_eq!(analytic.model.loss, Loss::AnalyticKl);
-    // Without its weight the loss would be another.
+    // Without the weight the loss would differ.
     let mean = |name: &str| {
         let terms = &beta.expect[name];
         terms.iter().map(|v| f64::from(*v)).sum::<f64>() / terms.len() as f64
@@ -136,7 +136,7 @@ fn built_in_cases_are_what_they_are_for() {
     assert_eq!(Grade::of(&large, true), Grade::Must);
 }
 
-// What separates the two grades is not which file it is, but what is in it.
+// The grade depends on the contents of a case, not on its name.
 #[test]
 fn the_strict_rule_follows_from_the_case() {
     let mut case = Recipe::new("ordinary", odd(), 2).cook();
@@ -152,7 +152,7 @@ fn the_strict_rule_follows_from_the_case() {
     assert_eq!(Grade::of(&case, true), Grade::Must);
 }
 
-/// A device whose steps are those that the model writes.
+/// A device without fusion, so that its steps are those of the model.
 fn checked() -> Gpu {
     let mut selection = Selection {
         checked: true,
@@ -162,7 +162,7 @@ fn checked() -> Gpu {
     pollster::block_on(Gpu::open(&selection)).expect("a device")
 }
 
-// Each mistake is one of those that are easy to make, in a kernel that every adapter runs.
+// Common mistakes, each in a kernel that every adapter runs.
 #[test]
 fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
     let right = checked();
@@ -231,7 +231,7 @@ fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
         let stem = file.rsplit('/').next().unwrap_or(file);
         assert!(by.kernel.starts_with(stem), "{by:?}");
     }
-    // The device itself stays right.
+    // The original device is not affected.
     assert_eq!(judged(&right), [""; 0]);
 }
 
@@ -266,7 +266,7 @@ fn a_case_lives_without_some_expectations_and_notes_those_it_cannot_compare() {
     assert_eq!(names, [("logits", true)]);
 }
 
-// Names and shapes are those of the recorded files.
+// Names and shapes match the recorded files.
 #[test]
 fn outcomes_have_the_names_and_shapes_of_recorded_cases() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/golden");

@@ -220,7 +220,7 @@ fn a_file_that_is_no_report_is_refused() {
     for (path, word) in [
         (folder.path().join("nowhere.json"), "cannot read"),
         (folder.path().to_owned(), "cannot read"),
-        (file("notes.txt", "72 ms\n"), "no JSON"),
+        (file("notes.txt", "72 ms\n"), "not JSON"),
         (file("list.json", "[1, 2]"), "`adapter`"),
         (
             file("half.json", r#"{"adapter": "A", "batch": 4}"#),

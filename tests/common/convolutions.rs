@@ -1,4 +1,4 @@
-//! Convolutions for tests: every kernel of one geometry in a plan, and what to put into it.
+//! Convolutions for tests: a plan with every kernel of a geometry, and its inputs.
 
 use cvae_gpu::model::params::{self, ParamSpec};
 use cvae_gpu::ops::conv::{
@@ -13,7 +13,7 @@ use super::pair::Pair;
 /// stride, padding.
 pub type Shape = (usize, [usize; 3], usize, usize, usize, Padding);
 
-/// Sizes of tiles that a variant comes in, the most usual first.
+/// Tile sizes of a variant, the default first.
 pub fn sizes(variant: Variant) -> &'static [Tiles] {
     match variant {
         Variant::Broadcast | Variant::Workgroup => &[Tiles::Medium, Tiles::Large, Tiles::Small],
@@ -21,8 +21,8 @@ pub fn sizes(variant: Variant) -> &'static [Tiles] {
     }
 }
 
-/// An adapter that runs that variant, from textures or buffers and with tiles of that size, with the
-/// heuristics of a CPU or of a GPU.
+/// A target that uses this variant, with textures or buffers, tiles of this size, and the heuristics of
+/// a CPU or a GPU.
 pub fn target(
     base: &Target,
     variant: Variant,
@@ -40,7 +40,7 @@ pub fn target(
             texels,
             tiles,
             fuse: own.fuse,
-            // Its tiles are then of the size asked for, however few they are.
+            // With so few groups tiles never shrink.
             groups: if variant == Variant::Workgroup {
                 4
             } else {
@@ -53,8 +53,8 @@ pub fn target(
     }
 }
 
-/// Whether an adapter would run a geometry by that variant. SwiftShader takes minutes to compile
-/// some thin kernels, and never meets them.
+/// Whether an adapter runs a geometry by this variant. SwiftShader takes minutes to compile some thin
+/// kernels and never uses them.
 pub fn serves(adapter: &Target, variant: Variant, shape: Shape) -> bool {
     let (_, big, channels, kernel, stride, padding) = shape;
     let pinned = Target {
@@ -65,12 +65,12 @@ pub fn serves(adapter: &Target, variant: Variant, shape: Shape) -> bool {
     variant != Variant::Thin || conv::choose(&pinned, &spec) == variant
 }
 
-/// What a kernel does with its sums: a layer's activation, or the gradient of what fed it.
+/// The epilogue of a kernel: of a forward pass or of an input gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ending {
-    /// Adds a bias; then a ReLU, or none.
+    /// Adds a bias; optionally applies a ReLU.
     Forward { relu: bool },
-    /// Passes where the gate is open, or everywhere.
+    /// Multiplies by the gate, if `gated`.
     Backward { gated: bool },
 }
 
@@ -83,8 +83,8 @@ impl Ending {
     ];
 }
 
-/// The three kernels of one geometry, and the gradients of both layers that it serves. The weights start inside an arena, as
-/// a model's do.
+/// The three kernels of a geometry, and the gradients of both layers that use it. The weights start
+/// inside an arena, as in a model.
 pub fn plan(shape: Shape, target: &Target, ending: Ending) -> Plan {
     let (batch, big, channels, kernel, stride, padding) = shape;
     let spec = Conv::new(big, channels, kernel, stride, padding);
@@ -149,8 +149,8 @@ pub fn plan(shape: Shape, target: &Target, ending: Ending) -> Plan {
     p.lower(target)
 }
 
-/// All kernels of the plan are of that variant, but that a tile takes the gradient of a transposed
-/// layer whose taps do not reach all pixels of its output.
+/// Asserts that all kernels of the plan are of that variant. Exception: `tile` computes the weight
+/// gradient of a transposed layer whose taps do not reach every pixel of its output.
 pub fn assert_variant(plan: &Plan, target: &Target, variant: Variant, texels: bool, shape: Shape) {
     let (batch, big, channels, kernel, stride, padding) = shape;
     let site = Site {
@@ -174,7 +174,7 @@ pub fn assert_variant(plan: &Plan, target: &Target, variant: Variant, texels: bo
     );
 }
 
-/// Inputs and weights in (-1, 1); gates as ReLUs leave them, half of them closed.
+/// Inputs and weights in (-1, 1); gates are ReLU outputs, half of them 0.
 pub fn fill(pair: &mut Pair, plan: &Plan, seed: u64) {
     pair.set_random(plan, 1.0, seed);
     let arena = plan[plan.find("params").expect("params")].len();

@@ -1,4 +1,4 @@
-//! Dense layers for tests: every kernel of one layer in a plan, and what to put into it.
+//! Dense layers for tests: a plan with every kernel of a layer, and its inputs.
 
 use cvae_gpu::ops::dense::{self, Dense};
 use cvae_gpu::ops::{Graph, Target};
@@ -50,7 +50,7 @@ pub fn plan(target: &Target, batch: usize, spec: Dense, relu: bool, gated: bool)
     p.lower(&target)
 }
 
-/// Numbers in (-1, 1); an input as a ReLU leaves it, closed where it is 0.
+/// Numbers in (-1, 1); the layer's input is a ReLU output.
 pub fn fill(pair: &mut Pair, plan: &Plan, seed: u64) {
     pair.set_random(plan, 1.0, seed);
     let len = plan[plan.find("x").expect("x")].len();

@@ -1,4 +1,4 @@
-//! The devices of tests and benchmarks, on the adapter that the environment asks for.
+//! The devices of tests and benchmarks, on the adapter that the environment selects.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -6,7 +6,7 @@ use cvae_gpu::gpu::{Gpu, Selection};
 use cvae_gpu::ops::Tuning;
 use cvae_gpu::ops::conv::Variant;
 
-/// Which adapter the environment asks the tests to run on.
+/// The adapter that the environment selects.
 pub fn selection() -> Selection {
     let var = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     Selection {
@@ -28,7 +28,7 @@ pub fn selection() -> Selection {
     }
 }
 
-/// The adapter, opened in each way when first asked for.
+/// The adapter, opened lazily in each configuration.
 #[derive(Default)]
 struct Devices {
     trusted: OnceLock<Gpu>,
@@ -37,15 +37,15 @@ struct Devices {
     plain: OnceLock<Gpu>,
 }
 
-/// What no thread has borrowed. A software adapter compiles on one thread per device, so that each
-/// test has its own; and it leaks devices, so that they serve one test after another.
+/// Devices that no thread uses. A software adapter compiles on one thread per device, so each test
+/// thread has its own; it leaks devices, so they are reused.
 static FREE: Mutex<Vec<&'static Devices>> = Mutex::new(Vec::new());
 
 fn free() -> MutexGuard<'static, Vec<&'static Devices>> {
     FREE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The devices of a thread, given back when it ends.
+/// The devices of a thread, returned when it ends.
 struct Borrowed(&'static Devices);
 
 impl Borrowed {
@@ -65,7 +65,7 @@ thread_local! {
     static BORROWED: Borrowed = Borrowed::new();
 }
 
-/// A machine without an adapter fails here; nothing is skipped in silence.
+/// Opens the adapter. Panics without one: tests never skip silently.
 fn open(selection: &Selection) -> Gpu {
     match pollster::block_on(Gpu::open(selection)) {
         Ok(gpu) => {
@@ -82,8 +82,8 @@ pub fn gpu() -> &'static Gpu {
     devices.trusted.get_or_init(|| open(&selection()))
 }
 
-/// The same adapter with shaders which wgpu guards: no index beyond a slot, no loop without end.
-/// What ships is trusted instead, and both must be right.
+/// The same adapter with wgpu's bounds checks and loop bounds in the shaders. Released programs run
+/// without these, so tests need both.
 pub fn checked_gpu() -> &'static Gpu {
     let mut selection = selection();
     if selection.checked {
@@ -94,8 +94,7 @@ pub fn checked_gpu() -> &'static Gpu {
     devices.checked.get_or_init(|| open(&selection))
 }
 
-/// The same with shaders that also report which access the guard has caught, as an error of the run.
-/// They take long to compile.
+/// The same adapter with shaders that report out-of-bounds accesses as errors. They compile slowly.
 pub fn naming_gpu() -> &'static Gpu {
     let mut selection = selection();
     (selection.checked, selection.named) = (true, true);
@@ -103,8 +102,8 @@ pub fn naming_gpu() -> &'static Gpu {
     devices.named.get_or_init(|| open(&selection))
 }
 
-/// The same adapter on plain kernels, unless the environment asks for others. Drivers compile them
-/// fastest: for tests of what is around the kernels.
+/// The same adapter with plain kernels, unless the environment selects others. They compile fastest,
+/// for tests that are not about kernels.
 pub fn plain_gpu() -> &'static Gpu {
     let mut selection = selection();
     selection.tuning.variant.get_or_insert(Variant::Plain);
@@ -112,7 +111,7 @@ pub fn plain_gpu() -> &'static Gpu {
     devices.plain.get_or_init(|| open(&selection))
 }
 
-/// An adapter and its driver.
+/// Names of an adapter and its driver.
 pub fn name(gpu: &Gpu) -> String {
     let adapter = &gpu.adapter;
     let backend = adapter.backend.name();

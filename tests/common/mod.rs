@@ -1,4 +1,4 @@
-//! What the tests share: devices, comparisons, small training runs.
+//! Shared test code: devices, comparisons, small training runs.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod convolutions;
@@ -18,24 +18,24 @@ use cvae_gpu::plan::Source;
 #[allow(unused_imports, reason = "each test file uses its own part")]
 pub use device::{checked_gpu, gpu, name, naming_gpu, plain_gpu, selection};
 
-/// The adapter and its driver, for failure messages.
+/// Names of the adapter and its driver, for failure messages.
 pub fn adapter_name() -> String {
     name(gpu())
 }
 
-/// `count` numbers in (-limit, limit), the same on every machine; another `seed` gives others.
+/// `count` uniform numbers in (-limit, limit), the same on every machine for the same `seed`.
 pub fn uniform(count: usize, limit: f64, seed: u64) -> Vec<f32> {
     cvae_gpu::rng::uniform(count, limit, 0, cvae_gpu::rng::key(seed))
 }
 
-/// Says what a test left out; shown also when the test passes.
+/// Reports what a test left out, even if the test passes.
 #[allow(
     clippy::disallowed_methods,
     reason = "it says nothing that comes from a file"
 )]
 pub fn say(text: &str) {
     let mut out = std::io::stderr().lock();
-    // Nobody reads a closed stream.
+    // A closed stream has no reader.
     let _ = writeln!(out, "note: {text}");
 }
 

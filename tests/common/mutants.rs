@@ -1,9 +1,9 @@
-//! Shader texts in which one product has become a sum.
+//! Shader mutants in which one product is replaced by a sum.
 
 use cvae_gpu::ops::sources;
 use cvae_gpu::plan::shader::Mistake;
 
-/// Stems of all shader files, those which others stand on too.
+/// Stems of all shader files, shared ones included.
 pub fn files() -> Vec<&'static str> {
     let common = [
         "common",
@@ -24,8 +24,8 @@ pub fn files() -> Vec<&'static str> {
     files
 }
 
-/// Every text that differs from the file in one ` * ` outside comments, which is ` + ` in it, and
-/// where: file, line and column.
+/// The mutants of a file in which one ` * ` outside comments is ` + `, each with its place: file, line
+/// and column.
 pub fn products_turned(file: &str) -> Vec<(String, Mistake)> {
     let path = format!("{}/shaders/{file}.wgsl", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));

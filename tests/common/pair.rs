@@ -1,5 +1,5 @@
-//! Plans on a device and on their CPU twins, side by side: those of `check`, with rows for a
-//! report and panics for errors.
+//! Plans on a device and on their CPU twins side by side. Wraps `check::pair`: adds rows to a report
+//! and panics on errors.
 
 use cvae_gpu::check::pair::{self, Submit, Walk};
 use cvae_gpu::gpu::Gpu;
@@ -8,13 +8,13 @@ use cvae_gpu::plan::{Plan, Role, Scalar, Slot, SlotId, Step};
 
 use super::report::{Limit, Report};
 
-/// A memory on the device and one on the CPU, of the same plans.
+/// Device memory and CPU memory of the same plans.
 pub struct Pair<'g> {
     pair: pair::Pair<'g>,
 }
 
 impl<'g> Pair<'g> {
-    /// Room for all slots of the plans; every result holds NaN.
+    /// Allocates the slots of the plans; every result is NaN.
     pub fn new(gpu: &'g Gpu, plans: &[&Plan]) -> Self {
         let pair = pollster::block_on(pair::Pair::new(gpu, plans)).expect("device memory");
         Pair { pair }
@@ -25,12 +25,12 @@ impl<'g> Pair<'g> {
         self.pair.set(plan, name, values).expect("a write");
     }
 
-    /// Fills a slot of integers on both sides.
+    /// Fills an integer slot on both sides.
     pub fn set_words(&mut self, plan: &Plan, name: &str, words: &[u32]) {
         self.pair.set_words(plan, name, words).expect("a write");
     }
 
-    /// Fills the float slots which the host provides with numbers in (-limit, limit).
+    /// Fills the float slots that the host provides with numbers in (-limit, limit).
     pub fn set_random(&mut self, plan: &Plan, limit: f64, seed: u64) {
         let data = |s: &Slot| s.role == Role::Data && s.scalar == Scalar::F32;
         let data = plan
@@ -48,7 +48,7 @@ impl<'g> Pair<'g> {
         pollster::block_on(self.pair.read(plan, id)).expect("a readback")
     }
 
-    /// Runs a plan so many times on both sides and compares every slot it writes.
+    /// Runs a plan `times` times on both sides and compares every slot that it writes.
     pub fn run(
         &mut self,
         report: &mut Report,
@@ -61,7 +61,7 @@ impl<'g> Pair<'g> {
         rows.into_iter().for_each(|row| report.add(case, row));
     }
 
-    /// Runs a plan once and judges each kernel alone.
+    /// Runs a plan once and checks each kernel alone.
     pub fn run_step_by_step(
         &mut self,
         report: &mut Report,

@@ -1,10 +1,10 @@
-//! The verdict over many comparisons.
+//! The result of many comparisons.
 
 pub use cvae_gpu::check::Limit;
 use cvae_gpu::check::Row;
 use cvae_gpu::check::compare::compare;
 
-/// All comparisons of a test. Nothing fails before `finish`, so that one fault hides no other.
+/// All comparisons of a test. It fails only in `finish`, so that one fault does not hide others.
 #[derive(Default)]
 pub struct Report {
     rows: Vec<(String, Row)>,
@@ -21,7 +21,7 @@ impl Report {
         self.add(case, compare(slot, &[device.len()], device, twin, limit));
     }
 
-    /// Compares a slot of integers, which must be equal.
+    /// Compares an integer slot for equality.
     pub fn words(&mut self, case: &str, slot: &str, device: &[u32], twin: &[u32]) {
         let floats = |words: &[u32]| words.iter().map(|&w| f64::from(w)).collect::<Vec<_>>();
         self.floats(case, slot, &floats(device), &floats(twin), Limit::Exact);

@@ -1,4 +1,4 @@
-//! Small training runs and what they emit.
+//! Small training runs and their events.
 
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split};
 use cvae_gpu::gpu::Gpu;
@@ -7,7 +7,7 @@ use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::train::event::{EpochReport, Event, Snapshot, Traffic};
 use cvae_gpu::train::{Options, TrainError, Trainer};
 
-/// The smallest images a model takes.
+/// A model with the smallest images possible.
 pub fn small_model() -> Model {
     Model {
         image: [8, 8, 1],
@@ -19,7 +19,7 @@ pub fn small_model() -> Model {
     }
 }
 
-/// Rectangles, so that there is something to learn.
+/// Images of rectangles, which a model can learn.
 pub fn rectangles(train: usize, test: usize) -> ImageSet {
     let split = |count: usize, seed: u64| {
         let corners = super::uniform(4 * count, 4.0, seed);
@@ -41,7 +41,7 @@ pub fn rectangles(train: usize, test: usize) -> ImageSet {
     ImageSet::new("rectangles", split(train, 1), split(test, 2))
 }
 
-/// Images of all grey levels.
+/// Images with all grey levels.
 pub fn grey(shape: [usize; 3], train: usize, test: usize) -> ImageSet {
     let split = |count: usize, seed: u64| {
         let values = count * shape.iter().product::<usize>();
@@ -72,7 +72,7 @@ pub fn options() -> Options {
     }
 }
 
-/// What a run emitted.
+/// The events of a run.
 #[derive(Default)]
 pub struct Log {
     pub started: Option<Event>,
@@ -104,13 +104,13 @@ impl Log {
         }
     }
 
-    /// The last step, snapshot and traffic of a run that ended well.
+    /// The last step, snapshot and traffic of a completed run.
     pub fn end(&self) -> &(u64, Snapshot, Traffic) {
         self.done.as_ref().expect("the run ended")
     }
 }
 
-/// Trains, and shows each event to `watch` first.
+/// Trains; `watch` sees each event first.
 pub fn train_watched(
     gpu: &Gpu,
     options: &Options,
@@ -128,7 +128,7 @@ pub fn train_watched(
     Ok(log)
 }
 
-/// Trains on plain kernels.
+/// Trains with plain kernels.
 pub fn train(options: &Options, data: &ImageSet) -> Result<Log, TrainError> {
     train_watched(super::plain_gpu(), options, data, |_| ())
 }

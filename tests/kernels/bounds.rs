@@ -1,8 +1,8 @@
-//! No kernel leaves its slots or divides by zero, in any workgroup of any grid. Shaders are trusted
-//! not to, so nothing catches it where they run.
+//! No kernel leaves its slots or divides by zero, in any workgroup of any grid. Drivers get the shaders
+//! without bounds checks, so nothing would catch it.
 //!
-//! A checked device tests every access and every division (src/plan/bounds.rs), and names the first
-//! that is wrong. Indices of these plans do not depend on what the slots hold, so that zeros do.
+//! A checked device tests every access and every division (src/plan/bounds.rs) and names the first
+//! error. Indices in these plans do not depend on the contents of the slots, so zeros suffice.
 
 use crate::common::convolutions::{Ending, plan, serves, sizes, target};
 use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes, software};
@@ -17,8 +17,8 @@ use cvae_gpu::ops::{Target, Tiles};
 use cvae_gpu::plan::Plan;
 use cvae_gpu::plan::shader::Mistake;
 
-/// Runs a plan by steps and, where it has any, by bundles, on one memory: so the second run starts
-/// behind the end of short sets.
+/// Runs a plan by steps and then by bundles (if there are any) on one memory, so that the second run
+/// starts past the end of short data sets.
 fn run(gpu: &Gpu, plan: &Plan) -> Result<(), GpuError> {
     let memory = pollster::block_on(Memory::allocate(gpu, &[plan]))?;
     let mut replays = vec![pollster::block_on(Replay::compile_steps(
@@ -33,8 +33,8 @@ fn run(gpu: &Gpu, plan: &Plan) -> Result<(), GpuError> {
     Ok(())
 }
 
-/// Kernels that number their outputs over two axes of the grid get a row of workgroups too many, as
-/// they do where a grid is too long for one axis.
+/// Adds a row of workgroups to kernels that number their outputs over two grid axes. Such surplus rows
+/// occur if a grid is too long for one axis.
 fn with_surplus_workgroups(plan: &mut Plan) {
     for step in plan.steps_mut() {
         let entry = step.kernel.reflect().expect("an entry point");
@@ -45,8 +45,8 @@ fn with_surplus_workgroups(plan: &mut Plan) {
     }
 }
 
-/// Some geometries of each variant, the last of which has a kernel smaller than its stride; and one of
-/// them in each memory and each size of tiles. Tested accesses take long to compile.
+/// Some geometries of each variant, the last with a kernel smaller than its stride, and one of them in
+/// each memory and tile size. Checked accesses compile slowly.
 fn convolutions(variant: Variant, gpu: &Gpu) {
     let has_texels = !matches!(variant, Variant::Plain | Variant::Workgroup);
     if variant == Variant::Broadcast && gpu.caps().subgroup_min < 8 {
@@ -92,7 +92,7 @@ convolutions! {
     workgroup_convolutions_stay_in_bounds: Workgroup,
 }
 
-// As GPUs run them, with WebGPU's least number of buffers and with more: fused, and in bundles.
+// As on GPUs, fused and bundled, with WebGPU's minimum of buffers and with more.
 #[test]
 fn whole_plans_stay_in_bounds_as_gpus_run_them() {
     let gpu = naming_gpu();
@@ -116,7 +116,7 @@ fn whole_plans_stay_in_bounds_as_gpus_run_them() {
     }
 }
 
-// What was once wrong: in batches of 7 the last workgroup has strips past the last image.
+// A former bug: in batches of 7 the last workgroup has strips past the last image.
 #[test]
 fn an_access_out_of_bounds_is_named() {
     let gpu = naming_gpu();
@@ -137,6 +137,6 @@ fn an_access_out_of_bounds_is_named() {
         .expect_err("an access out of bounds")
         .to_string();
     assert!(refused.contains("`big_quad` of conv_thin"), "{refused}");
-    // The next run starts afresh.
+    // The error does not carry over to the next run.
     run(gpu, &plan).expect("no access out of bounds");
 }

@@ -1,5 +1,5 @@
-//! The same plan on the same adapter gives the same bits, however its runs are submitted: sums have
-//! a fixed order, and nothing races. (tests/train.rs holds whole runs to it.)
+//! The same plan on the same adapter gives the same bits, however its runs are submitted: sums have a
+//! fixed order, and there are no races. (tests/train tests whole runs.)
 
 use crate::common::suite::step::{BATCH, as_gpus, feed, images, pinned, small_model};
 use crate::common::{adapter_name, gpu, say, selection};
@@ -16,16 +16,16 @@ use cvae_gpu::rng::Stream;
 
 const STEPS: usize = 3;
 
-// The batch of tests/common/suite/step.rs, whose kernels are compiled anyway.
+// The batch of tests/common/suite/step.rs, to share its compiled kernels.
 fn plan(model: &Model, target: &Target) -> Plan {
     let feed = feed("train.images", &images(model, 1), Order::Shuffled);
     model::train_step(model, feed, Adam::default(), BATCH, target)
 }
 
-/// Slots by name, and their bits.
+/// Slots by name, with their bits.
 type Bits = Vec<(String, Vec<u32>)>;
 
-/// All bits of all slots after some steps from the same start, by slot, with so many steps in each
+/// The bits of all slots after some steps from the same start; `steps` gives the steps of each
 /// submission.
 fn bits(gpu: &Gpu, model: &Model, plan: &Plan, steps: &[usize]) -> Bits {
     let memory = pollster::block_on(Memory::allocate(gpu, &[plan])).expect("memory");
@@ -100,7 +100,7 @@ fn steps_give_the_same_bits_twice_as_gpus_run_them() {
     check(&as_gpus(gpu()), &small_model());
 }
 
-// Mirrors that share the memory of what they mirror, and mirrors that are copies of it.
+// Compares mirrors that alias their slots with mirrors that are copies.
 #[test]
 fn copied_mirrors_give_the_same_bits_as_shared_ones_in_more_memory() {
     let mut copying = selection();

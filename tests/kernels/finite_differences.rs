@@ -1,8 +1,8 @@
-//! Gradients of the CPU twins against differences of the loss that the twins compute. No GPU.
+//! Gradients of the CPU twins against central differences of their loss. Needs no GPU.
 //!
-//! In double precision a central difference with a step of 1e-5 is off by 1e-10 through curvature
-//! and by 1e-11 through rounding of a loss of about 50, relative to slopes of about 1. Weights and
-//! biases are drawn so that no ReLU stands within a step of its kink, where there is no slope.
+//! In double precision a central difference with a step of 1e-5 has an error of 1e-10 from curvature
+//! and 1e-11 from rounding of a loss of about 50, relative to slopes of about 1. Weights and biases are
+//! drawn so that no ReLU is within a step of its kink.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,7 @@ use cvae_gpu::plan::{Caps, Plan};
 
 const STEP: f64 = 1e-5;
 
-/// A train step and what it starts from.
+/// A train step and its initial values.
 struct Start {
     plan: Plan,
     memory: Memory,
@@ -40,7 +40,7 @@ impl Start {
         draw("x", 0.5, 0.5, 1);
         draw("eps", 2.0, 0.0, 2);
         for (i, param) in model.params().iter().enumerate() {
-            // Biases too; and twice the initial kernels, so that the latent code matters.
+            // Biases too. Kernels are twice the initial ones, so that the latent code matters.
             let limit = if param.limit > 0.0 {
                 2.0 * param.limit
             } else {
@@ -55,7 +55,7 @@ impl Start {
         self.memory.floats(&self.plan, name)
     }
 
-    /// The loss with other values of one tensor.
+    /// The loss with `values` in the tensor `name`.
     fn loss(&self, name: &str, values: &[f64]) -> f64 {
         let mut memory = self.memory.clone();
         let id = self.plan.find(name).expect(name);
@@ -64,7 +64,7 @@ impl Start {
         memory.floats(&self.plan, "metrics")[..COLUMNS][0]
     }
 
-    /// Slope of the loss in a direction.
+    /// The slope of the loss in a direction.
     fn slope(&self, name: &str, direction: &[f64]) -> f64 {
         let at = self.floats(name);
         let moved = |by: f64| {
@@ -76,7 +76,7 @@ impl Start {
     }
 }
 
-/// Checks each parameter in the direction of all its values at once and along a few of its axes.
+/// Checks each parameter in the direction of all its values and along a few of its axes.
 fn check(model: &Model, batch: usize, target: &Target) -> BTreeSet<(&'static str, &'static str)> {
     let start = Start::new(model, batch, target);
     let mut after = start.memory.clone();
@@ -126,7 +126,7 @@ fn models() -> [Model; 2] {
     [odd, wide]
 }
 
-/// A software adapter with subgroups, which takes the most variants, in both memories.
+/// A software adapter with subgroups, which uses the most variants, with textures or buffers.
 fn software(texels: bool, pinned: Option<Variant>) -> Target {
     let target = Target::new(Caps {
         subgroup_min: 8,
@@ -141,7 +141,7 @@ fn software(texels: bool, pinned: Option<Variant>) -> Target {
     })
 }
 
-/// A GPU whose kernels have tiles of that size, however few, and read from textures or not.
+/// A GPU that always uses tiles of this size, with textures or buffers.
 fn tiles(tiles: Tiles, texels: bool) -> Target {
     Target::gpu().tuned(&Tuning {
         tiles: Some(tiles),
@@ -167,13 +167,13 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
             software(true, Some(Variant::Tile)),
             software(false, Some(Variant::Plain)),
         ] {
-            // Four images make a row of quads, which thin kernels want of a dense layer; more make sums
-            // on GPUs.
+            // A dense layer as a thin convolution needs rows of four images; on GPUs more images
+            // exercise the reductions.
             let batch = if target.caps.software { 4 } else { 12 };
             used.extend(check(&model, batch, &target));
         }
     }
-    // What a train step has no use for cannot be here: evaluation, pictures, drawing, fetching,
+    // A train step with injected inputs has no kernels for evaluation, pictures, drawing, fetching,
     // bounds, peaks and subgroups.
     let others = ["fetch", "front", "importance", "lanes", "peak", "rng"];
     let entries = entry_points().into_iter();

@@ -1,4 +1,4 @@
-//! Recorded cases of TensorFlow, on the twins and on the adapter: tests/common/suite/golden.rs.
+//! Cases recorded with TensorFlow, on the twins and on the adapter: tests/common/suite/golden.rs.
 
 use crate::common::suite::golden::check;
 use cvae_gpu::check::run::on_twins;
@@ -10,7 +10,7 @@ crate::tests! { golden:
     p3_holds_on_the_adapter,
 }
 
-// One is enough in shaders which wgpu guards: their kernels are judged in parity.rs and properties.rs.
+// One case suffices with wgpu's checks: parity.rs and properties.rs test the checked kernels.
 #[test]
 fn p3_holds_on_the_adapter_in_checked_shaders() {
     crate::common::suite::golden::p3_holds_on_the_adapter(crate::common::checked_gpu());

@@ -1,5 +1,5 @@
-//! What DirectX 12 gets: each dispatch as HLSL, by the same calls and options of naga as wgpu-hal uses.
-//! `scripts/check-fxc` has Microsoft's compiler judge it.
+//! Each dispatch as HLSL for DirectX 12, by the same naga calls and options as in wgpu-hal.
+//! `scripts/check-fxc` compiles the result with Microsoft's compiler.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write;
@@ -22,15 +22,15 @@ use naga::back::{hlsl, pipeline_constants};
 use naga::valid::Capabilities;
 use sha2::{Digest, Sha256};
 
-/// Registers and options of `create_pipeline_layout` and `load_shader` in wgpu-hal's src/dx12/device.rs,
-/// with the checks that `ShaderRuntimeChecks::unchecked` leaves out.
+/// Registers and options of `create_pipeline_layout` and `load_shader` in src/dx12/device.rs of wgpu-hal,
+/// with `ShaderRuntimeChecks::unchecked`.
 fn options(bindings: &[Binding]) -> hlsl::Options {
     let mut sorted: Vec<&Binding> = bindings.iter().collect();
     sorted.sort_by_key(|binding| binding.number);
     let (mut srv, mut uav) = (hlsl::BindTarget::default(), hlsl::BindTarget::default());
     let mut binding_map = hlsl::BindingMap::default();
     for binding in sorted {
-        // A storage texture is an unordered access view even where it is only read.
+        // A storage texture is an unordered access view even if it is read-only.
         let next = match binding.writable || binding.texels {
             true => &mut uav,
             false => &mut srv,
@@ -54,7 +54,7 @@ fn options(bindings: &[Binding]) -> hlsl::Options {
     }
 }
 
-/// The HLSL of a dispatch, behind a line that names its entry point.
+/// The HLSL of a dispatch, after a line that names its entry point.
 fn emit(dispatch: &Dispatch) -> String {
     let mut constants = HashMap::new();
     let (text, entry) = match &dispatch.shader {
@@ -98,7 +98,7 @@ fn packed(model: &Model, count: usize, depth: Depth) -> Packed {
     }
 }
 
-/// All that `train` compiles before its first step, on MNIST.
+/// The plans that `train` compiles before its first step on MNIST.
 fn start(model: &Model, target: &Target) -> Vec<Plan> {
     let feed = |count, order| Feed::Resident("images", packed(model, count, Depth::Bit), order);
     let test = feed(10_000, Order::File);
@@ -118,7 +118,7 @@ fn step(model: &Model, target: &Target) -> Vec<Plan> {
     vec![model::train_step(model, feed, Adam::default(), 32, target)]
 }
 
-/// What trained models are asked, and `bench`.
+/// The plans of inference and of `bench`.
 fn questions(model: &Model, target: &Target) -> Vec<Plan> {
     let images = packed(model, 10_000, Depth::Byte);
     let bound = explore::bound(model, images, 5, 64, target);
@@ -138,7 +138,7 @@ fn questions(model: &Model, target: &Target) -> Vec<Plan> {
     ]
 }
 
-/// Kinds of adapters behind DirectX 12, tuned in all ways that the tuner knows, and models.
+/// Kinds of DirectX 12 adapters with every tuning choice, and models.
 fn sets() -> Vec<(&'static str, Vec<Plan>)> {
     let gpu = Target::gpu();
     let buffers = |max_buffers| {
@@ -187,7 +187,7 @@ fn sets() -> Vec<(&'static str, Vec<Plan>)> {
         loss: Loss::AnalyticKl,
         ..Model::default()
     };
-    // Widths which no quads fit.
+    // Channel counts that are not multiples of 4.
     let odd = Model {
         encoder_filters: [5, 33],
         decoder_base: 5,
@@ -215,7 +215,7 @@ fn sets() -> Vec<(&'static str, Vec<Plan>)> {
     ]
 }
 
-/// Every text of the sets by a digest, and the table of which set needs which for what.
+/// Every HLSL text by its digest, and a table of the sets that use it.
 fn all() -> (BTreeMap<String, String>, String) {
     let (mut texts, mut table) = (BTreeMap::new(), String::new());
     for (set, plans) in sets() {
@@ -239,7 +239,7 @@ fn all() -> (BTreeMap<String, String>, String) {
     (texts, table)
 }
 
-/// With `CVAE_GPU_HLSL=DIR` it leaves the texts there.
+/// With `CVAE_GPU_HLSL=DIR` it writes the texts to that folder.
 #[test]
 fn every_dispatch_can_be_written_as_hlsl() {
     let (texts, table) = all();

@@ -1,4 +1,4 @@
-//! The shaders, the twins and the kernels, a layer a file; each layer stands on the ones before it.
+//! Tests of shaders, twins and kernels, one layer per file; each layer relies on the ones before it.
 //! docs/testing.md says what they prove.
 
 #[path = "../common/mod.rs"]

@@ -19,7 +19,7 @@ crate::tests! { convolutions:
     plain_outputs_of_more_than_a_row_of_workgroups_are_all_computed,
 }
 
-// Without a GPU: the tables above leave no kernel and no epilogue out.
+// Needs no GPU: the tables above cover every kernel and every epilogue.
 #[test]
 fn the_cases_reach_every_convolution_kernel_with_every_ending() {
     let base = Target::new(Caps {

@@ -1,4 +1,4 @@
-//! Kernels that do the work of several steps: tests/common/suite/fused.rs.
+//! Fused kernels: tests/common/suite/fused.rs.
 
 crate::tests! { fused, checked too:
     the_way_through_the_latent_space_agrees_with_its_steps,

@@ -1,4 +1,4 @@
-//! Kernels which follow the step state against their twins: tests/common/suite/state.rs.
+//! Kernels that use the step state against their twins: tests/common/suite/state.rs.
 
 crate::tests! { state, checked too:
     updates_of_adam_agree_with_their_twin_from_the_first_step_to_the_millionth,

@@ -10,7 +10,7 @@ crate::tests! { step:
     a_nan_passes_every_relu,
 }
 
-// Shaders are trusted not to leave their slots; here wgpu guards them, and the results hold.
+// Drivers normally get shaders without bounds checks; with wgpu's checks the results are the same.
 #[test]
 fn train_step_and_evaluation_agree_with_the_cpu_in_checked_shaders() {
     let gpu = crate::common::checked_gpu();

@@ -1,14 +1,14 @@
 //! Kernels against their twins, and transposes against each other, over random shapes.
 //!
-//! Shapes are drawn with a fixed seed, so that a failure comes back; `PROPTEST_CASES` asks for
-//! more of them. A failing case is made smaller before it is shown.
+//! Shapes are drawn with a fixed seed, so that failures are reproducible; `PROPTEST_CASES` sets the
+//! number of cases. A failing case is shrunk before it is shown.
 //!
-//! Limits follow from the rounding of single precision. Where K products of numbers in (-1, 1),
-//! each 1/3 in the root mean square, are added one by one, the i-th sum is √i/3 in size and each
-//! addition rounds it by u/√3 (u = 2⁻²⁴), which is 0.14·K·u at the end; the products themselves
-//! add 0.2·√K·u and the epilogue u. Eight times that bounds every value of every case, and shorter
-//! partial sums, as tiles and splits make them, only help. One product left out shows as 0.1,
-//! which is 1200 times the limit for the longest sums of a convolution, of 48 × 5 × 5 products.
+//! Limits follow from the rounding of single precision. In a sum of K products of numbers in (-1, 1),
+//! each with an RMS of 1/3, the i-th partial sum has an RMS of √i/3, and each addition rounds it by
+//! u/√3 (u = 2⁻²⁴); the total is 0.14·K·u. The products add 0.2·√K·u and the epilogue u. Eight times
+//! that bounds every value of every case; the shorter partial sums of tiles and splits are more exact.
+//! One omitted product shows as 0.1, which is 1200 times the limit of the longest sums of a
+//! convolution, of 48 × 5 × 5 products.
 
 use std::env;
 
@@ -29,10 +29,10 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// Half the distance from 1 to the next number.
+/// Unit roundoff of single precision.
 const U: f64 = 0.5 * f32::EPSILON as f64;
 
-/// Limit of a sum of so many products.
+/// Limit of a sum of `terms` products.
 fn sum_of(terms: usize) -> Limit {
     let terms = terms as f64;
     Limit::Each {
@@ -41,14 +41,14 @@ fn sum_of(terms: usize) -> Limit {
     }
 }
 
-/// The same stream of cases on every machine, another for each seed.
+/// A generator that gives the same cases on every machine; another seed gives others.
 fn runner(seed: u8, cases: u32) -> TestRunner {
     let asked = env::var("PROPTEST_CASES").ok();
     let asked = asked.map(|v| v.parse().expect("PROPTEST_CASES is a number"));
     let config = Config {
         cases: asked.unwrap_or(cases),
         failure_persistence: None,
-        // Each step compiles kernels.
+        // Each shrinking step compiles kernels.
         max_shrink_iters: 60,
         ..Config::default()
     };
@@ -56,7 +56,7 @@ fn runner(seed: u8, cases: u32) -> TestRunner {
     TestRunner::new_with_rng(config, rng)
 }
 
-/// Runs `check`, which panics where the property does not hold, on cases of `strategy`.
+/// Runs `check`, which panics if the property does not hold, on cases of `strategy`.
 fn hold<S: Strategy>(seed: u8, cases: u32, strategy: &S, check: impl Fn(S::Value)) {
     let result = runner(seed, cases).run(strategy, |case| {
         check(case);
@@ -103,10 +103,10 @@ impl Convolution {
     }
 }
 
-/// Multiply-adds of a case, at most: the CPU twins do them one by one.
+/// Most multiply-adds of a case; the CPU twins compute them one by one.
 const LARGEST: usize = 16_000_000;
 
-/// Geometries that the variant serves, and now and then, for the plain one, any.
+/// Geometries that the variant serves; for the plain variant sometimes any geometry.
 fn convolutions(variant: Variant) -> impl Strategy<Value = Convolution> {
     let (big, small): (&[usize], &[usize]) = match variant {
         Variant::Plain => (&[1, 3, 5, 32, 33, 48], &[1, 3, 5, 32, 33, 48]),
@@ -125,7 +125,7 @@ fn convolutions(variant: Variant) -> impl Strategy<Value = Convolution> {
         select(&[Padding::Valid, Padding::Same][..]),
     );
     let flags = (
-        // Half of them, and some of the others, are each other's transposes.
+        // Half of the cases, and some of the others, are transposes of each other.
         prop_oneof![Just(LINEAR), select(&Ending::ALL[..])],
         any::<[bool; 2]>(),
         0..1000u64,
@@ -134,7 +134,7 @@ fn convolutions(variant: Variant) -> impl Strategy<Value = Convolution> {
         let (batch, height, width, big, channels, kernel, stride, padding) = shape;
         let [software, checked] = flags;
         let (width, big) = match variant {
-            // Rows of whole quads, and as many taps and channels as are unrolled.
+            // Rows of whole quads; taps and channels within the unrolling limit.
             Variant::Thin if kernel == 5 => (usize::next_multiple_of(width, 4), 1),
             Variant::Thin => (usize::next_multiple_of(width, 4), big),
             _ => (width, big),
@@ -171,11 +171,11 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// With a bias or a gate a kernel is not the transpose of the other.
+/// The epilogue without bias and gate, with which the kernels are transposes of each other.
 const LINEAR: Ending = Ending::Backward { gated: false };
 
-/// ⟨conv x, y⟩ = ⟨x, convᵀ y⟩ = ⟨w, dw⟩, of what the device computed. An inner product over N
-/// values adds up their errors, which are independent: √N of them.
+/// ⟨conv x, y⟩ = ⟨x, convᵀ y⟩ = ⟨w, dw⟩, for the results of the device. The errors of the N values of
+/// an inner product are independent, so its error grows with √N.
 fn transposes(report: &mut Report, case: &str, pair: &Pair, plan: &Plan, spec: &Conv) {
     let read = |name| floats(pair, plan, name);
     let (x, y, w) = (read("x"), read("y"), read("conv.kernel"));
@@ -232,8 +232,8 @@ fn check_convolution(variant: Variant, texels: bool, case: &Convolution) {
     report.finish(4);
 }
 
-/// Cases of a variant in each memory. They compile three kernels each, of which the thin ones take
-/// a driver several times as long.
+/// Cases of a variant in each memory. Each case compiles three kernels; thin ones take several times as
+/// long.
 fn count(variant: Variant) -> u32 {
     if variant == Variant::Thin { 2 } else { 4 }
 }
@@ -305,7 +305,7 @@ fn workgroup_convolutions_of_any_shape_are_right_and_transposes_of_each_other() 
     convolutions_hold(Variant::Workgroup, false);
 }
 
-// Without a GPU: few as they are, the cases leave no value of a dimension out.
+// Needs no GPU: the few cases still cover every value of each dimension.
 #[test]
 fn the_drawn_convolutions_meet_every_batch_kernel_stride_and_padding_with_and_without_checks() {
     let mut cases = Vec::new();
@@ -369,9 +369,9 @@ fn dense_layers_of_any_shape_are_right() {
     });
 }
 
-// Deviations are within e^±2. WGSL bounds the error of exp(x) by 3 + 2·|x| units in the last place,
-// so that a deviation is 1e-6 off and a variance 1.5e-6, and noise of up to 4 carries that into z
-// and its gradient. Mistakes of a formula are of the size of its values.
+// Standard deviations are within e^±2. WGSL bounds the error of exp(x) by 3 + 2·|x| ULP, which is 1e-6
+// for the deviation and 1.5e-6 for the variance; noise of up to 4 carries it into z and its gradient.
+// A wrong formula shows at the size of the values.
 #[test]
 fn samples_of_any_latent_size_and_their_gradients_are_right() {
     let case = (
@@ -397,8 +397,8 @@ fn samples_of_any_latent_size_and_their_gradients_are_right() {
         let name = format!("{batch}×{latent} {kl_term:?}, checked {checked}");
         let sd = 2f64.exp();
         let z = 4.0 * 1e-6 * sd;
-        // z − mean is a place of the mean off, 5e-7, which a small deviation magnifies; it is
-        // squared, and divided by the variance.
+        // z − mean has an error of one ULP of the mean, 5e-7. Dividing by a small deviation magnifies
+        // it; the result is squared.
         let square = 2.0 * 4.0 * 5e-7 * sd + 16.0 * 1.5e-6;
         let limit = |slot: &str| Limit::Each {
             relative: 3e-6,

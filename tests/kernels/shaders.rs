@@ -1,5 +1,4 @@
-//! Every shader module, judged without a GPU: it is sound, keeps to what WebGPU promises on
-//! every adapter, and is used.
+//! Every shader module, checked without a GPU: it is valid, keeps WebGPU's limits, and is used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -71,7 +70,7 @@ fn entry_points_keep_to_webgpus_default_limits() {
             assert!(x * y * z <= 256, "{name}: {} invocations", x * y * z);
             let textures = entry.bindings.iter().filter(|b| b.texels).count();
             let buffers = entry.bindings.len() - textures;
-            // What is fused beyond them runs where an adapter has more, which plans look up.
+            // The fused latent kernels bind more; fusion checks the adapter's limit.
             let most = if source.name == "latent" { 16 } else { 8 };
             assert!(buffers <= most, "{name}: {buffers} storage buffers");
             assert!(textures <= 4, "{name}: {textures} storage textures");
@@ -95,7 +94,7 @@ fn entry_points_keep_to_webgpus_default_limits() {
     }
 }
 
-/// Functions which compare floats for equality.
+/// Functions that compare floats for equality.
 fn float_equalities(module: &Module, info: &ModuleInfo) -> Vec<String> {
     let in_function = |function: &Function, info: &FunctionInfo| {
         function.expressions.iter().any(|(_, e)| match e {
@@ -157,7 +156,7 @@ fn float_equalities_are_found_in_scalars_vectors_functions_and_entry_points() {
     }
 }
 
-/// Whether a block has a loop with steps of its own behind the body, as of a `for` loop.
+/// Whether a block has a loop with a continuing block, as of a `for` loop.
 fn has_for_loop(block: &naga::Block) -> bool {
     block.iter().any(|statement| match statement {
         Statement::Loop {
@@ -170,8 +169,8 @@ fn has_for_loop(block: &naga::Block) -> bool {
     })
 }
 
-// In HLSL naga makes those of `for` loops the first thing of every turn but the first. FXC, the compiler
-// of DirectX 12, then takes a counter to pass its bound: X4027, array index out of bounds.
+// In HLSL naga moves the continuing block of a `for` loop to the start of the body. FXC, the compiler
+// of DirectX 12, then assumes that the counter can pass its bound: X4027, array index out of bounds.
 #[test]
 fn modules_with_arrays_in_registers_have_no_for_loops() {
     let mut found = 0;
@@ -209,7 +208,7 @@ fn models() -> Vec<Model> {
             image: [32, 32, 3],
             ..Model::default()
         },
-        // Widths which no quads fit.
+        // Channel counts that are not multiples of 4.
         Model {
             encoder_filters: [5, 33],
             decoder_base: 5,
@@ -219,10 +218,10 @@ fn models() -> Vec<Model> {
     ]
 }
 
-/// One of each kind of adapter there is.
+/// One target of each kind.
 fn targets() -> Vec<Target> {
     let (gpu, none) = (Target::gpu(), Tuning::default());
-    // However few they are.
+    // With so few groups tiles never shrink.
     let tiles = |tiles, texels| {
         gpu.tuned(&Tuning {
             tiles: Some(tiles),
@@ -328,7 +327,7 @@ fn every_entry_point_is_used_by_some_plan() {
     assert_eq!(used.len(), entries.len());
 }
 
-/// The modules of all dispatches which do the work of several steps, and what each may bind.
+/// The linked modules of all bundles, with the capabilities that limit their bindings.
 fn linked() -> Vec<(String, String, Caps)> {
     let mut linked = BTreeMap::new();
     for plan in plans() {
@@ -371,7 +370,7 @@ fn in_crate(path: &str) -> std::path::PathBuf {
 #[test]
 fn every_shader_file_is_a_module_and_has_an_op_of_its_name() {
     let parts: BTreeSet<_> = sources().into_iter().flat_map(|s| s.files()).collect();
-    // What modules share lies in common.wgsl and common/; all else is an op.
+    // Shared files are in common.wgsl and common/; every other file belongs to an operation.
     for stem in stems("shaders/common") {
         let part = format!("common/{stem}");
         assert!(
@@ -399,7 +398,7 @@ fn every_shader_file_is_a_module_and_has_an_op_of_its_name() {
     assert_eq!(stems.len(), files.len());
 }
 
-/// The files of a folder, which are all WGSL, without their endings.
+/// Stems of the WGSL files in a folder that holds nothing else.
 fn stems(folder: &str) -> impl Iterator<Item = String> {
     let entries = std::fs::read_dir(in_crate(folder)).expect(folder);
     let paths = entries.map(|entry| entry.expect("an entry").path());
@@ -409,12 +408,12 @@ fn stems(folder: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// Runs `tint`, Chrome's shader compiler, on a module; `None` where there is no tint.
+/// Runs `tint`, Chrome's shader compiler, on a module; `None` if tint is not installed.
 fn tint(folder: &Path, name: &str, text: &str) -> Option<Result<(), String>> {
     let path = folder.join(format!("{name}.wgsl"));
     std::fs::write(&path, text).expect("a temporary file");
     let mut command = Command::new("tint");
-    // The output is not looked at; all that every build of tint writes is WGSL.
+    // The output is ignored. WGSL is the one format that every build of tint writes.
     command
         .args(["--format", "wgsl", "-o"])
         .arg(folder.join("out.wgsl"));
@@ -441,7 +440,7 @@ fn browsers_accept_every_module() {
     let own = sources()
         .into_iter()
         .map(|s| (s.name.to_owned(), s.module_for_browsers()));
-    // Of the linked ones a few: each is made of these.
+    // A few linked modules suffice: their parts are the modules above.
     let linked = linked().into_iter().map(|(label, text, _)| (label, text));
     for (name, text) in own.chain(linked.step_by(8)) {
         if let Some(Err(reason)) = tint(folder.path(), "module", &text) {

@@ -1,5 +1,5 @@
-//! A long run: the host only submits and reads, and nothing grows. Alone in its process, whose
-//! memory it measures.
+//! In a long run the host only submits and reads, and memory use stays constant. The test has its own
+//! process, since it measures the memory of the process.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -11,7 +11,7 @@ use common::{adapter_name, gpu};
 use cvae_gpu::train::event::Event;
 use cvae_gpu::train::{Options, Trainer};
 
-/// Resident bytes of this process, where the system tells.
+/// Resident bytes of this process, if the system reports them.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
@@ -19,17 +19,17 @@ fn resident() -> Option<u64> {
     Some(kib << 10)
 }
 
-/// Steps of an epoch: submissions reach their full size within the first two.
+/// Steps per epoch; submissions reach their full size within the first two epochs.
 const EPOCH: usize = 250;
 
-/// Seconds of a typical epoch.
+/// The typical duration of an epoch in seconds.
 fn typical(epochs: &[f64]) -> f64 {
     let mut seconds = epochs.to_vec();
     seconds.sort_by(f64::total_cmp);
     seconds[seconds.len() / 2]
 }
 
-// `CVAE_GPU_STEPS` makes the run longer; the clock is looked at from 10 000 steps on.
+// `CVAE_GPU_STEPS` makes the run longer; times are compared from 10 000 steps on.
 #[test]
 fn a_long_run_carries_many_steps_a_submission_writes_nothing_and_stays_flat() {
     let steps = std::env::var("CVAE_GPU_STEPS").map_or(6 * EPOCH, |steps| steps.parse().unwrap());
@@ -42,7 +42,7 @@ fn a_long_run_carries_many_steps_a_submission_writes_nothing_and_stays_flat() {
     let buffers = || gpu().counters.buffers.load(Ordering::Relaxed);
     let (mut counts, mut memory, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
     let mut end = None;
-    // Keeps no snapshot, which would be what grows.
+    // Drops the snapshots, since kept ones would grow the memory.
     let mut listen = |event: Event| {
         match event {
             Event::Checkpoint(_) => counts.push(buffers()),
@@ -66,7 +66,7 @@ fn a_long_run_carries_many_steps_a_submission_writes_nothing_and_stays_flat() {
     );
     assert_eq!(traffic.host_writes, 0, "writes during steps on {adapter}");
 
-    // Counted at the checkpoint, when the first epoch's readbacks have their buffers.
+    // Counts at the checkpoint, when the readbacks of the first epoch have their buffers.
     counts.push(buffers());
     assert_eq!(counts.len(), long.epochs + 1);
     assert!(counts[0] > 0);

@@ -1,9 +1,9 @@
-//! Proof that the suite can fail. Mistakes are planted one at a time, in the text of a shader or
-//! in a plan, and the checks of tests/common/suite must see them.
+//! Proof that the suite can fail. Mistakes are planted one at a time, in a shader or in a plan, and the
+//! checks of tests/common/suite must detect them.
 //!
-//! Which check sees which mistake is the table of docs/testing.md, and must be exactly that.
-//! Mistakes of convolutions stand in the plain kernels, whose text is the easiest to follow; that
-//! the others are looked at as closely is shown by turning products of every shader into sums.
+//! The table of docs/testing.md must list exactly which check detects which mistake. Mistakes in
+//! convolutions are in the plain kernels, which are the easiest to follow; for the other variants,
+//! products in every shader are replaced by sums.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -28,13 +28,13 @@ use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::plan::Plan;
 use cvae_gpu::plan::shader::Mistake;
 
-/// A panic's message alone: each mistake makes checks panic by the dozen, and to trace a panic
-/// takes longer than to run a check.
+/// Prints panics without backtraces: each mistake causes dozens of panics, and a backtrace takes longer
+/// than a check.
 fn without_backtraces() {
     panic::set_hook(Box::new(|info| eprintln!("{info}")));
 }
 
-/// What `work` makes of each item, on a thread and a device for each core.
+/// Maps items on one thread and device per core.
 fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let worker = || {
@@ -54,25 +54,25 @@ fn on_all_cores<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) ->
     done.into_iter().map(|(_, result)| result).collect()
 }
 
-/// Whether a check sees something wrong.
+/// Whether a check fails.
 fn fails(check: impl FnOnce()) -> bool {
     let failed = catch_unwind(AssertUnwindSafe(check)).is_err();
-    // A driver's error would stay, and make all that follows fail.
+    // A driver error would persist and fail every later check.
     checked_gpu().check().expect("a sound device");
     failed
 }
 
-/// A check of the kernel which a mistake is in.
+/// A check of the kernel with the mistake.
 type Check = fn(&Gpu);
 
 enum Plant {
-    /// In a shader: file, text, what takes its place; and the checks of the kernel.
+    /// In a shader: file, text, replacement, and the check of the kernel.
     Shader(&'static str, &'static str, &'static str, Check),
-    /// At an edge of the kernels of a variant: file, text, what takes its place.
+    /// At a tile edge of a variant: file, text, replacement, variant.
     Edge(&'static str, &'static str, &'static str, Variant),
     /// In the steps of a plan, not in their twins.
     Steps(fn(&mut Plan)),
-    /// In the plan and in the twins alike, which therefore agree.
+    /// In the plan and in the twins, which therefore agree.
     Both(fn(&mut Plan)),
 }
 
@@ -98,7 +98,7 @@ fn constants(plan: &mut Plan, of: impl Fn(&str) -> bool, name: &str, value: f64)
     }
 }
 
-/// The train step of a recorded case, built again in another way.
+/// Rebuilds the train step of a recorded case in another way.
 fn rebuild(plan: &mut Plan, model: &Model, adam: Adam) {
     *plan = model::train_step(
         model,
@@ -325,8 +325,8 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
     ]
 }
 
-/// Mistakes at the edges of each variant: the end of the positions that a weight gradient is cut
-/// into, the last row of a tile and the last quad of channels.
+/// Mistakes at the edges of each variant: the end of a split of the weight gradient, the last row of a
+/// tile, and the last quad of channels.
 fn edges() -> Vec<(String, Plant)> {
     use Variant::{Broadcast, Plain, Thin, Tile, Workgroup};
     const RANGE: &str = "return min(vec2(split * size, (split + 1u) * size), vec2(positions));";
@@ -406,7 +406,7 @@ fn edges() -> Vec<(String, Plant)> {
         .collect()
 }
 
-/// The three columns of the table: the kernel alone, whole steps slot by slot, recorded cases.
+/// The columns of the table: the kernel alone, whole steps slot by slot, recorded cases.
 type Seen = [Option<bool>; 3];
 
 fn step_fails(gpu: &Gpu, target: &Target, edit: fn(&mut Plan)) -> bool {
@@ -417,8 +417,8 @@ fn recorded_case_fails(gpu: &Gpu, target: &Target, edit: fn(&mut Plan)) -> bool 
     fails(|| golden::check("p1", |case| golden::on_adapter(gpu, target, edit, case)))
 }
 
-/// The plain kernels, where a mistake is in their text or makes others of many kernels: drivers
-/// compile them fast, and run them slowly.
+/// A target with plain kernels, for mistakes in their text or in files that many kernels include. They
+/// compile fast and run slowly.
 fn plain() -> Target {
     step::pinned(checked_gpu(), Variant::Plain, false)
 }
@@ -448,7 +448,7 @@ fn seen(plant: &Plant) -> Seen {
                 _ => right.target().clone(),
             };
             let planted = planted(right, file, from, to);
-            // Kernels for GPUs, which no step on a CPU runs.
+            // No step on a CPU runs these kernels for GPUs.
             if ["conv_workgroup", "head", "latent"].contains(&file) {
                 return [Some(fails(|| check(&planted))), None, None];
             }
@@ -479,8 +479,8 @@ fn in_crate(path: &str) -> String {
 #[test]
 fn every_known_mistake_is_seen_by_the_checks_that_the_documentation_names() {
     without_backtraces();
-    // Without a mistake all is well, or what follows would show nothing. The device that a mistake is
-    // planted in lends the kernels which it has compiled.
+    // Without a mistake every check must pass. The device with the mistake reuses the kernels compiled
+    // here.
     let right = checked_gpu();
     for target in [plain(), right.target().clone()] {
         assert!(!step_fails(right, &target, |_| ()));
@@ -490,7 +490,7 @@ fn every_known_mistake_is_seen_by_the_checks_that_the_documentation_names() {
     let mistakes = mistakes().into_iter();
     let named = mistakes.map(|(what, plant)| (what.to_owned(), plant));
     let mut mistakes: Vec<_> = named.chain(edges()).collect();
-    // A group of 64 may run in step on hardware, where no barrier is missed.
+    // On hardware a workgroup of 64 may run in lockstep, so a missing barrier may have no effect.
     if !right.caps().software {
         say("a missing barrier is not tested: it shows on software adapters");
         mistakes.retain(|(what, _)| !what.contains("barrier"));
@@ -533,7 +533,7 @@ fn convolutions_of(gpu: &Gpu, variants: &[(Variant, bool)]) {
     }
 }
 
-/// The checks of the kernels which stand on a shader file.
+/// Checks the kernels that use a shader file.
 fn check_file(gpu: &Gpu, file: &str) {
     use Variant::{Broadcast, Plain, Thin, Tile, Workgroup};
     match file {
@@ -599,12 +599,12 @@ fn check_file(gpu: &Gpu, file: &str) {
     }
 }
 
-/// What becomes of a product that is turned into a sum.
+/// The result for a mutant.
 #[derive(Clone, Copy, PartialEq)]
 enum Turned {
     Seen,
     Unseen,
-    /// No WGSL any more, such as the sum of a matrix and a vector.
+    /// The mutant is not valid WGSL, such as the sum of a matrix and a vector.
     Refused,
 }
 
@@ -616,7 +616,7 @@ fn turned(file: &str, mistake: &Mistake) -> Turned {
     }
 }
 
-/// Turns products of these files, one at a time, every `nth` of a file.
+/// Tests mutants of these files, every `nth` product of a file.
 fn every_turned_product_is_seen(files: &[&'static str], nth: usize, least: usize) {
     without_backtraces();
     let gpu = checked_gpu();
@@ -652,12 +652,12 @@ fn products_of_adam_and_of_the_sampling_turned_into_sums_are_seen() {
     every_turned_product_is_seen(&["adam", "common/reparam"], 1, 29);
 }
 
-// Some of the convolutions' products, or, for `make mutate`, all products of all shaders.
+// Some products of the convolutions; `make mutate` covers all products of all shaders.
 #[test]
 fn products_of_the_other_shaders_turned_into_sums_are_seen() {
     if std::env::var("CVAE_GPU_MUTATE").is_ok_and(|v| v == "all") {
         return every_turned_product_is_seen(&files(), 1, 250);
     }
-    // Drivers take minutes to compile mutants of the tiled kernels: those are for `make mutate`.
+    // Drivers take minutes to compile mutants of the tiled kernels, so only `make mutate` does.
     every_turned_product_is_seen(&["conv"], 8, 3);
 }

@@ -1,9 +1,8 @@
 //! Compiles kernels ahead of their first dispatch.
 //!
-//! Software drivers turn a kernel into machine code when it is first dispatched, one kernel after
-//! the other, and keep the result in a cache on disk. Where that cache is cold, a second device
-//! which dispatches the same kernels from the other end of the plan uses a processor that would
-//! wait meanwhile: the first device then finds in the cache what the second has compiled.
+//! Software drivers compile a kernel at its first dispatch, one at a time, and cache the result on
+//! disk. With a cold cache, a second device dispatches the same kernels from the end of the plan on an
+//! otherwise idle core. The first device then finds them in the cache.
 
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
@@ -17,13 +16,13 @@ use crate::gpu::memory::Memory;
 use crate::gpu::selection::Selection;
 use crate::plan::Plan;
 
-/// With a warm cache the first step is done before, and the second device is never opened.
+/// With a warm cache the first step ends before this delay, and no second device is opened.
 const DELAY: Duration = Duration::from_secs(1);
 
-/// The second device has its own memory, of which it takes no more.
+/// Most memory of the second device.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// Kernels that are being compiled elsewhere, until this is dropped.
+/// A compilation on a second device; dropping it stops it.
 pub struct Ahead {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -32,16 +31,16 @@ pub struct Ahead {
 impl Drop for Ahead {
     fn drop(&mut self) {
         drop(self.stop.take());
-        // A process must not end while a driver is at work. That takes a kernel's compilation at
-        // most; and if the thread panicked, the first device has its own say about the reason.
+        // The process must not end while the driver compiles; the wait is at most one kernel. If
+        // the thread panicked, the first device reports the reason.
         let _ = self.thread.take().map(JoinHandle::join);
     }
 }
 
 impl Gpu {
-    /// Compiles the kernels of `plans` on a second device, each plan from its last step to its
-    /// first, where that shortens the wait for the first device. To be dropped when that has run
-    /// them all once.
+    /// Compiles the kernels of `plans` on a second device, each plan from its last step to its first,
+    /// if that shortens the wait for the first device. Drop the result after the first run of all
+    /// plans.
     pub fn compile_ahead(&self, plans: &[&Plan]) -> Option<Ahead> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let small = Memory::need(self, plans) <= MOST_BYTES;
@@ -56,7 +55,7 @@ impl Gpu {
         let (stop, stopped) = channel();
         let work = move || {
             if stopped.recv_timeout(DELAY) == Err(RecvTimeoutError::Timeout) {
-                // What fails here fails on the first device too, which says so.
+                // The first device reports the same error.
                 let _ = pollster::block_on(compile(&selection, &plans, &stopped));
             }
         };

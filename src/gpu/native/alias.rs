@@ -1,11 +1,11 @@
-//! A buffer and a texture over the same memory: a mirror that is never out of date, and never copied.
+//! A buffer and a texture over the same memory: a mirror that needs no copies.
 //!
-//! WebGPU knows no such thing. In Vulkan an image of linear tiling lies in memory row behind row, and
-//! a buffer may be bound to the same memory. wgpu takes the two for strangers and sets no barrier
-//! between a dispatch that writes the one and a dispatch that reads the other. So they are only for
-//! software drivers, which end each dispatch before they begin the next.
+//! WebGPU has no memory aliasing. In Vulkan an image of linear tiling is stored row by row, and a
+//! buffer may be bound to the same memory. wgpu does not know of the alias and sets no barrier between
+//! a write to one and a read of the other. Only software drivers are safe: they end each dispatch
+//! before the next.
 
-/// A texture, all zero, and a buffer that begins with one of its rows and ends with its last.
+/// A zeroed texture, and a buffer over its rows from `first_row` to the last.
 pub(crate) struct Pair {
     pub buffer: wgpu::Buffer,
     pub texture: wgpu::Texture,
@@ -38,19 +38,19 @@ mod vulkan {
 
     use super::Pair;
 
-    /// Most of its memory that a driver is asked for, in per cent, as in what wgpu allocates.
+    /// Most of the driver's memory budget to use, in per cent; as for wgpu's own allocations.
     const MOST: u64 = 95;
 
-    /// Makes a pair of a texture of `Rgba32Float` like `texture` and a buffer like `buffer`, which is
-    /// as long as the rows of the texture from `first_row` on. The error is the reason why there is
-    /// none, as one that this driver lays textures out in another way.
+    /// Makes an `Rgba32Float` texture like `texture` and a buffer like `buffer`, which covers the rows
+    /// of the texture from `first_row` on. The error is the reason why this driver cannot, such as
+    /// another row pitch.
     pub fn pair(
         device: &wgpu::Device,
         texture: &wgpu::TextureDescriptor,
         buffer: &wgpu::BufferDescriptor,
         first_row: u32,
     ) -> Result<Pair, String> {
-        // SAFETY: nothing that is not made here is destroyed.
+        // SAFETY: only handles created here are destroyed.
         let raw = unsafe { device.as_hal::<Vulkan>() }.ok_or("this is not Vulkan")?;
         let backing = Arc::new(Backing::new(&raw, texture.size, buffer.size, first_row)?);
         let descriptor = hal::TextureDescriptor {
@@ -65,8 +65,8 @@ mod vulkan {
             view_formats: Vec::new(),
         };
         let (image, of_texture, of_buffer) = (backing.image, backing.clone(), backing.clone());
-        // SAFETY: image and buffer are as described, zero, bound to memory, and live until both of
-        // these have been dropped, which wgpu does when the device no longer uses them.
+        // SAFETY: image and buffer match their descriptions, are zeroed and bound to memory. They live
+        // until wgpu drops both, after the device has finished with them.
         unsafe {
             let external = hal::vulkan::TextureMemory::External;
             let release = Box::new(move || drop(of_texture));
@@ -81,8 +81,8 @@ mod vulkan {
         }
     }
 
-    /// An image and a buffer, bound to memory of their own. What is not there yet is null, which
-    /// Vulkan destroys without complaint.
+    /// An image and a buffer bound to one memory. Handles not created yet are null, which Vulkan
+    /// ignores when it destroys them.
     struct Backing {
         device: ash::Device,
         image: vk::Image,
@@ -92,7 +92,7 @@ mod vulkan {
 
     impl Drop for Backing {
         fn drop(&mut self) {
-            // SAFETY: nothing else destroys these, and the device is done with them, see `pair`.
+            // SAFETY: this is their only owner, and the device has finished with them (see `pair`).
             unsafe {
                 self.device.destroy_buffer(self.buffer, None);
                 self.device.destroy_image(self.image, None);
@@ -125,7 +125,7 @@ mod vulkan {
             Ok(backing)
         }
 
-        /// Makes the image, and says where its first row lies.
+        /// Creates the image and returns the offset of its first row.
         fn make_image(
             &mut self,
             size: wgpu::Extent3d,
@@ -146,7 +146,7 @@ mod vulkan {
                 .usage(usage)
                 .initial_layout(vk::ImageLayout::PREINITIALIZED);
             let color = vk::ImageSubresource::default().aspect_mask(vk::ImageAspectFlags::COLOR);
-            // SAFETY: the device is open, and the image one of its own.
+            // SAFETY: the device is open and owns the image.
             unsafe {
                 self.image = self.device.create_image(&info, None)?;
                 Ok(self.device.get_image_subresource_layout(self.image, color))
@@ -163,14 +163,14 @@ mod vulkan {
             Ok(())
         }
 
-        /// Binds both to memory of their own.
+        /// Binds both to new memory.
         fn make_memory(
             &mut self,
             raw: &hal::vulkan::Device,
             offset: u64,
             bytes: u64,
         ) -> Result<(), String> {
-            // SAFETY: image and buffer are of this device.
+            // SAFETY: the device owns image and buffer.
             let (image, buffer) = unsafe {
                 (
                     self.device.get_image_memory_requirements(self.image),
@@ -186,14 +186,14 @@ mod vulkan {
             self.bind(kind, size, offset).map_err(reason)
         }
 
-        /// Binds the image to `size` zeros, and the buffer to those from `offset` on.
+        /// Allocates `size` zero bytes; binds the image to them and the buffer from `offset` on.
         fn bind(&mut self, kind: u32, size: u64, offset: u64) -> Result<(), vk::Result> {
             let info = vk::MemoryAllocateInfo::default()
                 .allocation_size(size)
                 .memory_type_index(kind);
             let all = vk::MemoryMapFlags::empty();
-            // SAFETY: the memory is as large as image and buffer need, and nothing else has it. The
-            // host may write it and has mapped `size` bytes of it.
+            // SAFETY: the memory is large enough for image and buffer and has no other user. It is
+            // host-visible, and `size` bytes are mapped.
             unsafe {
                 self.memory = self.device.allocate_memory(&info, None)?;
                 let start = self.device.map_memory(self.memory, 0, size, all)?;
@@ -206,12 +206,12 @@ mod vulkan {
         }
     }
 
-    /// The first of these memory types that the host writes, if there is room.
+    /// The first host-visible type among `types` whose heap has room for `size` bytes.
     fn memory_type(raw: &hal::vulkan::Device, types: u32, size: u64) -> Result<u32, String> {
         let mut budget = vk::PhysicalDeviceMemoryBudgetPropertiesEXT::default();
         let mut found = vk::PhysicalDeviceMemoryProperties2::default().push_next(&mut budget);
         let instance = raw.shared_instance().raw_instance();
-        // SAFETY: the adapter is of this instance.
+        // SAFETY: the adapter belongs to this instance.
         unsafe {
             let adapter = raw.raw_physical_device();
             instance.get_physical_device_memory_properties2(adapter, &mut found);
@@ -223,7 +223,7 @@ mod vulkan {
             .filter(|(kind, index)| types >> index & 1 == 1 && kind.property_flags.contains(host));
         let (kind, index) = fit.next().ok_or("this driver has no such memory")?;
         let heap = kind.heap_index as usize;
-        // Where the driver does not tell, the budget is 0.
+        // Drivers without this extension report a budget of 0.
         let (room, used) = (budget.heap_budget[heap], budget.heap_usage[heap]);
         if room > 0 && used + size > room / 100 * MOST {
             return Err("not enough memory left".into());

@@ -1,5 +1,5 @@
-//! What only native programs need, behind one function each: threads, blocking waits, and what
-//! speeds up software drivers. Without the feature `cli` each does nothing, or the same in a plain way.
+//! Code for native programs only: threads, blocking waits, and optimizations for software drivers.
+//! Without the feature `cli`, each function has a plain replacement.
 
 #[cfg(feature = "cli")]
 mod ahead;

@@ -1,11 +1,11 @@
-//! Work on several threads, and waiting for the device. Without the feature `cli` there are no
+//! Parallel compilation, and blocking waits for the device. Without the feature `cli` there are no
 //! threads, and the caller awaits.
 
 use crate::gpu::device::Gpu;
 use crate::gpu::error::GpuError;
 
-/// Maps items in order. Drivers of GPUs compile a kernel for as long as a second, on the thread
-/// that asks, so all processors ask, unless the work is to be done alone.
+/// Maps items in order, on all cores unless `alone`. A GPU driver compiles a kernel for up to a second
+/// on the calling thread.
 #[cfg(feature = "cli")]
 pub async fn map<T: Sync, R: Send, E: Send>(
     items: &[T],
@@ -42,7 +42,7 @@ pub async fn map<T: Sync, R: Send, E: Send>(
     Ok(parts.into_iter().flatten().collect())
 }
 
-/// Maps items in order, one after the other.
+/// Maps items in order on one thread.
 #[cfg(not(feature = "cli"))]
 pub async fn map<T, R, E>(
     items: &[T],
@@ -56,7 +56,7 @@ pub async fn map<T, R, E>(
     Ok(made)
 }
 
-/// Blocks until a submission has ended, so that what awaits it need not be woken.
+/// Blocks until a submission has ended, so that awaiting it returns at once.
 #[cfg(feature = "cli")]
 pub fn wait(gpu: &Gpu, submission: Option<wgpu::SubmissionIndex>) -> Result<(), GpuError> {
     let wait = wgpu::PollType::Wait {
@@ -67,7 +67,7 @@ pub fn wait(gpu: &Gpu, submission: Option<wgpu::SubmissionIndex>) -> Result<(), 
     polled.map(drop).map_err(|e| gpu.faults.driver_error(e))
 }
 
-/// Returns at once: the event loop wakes what awaits the submission.
+/// Returns at once: the event loop wakes the waiting task.
 #[cfg(not(feature = "cli"))]
 pub fn wait(_: &Gpu, _: Option<wgpu::SubmissionIndex>) -> Result<(), GpuError> {
     Ok(())

@@ -1,12 +1,11 @@
-//! Gives each thread of a software driver a processor of its own.
+//! Pins each thread of a software driver to its own core.
 //!
-//! lavapipe computes on as many threads as there are processors. A dispatch wakes them all, gives each
-//! an equal share and waits for the last. Linux may wake two of them on one processor: they then
-//! take turns beside an idle one, since each runs too shortly to be moved, and steps take half as
-//! long again for seconds. Only Linux is known to do so, and only there is anything done.
+//! lavapipe has one thread per core. A dispatch wakes them all, gives each an equal share and waits for
+//! the last. Linux may wake two of them on one core. They run too briefly to be migrated, so steps take
+//! half as long again for seconds. Other systems are not known to do this and are left alone.
 
-/// Keeps the threads of software drivers that this thread has loaded apart, where there are as many
-/// as processors. What cannot be done is left undone: it would only have been faster.
+/// Pins the threads of software drivers that this thread has loaded, if there are as many as cores.
+/// Failures are ignored, since pinning only saves time.
 pub(crate) fn keep_apart() {
     #[cfg(target_os = "linux")]
     linux::keep_apart().unwrap_or_default();
@@ -20,7 +19,7 @@ mod linux {
 
     use rustix::thread::{CpuSet, Pid, sched_getaffinity, sched_setaffinity};
 
-    /// A thread of this process: its number and its name.
+    /// A thread of this process: id and name.
     type Thread = (i32, String);
 
     pub(crate) fn keep_apart() -> io::Result<()> {
@@ -48,7 +47,7 @@ mod linux {
         for entry in fs::read_dir("/proc/self/task")? {
             let entry = entry?;
             let number = entry.file_name().to_string_lossy().parse();
-            // One that has just ended has no name any more.
+            // A thread that has just ended has no name.
             if let (Ok(number), Ok(name)) = (number, name(&entry.path())) {
                 threads.push((number, name));
             }
@@ -62,8 +61,8 @@ mod linux {
         Ok(text.trim_end().to_owned())
     }
 
-    /// The threads on which lavapipe runs dispatches, by device. They are made right behind those that
-    /// draw, `llvmpipe-0` and so on, are as many, and keep the name of the thread that loads the driver.
+    /// lavapipe's compute threads by device. lavapipe creates them right after as many rasterizer
+    /// threads (`llvmpipe-0`, …); they keep the name of the thread that loads the driver.
     fn pools(threads: &[Thread], own: &str) -> Vec<Vec<i32>> {
         let draws = |(_, name): &Thread| name.starts_with("llvmpipe-");
         let mut pools = Vec::new();

@@ -1,13 +1,13 @@
-//! The same without threads, and without what speeds up software drivers.
+//! Replacements without threads and without optimizations for software drivers.
 
 use crate::gpu::device::Gpu;
 use crate::plan::Plan;
 
-/// Kernels that are being compiled elsewhere: none.
+/// A compilation on a second device; never made here.
 pub struct Ahead(());
 
 impl Gpu {
-    /// Compiles nothing ahead.
+    /// Does nothing.
     pub fn compile_ahead(&self, _: &[&Plan]) -> Option<Ahead> {
         None
     }
@@ -19,7 +19,7 @@ pub struct Pair {
     pub texture: wgpu::Texture,
 }
 
-/// No pair is made.
+/// Always fails: there is no aliasing here.
 pub fn pair(
     _: &wgpu::Device,
     _: &wgpu::TextureDescriptor,
@@ -29,5 +29,5 @@ pub fn pair(
     Err("not in this build".into())
 }
 
-/// Leaves threads where they are.
+/// Does nothing.
 pub fn keep_apart() {}

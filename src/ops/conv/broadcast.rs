@@ -1,4 +1,4 @@
-//! Register tiles of 4 pixels × 32 or 16 channels whose weights are loaded once per subgroup.
+//! Register tiles of 4 pixels × 32 or 16 channels; weights are loaded once per subgroup and broadcast.
 
 use super::kernels::{Call, Kernels, Site};
 use super::spec::{Conv, Side};
@@ -7,7 +7,7 @@ use crate::ops::target::Target;
 use crate::ops::wgsl::files;
 use crate::plan::{Constants, Source, groups};
 
-/// The kernels of broadcast weights.
+/// The `broadcast` kernels.
 pub struct Broadcast;
 
 static SOURCES: [Source; 2] = [
@@ -23,8 +23,8 @@ static SOURCES: [Source; 2] = [
     .with_subgroups(),
 ];
 
-/// Quads of channels that an iteration takes, or positions of each quarter of a split, of which it
-/// cannot count more than a row holds.
+/// Quads of channels per iteration. In the weight gradient, positions per iteration and quarter of a
+/// split, which must not exceed a row.
 fn quads(&Site { target, spec, .. }: &Site) -> usize {
     match target.heuristics.tiles {
         Tiles::Large => spec.small[1].min(2),
@@ -32,13 +32,13 @@ fn quads(&Site { target, spec, .. }: &Site) -> usize {
     }
 }
 
-/// Tiles have 32 channels where the adapter has registers for them and tiles of 16 would leave no
-/// fewer idle.
+/// Whether tiles have 32 channels: the adapter has enough registers, and the channels fill such tiles
+/// as well as tiles of 16.
 fn is_wide(&Site { target, spec, .. }: &Site, call: Call) -> bool {
     target.heuristics.tiles != Tiles::Small && owned(&spec, call).div_ceil(16).is_multiple_of(2)
 }
 
-/// The channels that tiles divide among them.
+/// Number of channels that are divided into tiles.
 fn owned(spec: &Conv, call: Call) -> usize {
     match call {
         Call::Correlate | Call::WeightGrad(_) => spec.small[2],
@@ -80,7 +80,7 @@ impl Kernels for Broadcast {
         }
     }
 
-    /// Its weight gradient always sums dy, so the taps must reach all pixels of dy.
+    /// Its weight gradient always sums dy too, so the taps must reach every pixel of dy.
     fn takes_weight_grad(&self, spec: &Conv, dy: Side) -> bool {
         let reaches_all = |axis: usize| {
             let (big, small) = (spec.big[axis], spec.small[axis]);
@@ -97,8 +97,8 @@ impl Kernels for Broadcast {
         }
     }
 
-    /// One sum for the first two quarters of a split's positions and one for the others, or one for
-    /// each place in the square of big pixels that belongs to a position.
+    /// Small dy: one sum for the first two quarters of a split's positions and one for the others.
+    /// Big dy: one sum per place in the `stride`×`stride` square of big pixels of a position.
     fn sum_of(&self, site: &Site, dy: Side, size: usize, pixel: usize) -> usize {
         let spec = site.spec;
         let (stride, [height, width, _]) = (spec.stride, spec.big);

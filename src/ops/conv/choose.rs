@@ -1,4 +1,4 @@
-//! Which variant serves a convolution, and how it finds its operands.
+//! The choice of a variant for a convolution, and the slots and constants of its kernels.
 
 use super::kernels::{Call, Kernels, Site};
 use super::spec::Conv;
@@ -6,8 +6,8 @@ use super::variant::Variant;
 use crate::ops::target::Target;
 use crate::plan::{Constants, Plan, SlotId, Source};
 
-/// The variant for a geometry. A pinned variant is taken where it serves the geometry; elsewhere
-/// thin kernels are, or the plain ones.
+/// The variant for a geometry: the first that serves it of the adapter's preferences, or of the pinned
+/// variant and `thin`; otherwise `plain`.
 pub fn choose(target: &Target, spec: &Conv) -> Variant {
     let pinned = target.pinned.and_then(|name| name.parse().ok());
     let preferred = match pinned {
@@ -22,12 +22,12 @@ pub fn choose(target: &Target, spec: &Conv) -> Variant {
     preferred.into_iter().find(fits).unwrap_or(Variant::Plain)
 }
 
-/// A convolution of a batch on an adapter, with its variant.
+/// A convolution with the chosen variant.
 #[derive(Clone, Copy)]
 pub(super) struct Chosen<'a> {
     pub site: Site<'a>,
     pub variant: Variant,
-    /// Images are read from their mirrors.
+    /// The kernels read images from mirrors.
     pub texels: bool,
 }
 
@@ -44,12 +44,12 @@ impl<'a> Chosen<'a> {
         self.variant.kernels()
     }
 
-    /// The module that computes a call.
+    /// The module for a call.
     pub fn source(&self, call: Call) -> &'static Source {
         self.kernels().source(&self.site, call, self.texels)
     }
 
-    /// Constants of a call whose weights start at that element of what is bound.
+    /// Constants of a call; `weights_at` is the first element of the weights in the bound slot.
     pub fn constants(&self, call: Call, weights_at: usize) -> Constants {
         let Site { spec, batch, .. } = self.site;
         let geometry = [
@@ -73,13 +73,13 @@ impl<'a> Chosen<'a> {
         constants
     }
 
-    /// An image where the kernel reads it.
+    /// The slot from which the kernel reads an image.
     pub fn image(&self, plan: &mut Plan, slot: SlotId) -> SlotId {
         if self.texels { plan.mirror(slot) } else { slot }
     }
 
-    /// Weights where the kernel reads them: the slot, and the first element. The whole arena has a
-    /// mirror, its views have none.
+    /// The slot from which the kernel reads weights, and their first element in it. Whole arenas have
+    /// mirrors, views have none.
     pub fn weights(&self, plan: &mut Plan, weights: SlotId) -> (SlotId, usize) {
         match plan[weights].view_of {
             _ if !self.texels => (weights, 0),

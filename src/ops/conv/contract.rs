@@ -1,4 +1,4 @@
-//! The convolution and its transpose, with what follows the sum.
+//! Convolution and transposed convolution with their epilogues.
 
 use super::choose::{Chosen, choose};
 use super::kernels::{Call, Site};
@@ -9,21 +9,21 @@ use crate::ops::target::Target;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, SlotId, Step};
 
-/// What follows the sum.
+/// The epilogue: what a kernel applies to its sums before it stores them.
 #[derive(Clone, Copy, Debug)]
 pub enum Epilogue {
-    /// Add the bias; then ReLU, if asked.
+    /// Add the bias, optionally followed by a ReLU.
     Forward {
         /// One per output channel.
         bias: SlotId,
         /// Apply a ReLU.
         relu: bool,
     },
-    /// Multiply by the derivative of the ReLU whose output `gate` is.
+    /// Multiply by the derivative of the ReLU that computed `gate`.
     Backward {
         /// Same shape as the output.
         gate: SlotId,
-        /// False where the gate is no ReLU's output: the gradient passes as it is.
+        /// False if `gate` is not the output of a ReLU; the gradient then passes unchanged.
         gated: bool,
     },
 }
@@ -31,19 +31,19 @@ pub enum Epilogue {
 /// y = correlate(x) or adjoint(x) with an epilogue.
 #[derive(Clone, Debug)]
 pub struct Contract {
-    /// What it computes, such as `decoder.deconv2 forward`.
+    /// Label of the step, such as `decoder.deconv2 forward`.
     pub label: String,
     /// Geometry.
     pub spec: Conv,
-    /// `Correlate` or `Adjoint`.
+    /// [`Call::Correlate`] or [`Call::Adjoint`].
     pub call: Call,
-    /// `[images, height, width, channels]`, of the big image or the small one.
+    /// Input `[B, height, width, channels]`: big images for `Correlate`, small ones for `Adjoint`.
     pub x: SlotId,
     /// `[kernel, kernel, big channels, small channels]`
     pub weights: SlotId,
-    /// What follows the sum.
+    /// The epilogue.
     pub epilogue: Epilogue,
-    /// The other image.
+    /// Output `[B, height, width, channels]`: small images for `Correlate`, big ones for `Adjoint`.
     pub y: SlotId,
 }
 
@@ -62,7 +62,7 @@ impl Contract {
         }
     }
 
-    /// Whether thin kernels compute it from buffers.
+    /// Whether the thin kernels compute it from buffers.
     pub(in crate::ops) fn is_thin(&self, target: &Target) -> bool {
         choose(target, &self.spec) == Variant::Thin && !target.heuristics.texels
     }
@@ -88,7 +88,7 @@ impl Operation for Contract {
             Epilogue::Forward { bias, relu } => ((side("bias"), bias), relu, false),
             Epilogue::Backward { gate, gated } => {
                 let name = side("gate");
-                // Under another name it lies in a buffer.
+                // A gate of another name is a buffer.
                 let gate = if name == "gate" {
                     chosen.image(plan, gate)
                 } else {

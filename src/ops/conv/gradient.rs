@@ -12,29 +12,29 @@ use crate::plan::{Plan, Role, SlotId, Step};
 
 /// The gradients of a layer's weights and bias.
 ///
-/// Where one split of the positions does not occupy the adapter, the weights get partial sums in
-/// `<layer>.dw [splits, kernel, kernel, big channels, small channels]`, which another operation
-/// adds. Where the kernel can, it sums dy too, into `<layer>.db [sums, channels]`, so that the bias
-/// gradient needs no second pass over dy.
+/// If one split of the positions does not occupy the adapter, the kernel writes partial sums to
+/// `<layer>.dw [splits, kernel, kernel, big channels, small channels]` and another step reduces them.
+/// If the kernel can, it also sums dy into `<layer>.db [sums, channels]`, so that the bias gradient
+/// needs no second pass over dy.
 #[derive(Clone, Debug)]
 pub struct WeightGrad {
     /// Name of the layer.
     pub layer: String,
     /// Geometry.
     pub spec: Conv,
-    /// Big images.
+    /// Big images `[B, height, width, channels]`.
     pub big: SlotId,
-    /// Small images.
+    /// Small images `[B, height, width, channels]`.
     pub small: SlotId,
-    /// Which of them is the gradient of the layer's output; the other is its input.
+    /// Which of them is the gradient of the layer's output; the other is the layer's input.
     pub dy: Side,
-    /// Gradient of the weights.
+    /// Gradient of the weights, `[kernel, kernel, big channels, small channels]`.
     pub weights_grad: SlotId,
-    /// Gradient of the bias, one per channel of dy.
+    /// Gradient of the bias, `[channels of dy]`.
     pub bias_grad: SlotId,
 }
 
-/// Partial sums of the weight gradient, and of dy where the kernel takes these on its way.
+/// Partial sums of the weight gradient, and of dy if the kernel computes them.
 #[derive(Clone, Debug)]
 pub struct Partials {
     label: String,
@@ -122,7 +122,7 @@ impl Operation for WeightGrad {
         Some(ops)
     }
 
-    /// Through its expansion.
+    /// Lowers the operations of its expansion.
     fn lower(&self, plan: &mut Plan, target: &Target) {
         let parts = self.expand(plan, target).into_iter().flatten();
         parts.for_each(|op| op.lower(plan, target));
@@ -189,9 +189,9 @@ impl Operation for Partials {
     }
 }
 
-/// Into how many partial sums the weight gradient is split: enough to occupy the adapter, but no
-/// sum of few positions, and no more than 32 MiB of partials. On a CPU all workgroups of a split run
-/// one after the other over the same images, which should fit its cache.
+/// Number of splits of the weight gradient: enough to occupy the adapter, but each with enough
+/// positions, and at most 32 MiB of partial sums. On a CPU the workgroups of a split run one after
+/// the other over the same images, which should fit into a cache.
 fn splits(site: &Site, variant: Variant) -> usize {
     let &Site {
         target,

@@ -1,17 +1,17 @@
-//! What the kernels of a variant are.
+//! The interface of a convolution variant.
 
 use super::spec::{Conv, Side};
 use crate::ops::target::Target;
 use crate::plan::{Constants, Source};
 
-/// A kernel call whose grid depends on the variant.
+/// One of the three kernels; its grid depends on the variant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// From big to small.
+    /// From big images to small ones.
     Correlate,
-    /// From small to big.
+    /// From small images to big ones.
     Adjoint,
-    /// Weight gradient in so many partial sums.
+    /// The weight gradient in this many splits.
     WeightGrad(usize),
 }
 
@@ -22,11 +22,11 @@ pub struct Site<'a> {
     pub target: &'a Target,
     /// The geometry.
     pub spec: Conv,
-    /// Images.
+    /// Images in the batch.
     pub batch: usize,
 }
 
-/// The kernels of a variant. All give the same results up to rounding.
+/// The kernels of a variant. All variants give the same results up to rounding.
 pub trait Kernels: Sync {
     /// Its modules.
     fn sources(&self) -> &'static [Source];
@@ -34,54 +34,53 @@ pub trait Kernels: Sync {
     /// Whether they serve a geometry on an adapter.
     fn fits(&self, target: &Target, spec: &Conv) -> bool;
 
-    /// The module that computes a call, from textures or from buffers.
+    /// The module for a call; `texels` reads images from textures instead of buffers.
     fn source(&self, site: &Site, call: Call, texels: bool) -> &'static Source;
 
-    /// Workgroups of a call.
+    /// Workgroups of a call along x, y and z.
     fn grid(&self, site: &Site, call: Call) -> [u32; 3];
 
-    /// Constants of a call beside those of the geometry.
+    /// Constants of a call besides the geometry.
     fn constants(&self, _: &Site, _: Call) -> Constants {
         Constants::new()
     }
 
-    /// Whether weights are quads of an arena, from `WEIGHTS_AT` on.
+    /// Whether they read weights in quads from a slot that starts at `WEIGHTS_AT`.
     fn reads_quads(&self) -> bool {
         true
     }
 
-    /// Whether they read images from textures, where the adapter prefers those.
+    /// Whether they can read images from textures.
     fn reads_texels(&self) -> bool {
         true
     }
 
-    /// The WGSL name of what belongs to the big image as an output.
+    /// WGSL name of the bias, gate or output if the output is the big image.
     fn of_big(&self, name: &'static str) -> &'static str {
         name
     }
 
-    /// Whether they take the weight gradient of a layer whose output is on that side.
+    /// Whether they compute the weight gradient if dy is on that side.
     fn takes_weight_grad(&self, _: &Conv, _: Side) -> bool {
         true
     }
 
-    /// The entry point of the weight gradient, and how many sums of dy it takes on its way, if it
-    /// does.
+    /// Entry point of the weight gradient, and its number of partial sums of dy if it computes any.
     fn weight_grad(&self, _: &Site, _: Side, _splits: usize) -> (&'static str, Option<usize>) {
         ("weight_grad", None)
     }
 
-    /// To which of these sums a pixel of dy belongs, where a split has `size` positions.
+    /// Index of the partial sum of dy to which `pixel` belongs, with `size` positions per split.
     fn sum_of(&self, _: &Site, _: Side, size: usize, pixel: usize) -> usize {
         pixel / size
     }
 
-    /// The fewest positions of a split, and the most splits.
+    /// Fewest positions per split, and most splits.
     fn split_limits(&self, target: &Target) -> (usize, usize) {
         (64, target.heuristics.splits)
     }
 
-    /// A split has a multiple of so many positions.
+    /// The positions per split are a multiple of this.
     fn round(&self) -> usize {
         1
     }

@@ -1,9 +1,9 @@
 //! Convolution and transposed convolution: choice of variant, steps and twins.
 //!
-//! Three kernels serve both layers. In Keras layouts `conv2d_transpose(x, W)` *is* the input
-//! gradient of `conv2d` with the same `W`, so a convolution runs (correlate, adjoint,
-//! weight_grad) and a transposed convolution (adjoint, correlate, weight_grad with x and dy
-//! swapped). Formulas and layouts stand at the head of `shaders/conv.wgsl`.
+//! Three kernels serve both layers. In Keras's layouts `conv2d_transpose(x, W)` is the input gradient
+//! of `conv2d` with the same `W`. A convolution uses (correlate, adjoint, weight_grad); a transposed
+//! convolution uses (adjoint, correlate, weight_grad with x and dy swapped). `shaders/conv.wgsl` gives
+//! formulas and layouts.
 
 mod broadcast;
 mod choose;

@@ -1,4 +1,4 @@
-//! One output per invocation, scalar loads: the readable reference, for every geometry.
+//! The reference for every geometry: one output per invocation, scalar loads.
 
 use super::kernels::{Call, Kernels, Site};
 use super::spec::Conv;
@@ -6,7 +6,7 @@ use crate::ops::target::Target;
 use crate::ops::wgsl::files;
 use crate::plan::{Source, groups};
 
-/// The plain kernels.
+/// The `plain` kernels.
 pub struct Plain;
 
 static SOURCES: [Source; 1] = [Source::new("conv", files!("conv"))];

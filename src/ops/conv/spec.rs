@@ -1,29 +1,29 @@
-//! Geometry of a convolution, and its three sums in plain loops: the arithmetic of the twins.
+//! Geometry of a convolution and its three sums as plain loops, for the twins.
 
 /// Zero padding around the big image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
-    /// None: outputs exist only where the kernel lies inside.
+    /// No padding: the kernel stays inside the image.
     Valid,
-    /// `ceil(size / stride)` outputs; of the total padding the smaller half lies before.
+    /// `ceil(size / stride)` outputs; the smaller half of the padding comes before the image.
     Same,
 }
 
 /// One of the two images of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The one with more pixels.
+    /// The image with more pixels.
     Big,
-    /// The other.
+    /// The other image.
     Small,
 }
 
 /// Geometry of a convolution between a big and a small image, both `[height, width, channels]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv {
-    /// The side with more pixels: a convolution's input, a transposed convolution's output.
+    /// The image with more pixels: the input of a convolution, the output of a transposed one.
     pub big: [usize; 3],
-    /// The other side.
+    /// The other image.
     pub small: [usize; 3],
     /// Height and width of the kernel.
     pub kernel: usize,
@@ -34,7 +34,7 @@ pub struct Conv {
 }
 
 impl Conv {
-    /// Geometry whose big image and small channel count are given; sizes by TensorFlow's rules.
+    /// Geometry from the big image and the number of small channels, by TensorFlow's padding rules.
     pub fn new(
         big: [usize; 3],
         channels: usize,
@@ -70,7 +70,7 @@ impl Conv {
         self.weight_shape().iter().product()
     }
 
-    /// Whether both images consist of quads of channels.
+    /// Whether both channel counts are multiples of 4.
     pub(super) fn has_quads(&self) -> bool {
         self.big[2].is_multiple_of(4) && self.small[2].is_multiple_of(4)
     }
@@ -80,17 +80,17 @@ impl Conv {
         self.small[0] * self.small[1]
     }
 
-    /// Positions of one split of the weight gradient; the last may have fewer.
+    /// Positions per split of the weight gradient; the last split may have fewer.
     pub fn split_size(&self, batch: usize, splits: usize) -> usize {
         (batch * self.small_pixels()).div_ceil(splits)
     }
 
-    /// Pixels of one phase of the big image (see `shaders/common/conv.wgsl`).
+    /// Pixels per phase of the big image (see `shaders/common/conv.wgsl`).
     pub fn phase_pixels(&self) -> usize {
         self.big[0].div_ceil(self.stride) * self.big[1].div_ceil(self.stride)
     }
 
-    /// Operations of any of the three kernels for one image, border clipping counted.
+    /// Floating-point operations of any of the three kernels for one image, without padding.
     pub(super) fn flops(&self) -> u64 {
         let taps = |axis: usize| -> usize {
             (0..self.small[axis])
@@ -104,8 +104,8 @@ impl Conv {
         2 * (taps(0) * taps(1) * self.big[2] * self.small[2]) as u64
     }
 
-    /// Calls `visit(big pixel, small pixel, tap)` for each pair of pixels that meet.
-    fn meetings(&self, batch: usize, mut visit: impl FnMut(usize, usize, usize)) {
+    /// Calls `visit(big pixel, small pixel, tap)` for each tap inside the big image.
+    fn each_tap(&self, batch: usize, mut visit: impl FnMut(usize, usize, usize)) {
         let inside = |at: usize, axis: usize| {
             at.checked_sub(self.pad[axis])
                 .filter(|&p| p < self.big[axis])
@@ -130,7 +130,7 @@ impl Conv {
     /// small += correlate(big, weights).
     pub fn correlate(&self, batch: usize, big: &[f64], weights: &[f64], small: &mut [f64]) {
         let (bc, sc) = (self.big[2], self.small[2]);
-        self.meetings(batch, |b, s, tap| {
+        self.each_tap(batch, |b, s, tap| {
             let out = &mut small[s * sc..][..sc];
             for (c, &value) in big[b * bc..][..bc].iter().enumerate() {
                 let row = &weights[(tap * bc + c) * sc..][..sc];
@@ -139,10 +139,10 @@ impl Conv {
         });
     }
 
-    /// big += the transpose of `correlate`, applied to small.
+    /// big += adjoint(small, weights), the transpose of [`correlate`](Self::correlate).
     pub fn adjoint(&self, batch: usize, small: &[f64], weights: &[f64], big: &mut [f64]) {
         let (bc, sc) = (self.big[2], self.small[2]);
-        self.meetings(batch, |b, s, tap| {
+        self.each_tap(batch, |b, s, tap| {
             let from = &small[s * sc..][..sc];
             for (c, out) in big[b * bc..][..bc].iter_mut().enumerate() {
                 let row = &weights[(tap * bc + c) * sc..][..sc];
@@ -151,7 +151,7 @@ impl Conv {
         });
     }
 
-    /// Partial sums of the weight gradient over ranges of small pixels, like the kernel's.
+    /// Partial sums of the weight gradient over ranges of small pixels, split as in the kernel.
     pub fn weight_grad(
         &self,
         batch: usize,
@@ -162,7 +162,7 @@ impl Conv {
     ) {
         let (bc, sc) = (self.big[2], self.small[2]);
         let size = self.split_size(batch, splits);
-        self.meetings(batch, |b, s, tap| {
+        self.each_tap(batch, |b, s, tap| {
             let split = &mut partials[s / size * self.weights()..][..self.weights()];
             for (c, &value) in big[b * bc..][..bc].iter().enumerate() {
                 let row = &mut split[(tap * bc + c) * sc..][..sc];

@@ -1,4 +1,4 @@
-//! Convolutions against a picture of few channels, a strip of a row at a time.
+//! Convolutions with an image of few channels; an invocation computes a strip of a row.
 
 use super::kernels::{Call, Kernels, Site};
 use super::spec::{Conv, Side};
@@ -6,7 +6,7 @@ use crate::ops::target::Target;
 use crate::ops::wgsl::files;
 use crate::plan::{Constants, Source, groups};
 
-/// The kernels of thin pictures.
+/// The `thin` kernels.
 pub struct Thin;
 
 static SOURCES: [Source; 2] = [
@@ -20,15 +20,14 @@ static SOURCES: [Source; 2] = [
     ),
 ];
 
-/// The fewest positions that a workgroup of a deep weight gradient sums over: two strips for each
-/// of its 16 slices.
+/// Fewest positions per workgroup of a deep weight gradient: two strips of 8 for each of 16 slices.
 const DEEP: usize = 16 * 2 * 8;
 
-/// Invocations of the adjoint that share a workgroup.
+/// Workgroup size of the adjoint.
 const WALKERS: usize = 8;
 
-/// Rows of the picture that an invocation of the adjoint makes: as many as leave enough workgroups.
-/// Each row but the first reuses most of what the row above it loaded.
+/// Rows per invocation of the adjoint: as many as leave enough workgroups. Each row after the first
+/// reuses most loads of the row above.
 fn band(
     &Site {
         target,
@@ -46,8 +45,8 @@ impl Kernels for Thin {
         &SOURCES
     }
 
-    /// Up to 4 big channels in rows of whole quads, quads of small ones, and windows of a row that
-    /// fit registers. Loops over taps and channels are unrolled, so more of them take long to compile.
+    /// Up to 4 big channels, quads of small channels, rows of whole quads, and windows that fit into
+    /// registers. Loops over taps and channels are unrolled, so more of them compile slowly.
     fn fits(&self, target: &Target, spec: &Conv) -> bool {
         const UNROLLED: usize = 27;
         target.heuristics.thin
@@ -82,7 +81,7 @@ impl Kernels for Thin {
         [all.min(ROW), all.div_ceil(ROW), 1]
     }
 
-    /// What belongs to the picture that a thin kernel makes lies in buffers, under other names.
+    /// If the output is the thin image, its bias, gate and output are buffers with other names.
     fn of_big(&self, name: &'static str) -> &'static str {
         match name {
             "big_out" => "picture_out",

@@ -6,7 +6,7 @@ use crate::ops::target::Target;
 use crate::ops::wgsl::files;
 use crate::plan::{Source, groups};
 
-/// The kernels of register tiles.
+/// The `tile` kernels.
 pub struct Tile;
 
 static SOURCES: [Source; 2] = [
@@ -25,7 +25,7 @@ impl Kernels for Tile {
         &SOURCES
     }
 
-    /// Quads need channel counts which are multiples of 4.
+    /// Channel counts must be multiples of 4.
     fn fits(&self, _: &Target, spec: &Conv) -> bool {
         spec.has_quads()
     }

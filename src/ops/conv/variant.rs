@@ -1,4 +1,4 @@
-//! The list of variants: families of kernels for convolutions.
+//! The list of convolution variants.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +15,10 @@ macro_rules! variants {
         }
 
         impl Variant {
-            /// Every variant, the reference first.
+            /// Every variant; the reference comes first.
             pub const ALL: [Variant; [$($text),*].len()] = [$(Variant::$name),*];
 
-            /// Name as the command line and run records spell it.
+            /// Name on the command line and in run records.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Variant::$name => $text,)*
@@ -36,15 +36,15 @@ macro_rules! variants {
 }
 
 variants! {
-    /// One output per invocation, scalar loads: the readable reference.
+    /// One output per invocation, scalar loads: the reference.
     Plain("plain", plain::Plain),
-    /// For pictures of few channels, which would be padding in a tile.
+    /// For images of few channels, which would be mostly padding in a tile.
     Thin("thin", thin::Thin),
     /// Register tiles of 4×4 matrices; runs on every adapter.
     Tile("tile", tile::Tile),
-    /// Register tiles whose shared operand is loaded once per subgroup and broadcast.
+    /// Register tiles; the shared operand is loaded once per subgroup and broadcast.
     Broadcast("broadcast", broadcast::Broadcast),
-    /// Tiles in workgroup memory, which a CPU has none of: for GPUs.
+    /// Tiles in workgroup memory, for GPUs.
     Workgroup("workgroup", workgroup::Workgroup),
 }
 

@@ -7,10 +7,10 @@ use crate::ops::target::Target;
 use crate::ops::wgsl::files;
 use crate::plan::{Source, groups};
 
-/// The kernels of tiles in workgroup memory.
+/// The `workgroup` kernels.
 pub struct Workgroup;
 
-/// By size of tiles, the smallest first.
+/// By tile size, the smallest first.
 static SOURCES: [Source; 3] = [
     Source::new(
         "conv_workgroup_small",
@@ -41,8 +41,8 @@ static SOURCES: [Source; 3] = [
     ),
 ];
 
-/// Sizes of tiles for which the adapter has workgroup memory, the largest first. Small tiles need
-/// the most: their slices have terms of their own.
+/// Tile sizes that fit into the adapter's workgroup memory, the largest first. Small tiles need the
+/// most memory, since each of their slices has its own terms.
 fn sizes(target: &Target) -> impl Iterator<Item = Tiles> {
     let most = target.caps.workgroup_memory;
     let fits = move |tiles: &Tiles| {
@@ -52,9 +52,9 @@ fn sizes(target: &Target) -> impl Iterator<Item = Tiles> {
     Tiles::ALL.into_iter().rev().filter(fits)
 }
 
-/// The size of the tiles of a call: the adapter's, or a smaller one where those would be too few to
-/// occupy it. A weight gradient is cut into as many sums as that takes. Where the adapter has no
-/// memory for that size, the nearest one for which it has.
+/// The tile size of a call: the adapter's, or a smaller one if those tiles are too few to occupy the
+/// adapter. A weight gradient is split instead. If the size does not fit into workgroup memory, the
+/// nearest one that does.
 fn tiles(site: &Site, call: Call) -> Tiles {
     let (target, own) = (site.target, site.target.heuristics);
     let occupies = |tiles: &Tiles| {
@@ -70,7 +70,7 @@ fn tiles(site: &Site, call: Call) -> Tiles {
     wanted.unwrap_or(smallest)
 }
 
-/// Rows and columns of a tile, as `shaders/common/tiles_*.wgsl` has them in quads.
+/// Rows and columns of a tile; `shaders/common/tiles_*.wgsl` give them in quads.
 fn shape(tiles: Tiles) -> [usize; 2] {
     match tiles {
         Tiles::Small => [32, 32],
@@ -79,10 +79,10 @@ fn shape(tiles: Tiles) -> [usize; 2] {
     }
 }
 
-/// Workgroups of a call with tiles of that size.
+/// Workgroups of a call with tiles of this size.
 fn grid(tiles: Tiles, &Site { spec, batch, .. }: &Site, call: Call) -> [u32; 3] {
     let [tile_rows, tile_columns] = shape(tiles);
-    // An axis of a grid has 65 535 workgroups at most.
+    // An axis of a grid has at most 65 535 workgroups.
     const COLUMN: u32 = 32_768;
     let tiles = |x: u32, pixels: usize| {
         let all = groups(pixels, tile_rows);
@@ -109,7 +109,7 @@ impl Kernels for Workgroup {
         &SOURCES
     }
 
-    /// Quads need channel counts which are multiples of 4, and the tiles workgroup memory.
+    /// Channel counts must be multiples of 4, and tiles must fit into workgroup memory.
     fn fits(&self, target: &Target, spec: &Conv) -> bool {
         sizes(target).next().is_some() && spec.has_quads()
     }
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn an_adapter_with_less_workgroup_memory_gets_tiles_that_fit_it() {
         let spec = Conv::new([28, 28, 32], 64, 3, 2, Padding::Same);
-        // 32 bytes short of WebGPU's least, as OpenGL's defaults are.
+        // 32 bytes below WebGPU's minimum, like wgpu's downlevel limits for OpenGL.
         for (workgroup_memory, expected) in [
             (16_384, Some(Tiles::Small)),
             (16_352, Some(Tiles::Medium)),
@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    // The tutorial's second transposed layer, whose gradient has 6272 pixels of 64 channels at batch 32.
+    // The tutorial's deconv2: its gradient has 6272 pixels of 64 channels at batch 32.
     #[test]
     fn tiles_are_as_large_as_leaves_enough_of_them() {
         let spec = Conv::new([28, 28, 32], 64, 3, 2, Padding::Same);

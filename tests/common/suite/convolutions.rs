@@ -1,8 +1,8 @@
-//! Every convolution kernel against its twin, over geometries which meet each edge of its tiles.
+//! Every convolution kernel against its twin, over geometries that reach each edge of its tiles.
 //!
-//! Limits are 4e-6 of the largest value of a slot. The sums have up to 2304 terms in (-1, 1);
-//! single precision puts them about 1e-6 of the largest apart, while one term left out, or
-//! taken twice, shows as 1e-3 and more.
+//! Limits are 4e-6 of the largest value of a slot. The sums have up to 2304 terms in (-1, 1). Single
+//! precision gives errors of about 1e-6 of the largest value; one term omitted or added twice gives
+//! 1e-3 and more.
 
 use crate::common::convolutions::{
     Ending, Shape, assert_variant, fill, plan, serves, sizes, target,
@@ -25,9 +25,9 @@ const PLAIN: &[Shape] = &[
     (2, [28, 28, 1], 32, 5, 2, Padding::Same),
     (7, [7, 7, 48], 16, 5, 2, Padding::Valid),
     (2, [13, 13, 64], 5, 3, 1, Padding::Same),
-    // 175 positions in three ranges of 59, the last of which ends early
+    // 175 positions in three splits of 59, the last of them shorter
     (7, [11, 11, 1], 5, 3, 2, Padding::Valid),
-    // a kernel that is smaller than its stride
+    // a kernel smaller than its stride
     (2, [6, 8, 3], 5, 1, 2, Padding::Valid),
 ];
 
@@ -73,7 +73,7 @@ const WORKGROUP: &[Shape] = &[
     (2, [28, 28, 68], 32, 3, 1, Padding::Same),
     // a dense layer to a latent code
     (7, [1, 1, 2304], 4, 1, 1, Padding::Valid),
-    // uneven ranges, as above
+    // uneven splits, as above
     (7, [11, 11, 4], 8, 3, 2, Padding::Valid),
     (2, [6, 8, 4], 8, 1, 2, Padding::Valid),
 ];
@@ -88,16 +88,16 @@ pub fn shapes(variant: Variant) -> &'static [Shape] {
     }
 }
 
-/// How many of a variant's shapes run in the memory that the adapter would not choose, and in other
-/// sizes of tiles: compiling a kernel for each geometry is what takes the time of these tests.
+/// Number of a variant's shapes that also run with the other memory and with other tile sizes. The
+/// compilation of each kernel dominates the time of these tests.
 pub const ELSEWHERE: usize = 4;
 
-/// How the kernels of case `i` end: over four cases in all ways.
+/// The epilogue of case `i`; four cases cover all epilogues.
 pub fn ending(i: usize) -> Ending {
     Ending::ALL[i % 4]
 }
 
-/// Whether case `i` is one of a CPU's kernels, where those of a GPU differ.
+/// Whether case `i` uses the heuristics of a CPU instead of a GPU.
 pub fn software(i: usize) -> bool {
     i % 3 == 1
 }
@@ -136,7 +136,7 @@ fn check(gpu: &Gpu, variant: Variant, texels: bool) {
     report.finish(3 * checked);
 }
 
-/// Case `i` of a variant, in buffers or in textures.
+/// Checks case `i` of a variant, with buffers or textures.
 pub fn check_case(
     gpu: &Gpu,
     report: &mut Report,
@@ -188,7 +188,7 @@ pub fn workgroup_kernels_agree_with_their_twins(gpu: &Gpu) {
     check(gpu, Variant::Workgroup, false);
 }
 
-// More outputs than 64 times the 32 768 workgroups of a row, which then stand in two rows.
+// More outputs than 64 × 32 768, so that the grid has two rows of workgroups.
 pub fn plain_outputs_of_more_than_a_row_of_workgroups_are_all_computed(gpu: &Gpu) {
     let shape = (17, [64, 64, 1], 32, 1, 1, Padding::Valid);
     let target = target(gpu.target(), Variant::Plain, false, Tiles::Medium, false);

@@ -1,4 +1,4 @@
-//! Kernels that do the work of several steps against these steps' twins, tensor by tensor.
+//! Fused kernels against the twins of their steps, tensor by tensor.
 
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
@@ -20,14 +20,14 @@ use cvae_gpu::ops::state::{self, StepState};
 use cvae_gpu::plan::{Plan, Role};
 use cvae_gpu::rng::Stream;
 
-/// Some sums one after the other, each of terms in (-1, 1).
+/// For several sums in sequence, each of terms in (-1, 1).
 const SUMS: Limit = Limit::OfLargest(8e-6);
 
 fn modules(plan: &Plan) -> Vec<&'static str> {
     plan.steps().iter().map(|s| s.kernel.source.name).collect()
 }
 
-/// Dense layer, sampling and dense layer, and the way back.
+/// The dense layers around the sampling, and their gradients.
 fn latent(gpu: &Gpu, batch: usize, sizes: [usize; 3], on: bool, kl_term: KlTerm) -> Plan {
     let [inputs, latent, outputs] = sizes;
     let mut p = Graph::new(batch);
@@ -108,7 +108,7 @@ pub fn the_way_through_the_latent_space_agrees_with_its_steps(gpu: &Gpu) {
             }
             let mut pair = Pair::new(gpu, &[&p]);
             pair.set_random(&p, 1.0, i as u64);
-            // Log-variances of about 1, however many terms.
+            // Scales the weights so that log-variances are about 1 for any number of terms.
             let [inputs, latent, _] = sizes;
             let limit = 3.0 / (inputs as f64).sqrt();
             pair.set(&p, "enc_w", &uniform(inputs * 2 * latent, limit, 7));
@@ -233,7 +233,7 @@ pub fn the_batch_with_the_first_layer_agrees_with_its_steps(gpu: &Gpu) {
         let mut pair = Pair::new(gpu, &[&p]);
         pair.set_random(&p, 1.0, i as u64);
         pair.set_words(&p, "images", &images.device_words());
-        // The last batch starts before the end and reaches beyond it.
+        // The last batch starts before the end of the set and reaches beyond it.
         for position in [0, 19] {
             let start = StepState {
                 position,
@@ -277,7 +277,7 @@ pub fn updates_of_sums_agree_with_their_steps(gpu: &Gpu) {
     let len = p[arenas.params].len();
     let mut report = Report::default();
     pair.set_random(&p, 1.0, 1);
-    // What lies between the tensors is no gradient.
+    // The padding between tensors holds no gradients.
     pair.set(&p, "grads", &vec![0.0; len]);
     pair.set(&p, "params", &vec![0.0; len]);
     pair.set(&p, "adam_m", &uniform(len, 0.1, 3));

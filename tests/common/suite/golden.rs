@@ -1,5 +1,5 @@
-//! Recorded cases of TensorFlow (assets/golden), replayed by the CPU twins and by the kernels of
-//! training on the adapter, compared tensor by tensor by the strict rule.
+//! Cases recorded with TensorFlow (assets/golden), replayed by the CPU twins and by the kernels of
+//! training on the adapter, compared tensor by tensor with the strict limits.
 
 use std::path::Path;
 
@@ -10,8 +10,8 @@ use cvae_gpu::gpu::Gpu;
 use cvae_gpu::ops::Target;
 use cvae_gpu::plan::Plan;
 
-/// Runs a case and judges it. In p2 one pre-activation is so near 0 that rounding may put it on
-/// the other side; the others are held to what a good implementation meets.
+/// Runs a case and compares it. In p2 a pre-activation is so close to 0 that it may round to the other
+/// side; the other cases must meet the limits of a good implementation.
 pub fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/golden");
     let path = Path::new(folder).join(name).with_extension("safetensors");
@@ -31,7 +31,7 @@ pub fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
     report.finish(65);
 }
 
-/// What a device computes with the kernels of `target`, after `edit` of the plan.
+/// The results of a device with the kernels of `target`, after `edit` of the plan.
 pub fn on_adapter(gpu: &Gpu, target: &Target, edit: impl Fn(&mut Plan), case: &Case) -> Outcome {
     let mut plan = run::plan(case, target);
     edit(&mut plan);
@@ -42,7 +42,7 @@ pub fn p1_holds_on_the_adapter(gpu: &Gpu) {
     check("p1", |case| on_adapter(gpu, gpu.target(), |_| (), case));
 }
 
-// Fused, bundled and in tiles of workgroup memory, which a software adapter would not choose.
+// Fused, bundled and with workgroup tiles, which a software adapter does not choose.
 pub fn p1_holds_as_gpus_run_it(gpu: &Gpu) {
     check("p1", |case| on_adapter(gpu, &as_gpus(gpu), |_| (), case));
 }

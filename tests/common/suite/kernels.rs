@@ -1,8 +1,8 @@
-//! Every kernel but the convolutions (parity_conv.rs) and the counters (parity_state.rs) against
-//! its twin, on plans of a few steps.
+//! Every kernel except the convolutions (parity_conv.rs) and the counters (parity_state.rs) against its
+//! twin, in plans of a few steps.
 //!
-//! Limits stand at each test. Sums of terms in (-1, 1) are about 1e-6 of their largest result
-//! apart in single precision; a term left out shows as 1e-3 and more.
+//! Each test explains its limits. In single precision, sums of terms in (-1, 1) have errors of about
+//! 1e-6 of their largest result; an omitted term gives 1e-3 and more.
 
 use crate::common::dense as dense_layers;
 use crate::common::pair::Pair;
@@ -23,7 +23,7 @@ use cvae_gpu::rng::Stream;
 
 const SUMS: Limit = Limit::OfLargest(4e-6);
 
-// A sum is spread over a workgroup of 64 from 128 terms on.
+// From 128 terms on, a workgroup of 64 shares a sum.
 pub fn dense_layers_agree_with_their_twins(gpu: &Gpu) {
     let mut report = Report::default();
     let mut entries = Vec::new();
@@ -57,7 +57,7 @@ pub fn dense_layers_agree_with_their_twins(gpu: &Gpu) {
     report.finish(4 * cases.len());
 }
 
-/// Encoder outputs with means within ±3 and log-variances within ±6.
+/// Encoder outputs with means in ±3 and log-variances in ±6.
 fn encodings(batch: usize, latent: usize, seed: u64) -> Vec<f32> {
     let wide = uniform(batch * 2 * latent, 6.0, seed);
     let half = |(i, v): (usize, f32)| {
@@ -70,7 +70,7 @@ fn encodings(batch: usize, latent: usize, seed: u64) -> Vec<f32> {
     wide.into_iter().enumerate().map(half).collect()
 }
 
-/// Both forms, as they are and weighted.
+/// Both forms, with a weight of 1 and another.
 fn kl_terms() -> [KlTerm; 4] {
     [
         (Divergence::MonteCarlo, 1.0),
@@ -81,7 +81,7 @@ fn kl_terms() -> [KlTerm; 4] {
     .map(|(form, beta)| KlTerm { form, beta })
 }
 
-/// Codes from `q` and `eps`, and back from `dz`.
+/// A plan of the sampling from `q` and `eps`, and its gradient from `dz`.
 pub fn sampling(gpu: &Gpu, batch: usize, latent: usize, kl_term: KlTerm) -> Plan {
     let mut p = Graph::new(batch);
     let q = p.slot("q", &[batch, 2 * latent], Role::Data);
@@ -92,8 +92,8 @@ pub fn sampling(gpu: &Gpu, batch: usize, latent: usize, kl_term: KlTerm) -> Plan
     p.lower(gpu.target())
 }
 
-// log q(z|x) loses digits to z − mean where the variance is small: 2e-5 absolute at a
-// log-variance of −6, in sums which reach 10 and more.
+// With a small variance, z − mean cancels digits of log q(z|x): at a log-variance of −6 the absolute
+// error is 2e-5, in sums of 10 and more.
 pub fn sampling_and_its_gradient_agree_with_their_twins(gpu: &Gpu) {
     let mut report = Report::default();
     let cases = [(1, 1), (7, 2), (65, 3), (33, 10), (2, 64)];
@@ -124,7 +124,7 @@ fn bce_plans(gpu: &Gpu, batch: usize, values: usize) -> [Plan; 3] {
     })
 }
 
-// WGSL grants exp(-80) an error of 163 units in the last place, 2e-5, but that is of 1e-35.
+// WGSL allows exp(-80) an error of 163 ULP, or 2e-5, but of a value of 1e-35.
 pub fn cross_entropy_agrees_with_its_twin_for_logits_to_80_and_real_targets(gpu: &Gpu) {
     let mut report = Report::default();
     let cases = [
@@ -150,8 +150,8 @@ pub fn cross_entropy_agrees_with_its_twin_for_logits_to_80_and_real_targets(gpu:
     report.finish(4 * cases.len());
 }
 
-// Each pixel is nearly certain and right, so log p(x|z) is a sum of small logarithms, where an
-// absolute error in each would add up. A pixel has at most 7e-3.
+// Each pixel is nearly certain and right, so log p(x|z) is a sum of small logarithms, in which absolute
+// errors would add up. A pixel has at most 7e-3.
 pub fn cross_entropy_of_nearly_certain_pixels_is_exact_too(gpu: &Gpu) {
     let (batch, values) = (7, 784);
     let distance = uniform(batch * values, 7.5, 3).into_iter();
@@ -167,8 +167,8 @@ pub fn cross_entropy_of_nearly_certain_pixels_is_exact_too(gpu: &Gpu) {
         pair.set(plan, "logits", &logits);
         pair.set(plan, "x", &x);
         let limit = |slot: &str| match slot {
-            // Where the target is 1, an error of the sigmoid's last place, 6e-8, is left, and WGSL
-            // grants its quotient 2.5 of these and the divisor a half.
+            // With a target of 1 the error of the sigmoid's last digit, 6e-8, remains. WGSL allows
+            // 2.5 ULP for the quotient and the divisor has half a ULP.
             "dlogits" => Limit::Each {
                 relative: 5e-6,
                 absolute: 2e-7 / batch as f64,
@@ -184,7 +184,7 @@ pub fn cross_entropy_of_nearly_certain_pixels_is_exact_too(gpu: &Gpu) {
     report.finish(3);
 }
 
-/// A plan whose inputs are the four terms of each image.
+/// A plan whose inputs are the four ELBO terms of each image.
 fn elbo_plan(gpu: &Gpu, batch: usize, add: impl FnOnce(&mut Graph, Sampled)) -> Plan {
     let mut p = Graph::new(batch);
     let mut term = |name: &str| p.slot(name, &[batch], Role::Data);
@@ -220,7 +220,7 @@ pub fn batch_means_go_to_the_row_of_their_step_and_nowhere_else(gpu: &Gpu) {
             });
             let mut pair = Pair::new(gpu, &[&plan]);
             pair.set_random(&plan, 1.0, batch as u64);
-            // A likelihood is larger than the other terms, as in training.
+            // The likelihood is larger than the other terms, as in training.
             pair.set(&plan, "logpx_z", &uniform(batch, 100.0, 9));
             pair.set_words(&plan, "state", &at(step, 0).to_words());
             let case = format!("{batch} images, step {step}, {kl_term:?}");
@@ -254,8 +254,8 @@ pub fn terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else(gpu: &Gpu
     report.finish(4);
 }
 
-// Weights of very different size, as draws far from an image have: the sum must not overflow, and
-// the small ones must not hide the large one, whichever comes first.
+// Log-weights of very different size, as of draws far from an image. The sum must not overflow, and the
+// small weights must not hide the large one, in either order.
 pub fn bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu: &Gpu) {
     let mut report = Report::default();
     let draws = [[-150.0, -3.0, 2.0], [-90.0, -2.5, 3.5], [-91.0, -4.0, 1.0]];
@@ -272,7 +272,7 @@ pub fn bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu: &
         let record = record.lower(gpu.target());
         let mut pair = Pair::new(gpu, &[&draw, &record]);
         pair.set_words(&draw, "state", &at(0, position).to_words());
-        // Row n is n nats off, so that rows which change places are seen.
+        // Row n is shifted by n nats, so that swapped rows show.
         let rows = |value: f32| (0..batch).map(|n| value + n as f32).collect::<Vec<_>>();
         let case = format!("{batch} images from {position}");
         for [logpx_z, logpz, logqz_x] in draws {
@@ -301,9 +301,9 @@ pub fn bounds_over_draws_agree_with_their_twins_and_with_their_definition(gpu: &
     report.finish(3 * (3 * 2 + 1));
 }
 
-// One invocation adds a few rows, a workgroup more. On a GPU the sums of 17 000 rows, of 5000 but for one
-// column, and of 1000 where eight quads share a workgroup take two steps, and have a result more on the
-// way, of √rows terms each.
+// One invocation adds a few rows, a workgroup more. On a GPU three kinds of sums take two steps of
+// √rows terms each and have an intermediate result: 17 000 rows, 5000 rows of several columns, and
+// 1000 rows with eight quads per workgroup.
 pub fn sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu: &Gpu) {
     let mut report = Report::default();
     let adapters = [(false, false), (true, false), (true, true)].into_iter();
@@ -322,7 +322,7 @@ pub fn sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu: &Gpu
             });
             let p = p.lower(&reading(&target, texels));
             let mut pair = Pair::new(gpu, &[&p]);
-            // Not around zero, or a single sum could be small by chance.
+            // Not centred on zero, so that no sum is small by chance.
             let x = uniform(rows * columns, 1.0, 6).into_iter();
             pair.set(&p, "x", &x.map(|v| v + 0.5).collect::<Vec<_>>());
             let case = format!("{rows}×{columns}, software {software}, texels {texels}");
@@ -332,17 +332,17 @@ pub fn sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu: &Gpu
     report.finish(3 * 8 * 6 + 6 + 5 + 1);
 }
 
-// A mirror is read texel by texel and compared with the buffer that it mirrors.
+// Reads a mirror texel by texel and compares it with its slot.
 pub fn mirrors_hold_what_they_mirror(gpu: &Gpu) {
     let mut report = Report::default();
-    // A row of a texture holds 4 × 4096 values.
+    // A row of the texture holds 4 × 4096 values.
     for len in [4, 256, 16_384, 16_388, 3 * 16_384 + 8] {
         let mut p = Graph::new(1);
         peak::copy(&mut p, len);
         let p = p.lower(&reading(gpu.target(), true));
         let mut pair = Pair::new(gpu, &[&p]);
         let to = p.find("peak.to").expect("the copy");
-        // Again with other values: the copy into the mirror is made anew in each run.
+        // The second run has other values: a copy must be renewed in each run.
         for seed in [8, 9] {
             let values = uniform(len, 1.0, seed);
             pair.set(&p, "peak.from", &values);
@@ -355,14 +355,14 @@ pub fn mirrors_hold_what_they_mirror(gpu: &Gpu) {
     report.finish(10);
 }
 
-/// Twenty images of uniform bytes.
+/// Twenty images of uniform random bytes.
 fn twenty_images(shape: [usize; 3], binarize: Binarize) -> PackedImages {
     let bytes = uniform(20 * shape.iter().product::<usize>(), 127.9, 2).into_iter();
     let bytes: Vec<u8> = bytes.map(|v| (v + 128.0) as u8).collect();
     PackedImages::from_bytes(shape, &bytes, binarize)
 }
 
-/// A target that reads images from textures or from buffers.
+/// The target with textures or with buffers.
 fn reading(target: &Target, texels: bool) -> Target {
     let texels = Some(texels);
     target.tuned(&Tuning {
@@ -371,10 +371,10 @@ fn reading(target: &Target, texels: bool) -> Target {
     })
 }
 
-/// A batch that holds an image twice.
+/// The indices of a batch in which an image occurs twice.
 const ORDER: [u32; 7] = [3, 19, 0, 7, 7, 12, 1];
 
-/// A plan that fetches the images of `ORDER`, what runs it, and the batch.
+/// A plan that fetches the images of `ORDER`, its pair, and the slot of the batch.
 fn fetching<'g>(gpu: &'g Gpu, images: &PackedImages, packed: Packed) -> (Plan, Pair<'g>, SlotId) {
     let mut p = Graph::new(ORDER.len());
     let state = state::declare(&mut p, "state");
@@ -388,7 +388,7 @@ fn fetching<'g>(gpu: &'g Gpu, images: &PackedImages, packed: Packed) -> (Plan, P
     (p, pair, x)
 }
 
-// A bit is exact; a byte is a quotient, for which WGSL grants 2.5 units in the last place.
+// A bit is exact; a byte is a quotient, for which WGSL allows 2.5 ULP.
 pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
     let mut report = Report::default();
     for binarize in [Binarize::Threshold, Binarize::None] {
@@ -415,7 +415,7 @@ pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
     report.finish(12);
 }
 
-// Counters far out.
+// Large counters.
 pub fn images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
     let mut report = Report::default();
     for shape in [[5, 8, 1], [4, 4, 3], [28, 28, 1]] {
@@ -446,8 +446,8 @@ pub fn images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
     report.finish(12);
 }
 
-// Each of the 12 multiply-adds rounds once or twice, which a scale below 1 does not amplify; one
-// that is left out, or done twice, shows as 1e-2.
+// Each of the 12 multiply-adds rounds once or twice, and a scale below 1 does not amplify the error.
+// One omitted or repeated multiply-add shows as 1e-2.
 pub fn the_kernels_that_measure_peaks_do_all_of_their_work(gpu: &Gpu) {
     let mut report = Report::default();
     let pairs = [false, true]
@@ -471,7 +471,7 @@ pub fn the_kernels_that_measure_peaks_do_all_of_their_work(gpu: &Gpu) {
     report.finish(2 * 3 * 2);
 }
 
-// Where kernels would be wrong if they stood elsewhere, the adapter was opened without subgroups.
+// If the lanes differed, the adapter would have been opened without subgroups.
 pub fn invocations_stand_in_the_lanes_that_their_twin_has(gpu: &Gpu) {
     if gpu.caps().subgroup_min < 8 {
         return say("lanes are not tested: the adapter has no subgroups of 8 or more");

@@ -1,5 +1,5 @@
-//! The checks that a device must pass, as functions of it: tests run them on the adapter, and
-//! tests/mutation.rs on the adapter with a mistake in its shaders. A check that fails panics.
+//! The checks that a device must pass, as functions of the device. Tests run them on the adapter;
+//! tests/mutation runs them with mistakes planted in the shaders. A failing check panics.
 
 pub mod convolutions;
 pub mod fused;
@@ -8,8 +8,8 @@ pub mod kernels;
 pub mod state;
 pub mod step;
 
-/// Tests of the given names, which run the checks of these names on the adapter; where asked for,
-/// once more with shaders which wgpu guards and which report what it catches.
+/// Defines tests that run the checks of the same names on the adapter; optionally again with wgpu's
+/// bounds checks, which report what they catch.
 #[macro_export]
 macro_rules! tests {
     ($suite:ident, checked too: $($name:ident),* $(,)?) => {

@@ -1,5 +1,4 @@
-//! Kernels which follow the step state against their twins: the optimizer, the counters, and
-//! what is drawn.
+//! Kernels that use the step state against their twins: the optimizer, the counters, and random draws.
 
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
@@ -17,7 +16,7 @@ fn start() -> StepState {
     StepState::start(0x1234_5678_9abc_def0, Stream::Train)
 }
 
-/// Positive numbers of all magnitudes from 10^-8 to 10^2.
+/// Positive numbers from 10^-8 to 10^2.
 fn magnitudes(count: usize, seed: u64) -> Vec<f32> {
     let powers = uniform(count, 5.0, seed).into_iter();
     powers.map(|p| 10f32.powf(p - 3.0)).collect()
@@ -25,7 +24,7 @@ fn magnitudes(count: usize, seed: u64) -> Vec<f32> {
 
 const COUNT: usize = 1000;
 
-/// One update of `COUNT` weights at optimizer step `t`, from 1.
+/// Runs one update of `COUNT` weights at optimizer step `t`, from 1.
 fn update(gpu: &Gpu, report: &mut Report, t: u32, adam: Adam, weights: &[f32]) {
     let mut p = Graph::new(1);
     let state = state::declare(&mut p, "state");
@@ -41,7 +40,7 @@ fn update(gpu: &Gpu, report: &mut Report, t: u32, adam: Adam, weights: &[f32]) {
     let mut pair = Pair::new(gpu, &[&p]);
     let before = StepState { step: t, ..start() };
     pair.set_words(&p, "state", &before.to_words());
-    // The moments have their gradient's sign and size: no digits are lost to a difference.
+    // Moments have the sign and size of their gradient, so that no digits cancel.
     let signs: Vec<f32> = uniform(COUNT, 1.0, 4)
         .into_iter()
         .map(f32::signum)
@@ -80,8 +79,7 @@ fn update(gpu: &Gpu, report: &mut Report, t: u32, adam: Adam, weights: &[f32]) {
     pair.run(report, &case, &p, 1, limit);
 }
 
-// Weights of 0 show the update itself, which must hold to 5e-6 of each, however many steps have
-// been made.
+// Weights of 0 show the update itself, which must be within 5e-6 of each value at any step.
 pub fn updates_of_adam_agree_with_their_twin_from_the_first_step_to_the_millionth(gpu: &Gpu) {
     let mut report = Report::default();
     let fast = Adam {
@@ -98,7 +96,7 @@ pub fn updates_of_adam_agree_with_their_twin_from_the_first_step_to_the_milliont
     report.finish(2 * 6 * 3);
 }
 
-// An update is at most ten learning rates here; the rest of the limit is a weight's rounding.
+// An update is at most ten learning rates here; the rest of the limit is the rounding of a weight.
 pub fn updates_of_adam_are_subtracted_from_the_weights(gpu: &Gpu) {
     let mut report = Report::default();
     update(
@@ -182,7 +180,7 @@ pub fn shuffles_are_equal_to_their_twins(gpu: &Gpu) {
             rng::shuffle(&mut p, state, count, order);
             let p = p.lower(gpu.target());
             let mut pair = Pair::new(gpu, &[&p]);
-            // The last batch starts before the end and reaches beyond it.
+            // The last batch starts before the end of the set and reaches beyond it.
             for (epoch, position) in [(0, 0), (1, count - batch), (77, count - 1)] {
                 let state = StepState {
                     epoch,
@@ -225,8 +223,8 @@ pub fn an_epoch_of_shuffled_batches_takes_every_image_once(gpu: &Gpu) {
     report.finish(40);
 }
 
-// 204 000 draws, at counters which differ in each word; and latent sizes which leave blocks of
-// four half used.
+// 204 000 draws, with counters that differ in each word, and latent sizes that leave blocks of four
+// half used.
 pub fn normals_are_within_4_ulps_of_their_twins(gpu: &Gpu) {
     let mut report = Report::default();
     let other = StepState {

@@ -1,11 +1,10 @@
-//! Whole plans of the model against the CPU: a train step and its tail, an evaluation and its
-//! tail, on one memory as the trainer runs them, slot by slot.
+//! Whole plans of the model against the CPU, slot by slot: a train step and its tail, an evaluation and
+//! its tail, on one memory as in training.
 //!
-//! Each kernel is judged twice. Alone, on the inputs that it had on the device: within 4e-6 of
-//! the largest value of a slot (parity.rs and parity_conv.rs say why). And as part of the chain
-//! from the batch to the loss, which the CPU computes on its own: within 1e-5, ten times what
-//! rounding makes of it. Gradients are not compared along the chain: a ReLU whose input is
-//! nearly 0 may be open on one side only, and behind it that is no rounding any more.
+//! Each kernel is checked twice. Alone, on the device's inputs: within 4e-6 of the largest value of a
+//! slot (parity.rs and parity_conv.rs give reasons). And in the chain from the batch to the loss,
+//! which the CPU computes independently: within 1e-5, ten times the rounding error. Gradients are not
+//! compared along the chain: a ReLU with an input near 0 may be open on one side only.
 
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
@@ -29,8 +28,8 @@ pub const BATCH: usize = 7;
 pub const TAIL: usize = IMAGES % BATCH;
 const SEED: u64 = 0xfeed_0000_0003;
 
-/// A model with all that the tutorial's has, in small: pixels and a multiple of 64 channels before
-/// the dense layer; and a weight in its loss.
+/// A small model with the features of the tutorial's: a multiple of 64 channels at several pixels
+/// before the dense layer. Its loss is weighted.
 pub fn small_model() -> Model {
     Model {
         image: [16, 16, 1],
@@ -54,8 +53,8 @@ pub fn feed(name: &'static str, images: &PackedImages, order: Order) -> Feed {
     Feed::Resident(name, packed, order)
 }
 
-/// Rounding of a kernel on its own; the optimizer's weights are judged by their updates, of
-/// 1e-4, in parity_state.rs and here to 1e-6 of the weights.
+/// The limit of a single kernel. Weights are within 1e-6 here; parity_state.rs checks the updates, of
+/// 1e-4.
 fn alone(step: &Step, slot: &str) -> Limit {
     match step.kernel.source.name {
         "fetch" => Limit::Exact,
@@ -65,23 +64,22 @@ fn alone(step: &Step, slot: &str) -> Limit {
     }
 }
 
-/// At first the log-variances are nearly 0, and what exp(logvar) − 1 leaves of them is no more
-/// exact than the 1: 1e-7 for each dimension.
+/// With log-variances near 0, exp(logvar) − 1 has an absolute error of 1e-7 per dimension.
 const KL: Limit = Limit::Each {
     relative: 1e-5,
     absolute: 1e-6,
 };
 
-/// Slots between the batch and the loss.
+/// Whether a slot is between the batch and the loss.
 fn is_forward(name: &str) -> bool {
     let terms = ["logpx_z", "logpz", "logqz_x", "kl", "metrics", "terms"];
     name.ends_with(".y") || ["x", "eps", "z"].contains(&name) || terms.contains(&name)
 }
 
-/// Runs `plan` on the device and compares it with the twins, one by one and in a row; `chain`
-/// holds the counters from run to run.
+/// Runs `plan` on the device and compares it with the twins, each alone and in the chain; `chain` holds
+/// the counters between runs.
 fn run(report: &mut Report, pair: &mut Pair, chain: &mut cpu::Memory, case: &str, plan: &Plan) {
-    // The device decides what the weights are; the CPU keeps its own counters.
+    // Weights come from the device; the CPU keeps its own counters.
     let state = plan.slots().find(|(_, s)| s.name.ends_with("state"));
     let before = state.map(|(id, _)| chain.get(plan, id));
     for (id, _) in plan.slots().filter(|(_, s)| s.owns_memory()) {
@@ -117,8 +115,8 @@ fn words(pair: &Pair, plan: &Plan, name: &str) -> Vec<u32> {
     }
 }
 
-/// An epoch of a full step and a tail, and an evaluation of both, by plans which `edit` has changed,
-/// while their twins stay what they are.
+/// An epoch of a full step and a tail, and an evaluation of both. `edit` changes the plans but not
+/// their twins.
 pub fn check(gpu: &Gpu, target: &Target, model: &Model, edit: impl Fn(&mut Plan)) {
     let (train_images, test_images) = (images(model, 1), images(model, 2));
     let train = |batch| {
@@ -175,7 +173,7 @@ pub fn check(gpu: &Gpu, target: &Target, model: &Model, edit: impl Fn(&mut Plan)
     assert!(seen.iter().copied().eq(0..IMAGES as u32), "{seen:?}");
 }
 
-/// Grey images, which each epoch draws.
+/// Grey images that each epoch draws.
 fn drawn(model: &Model) -> (PackedImages, Packed) {
     let values = IMAGES * model.image.iter().product::<usize>();
     let pixels = uniform(values, 127.9, 3).into_iter();
@@ -185,7 +183,7 @@ fn drawn(model: &Model) -> (PackedImages, Packed) {
     (images, packed)
 }
 
-/// Two epochs on images that are drawn, of a weighted loss of that form.
+/// Two epochs on drawn images with a weighted loss of this form.
 fn check_drawn(gpu: &Gpu, loss: Loss) {
     let model = Model {
         loss,
@@ -248,8 +246,8 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_as_the_adapter_runs_them(gpu
     check(gpu, gpu.target(), &Model::default(), |_| ());
 }
 
-// The recorded cases run the default model as the adapter does; what it would not choose, and what
-// compiles again with guards, runs a small one.
+// The recorded cases run the default model with the adapter's choices. Other choices, and checked
+// shaders, which must be compiled anew, run a small model.
 pub fn train_step_and_evaluation_agree_with_the_cpu_in_checked_shaders(gpu: &Gpu) {
     check(gpu, gpu.target(), &small_model(), |_| ());
 }
@@ -281,7 +279,7 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers(g
     );
 }
 
-/// A GPU with the buffers of this adapter: in what it runs, steps are fused and share dispatches.
+/// A GPU with this adapter's number of buffers: steps are fused and bundled.
 pub fn as_gpus(gpu: &Gpu) -> Target {
     Target::new(Caps {
         max_buffers: gpu.caps().max_buffers,
@@ -293,7 +291,7 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_as_gpus_run_them(gpu: &Gpu) 
     check(gpu, &as_gpus(gpu), &small_model(), |_| ());
 }
 
-/// Weights of which one is not a number, in each layer that ends in a ReLU: the loss must say so.
+/// A NaN weight in each layer that ends in a ReLU must make the loss NaN.
 fn check_nan(gpu: &Gpu, target: &Target) {
     let model = small_model();
     let images = images(&model, 1);
