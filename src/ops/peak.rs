@@ -73,7 +73,7 @@ impl Operation for MultiplyAdd {
             }
         };
         // A module's constants are set in all of its kernels.
-        let constants = [("ROUNDS", rounds as f64), ("QUADS", 0.0)];
+        let constants = [("ROUNDS", rounds as f64), ("COPY_QUADS", 0.0)];
         plan.push(Step {
             label: "peak arithmetic".into(),
             kernel: SOURCE.kernel("multiply_add", constants, twin),
@@ -93,7 +93,7 @@ impl Operation for Copy {
             ("copy", "values", self.from)
         };
         let twin = move |t: &Tensors| t.floats_mut("values_out").copy_from_slice(&t.floats(name));
-        let constants = [("ROUNDS", 0.0), ("QUADS", quads as f64)];
+        let constants = [("ROUNDS", 0.0), ("COPY_QUADS", quads as f64)];
         plan.push(Step {
             label: "peak copy".into(),
             kernel: SOURCE.kernel(entry, constants, twin),

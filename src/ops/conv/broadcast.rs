@@ -23,9 +23,8 @@ static SOURCES: [Source; 2] = [
     .with_subgroups(),
 ];
 
-/// Quads of channels that an iteration takes, or positions of each quarter of a split, of which it
-/// cannot count more than a row holds.
-fn quads(&Site { target, spec, .. }: &Site) -> usize {
+/// Quads of channels per iteration, or positions of each quarter of a split: at most those of a row.
+fn unroll(&Site { target, spec, .. }: &Site) -> usize {
     match target.heuristics.tiles {
         Tiles::Large => spec.small[1].min(2),
         Tiles::Small | Tiles::Medium => 1,
@@ -63,7 +62,7 @@ impl Kernels for Broadcast {
 
     fn constants(&self, site: &Site, call: Call) -> Constants {
         let wide = f64::from(u8::from(is_wide(site, call)));
-        vec![("WIDE", wide), ("QUADS", quads(site) as f64)]
+        vec![("WIDE", wide), ("UNROLL", unroll(site) as f64)]
     }
 
     fn grid(&self, site: &Site, call: Call) -> [u32; 3] {
@@ -104,7 +103,7 @@ impl Kernels for Broadcast {
         let (stride, [height, width, _]) = (spec.stride, spec.big);
         match dy {
             Side::Small => {
-                let quarter = size.div_ceil(4).next_multiple_of(quads(site));
+                let quarter = size.div_ceil(4).next_multiple_of(unroll(site));
                 2 * (pixel / size) + pixel % size / quarter / 2
             }
             Side::Big => {
