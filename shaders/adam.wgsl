@@ -10,8 +10,7 @@ override KEEP_LESS1: f32;     // 1 - beta1, rounded once
 override KEEP_LESS2: f32;     // 1 - beta2
 override LOG_BETA1: f32;
 override LOG_BETA2: f32;
-// Two gradients of which `update_sums` adds the rows itself: offset in the arena and length in quads,
-// and number of rows.
+// `update_sums` adds the rows of two gradients itself: offset in the arena and length in quads, and rows.
 override WEIGHTS_AT: u32 = 0u;
 override WEIGHTS_QUADS: u32 = 0u;
 override WEIGHTS_ROWS: u32 = 0u;

@@ -2,8 +2,8 @@
 // matrix product: columns are channels; rows are pixels or, in the weight gradient, the other channels of
 // each tap. A workgroup owns ROWS × COLUMNS quads (common/tiles_*.wgsl), an invocation 4 × 8 values.
 
-// A small tile leaves invocations over. They form slices (split-K), each of which sums a share of the
-// terms: a quarter of the time where tiles are too few to occupy a GPU.
+// A small tile leaves invocations over. They form slices (split-K) that each sum a share of the terms:
+// a quarter of the time where tiles are too few to occupy a GPU.
 
 const OWNERS = ROWS * COLUMNS / 2u;   // invocations of a slice; each owns two quads of columns
 const SLICES = GROUP_SIZE / OWNERS;
