@@ -10,8 +10,7 @@ override KEEP_LESS1: f32;     // 1 - beta1, rounded once
 override KEEP_LESS2: f32;     // 1 - beta2
 override LOG_BETA1: f32;
 override LOG_BETA2: f32;
-// Two gradients that `update_sums` finds as rows to be added: where they lie in the arena and how
-// long they are, in quads, and how many rows there are.
+// `update_sums` adds the rows of two gradients itself: offset in the arena and length in quads, and rows.
 override WEIGHTS_AT: u32 = 0u;
 override WEIGHTS_QUADS: u32 = 0u;
 override WEIGHTS_ROWS: u32 = 0u;
@@ -19,7 +18,7 @@ override BIAS_AT: u32 = 0u;
 override BIAS_QUADS: u32 = 0u;
 override BIAS_ROWS: u32 = 0u;
 
-@group(0) @binding(0) var<storage, read> state: StepState;  // common.wgsl; this step is counted
+@group(0) @binding(0) var<storage, read> state: StepState;  // `step` counts this step already
 @group(0) @binding(1) var<storage, read> grads: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> params: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;
@@ -28,8 +27,8 @@ override BIAS_ROWS: u32 = 0u;
 @group(0) @binding(6) var<storage, read> weights_rows: array<vec4<f32>>;  // [WEIGHTS_ROWS, WEIGHTS_QUADS]
 @group(0) @binding(7) var<storage, read> bias_rows: array<vec4<f32>>;     // [BIAS_ROWS, BIAS_QUADS]
 
-// 1 - beta^t = -expm1(t log beta), within 1e-6 of its value for every t. In single precision
-// pow() and a running product of beta both lose digits, at small t and at large.
+// 1 - beta^t = -expm1(t log beta), within 1e-6 of its value for every t. Single-precision pow() and a
+// running product of beta lose digits.
 fn correction(log_beta: f32, t: f32) -> f32 {
     let x = t * log_beta;
     if x < -0.5 {
@@ -56,7 +55,7 @@ fn update(@builtin(global_invocation_id) id: vec3<u32>) {
     }
 }
 
-// The same, of gradients of which two are still to be summed.
+// `update` that first sums the rows of two gradients, in order.
 @compute @workgroup_size(64)
 fn update_sums(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = id.x;
@@ -64,7 +63,7 @@ fn update_sums(@builtin(global_invocation_id) id: vec3<u32>) {
         return;
     }
     var g = grads_out[i];
-    // Before a gradient's start these wrap around, and so are outside.
+    // Indices before a gradient's start wrap around and fail the bound.
     let weight = i - WEIGHTS_AT;
     let bias = i - BIAS_AT;
     if weight < WEIGHTS_QUADS {

@@ -1,4 +1,4 @@
-// Sigmoid cross-entropy on logits, in the form that holds for logits of any size:
+// Sigmoid cross-entropy on logits, stable for logits of any size:
 //   log p(x|z) = -sum [ max(l, 0) - l x + log(1 + exp(-|l|)) ]
 
 override BATCH: u32;
@@ -10,7 +10,7 @@ override VALUES: u32;  // values of one image, H·W·C, a multiple of 4
 @group(0) @binding(3) var<storage, read_write> dlogits: array<vec4<f32>>;        // [BATCH, VALUES]
 @group(0) @binding(4) var<storage, read_write> probabilities: array<vec4<f32>>;  // [BATCH, VALUES]
 
-override QUADS: u32 = VALUES / 4u;  // of one image
+override IMAGE_QUADS: u32 = VALUES / 4u;
 var<workgroup> quads: array<vec4<f32>, GROUP_SIZE>;
 
 // log(1 + e) for e in [0, 1].
@@ -34,7 +34,7 @@ fn sigmoids(l: vec4<f32>) -> vec4<f32> {
     return vec4(sigmoid(l.x), sigmoid(l.y), sigmoid(l.z), sigmoid(l.w));
 }
 
-// Sums what the invocations have in a fixed order.
+// Reduction tree over the workgroup, in a fixed order.
 fn finish(row: u32, lane: u32, sum: vec4<f32>) {
     quads[lane] = sum;
     for (var stride = GROUP_SIZE / 2u; stride > 0u; stride /= 2u) {
@@ -53,22 +53,19 @@ fn finish(row: u32, lane: u32, sum: vec4<f32>) {
 @compute @workgroup_size(GROUP_SIZE)
 fn loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     var sum = vec4(0.0);
-    for (var i = lane; i < QUADS; i += GROUP_SIZE) {
-        let at = group.x * QUADS + i;
+    for (var i = lane; i < IMAGE_QUADS; i += GROUP_SIZE) {
+        let at = group.x * IMAGE_QUADS + i;
         sum += cross_entropies(logits[at], x[at]);
     }
     finish(group.x, lane, sum);
 }
 
-// The same, and the gradient of the mean loss over the batch.
+// `loss`, and the gradient of the mean batch loss.
 @compute @workgroup_size(GROUP_SIZE)
-fn loss_and_grad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn loss_and_grad(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     var sum = vec4(0.0);
-    for (var i = lane; i < QUADS; i += GROUP_SIZE) {
-        let at = group.x * QUADS + i;
+    for (var i = lane; i < IMAGE_QUADS; i += GROUP_SIZE) {
+        let at = group.x * IMAGE_QUADS + i;
         sum += cross_entropies(logits[at], x[at]);
         dlogits[at] = (sigmoids(logits[at]) - x[at]) / f32(BATCH);
     }
@@ -78,9 +75,9 @@ fn loss_and_grad(
 @compute @workgroup_size(64)
 fn decode(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.y;
-    if id.x >= QUADS || row >= BATCH {
+    if id.x >= IMAGE_QUADS || row >= BATCH {
         return;
     }
-    let at = row * QUADS + id.x;
+    let at = row * IMAGE_QUADS + id.x;
     probabilities[at] = sigmoids(logits[at]);
 }

@@ -1,22 +1,20 @@
-// Shared by every module; a module is this file followed by its own.
+// Shared: every module is this file followed by its own.
 
-// Invocations of a workgroup that meet at barriers. Most kernels agree on it, so that they can share a
-// dispatch (src/plan/link.rs). Their memory has one name by type, `quads`, which such a dispatch then
-// has once.
+// Invocations per workgroup of most kernels with barriers. They share this size and one name per type
+// of workgroup memory (`quads`), so that src/plan/link.rs can link them into one dispatch.
 const GROUP_SIZE = 128u;
 
-// Counters that live on the device from step to step, so that the host writes nothing while
-// a plan is replayed. src/ops/state.rs lays out the same six words.
+// Counters that live on the device, so that replaying a plan needs no upload. src/ops/state.rs lays
+// out the same six words.
 struct StepState {
     seed: vec2<u32>,     // key of every random stream, low word first
-    step: u32,           // optimizer steps done; the time axis of the noise
+    step: u32,           // optimizer steps done; counter word of the noise
     epoch: u32,          // passes over the data done; selects the permutation
-    position: u32,       // images of this epoch consumed so far
-    stream: u32,         // keeps the noise of training, evaluation and pictures apart
+    position: u32,       // images of this epoch already consumed
+    stream: u32,         // separates the noise of training, evaluation and pictures
 }
 
-// max(0, v), but a NaN stays a NaN, so that training that diverges is seen at once: WGSL lets max()
-// give either operand.
+// max(0, v) that keeps NaN, so that divergence shows: WGSL lets max() return either operand.
 fn relu(v: f32) -> f32 {
     return select(v, 0.0, v <= 0.0);
 }
@@ -25,9 +23,8 @@ fn relu4(v: vec4<f32>) -> vec4<f32> {
     return select(v, vec4(0.0), v <= vec4(0.0));
 }
 
-// log(1 + f) for f in [-0.293, 0.415], within 1 ulp: the polynomial of FreeBSD's logf.
-// WGSL promises only an absolute error of 2^-21 for log near 1, which is too coarse for sums of
-// hundreds of small logarithms.
+// log(1 + f) for f in [-0.293, 0.415], within 1 ulp: the polynomial of FreeBSD's logf. WGSL bounds log
+// near 1 only by an absolute 2^-21, which is too coarse for sums of hundreds of small logarithms.
 fn log1p_near_zero(f: f32) -> f32 {
     let s = f / (2.0 + f);
     let z = s * s;
@@ -38,7 +35,7 @@ fn log1p_near_zero(f: f32) -> f32 {
     return f - (half_square - s * (half_square + even + odd));
 }
 
-// exp(-|l|) never overflows, and both tails of the sigmoid follow from it.
+// exp(-|l|) never overflows; both tails of the sigmoid follow from it.
 fn sigmoid(l: f32) -> f32 {
     let e = exp(-abs(l));
     return select(e, 1.0, l >= 0.0) / (1.0 + e);

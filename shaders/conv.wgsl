@@ -1,14 +1,13 @@
-// Convolution, plain form: one output per invocation, scalar loads. The readable truth which
-// the tiled variants (conv_tile.wgsl, conv_broadcast.wgsl) are judged against.
+// Convolution, plain variant: one output per invocation, scalar loads. The reference for the tiled
+// variants.
 //
 // A convolution relates a big image [BATCH, BIG_H, BIG_W, BIG_C] to a small one
 // [BATCH, SMALL_H, SMALL_W, SMALL_C] through weights [KERNEL, KERNEL, BIG_C, SMALL_C]:
 //   correlate    small[n, i, j, s] = sum big[n, S i + a - PAD_Y, S j + b - PAD_X, c] w[a, b, c, s]
 //   adjoint      its transpose, from small to big
 //   weight_grad  dw[a, b, c, s]    = sum big[n, S i + a - PAD_Y, S j + b - PAD_X, c] small[n, i, j, s]
-// Outside the big image there is zero. In Keras layouts (HWIO, and HWOI for transposed) these
-// three serve both layers: a convolution runs correlate forward and adjoint backward, a
-// transposed convolution the other way round.
+// The padding around the big image is zero. Weights are in Keras layout (HWIO, HWOI for transposed):
+// a convolution runs correlate forward and adjoint backward, a transposed one the other way round.
 
 override BATCH: u32;
 override KERNEL: u32;
@@ -23,7 +22,7 @@ override SMALL_W: u32;
 override SMALL_C: u32;
 override RELU: bool;   // forward: y = max(0, .)
 override GATED: bool;  // input gradient: zero where the gate, a ReLU's output, is 0
-override SPLITS: u32;  // weight gradient: partial sums over ranges of positions
+override SPLITS: u32;  // weight gradient: splits of the positions
 
 @group(0) @binding(0) var<storage, read> big: array<f32>;
 @group(0) @binding(1) var<storage, read> small: array<f32>;
@@ -42,7 +41,7 @@ fn gated(value: f32, at: u32) -> f32 {
     return select(value, 0.0, GATED && gate[at] <= 0.0);
 }
 
-// Where pixel (n, y, x) of the big image starts, or -1 outside.
+// Index of the first channel of big pixel (n, y, x); -1 in the padding.
 fn big_at(n: u32, y: i32, x: i32) -> i32 {
     if y < 0 || y >= i32(BIG_H) || x < 0 || x >= i32(BIG_W) {
         return -1;
@@ -69,7 +68,7 @@ fn correlation(pixel: u32, s: u32) -> f32 {
     return sum;
 }
 
-// The taps of a big pixel are those whose distance to it is a multiple of the stride.
+// The taps of a big pixel are those at a multiple of STRIDE from it.
 fn adjoint_sum(pixel: u32, c: u32) -> f32 {
     let n = pixel / (BIG_H * BIG_W);
     let y = pixel / BIG_W % BIG_H + PAD_Y;
@@ -95,7 +94,7 @@ fn adjoint_sum(pixel: u32, c: u32) -> f32 {
     return sum;
 }
 
-// Outputs are numbered along x and then y, because one axis holds at most 65 535 workgroups.
+// Outputs are numbered along x, then y: a grid axis holds at most 65 535 workgroups.
 fn output_index(group: vec3<u32>, groups: vec3<u32>, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * 64u + lane;
 }
@@ -152,7 +151,7 @@ fn adjoint_gated(
     }
 }
 
-// An invocation owns one weight and one range of positions (n, i, j).
+// An invocation owns one weight and one split of the positions (n, i, j).
 @compute @workgroup_size(64)
 fn weight_grad(@builtin(global_invocation_id) id: vec3<u32>) {
     let weight_count = KERNEL * KERNEL * BIG_C * SMALL_C;

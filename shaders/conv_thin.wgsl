@@ -1,15 +1,10 @@
-// Convolution where the big image is a picture of 1 to 4 channels, so that quads of its channels
-// would be mostly padding. Here a quad is four consecutive values of a picture's row, and an
-// invocation works on a strip: 8 neighbouring pixels of a row. BIG_W is a multiple of 4, so that
-// no quad straddles rows; SMALL_C is one too; KERNEL is at most 5, STRIDE at most 2.
-//
-// Loops over taps and channels have constant counts and are unrolled by compilers, which makes
-// the indices of the small arrays constant. Compilers unroll only what is short: so a window holds
-// single values, of which to pick one takes fewer instructions than to pick one of a vector's. On
-// lavapipe a loop left as it is costs eight times its time with pictures of three channels.
-//
-// Loops are `while` loops, and arrays start as zero without `Window()`: FXC, the compiler of DirectX 12,
-// refuses what naga makes of `for` loops and of two such calls in a dispatch (docs/testing.md).
+// Convolution of a picture of 1 to 4 channels, where quads of channels would be mostly padding: a quad is
+// four consecutive values of a picture row, a strip 8 neighbouring pixels of a row. BIG_W (no quad
+// straddles rows) and SMALL_C are multiples of 4, KERNEL is at most 5, STRIDE at most 2.
+
+// Loops over taps and channels must unroll, or lavapipe takes eight times as long with three channels:
+// windows hold scalars, because dynamic vector indexing blocks unrolling. FXC rejects naga's `for` loops
+// and two calls of `Window()`: loops are `while`, and arrays start as zero without it (docs/testing.md).
 
 @group(0) @binding(8) var<storage, read> bias_values: array<f32>;
 @group(0) @binding(9) var<storage, read> picture_gate: array<vec4<f32>>;
@@ -19,9 +14,9 @@
 override ROW_QUADS: u32 = BIG_W * BIG_C / 4u;
 override BIG_STRIPS: u32 = (BIG_W + 7u) / 8u;
 override SMALL_STRIPS: u32 = (SMALL_W + 7u) / 8u;
-override BAND: u32;  // rows of the picture that an invocation of `adjoint` makes
+override BAND: u32;  // picture rows per invocation of `adjoint`
 override BANDS: u32 = (BIG_H + BAND - 1u) / BAND;
-// Quads of a row which a strip of small pixels meets, from 4 pixels left of its first.
+// Quads of a picture row under a strip of small pixels, from 4 pixels left of it.
 override WINDOW: u32 = ((3u + KERNEL - PAD_X + 7u * STRIDE) * BIG_C + BIG_C + 3u) / 4u;
 
 alias Window = array<f32, 96>;
@@ -36,9 +31,9 @@ fn strip_at(index: u32, height: u32, strips: u32) -> Strip {
     return Strip(index / (height * strips), index / strips % height, 8u * (index % strips));
 }
 
-// The values of the picture under kernel row a; zero for a strip past the last image.
+// The picture values under kernel row a, halo included; zero past the last image.
 fn window_of(s: Strip, a: u32) -> Window {
-    // Above the picture y wraps around, and so is outside; likewise quads left of it.
+    // Above the picture y wraps around and fails the bound; so do quads left of it.
     let y = s.y * STRIDE + a - PAD_Y;
     let first = s.x * STRIDE * BIG_C / 4u - BIG_C;
     let start = FIRST + (s.n * BIG_H + y) * ROW_QUADS;
@@ -56,7 +51,7 @@ fn window_of(s: Strip, a: u32) -> Window {
     return w;
 }
 
-// Channel c of what kernel column b meets for small pixels i..i+3 of the strip.
+// Channel c under kernel column b, for small pixels i..i+3 of the strip.
 fn window_values(w: ptr<function, Window>, b: u32, c: u32, i: u32) -> vec4<f32> {
     let at = (4u + b - PAD_X + i * STRIDE) * BIG_C + c;
     let next = STRIDE * BIG_C;
@@ -68,7 +63,7 @@ fn outer(u: vec4<f32>, v: vec4<f32>) -> mat4x4<f32> {
     return mat4x4(u * v.x, u * v.y, u * v.z, u * v.w);
 }
 
-// Outputs are numbered along x and then y, because one axis holds at most 65 535 workgroups.
+// Outputs are numbered along x, then y: a grid axis holds at most 65 535 workgroups.
 fn invocation(group: vec3<u32>, groups: vec3<u32>, size: u32, lane: u32) -> u32 {
     return (group.y * groups.x + group.x) * size + lane;
 }
@@ -100,7 +95,7 @@ fn correlation(s: Strip, s4: u32) -> Pair {
     return t;
 }
 
-// Where quad s4 of small pixels x..x+3 lies.
+// Indices of quad s4 of small pixels x..x+3.
 fn strip_places(s: Strip, x: u32, s4: u32) -> vec4<u32> {
     let at = ((s.n * SMALL_H + s.y) * SMALL_W + four(x)) * SMALL_QUADS + s4;
     return select(vec4(NONE), FIRST + at, (four(x) < vec4(SMALL_W)) & vec4(s.n < BATCH));
@@ -136,28 +131,27 @@ fn correlate_gated(
     store_small(right, pass_gate(t.m1, right));
 }
 
-// Channel c of big pixels 0..3 of the strip in element c, of 4..7 in element 4 + c.
+// Element c: channel c of big pixels 0..3 of the strip; element 4 + c: of pixels 4..7.
 alias Sums = array<vec4<f32>, 8>;
 
-// Strips that lie below each other, of KERNEL rows.
+// Strips of KERNEL consecutive rows.
 alias Column = array<Sums, 5>;
 
-// Where row 0 and the last column of the kernel meet the small image at row `reach` and `o` pixels
-// right of the strip's first: quad s4 of that pixel. The kernel reaches further left with each
-// column before.
+// Quad s4 of the small pixel that tap (0, KERNEL - 1) pairs with big pixel (reach - PAD_Y, s.x + o); zero
+// if there is none. For tap (0, b) the small pixel is that of o + KERNEL - 1 - b.
 fn reached(s: Strip, reach: u32, o: u32, s4: u32) -> vec4<f32> {
     let x = s.x + PAD_X + o + 1u - KERNEL;
     let i = reach / STRIDE;
     let j = x / STRIDE;
-    let met =
+    let exists =
         reach % STRIDE == 0u && x % STRIDE == 0u && i < SMALL_H && j < SMALL_W && s.n < BATCH;
     let at = ((s.n * SMALL_H + i) * SMALL_W + j) * SMALL_QUADS + s4;
-    return small_quad(select(NONE, FIRST + at, met));
+    return small_quad(select(NONE, FIRST + at, exists));
 }
 
-// Adds what a row of the small image gives to all rows it meets: to that of kernel row a in column[a].
+// Adds a small row to all big rows that it reaches, through kernel row a to column[a].
 fn add_row(column: ptr<function, Column>, s: Strip, reach: u32) {
-    // None for surplus invocations. FXC would walk through a loop of known count: minutes for 392 quads.
+    // No iteration for surplus invocations. FXC simulates loops of known count: minutes for 392 quads.
     let s4_end = select(0u, SMALL_QUADS, s.n < BATCH);
     var s4 = 0u;
     while s4 < s4_end {
@@ -189,7 +183,7 @@ fn add_row(column: ptr<function, Column>, s: Strip, reach: u32) {
     }
 }
 
-// Goes on to row y, which is complete in column[0] behind this.
+// Shifts the column by one row and adds a small row; column[0] is then the complete row y.
 fn complete_row(column: ptr<function, Column>, s: Strip, y: u32) {
     var a = 0u;
     while a < KERNEL - 1u {
@@ -217,7 +211,7 @@ fn bias_quad(k: u32) -> vec4<f32> {
     return vec4(bias_values[c.x], bias_values[c.y], bias_values[c.z], bias_values[c.w]);
 }
 
-// Row y of a strip, through the epilogue and into place.
+// Epilogue and store of row y of a strip.
 fn store_row(s: Strip, y: u32, column: ptr<function, Column>) {
     var sums = (*column)[0];
     var k = 0u;
@@ -246,8 +240,7 @@ fn store_row_gated(s: Strip, y: u32, column: ptr<function, Column>) {
     }
 }
 
-// An invocation walks down a band of the picture, so that it reads each pixel that its strip meets once
-// for all rows of the kernel.
+// An invocation walks down a band of rows, so it loads each small pixel once for all kernel rows.
 @compute @workgroup_size(8)
 fn adjoint(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -258,7 +251,7 @@ fn adjoint(
     var column: Column;
     var r = 0u;
     while r < BAND + KERNEL - 1u {
-        // Above the picture this wraps around, and so is outside.
+        // Rows above the picture wrap around and fail the bound.
         let y = s.y * BAND + r + 1u - KERNEL;
         complete_row(&column, s, y);
         if r + 1u >= KERNEL && y < BIG_H && s.n < BATCH {
@@ -278,7 +271,7 @@ fn adjoint_gated(
     var column: Column;
     var r = 0u;
     while r < BAND + KERNEL - 1u {
-        // Above the picture this wraps around, and so is outside.
+        // Rows above the picture wrap around and fail the bound.
         let y = s.y * BAND + r + 1u - KERNEL;
         complete_row(&column, s, y);
         if r + 1u >= KERNEL && y < BIG_H && s.n < BATCH {
@@ -288,23 +281,23 @@ fn adjoint_gated(
     }
 }
 
-// Where the quads of small pixels x..x+3 of a row start, as far as they lie in the range.
+// First quads of small pixels x..x+3 of a row; NONE outside the row and the range.
 fn strip_positions(row: u32, x: u32, range: vec2<u32>) -> vec4<u32> {
     let p = row * SMALL_W + four(x);
     let inside = (four(x) < vec4(SMALL_W)) & (p >= vec4(range.x)) & (p < vec4(range.y));
     return select(vec4(NONE), FIRST + p * SMALL_QUADS, inside);
 }
 
-alias Weights = array<vec4<f32>, 28>;  // of tap and channel; behind the last the sum of dy
+alias Weights = array<vec4<f32>, 28>;  // by tap and channel, then the sum of the small image
 
 override COUNT: u32 = KERNEL * KERNEL * BIG_C;  // at most 27
 
-// An invocation owns all weights of a small quad, over every `step`-th strip of a range of positions.
-// Behind them comes the sum of what it meets of the small image.
+// An invocation owns all weights of a small quad, over every `step`-th strip of a range of positions, and
+// the sum of the small image over these.
 fn gradient(grads: ptr<function, Weights>, quad: u32, range: vec2<u32>, slice: u32, step: u32) {
     let first = range.x / SMALL_W * SMALL_STRIPS;
     let end = (range.y + SMALL_W - 1u) / SMALL_W * SMALL_STRIPS;
-    var besides = vec4(0.0);
+    var small_sum = vec4(0.0);
     var i = first + slice;
     while i < end {
         let s = strip_at(i, SMALL_H, SMALL_STRIPS);
@@ -326,11 +319,11 @@ fn gradient(grads: ptr<function, Weights>, quad: u32, range: vec2<u32>, slice: u
             }
             a++;
         }
-        besides += ((left[0] + left[1]) + (left[2] + left[3]))
+        small_sum += ((left[0] + left[1]) + (left[2] + left[3]))
             + ((right[0] + right[1]) + (right[2] + right[3]));
         i += step;
     }
-    (*grads)[COUNT] = besides;
+    (*grads)[COUNT] = small_sum;
 }
 
 fn store_weights(split: u32, s4: u32, grads: ptr<function, Weights>) {
@@ -344,17 +337,14 @@ fn store_weights(split: u32, s4: u32, grads: ptr<function, Weights>) {
 }
 
 @compute @workgroup_size(8)
-fn weight_grad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn weight_grad(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let s4 = group.x * 8u + lane;
     var grads: Weights;
     gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y), 0u, 1u);
     store_weights(group.y, s4, &grads);
 }
 
-// The gradient, and a sum of the small image, where that is the gradient of the output.
+// The gradient, and the sum of dy where dy is the small image.
 @compute @workgroup_size(8)
 fn weight_grad_sum_small(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -369,12 +359,12 @@ fn weight_grad_sum_small(
     }
 }
 
-// For GPUs, which wait long for each strip: the strips of a range are dealt to SLICES invocations.
+// For GPUs, where each strip has a long latency: SLICES invocations share the strips of a split.
 const SLICES = GROUP_SIZE / 8u;
-const HELD = 4u;  // weights that are added at a time
+const HELD = 4u;  // weights reduced per round
 var<workgroup> quads: array<vec4<f32>, HELD * GROUP_SIZE>;  // [HELD, SLICES, 8 quads]
 
-// What all slices have of weights first.., in their order: of weight first + lane / 8 and quad lane % 8.
+// Sums over the slices, in order: of weight first + lane / 8 and quad lane % 8.
 fn all_slices(grads: ptr<function, Weights>, first: u32, lane: u32) -> vec4<f32> {
     workgroupBarrier();
     var k = 0u;
@@ -395,10 +385,7 @@ fn all_slices(grads: ptr<function, Weights>, first: u32, lane: u32) -> vec4<f32>
 }
 
 @compute @workgroup_size(GROUP_SIZE)
-fn weight_grad_deep(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn weight_grad_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let s4 = group.x * 8u + lane % 8u;
     var grads: Weights;
     gradient(&grads, min(s4, SMALL_QUADS - 1u), split_range(group.y), lane / 8u, SLICES);
@@ -413,7 +400,7 @@ fn weight_grad_deep(
     }
 }
 
-// The same, and the sum of the small image.
+// The same, with the sum of dy.
 @compute @workgroup_size(GROUP_SIZE)
 fn weight_grad_sum_small_deep(
     @builtin(workgroup_id) group: vec3<u32>,

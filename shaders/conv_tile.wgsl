@@ -1,14 +1,10 @@
-// Convolution in register tiles, for every adapter. Channel counts are multiples of 4.
-//
-// An invocation owns 8 pixels × 8 output channels. Per four input channels it loads 16 vectors
-// for 256 multiply-adds. Where images have fewer pixels than a workgroup has room for, as a dense
-// layer of few images does, `correlate` lets the others leave at once. `adjoint` counts on into the
-// next channels, of which such a layer has many there.
+// Convolution in register tiles, for every adapter. Channel counts are multiples of 4. An invocation
+// owns 8 pixels × 8 output channels: 16 vector loads per 256 multiply-adds. With few pixels (a dense
+// layer of few images) surplus lanes of `correlate` return, and those of `adjoint` take more channels.
 
-override EIGHTS: u32 = (BATCH * PHASE_H * PHASE_W + 7u) / 8u;  // of the pixels of a phase
+override EIGHTS: u32 = (BATCH * PHASE_H * PHASE_W + 7u) / 8u;  // groups of 8 pixels of a phase
 
-// Four pixels (or channels) by four, two by two: m01 holds the first of the one and the second
-// of the other.
+// 2 × 2 blocks of 4 pixels (or big channels) × 4 channels. m01: first pixels, second channels.
 struct Tile {
     m00: mat4x4<f32>,
     m01: mat4x4<f32>,
@@ -66,10 +62,7 @@ fn adjoint_sum(phase: vec2<u32>, first: u32, c4: u32) -> Tile {
 }
 
 @compute @workgroup_size(32)
-fn correlate(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn correlate(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first = 8u * (group.y * 32u + lane);
     let s4 = 2u * group.x;
     if first >= BATCH * SMALL_H * SMALL_W {
@@ -83,10 +76,7 @@ fn correlate(
 }
 
 @compute @workgroup_size(32)
-fn correlate_gated(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn correlate_gated(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first = 8u * (group.y * 32u + lane);
     let s4 = 2u * group.x;
     if first >= BATCH * SMALL_H * SMALL_W {
@@ -100,10 +90,7 @@ fn correlate_gated(
 }
 
 @compute @workgroup_size(32)
-fn adjoint(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn adjoint(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let phase = phase_of(group);
     let i = group.y * 32u + lane;
     let first = 8u * (i % EIGHTS);
@@ -119,10 +106,7 @@ fn adjoint(
 }
 
 @compute @workgroup_size(32)
-fn adjoint_gated(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn adjoint_gated(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let phase = phase_of(group);
     let i = group.y * 32u + lane;
     let first = 8u * (i % EIGHTS);
@@ -137,12 +121,9 @@ fn adjoint_gated(
     backward_big(phase, first + 4u, c4 + 1u, t.m11);
 }
 
-// An invocation owns 8 big × 8 small channels of one tap, over one range of positions.
+// An invocation owns 8 big × 8 small channels of one tap, over one split.
 @compute @workgroup_size(32)
-fn weight_grad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn weight_grad(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let blocks_c = (BIG_QUADS + 1u) / 2u;
     let blocks_s = (SMALL_QUADS + 1u) / 2u;
     let block = group.x * 32u + lane;

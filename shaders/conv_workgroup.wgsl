@@ -1,45 +1,40 @@
-// Convolution in tiles of workgroup memory, for GPUs. Channel counts are multiples of 4.
-//
-// Each kernel is a product of matrices. Its columns are channels; its rows are pixels or, in the
-// weight gradient, the other channels of each tap. A workgroup owns a tile of ROWS × COLUMNS quads,
-// from common/tiles_*.wgsl, an invocation 4 × 8 of its values. A small tile has invocations to spare:
-// they form slices, each of which sums over its share of the terms, so that a sum of many terms
-// takes a quarter of the time where there are too few tiles to occupy a GPU.
-//
-// In rounds of 16 terms for each slice the workgroup copies its rows and columns, so that each is
-// read from far memory once and not by every invocation that needs it. While a round is multiplied,
-// the next is already on its way.
+// Convolution in tiles of workgroup memory, for GPUs. Channel counts are multiples of 4. Each kernel is a
+// matrix product: columns are channels; rows are pixels or, in the weight gradient, the other channels of
+// each tap. A workgroup owns ROWS × COLUMNS quads (common/tiles_*.wgsl), an invocation 4 × 8 values.
 
-const OWNERS = ROWS * COLUMNS / 2u;   // invocations of a slice, of which each owns two quads of columns
+// A small tile leaves invocations over. They form slices (split-K) that each sum a share of the terms:
+// a quarter of the time where tiles are too few to occupy a GPU.
+
+const OWNERS = ROWS * COLUMNS / 2u;   // invocations of a slice; each owns two quads of columns
 const SLICES = GROUP_SIZE / OWNERS;
-const OWN_TERMS = 16u;                // terms of a round for a slice
-const TERMS = SLICES * OWN_TERMS;     // and for all
-const QUADS = TERMS / 4u;             // quads of them
+const OWN_TERMS = 16u;                // terms per round and slice
+const TERMS = SLICES * OWN_TERMS;     // terms per round
+const ROUND_QUADS = TERMS / 4u;       // the same, in quads
 const COLUMNS_AT = TERMS * ROWS;
 
-// [TERMS, ROWS], then [TERMS, COLUMNS]; at last sums of slices.
+// Each round stages its terms here, so that a tile reads global memory once; the next round's loads
+// overlap its multiplications. [TERMS, ROWS], then [TERMS, COLUMNS]; reused to reduce the slices.
 var<workgroup> quads: array<vec4<f32>, TERMS * (ROWS + COLUMNS)>;
 
-// What an invocation brings to a round: four terms, one per column, of a quad each.
+// What an invocation stages per round: four terms, one per column, of a row quad and a column quad.
 struct Terms {
     rows: mat4x4<f32>,
     columns: mat4x4<f32>,
 }
 
-// Its sums, one row per column: of the first quad of columns and of the second.
+// Its sums, one row per column: of its first quad of columns and of the second.
 struct Sums {
     m0: mat4x4<f32>,
     m1: mat4x4<f32>,
 }
 
-// Which quads an invocation brings, of rows and of columns; where they are more than there are to
-// bring, the last ones repeat what the first bring, and keep it.
+// The quads that an invocation stages. Surplus invocations load a duplicate; `share` discards it.
 fn row_of(lane: u32) -> u32 {
     return lane % ROWS;
 }
 
 fn row_term_of(lane: u32) -> u32 {
-    return lane / ROWS % QUADS;
+    return lane / ROWS % ROUND_QUADS;
 }
 
 fn column_of(lane: u32) -> u32 {
@@ -47,11 +42,10 @@ fn column_of(lane: u32) -> u32 {
 }
 
 fn column_term_of(lane: u32) -> u32 {
-    return lane / COLUMNS % QUADS;
+    return lane / COLUMNS % ROUND_QUADS;
 }
 
-// The slice of an invocation, and the first of the two quads of columns that it sums there. Its quad
-// of rows is the one that it brings.
+// The invocation's slice and first quad of columns there. Its quad of rows is the one it stages.
 fn slice_of(lane: u32) -> u32 {
     return lane / OWNERS;
 }
@@ -60,21 +54,21 @@ fn first_column_of(lane: u32) -> u32 {
     return 2u * (lane % OWNERS / ROWS);
 }
 
-// The tile of rows of a workgroup: those past the last fit of a grid's axis stand along z.
+// The workgroup's tile of rows; tiles beyond the limit of axis y continue along z.
 fn tile_of(group: vec3<u32>, groups: vec3<u32>) -> u32 {
     return group.z * groups.y + group.y;
 }
 
 fn share(lane: u32, terms: Terms) {
-    workgroupBarrier();  // all have multiplied what was there
-    if lane < ROWS * QUADS {
+    workgroupBarrier();  // all have multiplied the previous round
+    if lane < ROWS * ROUND_QUADS {
         let row = 4u * row_term_of(lane) * ROWS + row_of(lane);
         quads[row] = terms.rows[0];
         quads[row + ROWS] = terms.rows[1];
         quads[row + 2u * ROWS] = terms.rows[2];
         quads[row + 3u * ROWS] = terms.rows[3];
     }
-    if lane < COLUMNS * QUADS {
+    if lane < COLUMNS * ROUND_QUADS {
         let column = COLUMNS_AT + 4u * column_term_of(lane) * COLUMNS + column_of(lane);
         quads[column] = terms.columns[0];
         quads[column + COLUMNS] = terms.columns[1];
@@ -84,7 +78,7 @@ fn share(lane: u32, terms: Terms) {
     workgroupBarrier();
 }
 
-// m + column · row. Said as a fused operation, it does not depend on a driver's taste whether it is one.
+// m + column · row, as an explicit fma: otherwise each driver decides whether to fuse.
 fn add_outer(m: mat4x4<f32>, column: vec4<f32>, row: vec4<f32>) -> mat4x4<f32> {
     return mat4x4(
         fma(column, vec4(row.x), m[0]),
@@ -94,7 +88,7 @@ fn add_outer(m: mat4x4<f32>, column: vec4<f32>, row: vec4<f32>) -> mat4x4<f32> {
     );
 }
 
-// The terms of the invocation's slice.
+// Multiplies the slice's terms of a round.
 fn multiply(lane: u32, sums: Sums) -> Sums {
     var s = sums;
     let first = OWN_TERMS * slice_of(lane);
@@ -109,7 +103,7 @@ fn multiply(lane: u32, sums: Sums) -> Sums {
     return s;
 }
 
-// Adds the second half of the slices to the first, until the first slice has all.
+// Reduction tree over slices, in a fixed order; the first slice gets the sums.
 fn all_slices(lane: u32, sums: Sums) -> Sums {
     var s = sums;
     let slice = slice_of(lane);
@@ -139,19 +133,19 @@ fn has_all(lane: u32) -> bool {
 }
 
 fn rounds(quads_of_terms: u32) -> u32 {
-    return (quads_of_terms + QUADS - 1u) / QUADS;
+    return (quads_of_terms + ROUND_QUADS - 1u) / ROUND_QUADS;
 }
 
 fn within(starts: vec4<u32>, term: u32, terms: u32) -> vec4<u32> {
     return select(starts, vec4(NONE), vec4(term >= terms));
 }
 
-// Terms: quads of big channels, tap by tap. Those past the last are zero.
+// Terms: big quads, tap by tap; zero past the last.
 override CORRELATED: u32 = KERNEL * KERNEL * BIG_QUADS;
 
 fn correlate_terms(p: Pixels, round: u32, lane: u32, s4: u32) -> Terms {
-    let row_term = QUADS * round + row_term_of(lane);
-    let column_term = min(QUADS * round + column_term_of(lane), CORRELATED - 1u);
+    let row_term = ROUND_QUADS * round + row_term_of(lane);
+    let column_term = min(ROUND_QUADS * round + column_term_of(lane), CORRELATED - 1u);
     let tap = row_term / BIG_QUADS;
     let starts = big_starts(p, tap / KERNEL, tap % KERNEL);
     return Terms(
@@ -160,7 +154,7 @@ fn correlate_terms(p: Pixels, round: u32, lane: u32, s4: u32) -> Terms {
     );
 }
 
-// Small pixels from `first`, quads from s4; the first slice gets them.
+// Small pixels from `first`, quads from s4; the first slice gets the sums.
 fn correlation(first: u32, s4: u32, lane: u32) -> Sums {
     let p = pixels(first + 4u * row_of(lane), SMALL_H, SMALL_W);
     let all = rounds(CORRELATED);
@@ -176,28 +170,27 @@ fn correlation(first: u32, s4: u32, lane: u32) -> Sums {
     return all_slices(lane, sums);
 }
 
-// Taps which a phase meets along an axis: every STRIDE-th from the first. None where the kernel is
-// smaller than the stride.
+// Taps of a phase along an axis, every STRIDE-th. Some phases have none where KERNEL < STRIDE.
 fn taps(reach: u32) -> u32 {
     return (KERNEL + STRIDE - 1u - reach % STRIDE) / STRIDE;
 }
 
-// The tap of a term, along both axes; past the last, some tap of the kernel.
+// The tap of a term, along both axes; clamped to the kernel past the last.
 fn tap_of(reach: vec2<u32>, term: u32) -> vec2<u32> {
-    let met = term / SMALL_QUADS;
+    let index = term / SMALL_QUADS;
     let across = max(taps(reach.y), 1u);
-    let tap = reach % STRIDE + STRIDE * vec2(met / across, met % across);
+    let tap = reach % STRIDE + STRIDE * vec2(index / across, index % across);
     return min(tap, vec2(KERNEL - 1u));
 }
 
-// Terms: quads of small channels, tap by tap. Those past the last are zero.
+// Terms: small quads, tap by tap; zero past the last.
 fn adjoint_terms(
     p: Pixels, reach: vec2<u32>, round: u32, all: u32, lane: u32, c4: u32,
 ) -> Terms {
-    let row_term = QUADS * round + row_term_of(lane);
-    let column_term = min(QUADS * round + column_term_of(lane), max(all, 1u) - 1u);
-    let met = (vec2<i32>(reach) - vec2<i32>(tap_of(reach, row_term))) / i32(STRIDE);
-    let starts = small_starts(p, met.x, met.y);
+    let row_term = ROUND_QUADS * round + row_term_of(lane);
+    let column_term = min(ROUND_QUADS * round + column_term_of(lane), max(all, 1u) - 1u);
+    let offset = (vec2<i32>(reach) - vec2<i32>(tap_of(reach, row_term))) / i32(STRIDE);
+    let starts = small_starts(p, offset.x, offset.y);
     let tap = tap_of(reach, column_term);
     return Terms(
         transpose(load_small(within(starts, row_term, all), row_term % SMALL_QUADS)),
@@ -209,7 +202,7 @@ fn adjoint_terms(
     );
 }
 
-// Big pixels of a phase from `first`, quads from c4; the first slice gets them.
+// Big pixels of a phase from `first`, quads from c4; the first slice gets the sums.
 fn adjoint_sums(phase: vec2<u32>, first: u32, c4: u32, lane: u32) -> Sums {
     let p = pixels(first + 4u * row_of(lane), PHASE_H, PHASE_W);
     let reach = phase + vec2(PAD_Y, PAD_X);
@@ -227,7 +220,7 @@ fn adjoint_sums(phase: vec2<u32>, first: u32, c4: u32, lane: u32) -> Sums {
     return all_slices(lane, sums);
 }
 
-// Rows: quads of big channels, tap by tap, from `first`; terms: positions from p, before `end`.
+// Rows: big quads, tap by tap, from `first`; terms: positions from p, before `end`.
 fn weight_terms(p: u32, end: u32, first: u32, lane: u32, s4: u32) -> Terms {
     let row = first + row_of(lane);
     let tap = row / BIG_QUADS;
@@ -310,10 +303,7 @@ fn adjoint_gated(
 }
 
 @compute @workgroup_size(GROUP_SIZE)
-fn weight_grad(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn weight_grad(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let first = ROWS * group.y;
     let s4 = COLUMNS * group.x;
     let range = split_range(group.z);

@@ -1,14 +1,12 @@
-// Dense layers: y = x W + b with W [IN, OUT] row-major (Keras layout), and their gradients.
-//
-// Forward and input gradient are one contraction, out[n, o] = sum_i in[n, i] W(i, o), read with
-// other strides: forward walks W down a column, the input gradient along a row. `*_deep` spreads
-// a long sum over a workgroup; the other form gives each output to one invocation.
+// Dense layers: y = x W + b with W [IN, OUT] row-major (Keras layout), and their gradients. Forward reads
+// W down a column, the input gradient along a row. `*_deep` spreads a long sum over a workgroup; the
+// other kernels give each output to one invocation.
 
 override BATCH: u32;
 override IN: u32;      // features of x
 override OUT: u32;     // features of y
 override RELU: bool;   // forward: y = max(0, .)
-override GATED: bool;  // input gradient: zero where x, itself a ReLU's output, is 0
+override GATED: bool;  // input gradient: zero where x, a ReLU's output, is 0
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;                  // [BATCH, IN]
 @group(0) @binding(1) var<storage, read> weights: array<f32>;            // [IN, OUT]
@@ -19,13 +17,13 @@ override GATED: bool;  // input gradient: zero where x, itself a ReLU's output, 
 @group(0) @binding(6) var<storage, read_write> weights_grad: array<f32>; // [IN, OUT]
 @group(0) @binding(7) var<storage, read_write> bias_grad: array<f32>;    // [OUT]
 
-const WIDTH = 64u;
-var<workgroup> partial: array<f32, WIDTH>;
+const LANES = 64u;
+var<workgroup> partial: array<f32, LANES>;
 
-// Sums one value of each invocation in a fixed order; the total is invocation 0's.
+// Reduction tree over the workgroup, in a fixed order; invocation 0 has the total.
 fn sum_over_workgroup(value: f32, lane: u32) -> f32 {
     partial[lane] = value;
-    for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
+    for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
         workgroupBarrier();
         if lane < stride {
             partial[lane] += partial[lane + stride];
@@ -57,14 +55,11 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 @compute @workgroup_size(64)
-fn forward_deep(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn forward_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.y;
     let o = group.x;
     var sum = 0.0;
-    for (var i = lane; i < IN; i += WIDTH) {
+    for (var i = lane; i < IN; i += LANES) {
         sum += x[row * IN + i] * weights[i * OUT + o];
     }
     let total = sum_over_workgroup(sum, lane);
@@ -88,14 +83,11 @@ fn input_grad(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 
 @compute @workgroup_size(64)
-fn input_grad_deep(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn input_grad_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.y;
     let i = group.x;
     var sum = 0.0;
-    for (var o = lane; o < OUT; o += WIDTH) {
+    for (var o = lane; o < OUT; o += LANES) {
         sum += dy[row * OUT + o] * weights[i * OUT + o];
     }
     let total = sum_over_workgroup(sum, lane);
@@ -104,7 +96,7 @@ fn input_grad_deep(
     }
 }
 
-// An invocation owns one weight, or, past the last weight, one bias.
+// An invocation owns one weight or, past the last weight, one bias.
 @compute @workgroup_size(64)
 fn weight_grad(@builtin(global_invocation_id) id: vec3<u32>) {
     let i = id.x / OUT;

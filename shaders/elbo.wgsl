@@ -1,5 +1,5 @@
-// Where the terms of the objective go: means over a training batch into a ring which the host
-// reads now and then, or per image into a table over a whole split.
+// Stores the terms of the objective: means over a training batch in a ring that the host reads later,
+// or terms per image in a table of a whole split of the data.
 
 override BATCH: u32;
 override RING: u32;       // rows of the ring
@@ -13,7 +13,7 @@ override IMAGES: u32 = 0u;  // rows of the table
 @group(0) @binding(3) var<storage, read> kl: array<f32>;                 // [BATCH]
 @group(0) @binding(4) var<storage, read> state: StepState;  // common.wgsl
 @group(0) @binding(5) var<storage, read_write> ring: array<f32>;         // [RING, 5]: loss, then the four terms
-@group(0) @binding(6) var<storage, read_write> terms: array<vec4<f32>>;  // [images, 4]
+@group(0) @binding(6) var<storage, read_write> terms: array<vec4<f32>>;  // [IMAGES, 4]
 
 var<workgroup> quads: array<vec4<f32>, GROUP_SIZE>;
 
@@ -21,7 +21,7 @@ fn terms_of(row: u32) -> vec4<f32> {
     return vec4(logpx_z[row], logpz[row], logqz_x[row], kl[row]);
 }
 
-// One workgroup; sums in a fixed order.
+// One workgroup: a reduction tree in a fixed order.
 @compute @workgroup_size(GROUP_SIZE)
 fn batch_means(@builtin(local_invocation_index) lane: u32) {
     var sum = vec4(0.0);

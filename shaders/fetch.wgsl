@@ -1,5 +1,5 @@
-// Gathers a batch from the packed, resident data set and unpacks it to floats in [0, 1], or draws it
-// by the numbers of common/philox.wgsl.
+// Unpacks a batch of the resident data set to floats in [0, 1], or draws each value as 0 or 1
+// (common/philox.wgsl).
 
 override BATCH: u32;   // images in the batch
 override VALUES: u32;  // values of one image, H·W·C, a multiple of 4
@@ -10,19 +10,19 @@ override BITS: u32;    // bits of one packed value: 1 (0 or 1) or 8 (byte / 255)
 @group(0) @binding(2) var<storage, read_write> x: array<vec4<f32>>;  // [BATCH, VALUES]
 @group(0) @binding(3) var<storage, read> state: StepState;     // common.wgsl
 
-override QUADS: u32 = VALUES / 4u;  // of one image
+override IMAGE_QUADS: u32 = VALUES / 4u;
 const PIXEL_STREAM = 4u;
 
-// An invocation owns four values of one image, which lie in one word.
+// An invocation owns four values of one image, in one word.
 @compute @workgroup_size(64)
 fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.y;
-    if id.x >= QUADS || row >= BATCH {
+    if id.x >= IMAGE_QUADS || row >= BATCH {
         return;
     }
     let first = 4u * id.x;
     let word = images[indices[row] * words_of(VALUES, BITS) + first * BITS / 32u];
-    x[row * QUADS + id.x] = vec4(
+    x[row * IMAGE_QUADS + id.x] = vec4(
         unpacked(word, first, BITS),
         unpacked(word, first + 1u, BITS),
         unpacked(word, first + 2u, BITS),
@@ -30,20 +30,19 @@ fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
     );
 }
 
-// A byte is 255 times the probability of a 1, but for 2^-32 of it; 0 and 255 are certain. What is drawn
-// belongs to the image and the epoch, not to the place in the batch. An invocation owns the four
-// values of one word of one image.
+// A byte is 255 times the probability of a 1, within 2^-32; 0 and 255 are certain. The counter has
+// image and epoch, not the row of the batch. An invocation owns the four values of one word.
 @compute @workgroup_size(64)
 fn draw(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.y;
     let block = id.x;
-    if block >= QUADS || row >= BATCH {
+    if block >= IMAGE_QUADS || row >= BATCH {
         return;
     }
     let image = indices[row];
-    let bytes = images[image * QUADS + block];
+    let bytes = images[image * IMAGE_QUADS + block];
     let counter = vec4(block, image, state.epoch, PIXEL_STREAM);
     let random = min(philox(counter, state.seed), vec4(0xfffffffeu));
     let thresholds = ((vec4(bytes) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xffu)) * 0x01010101u;
-    x[row * QUADS + block] = select(vec4(0.0), vec4(1.0), random < thresholds);
+    x[row * IMAGE_QUADS + block] = select(vec4(0.0), vec4(1.0), random < thresholds);
 }

@@ -1,6 +1,6 @@
-// The batch and the encoder's first convolution in one dispatch, a workgroup per image: which image
-// it is, its values, and what the filters make of them, which read them from workgroup memory. All
-// that the plain kernels give is stored, as they store it.
+// The batch and the encoder's first convolution in one dispatch, a workgroup per image: it picks the
+// image, stages it in workgroup memory and convolves it there. It stores all that the separate kernels
+// store, in the same layouts.
 
 override BATCH: u32;   // images in the batch
 override COUNT: u32;   // images in the data set
@@ -13,38 +13,38 @@ override PAD_X: u32;
 override BIG_H: u32;   // the image: at most 3072 values
 override BIG_W: u32;
 override BIG_C: u32;
-override SMALL_H: u32; // what the filters give
+override SMALL_H: u32; // the convolution's output
 override SMALL_W: u32;
 override SMALL_C: u32; // a multiple of 4
 override RELU: bool;
 override VALUES: u32 = BIG_H * BIG_W * BIG_C;
-override QUADS: u32 = SMALL_C / 4u;
+override SMALL_QUADS: u32 = SMALL_C / 4u;
 
 @group(0) @binding(0) var<storage, read> state: StepState;             // common.wgsl
 @group(0) @binding(1) var<storage, read> images: array<u32>;           // whole words per image
 @group(0) @binding(2) var<storage, read_write> indices: array<u32>;    // [BATCH]
 @group(0) @binding(3) var<storage, read_write> x: array<f32>;          // [BATCH, VALUES]
-@group(0) @binding(4) var<storage, read> weights: array<vec4<f32>>;    // [KERNEL, KERNEL, BIG_C, QUADS]
-@group(0) @binding(5) var<storage, read> bias: array<vec4<f32>>;       // [QUADS]
-@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;    // [BATCH, SMALL_H, SMALL_W, QUADS]
+@group(0) @binding(4) var<storage, read> weights: array<vec4<f32>>;    // [KERNEL, KERNEL, BIG_C, SMALL_QUADS]
+@group(0) @binding(5) var<storage, read> bias: array<vec4<f32>>;       // [SMALL_QUADS]
+@group(0) @binding(6) var<storage, read_write> y: array<vec4<f32>>;    // [BATCH, SMALL_H, SMALL_W, SMALL_QUADS]
 
-const WIDTH = 256u;
+const LANES = 256u;
 var<workgroup> image: u32;
 var<workgroup> pixels: array<f32, 3072>;
 
-// Filters 4 s4.. on what they meet from pixel (i, j) on.
+// Quad s4 of output pixel (i, j).
 fn correlation(i: u32, j: u32, s4: u32) -> vec4<f32> {
     var sum = bias[s4];
     for (var a = 0u; a < KERNEL; a++) {
         for (var b = 0u; b < KERNEL; b++) {
-            // Above and left of the image these wrap around, and so are outside.
+            // Coordinates below zero wrap around and fail the bound.
             let row = STRIDE * i + a - PAD_Y;
             let column = STRIDE * j + b - PAD_X;
             if row >= BIG_H || column >= BIG_W {
                 continue;
             }
             for (var c = 0u; c < BIG_C; c++) {
-                let weight = weights[((a * KERNEL + b) * BIG_C + c) * QUADS + s4];
+                let weight = weights[((a * KERNEL + b) * BIG_C + c) * SMALL_QUADS + s4];
                 sum += pixels[(row * BIG_W + column) * BIG_C + c] * weight;
             }
         }
@@ -53,10 +53,7 @@ fn correlation(i: u32, j: u32, s4: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(256)
-fn forward(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.x;
     if lane == 0u {
         let at = min(state.position + row, COUNT - 1u);
@@ -64,16 +61,16 @@ fn forward(
         indices[row] = image;
     }
     workgroupBarrier();
-    for (var value = lane; value < VALUES; value += WIDTH) {
+    for (var value = lane; value < VALUES; value += LANES) {
         let word = images[image * words_of(VALUES, BITS) + value * BITS / 32u];
         pixels[value] = unpacked(word, value, BITS);
         x[row * VALUES + value] = pixels[value];
     }
     workgroupBarrier();
-    let all = SMALL_H * SMALL_W * QUADS;
-    for (var at = lane; at < all; at += WIDTH) {
-        let pixel = at / QUADS;
-        let sum = correlation(pixel / SMALL_W, pixel % SMALL_W, at % QUADS);
+    let all = SMALL_H * SMALL_W * SMALL_QUADS;
+    for (var at = lane; at < all; at += LANES) {
+        let pixel = at / SMALL_QUADS;
+        let sum = correlation(pixel / SMALL_W, pixel % SMALL_W, at % SMALL_QUADS);
         y[row * all + at] = select(sum, relu4(sum), vec4(RELU));
     }
 }

@@ -1,9 +1,9 @@
-// Where the invocations of a workgroup of 8 stand in their subgroup. WGSL does not say, and
-// conv_broadcast.wgsl reads from lanes 0 to 7: an adapter that places them elsewhere cannot run it.
+// The subgroup lanes of a workgroup of 8. WGSL does not fix them, and conv_broadcast.wgsl reads lanes 0
+// to 7: an adapter with another mapping cannot run it.
 
 @group(0) @binding(0) var<storage, read_write> lanes: array<vec2<u32>>;  // [workgroups, 8]
 
-// Own lane, and how many invocations share the subgroup.
+// The invocation's lane, and how many invocations share the subgroup.
 @compute @workgroup_size(8)
 fn locate(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -1,13 +1,11 @@
-// Through the latent space in one dispatch, a workgroup per image: the encoder's dense layer, the
-// reparameterization and the decoder's dense layer; and the same way back. Each alone has next to
-// nothing to compute, and on a GPU would take as long as a convolution.
-//
-// All that the plain kernels give is stored, as they store it.
+// The encoder's dense layer, the reparameterization and the decoder's dense layer in one dispatch, a
+// workgroup per image; and their gradients. Each alone computes little, yet takes a GPU as long as a
+// convolution. It stores all that the separate kernels store, in the same layouts.
 
-override IN: u32;      // features that the encoder's dense layer reads
-override OUT: u32;     // features that the decoder's dense layer gives
+override IN: u32;      // inputs of the encoder's dense layer
+override OUT: u32;     // outputs of the decoder's dense layer
 override RELU: bool;   // the decoder's: y = max(0, .)
-override GATED: bool;  // input gradient: zero where x, itself a ReLU's output, is 0
+override GATED: bool;  // input gradient: zero where x, a ReLU's output, is 0
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;                // [BATCH, IN]
 @group(0) @binding(1) var<storage, read> enc_weights: array<f32>;      // [IN, 2·LATENT]
@@ -28,17 +26,17 @@ override GATED: bool;  // input gradient: zero where x, itself a ReLU's output, 
 @group(0) @binding(16) var<storage, read_write> dq: array<f32>;        // [BATCH, 2·LATENT]
 @group(0) @binding(17) var<storage, read_write> dx: array<f32>;        // [BATCH, IN]
 
-const WIDTH = 256u;
-var<workgroup> quads: array<vec4<f32>, WIDTH>;
-// The image's mean and log-variance, then its code; on the way back their gradients.
+const LANES = 256u;
+var<workgroup> quads: array<vec4<f32>, LANES>;
+// The image's mean and log-variance, and its code; in `backward` their gradients.
 var<workgroup> moments: array<f32, 16>;
 var<workgroup> code: array<f32, 8>;
 
-// Sums one vector of each invocation in a fixed order.
+// Reduction tree over the workgroup, in a fixed order.
 fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
-    workgroupBarrier();  // all have read the sum before
+    workgroupBarrier();  // all have read the previous sum
     quads[lane] = value;
-    for (var stride = WIDTH / 2u; stride > 0u; stride /= 2u) {
+    for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
         workgroupBarrier();
         if lane < stride {
             quads[lane] += quads[lane + stride];
@@ -49,17 +47,14 @@ fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(256)
-fn forward(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.x;
     let width = 2u * LATENT;
-    // Four features at a time; past the last one, the last again.
+    // Four features at a time, clamped to the last.
     for (var first = 0u; first < width; first += 4u) {
         let o = min(first + vec4(0u, 1u, 2u, 3u), vec4(width - 1u));
         var sum = vec4(0.0);
-        for (var i = lane; i < IN; i += WIDTH) {
+        for (var i = lane; i < IN; i += LANES) {
             let at = i * width + o;
             sum += x[row * IN + i] * vec4(
                 enc_weights[at.x], enc_weights[at.y], enc_weights[at.z], enc_weights[at.w]);
@@ -87,7 +82,7 @@ fn forward(
         kl[row] = 0.5 * sum.divergence;
     }
     workgroupBarrier();
-    for (var o = lane; o < OUT; o += WIDTH) {
+    for (var o = lane; o < OUT; o += LANES) {
         var sum = dec_bias[o];
         for (var d = 0u; d < LATENT; d++) {
             sum += code[d] * dec_weights[d * OUT + o];
@@ -97,15 +92,12 @@ fn forward(
 }
 
 @compute @workgroup_size(256)
-fn backward(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.x;
     for (var first = 0u; first < LATENT; first += 4u) {
         let d = min(first + vec4(0u, 1u, 2u, 3u), vec4(LATENT - 1u));
         var sum = vec4(0.0);
-        for (var o = lane; o < OUT; o += WIDTH) {
+        for (var o = lane; o < OUT; o += LANES) {
             let at = d * OUT + o;
             sum += dy[row * OUT + o] * vec4(
                 dec_weights[at.x], dec_weights[at.y], dec_weights[at.z], dec_weights[at.w]);
@@ -129,7 +121,7 @@ fn backward(
         dq[at_logvar] = grad.y;
     }
     workgroupBarrier();
-    for (var i = lane; i < IN; i += WIDTH) {
+    for (var i = lane; i < IN; i += LANES) {
         var sum = 0.0;
         for (var o = 0u; o < width; o++) {
             sum += moments[o] * enc_weights[i * width + o];

@@ -1,24 +1,24 @@
-// What an adapter can do at best: multiply-adds that never leave the registers, and copies that
-// do nothing else. `bench` sets the kernels of training beside them.
+// Peak throughput of an adapter: multiply-adds in registers, and plain copies. `bench` compares the
+// training kernels with them.
 
-override ROUNDS: u32;  // of four multiply-adds on 32 values each
-override QUADS: u32;   // quads to copy
+override ROUNDS: u32;  // four multiply-adds on 32 values each
+override COPY_QUADS: u32;
 
 @group(0) @binding(0) var<storage, read> factors: array<f32>;               // scale and shift
-@group(0) @binding(1) var<storage, read_write> sums: array<vec4<f32>>;      // one of each invocation
+@group(0) @binding(1) var<storage, read_write> sums: array<vec4<f32>>;      // one per invocation
 @group(0) @binding(2) var<storage, read> values: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> values_out: array<vec4<f32>>;
 @group(0) @binding(4) var texels: texture_storage_2d<rgba32float, read>;
 
 const TEXELS = 4096u;
 
-// Four multiply-adds, each of the last one's result.
+// Four dependent multiply-adds.
 fn four(a: vec4<f32>, scale: vec4<f32>, shift: vec4<f32>) -> vec4<f32> {
     return fma(fma(fma(fma(a, scale, shift), scale, shift), scale, shift), scale, shift);
 }
 
-// Thirty-two values, so that none waits for its last result, and four multiply-adds on each
-// before the loop ends: of the shapes tried, the fastest on lavapipe, where longer bodies lose.
+// 32 independent values hide the latency, with four multiply-adds each per iteration: the fastest shape
+// tried on lavapipe, where longer bodies lose.
 @compute @workgroup_size(64)
 fn multiply_add(@builtin(global_invocation_id) id: vec3<u32>) {
     let scale = vec4(factors[0]);
@@ -44,20 +44,20 @@ fn multiply_add(@builtin(global_invocation_id) id: vec3<u32>) {
     sums[id.x] = ((a + b) + (c + d)) + ((e + f) + (g + h));
 }
 
-// An invocation copies four quads, 64 apart, so that several loads are on their way at once.
+// An invocation copies four quads, 64 apart, to keep several loads in flight.
 @compute @workgroup_size(64)
 fn copy(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let first = group.x * 256u + id.x;
-    for (var i = first; i < min(first + 256u, QUADS); i += 64u) {
+    for (var i = first; i < min(first + 256u, COPY_QUADS); i += 64u) {
         values_out[i] = values[i];
     }
 }
 
-// The same from a mirror (see common/texels.wgsl), for adapters whose kernels read from these.
+// `copy` from a texture mirror (common/texels.wgsl), for adapters whose kernels load from these.
 @compute @workgroup_size(64)
 fn copy_texels(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_id) id: vec3<u32>) {
     let first = group.x * 256u + id.x;
-    for (var i = first; i < min(first + 256u, QUADS); i += 64u) {
+    for (var i = first; i < min(first + 256u, COPY_QUADS); i += 64u) {
         values_out[i] = textureLoad(texels, vec2(i % TEXELS, i / TEXELS + 1u));
     }
 }

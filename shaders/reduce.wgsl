@@ -1,18 +1,17 @@
-// Sums over rows, in a fixed order: y[g, c] = sum of x[r, c] over the rows of range g.
-// Long sums are spread over workgroups (`*_deep`), and the longest take two steps, first to some
-// ranges and then to one; both keep float32 rounding near that of a pairwise sum, and the result
-// the same on every run.
+// Sums over rows in a fixed order: y[g, c] = sum of x[r, c] over the rows of range g. `*_deep` spreads
+// a sum over a workgroup; the longest sums take two dispatches, first to several ranges, then to one.
+// Both keep float32 rounding near that of a pairwise sum.
 
 override ROWS: u32;
 override COLUMNS: u32;
 override RANGES: u32;
-override SPAN: u32;   // of `*_deep`: columns of a workgroup, 1, 2, 4 or 8, or quads of columns
+override SPAN: u32;   // `*_deep`: columns (or quads of columns) per workgroup, 1, 2, 4 or 8
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;               // [ROWS, COLUMNS]
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;         // [RANGES, COLUMNS]
-@group(0) @binding(2) var<storage, read> x4: array<vec4<f32>>;        // the same, COLUMNS a multiple of 4
+@group(0) @binding(2) var<storage, read> x4: array<vec4<f32>>;        // x in quads, COLUMNS a multiple of 4
 @group(0) @binding(3) var<storage, read_write> y4: array<vec4<f32>>;
-@group(0) @binding(4) var texels: texture_storage_2d<rgba32float, read>;  // its mirror, see common/texels.wgsl
+@group(0) @binding(4) var texels: texture_storage_2d<rgba32float, read>;  // mirror of x4, see common/texels.wgsl
 
 // Rows of range g: from rows.x to before rows.y.
 fn rows_of(g: u32) -> vec2<u32> {
@@ -49,8 +48,8 @@ fn column_sums4(@builtin(global_invocation_id) id: vec3<u32>) {
 
 var<workgroup> quads: array<vec4<f32>, GROUP_SIZE>;
 
-// Sums what the invocations of a column have, in a fixed order. Neighbours have neighbouring columns,
-// SPAN of them; the totals are those of the first SPAN invocations.
+// Reduction tree over the lanes of a column, in a fixed order. Lane l belongs to column l % SPAN; lanes
+// below SPAN get the totals.
 fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
     quads[lane] = value;
     for (var stride = GROUP_SIZE / 2u; stride >= SPAN; stride /= 2u) {
@@ -63,10 +62,7 @@ fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
 }
 
 @compute @workgroup_size(GROUP_SIZE)
-fn column_sums_deep(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
+fn column_sums_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let column = group.x * SPAN + lane % SPAN;
     let rows = rows_of(group.y);
     var sum = 0.0;
@@ -116,7 +112,7 @@ fn column_sums_texels_deep(
     }
 }
 
-// The sum of one long column, of which a quad holds four rows.
+// The sum of one long column; a quad holds four rows.
 @compute @workgroup_size(GROUP_SIZE)
 fn total_deep(@builtin(local_invocation_index) lane: u32) {
     var sum = vec4(0.0);

@@ -1,6 +1,5 @@
-// The reparameterization z = mean + exp(logvar / 2) eps, its log-densities, and its gradient, by the
-// formulas of common/reparam.wgsl. Encoder output q is [BATCH, 2·LATENT]: means first, then
-// log-variances.
+// Reparameterization z = mean + exp(logvar / 2) eps, with log-densities and gradient
+// (common/reparam.wgsl). Encoder output q is [BATCH, 2·LATENT]: means, then log-variances.
 
 @group(0) @binding(0) var<storage, read> q: array<f32>;               // [BATCH, 2·LATENT]
 @group(0) @binding(1) var<storage, read> eps: array<f32>;             // [BATCH, LATENT]

@@ -1,5 +1,4 @@
-// The order of the images and the noise of the latent codes, by the numbers of common/philox.wgsl
-// and in the order of common/images.wgsl.
+// The order of the images (common/images.wgsl) and the noise of the latent codes (common/philox.wgsl).
 
 override BATCH: u32;     // images in the batch
 override LATENT: u32;    // latent dimensions
@@ -14,7 +13,7 @@ const HALF_PI = 1.57079632679;
 const LN2_HIGH = 0.69313812256;
 const LN2_LOW = 9.0580006145e-6;
 
-// indices[row]: which image of the data set stands in this row of the batch.
+// indices[row]: the data set's image in this row of the batch.
 @compute @workgroup_size(64)
 fn shuffle(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.x;
@@ -25,7 +24,7 @@ fn shuffle(@builtin(global_invocation_id) id: vec3<u32>) {
     indices[row] = image_at(at, COUNT, SHUFFLE, state.epoch, state.seed);
 }
 
-// -log(u) for u = (2k + 1) / 2^24, k < 2^23, by splitting off the exponent.
+// -log(u) for u = (2k + 1) / 2^24, k < 2^23: splits off the exponent.
 fn minus_log(u: f32) -> f32 {
     var exponent = i32(bitcast<u32>(u) >> 23u) - 127;
     var mantissa = bitcast<f32>((bitcast<u32>(u) & 0x7fffffu) | 0x3f800000u);
@@ -37,8 +36,8 @@ fn minus_log(u: f32) -> f32 {
     return -(e * LN2_HIGH + (log1p_near_zero(mantissa - 1.0) + e * LN2_LOW));
 }
 
-// Box and Muller's two normals from two words. Sine and cosine are polynomials (Cephes, single
-// precision) on an eighth of the circle, because WGSL bounds its own only absolutely.
+// Box-Muller: two normals from two words. Sine and cosine are polynomials (Cephes, single precision)
+// on an eighth of the circle, because WGSL bounds its own only absolutely.
 fn normal_pair(radius_bits: u32, angle_bits: u32) -> vec2<f32> {
     let u = (f32(radius_bits >> 9u) + 0.5) * 0x1p-23;
     let radius = sqrt(2.0 * minus_log(u));

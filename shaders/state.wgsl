@@ -1,10 +1,11 @@
-// Moves the step state on by one step, so that the next replay needs nothing from the host.
+// Advances the step state, so that the next replay needs no upload.
 
 override BATCH: u32;
 override COUNT: u32;  // images in the data set
-override STEPS: u32;  // how far time moves: 1, or 0 where all batches belong to one moment
+override STEPS: u32;  // steps per replay: 1, or 0 if all batches share a step
 
 @group(0) @binding(0) var<storage, read_write> state: StepState;  // common.wgsl
+
 @compute @workgroup_size(1)
 fn advance() {
     state.step += STEPS;

@@ -2,7 +2,7 @@
 
 // Not `forbid`, because of `silence_device_select` and cli/signals.rs.
 #![deny(unsafe_code)]
-// Output goes through `cvae_gpu::terminal`.
+// Output goes through `cli::terminal`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod cli;

@@ -1,4 +1,4 @@
-// Quads of images are read from storage buffers. Quads from NONE on lie nowhere and read as zero.
+// Loads of quads from storage buffers. Indices from NONE up are padding and load zero.
 
 const FIRST = 0u;
 const NONE = 0x80000000u;

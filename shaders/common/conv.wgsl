@@ -1,9 +1,6 @@
-// Shared by the tiled convolutions; formulas, names and layouts are those of conv.wgsl.
-//
-// Images are read four channels (a quad) at a time, through the functions of buffers.wgsl or
-// texels.wgsl. A 4×4 matrix holds four pixels, one per column, with a quad of channels down each
-// column, so that `weights * pixels` multiplies four channels of four pixels into four other
-// channels: 64 multiply-adds. Transposing a matrix of registers costs nothing.
+// Shared by the tiled convolutions; conv.wgsl has the formulas and layouts. Loads take a quad (four
+// channels) through buffers.wgsl or texels.wgsl. A mat4x4 holds four pixels, one per column, so
+// `weights * pixels` is 64 multiply-adds; transposing registers is free.
 
 override BATCH: u32;
 override KERNEL: u32;
@@ -19,10 +16,9 @@ override SMALL_C: u32;
 override RELU: bool;
 override GATED: bool;
 override SPLITS: u32;
-override WEIGHTS_AT: u32;  // quad at which the weights start
+override WEIGHTS_AT: u32;  // offset of the weights, in quads
 
-// Pixels of one phase. A phase is a residue of the big coordinates modulo the stride: all its
-// pixels meet the same taps.
+// Size of a phase: the big pixels of one residue modulo STRIDE, which all use the same taps.
 override PHASE_H: u32 = (BIG_H + STRIDE - 1u) / STRIDE;
 override PHASE_W: u32 = (BIG_W + STRIDE - 1u) / STRIDE;
 override BIG_QUADS: u32 = BIG_C / 4u;
@@ -37,14 +33,14 @@ fn four(first: u32) -> vec4<u32> {
     return first + vec4(0u, 1u, 2u, 3u);
 }
 
-// Where four pixels lie in their images. Signed, because padding starts below zero.
+// Coordinates of four pixels. Signed, because padding starts below zero.
 struct Pixels {
     n: vec4<i32>,
     y: vec4<i32>,
     x: vec4<i32>,
 }
 
-// Pixels first.. of BATCH flattened images; past the last, the last again.
+// Pixels first..first+3 of BATCH flattened images, clamped to the last pixel.
 fn pixels(first: u32, height: u32, width: u32) -> Pixels {
     let p = min(four(first), vec4(BATCH * height * width - 1u));
     return Pixels(
@@ -54,7 +50,7 @@ fn pixels(first: u32, height: u32, width: u32) -> Pixels {
     );
 }
 
-// Numbers the pixels which tap (a, b) meets in the big image; -1 outside it.
+// Indices of the big pixels under tap (a, b); -1 in the padding.
 fn big_rows(p: Pixels, a: u32, b: u32) -> vec4<i32> {
     let y = p.y * i32(STRIDE) + (i32(a) - i32(PAD_Y));
     let x = p.x * i32(STRIDE) + (i32(b) - i32(PAD_X));
@@ -62,7 +58,7 @@ fn big_rows(p: Pixels, a: u32, b: u32) -> vec4<i32> {
     return select(vec4(-1), (p.n * i32(BIG_H) + y) * i32(BIG_W) + x, inside);
 }
 
-// Numbers the small pixels at p + (dy, dx); -1 outside.
+// Indices of the small pixels at p + (dy, dx); -1 outside.
 fn small_rows(p: Pixels, dy: i32, dx: i32) -> vec4<i32> {
     let y = p.y + dy;
     let x = p.x + dx;
@@ -71,7 +67,7 @@ fn small_rows(p: Pixels, dy: i32, dx: i32) -> vec4<i32> {
     return select(vec4(-1), (p.n * i32(SMALL_H) + y) * i32(SMALL_W) + x, inside);
 }
 
-// Where the quads of numbered pixels start; NONE for -1. Quads of NONE are zero.
+// First quads of pixels by index; NONE for -1.
 fn starts(rows: vec4<i32>, quads: u32) -> vec4<u32> {
     return select(vec4(NONE), FIRST + vec4<u32>(rows) * quads, rows >= vec4(0));
 }
@@ -103,13 +99,12 @@ fn load_small(starts: vec4<u32>, s4: u32) -> mat4x4<f32> {
     );
 }
 
-// Where the weights of one big channel of a tap start. Channels past the last repeat it; what
-// they give is never stored.
+// First weight quad of a tap and a big channel, clamped: sums of surplus channels are discarded.
 fn weight_start(tap: u32, c: u32) -> u32 {
     return FIRST + WEIGHTS_AT + (tap * BIG_C + min(c, BIG_C - 1u)) * SMALL_QUADS;
 }
 
-// Column k: the weights from channel k of big quad c4 to small quad s4.
+// Column k: the weights between channel 4 c4 + k and small quad s4.
 fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
     let quad = min(s4, SMALL_QUADS - 1u);
     return mat4x4(
@@ -120,7 +115,7 @@ fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
     );
 }
 
-// Going forward: bias and ReLU.
+// Forward epilogue: bias and ReLU.
 fn activate(m: mat4x4<f32>, quad: u32, quads: u32) -> mat4x4<f32> {
     let b = bias[min(quad, quads - 1u)];
     let v = mat4x4(m[0] + b, m[1] + b, m[2] + b, m[3] + b);
@@ -130,7 +125,7 @@ fn activate(m: mat4x4<f32>, quad: u32, quads: u32) -> mat4x4<f32> {
     return v;
 }
 
-// Going backward: the derivative of the ReLU whose output is the gate, 0 where that is 0.
+// Backward epilogue: zero where the gate, a ReLU's output, is 0.
 fn pass_gate(m: mat4x4<f32>, places: vec4<u32>) -> mat4x4<f32> {
     let zero = vec4(0.0);
     let closed = vec4(GATED);
@@ -142,7 +137,7 @@ fn pass_gate(m: mat4x4<f32>, places: vec4<u32>) -> mat4x4<f32> {
     );
 }
 
-// Where quad s4 of small pixels first..first+3 lies; NONE for what does not exist.
+// Indices of quad s4 of small pixels first..first+3; NONE past the end.
 fn places_small(first: u32, s4: u32) -> vec4<u32> {
     let p = four(first);
     let exists = (p < vec4(BATCH * SMALL_H * SMALL_W)) & vec4(s4 < SMALL_QUADS);
@@ -151,8 +146,8 @@ fn places_small(first: u32, s4: u32) -> vec4<u32> {
 
 const NOWHERE = 0xffffffffu;
 
-// Numbers big pixels first..first+3 of a phase. Where the big image is no multiple of the
-// stride, the last row or column of some phases lies outside it.
+// Indices of big pixels first..first+3 of a phase; NOWHERE outside. Where STRIDE does not divide the
+// big image, the last row or column of some phases is outside.
 fn phase_pixels(phase: vec2<u32>, first: u32) -> vec4<u32> {
     let p = four(first);
     let y = p / PHASE_W % PHASE_H * STRIDE + phase.x;
@@ -182,7 +177,7 @@ fn store_big(places: vec4<u32>, m: mat4x4<f32>) {
     if places.w != NONE { big_out[places.w - FIRST] = m[3]; }
 }
 
-// Four pixels of one quad, through the epilogue and into place.
+// Epilogue and store of one quad of four pixels.
 fn forward_small(first: u32, s4: u32, m: mat4x4<f32>) {
     store_small(places_small(first, s4), activate(m, s4, SMALL_QUADS));
 }
@@ -201,8 +196,8 @@ fn backward_big(phase: vec2<u32>, first: u32, c4: u32, m: mat4x4<f32>) {
     store_big(places, pass_gate(m, places));
 }
 
-// Phases stand along x, where workgroups are dealt out first: they differ in work, and a
-// processor that gets a contiguous share of the workgroups gets some of each.
+// Phases vary fastest along x: they differ in work, and a processor that takes a contiguous run of
+// workgroups gets some of each.
 fn phase_of(group: vec3<u32>) -> vec2<u32> {
     let phase = group.x % (STRIDE * STRIDE);
     return vec2(phase / STRIDE, phase % STRIDE);
@@ -215,13 +210,13 @@ fn split_range(split: u32) -> vec2<u32> {
     return min(vec2(split * size, (split + 1u) * size), vec2(positions));
 }
 
-// Where the quads of four positions of the small image start; NONE from `end` on.
+// First quads of small positions first..first+3; NONE from `end` on.
 fn positions_before(first: u32, end: u32) -> vec4<u32> {
     let p = four(first);
     return select(vec4(NONE), FIRST + p * SMALL_QUADS, p < vec4(end));
 }
 
-// Column k: partial sums of channel k of big quad c4 against small quad s4.
+// Column k: partial sums of channel 4 c4 + k against small quad s4.
 fn store_partials(split: u32, tap: u32, c4: u32, s4: u32, m: mat4x4<f32>) {
     if tap >= KERNEL * KERNEL || c4 >= BIG_QUADS || s4 >= SMALL_QUADS {
         return;

@@ -1,10 +1,10 @@
-// Which image stands at a position of an epoch, and what its packed words hold.
+// The order of the images in an epoch, and the unpacking of their words.
 
 const SHUFFLE_STREAM = 0x53485546u;
 const FEISTEL_ROUNDS = 8u;
 
-// Position `at` of a permutation of 0..count: a Feistel network over the next even number of
-// bits, walked until it lands inside. A bijection for every count.
+// Position `at` of a permutation of 0..count: a Feistel network over the next even number of bits,
+// repeated until the value is below count (cycle walking). A bijection for every count.
 fn permute(at: u32, count: u32, epoch: u32, seed: vec2<u32>) -> u32 {
     let half = (33u - countLeadingZeros(max(count, 2u) - 1u)) / 2u;
     let mask = (1u << half) - 1u;
@@ -26,7 +26,7 @@ fn permute(at: u32, count: u32, epoch: u32, seed: vec2<u32>) -> u32 {
     return value;
 }
 
-// The image at position `at` of an epoch: in file order, or in one drawn for the epoch.
+// Index of the image at position `at` of an epoch: file order, or the epoch's permutation.
 fn image_at(at: u32, count: u32, shuffled: bool, epoch: u32, seed: vec2<u32>) -> u32 {
     if shuffled {
         return permute(at, count, epoch, seed);
@@ -34,12 +34,12 @@ fn image_at(at: u32, count: u32, shuffled: bool, epoch: u32, seed: vec2<u32>) ->
     return at;
 }
 
-// Words of an image of so many values of so many bits.
+// Words per image.
 fn words_of(values: u32, bits: u32) -> u32 {
     return (values * bits + 31u) / 32u;
 }
 
-// A value in [0, 1], from the word that holds it: the least significant bits come first.
+// A value in [0, 1] from its word; the least significant bits come first.
 fn unpacked(word: u32, value: u32, bits: u32) -> f32 {
     let mask = (1u << bits) - 1u;
     return f32((word >> (value * bits % 32u)) & mask) / f32(mask);

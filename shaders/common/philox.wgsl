@@ -1,8 +1,6 @@
-// Counter-based random numbers: what is drawn depends on (seed, counter) alone, so nothing is
-// stored, nothing is uploaded, and any step can be drawn again.
-//
-// Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3"
-// (SC 2011); its published known answers are the tests of src/rng.rs.
+// Counter-based random numbers: a draw depends on (seed, counter) alone, so there is no state to store.
+// Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC 2011).
+// src/rng.rs tests the published known answers.
 
 // High word of a 32×32-bit product, from 16-bit halves: WGSL has no 64-bit integers.
 fn multiply_high(a: u32, b: u32) -> u32 {

@@ -1,8 +1,8 @@
-// The reparameterization of one latent dimension: what is drawn, its log-densities, its gradient.
+// Reparameterization of one latent dimension: sample, log-densities and gradient.
 
 override BATCH: u32;
 override LATENT: u32;
-override ANALYTIC: bool;  // gradient of the analytic KL instead of the Monte Carlo one
+override ANALYTIC: bool;  // gradient of the analytic KL, else of the Monte Carlo estimate
 override BETA: f32;       // weight of the KL term in the loss
 
 const LOG_2_PI = 1.8378770664;
@@ -19,15 +19,14 @@ fn draw_code(mean: f32, logvar: f32, noise: f32) -> Drawn {
     return Drawn(
         z,
         z * z + LOG_2_PI,
-        // (z - mean)^2 exp(-logvar) = noise^2, but that would lose the digits of a large mean.
+        // Equals (z - mean)^2 exp(-logvar), without cancellation for a large mean.
         noise * noise + logvar + LOG_2_PI,
         exp(logvar) + mean * mean - 1.0 - logvar,
     );
 }
 
-// Gradients of the mean loss over the batch on mean and log-variance, where BETA weighs the KL term
-// and dz comes from the decoder. In the Monte Carlo form log q(z|x) gives no gradient on the mean,
-// because it depends on the noise and the log-variance alone.
+// Gradient of the mean batch loss with respect to mean and log-variance; dz comes from the decoder.
+// The Monte Carlo log q(z|x) depends on noise and log-variance alone; it is absent from the mean's.
 fn code_gradient(mean: f32, logvar: f32, noise: f32, z: f32, dz: f32) -> vec2<f32> {
     let spread = 0.5 * noise * exp(0.5 * logvar);
     let scale = BETA / f32(BATCH);

@@ -1,8 +1,6 @@
-// Quads of images are read from textures: one texel is one quad, and quads run along rows of 4096
-// texels. The first row belongs to no image and stays zero: the padding of a convolution is read
-// there. A software adapter may read a texel many times faster than four values of a buffer:
-// lavapipe unrolls a texel load over its lanes, but walks the lanes of a buffer load one by one. It
-// walks the lanes of a texel store too, value by value, so results go to buffers (src/plan/mirror.rs).
+// Loads of quads from textures: one texel per quad, 4096 texels per row. Row 0 stays zero: the padding.
+// lavapipe vectorizes texel loads over its lanes, but serializes buffer loads and texel stores, so
+// results go to buffers (src/plan/mirror.rs).
 
 const TEXELS = 4096u;
 const FIRST = TEXELS;

@@ -1,4 +1,3 @@
-// Tiles of 64 rows × 64 columns.
-
-const ROWS = 16u;     // quads of rows of a tile
-const COLUMNS = 16u;  // quads of columns of a tile
+// A tile of 64 rows × 64 columns, in quads.
+const ROWS = 16u;
+const COLUMNS = 16u;

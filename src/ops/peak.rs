@@ -72,7 +72,7 @@ impl Operation for MultiplyAdd {
             }
         };
         // All kernels of a module take the same constants.
-        let constants = [("ROUNDS", rounds as f64), ("QUADS", 0.0)];
+        let constants = [("ROUNDS", rounds as f64), ("COPY_QUADS", 0.0)];
         plan.push(Step {
             label: "peak arithmetic".into(),
             kernel: SOURCE.kernel("multiply_add", constants, twin),
@@ -92,7 +92,7 @@ impl Operation for Copy {
             ("copy", "values", self.from)
         };
         let twin = move |t: &Tensors| t.floats_mut("values_out").copy_from_slice(&t.floats(name));
-        let constants = [("ROUNDS", 0.0), ("QUADS", quads as f64)];
+        let constants = [("ROUNDS", 0.0), ("COPY_QUADS", quads as f64)];
         plan.push(Step {
             label: "peak copy".into(),
             kernel: SOURCE.kernel(entry, constants, twin),

@@ -171,9 +171,9 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
             "images flattened channel by channel",
             Shader(
                 "dense",
-                "for (var i = lane; i < IN; i += WIDTH) {
+                "for (var i = lane; i < IN; i += LANES) {
         sum += x[row * IN + i]",
-                "for (var i = lane; i < IN; i += WIDTH) {
+                "for (var i = lane; i < IN; i += LANES) {
         let pixels = max(IN / 64u, 1u);
         sum += x[row * IN + select(i, i % pixels * 64u + i / pixels, IN % 64u == 0u)]",
                 kernels::dense_layers_agree_with_their_twins,
@@ -261,7 +261,7 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
             "a tile overwritten while others read it",
             Shader(
                 "conv_workgroup",
-                "workgroupBarrier();  // all have multiplied what was there",
+                "workgroupBarrier();  // all have multiplied the previous round",
                 "",
                 convolutions::workgroup_kernels_agree_with_their_twins,
             ),

@@ -25,7 +25,7 @@ static SOURCES: [Source; 2] = [
 
 /// Quads of channels per iteration. In the weight gradient, positions per iteration and quarter of a
 /// split, which must not exceed a row.
-fn quads(&Site { target, spec, .. }: &Site) -> usize {
+fn unroll(&Site { target, spec, .. }: &Site) -> usize {
     match target.heuristics.tiles {
         Tiles::Large => spec.small[1].min(2),
         Tiles::Small | Tiles::Medium => 1,
@@ -63,7 +63,7 @@ impl Kernels for Broadcast {
 
     fn constants(&self, site: &Site, call: Call) -> Constants {
         let wide = f64::from(u8::from(is_wide(site, call)));
-        vec![("WIDE", wide), ("QUADS", quads(site) as f64)]
+        vec![("WIDE", wide), ("UNROLL", unroll(site) as f64)]
     }
 
     fn grid(&self, site: &Site, call: Call) -> [u32; 3] {
@@ -104,7 +104,7 @@ impl Kernels for Broadcast {
         let (stride, [height, width, _]) = (spec.stride, spec.big);
         match dy {
             Side::Small => {
-                let quarter = size.div_ceil(4).next_multiple_of(quads(site));
+                let quarter = size.div_ceil(4).next_multiple_of(unroll(site));
                 2 * (pixel / size) + pixel % size / quarter / 2
             }
             Side::Big => {
