@@ -15,7 +15,7 @@ pub type Bundle = Vec<usize>;
 impl Plan {
     /// The dispatches in execution order. Each step follows all steps that it depends on.
     ///
-    /// With [`Bundling::Off`](super::Bundling::Off) each step is a dispatch of its own.
+    /// With [`Bundling::Off`] each step is a dispatch of its own.
     ///
     /// # Errors
     ///
