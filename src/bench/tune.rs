@@ -126,6 +126,9 @@ const PLAIN: Tuning = Tuning {
     fuse: Some(false),
 };
 
+/// What tells a plan from others: its dispatches, and the kernel and grid of each step.
+type Signature = (Vec<Bundle>, Vec<(KernelKey, [u32; 3])>);
+
 struct Tuner<'a> {
     gpu: &'a Gpu,
     images: &'a PackedImages,
@@ -135,7 +138,7 @@ struct Tuner<'a> {
     /// Gradients of the reference.
     expected: Vec<Vec<f32>>,
     /// Signatures of the plans tried so far.
-    seen: HashSet<(Vec<Bundle>, Vec<(KernelKey, [u32; 3])>)>,
+    seen: HashSet<Signature>,
     candidates: Vec<Candidate>,
     progress: &'a mut dyn FnMut(&str),
 }

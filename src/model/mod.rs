@@ -113,14 +113,17 @@ impl Model {
         }
         for (what, count) in [
             ("the number of image channels", channels),
-            ("--latent-dim", self.latent_dim),
+            ("the number of latent dimensions", self.latent_dim),
             (
-                "each of --encoder-filters",
+                "the number of filters of each encoder convolution",
                 self.encoder_filters[0].min(self.encoder_filters[1]),
             ),
-            ("--decoder-base", self.decoder_base),
             (
-                "each of --decoder-filters",
+                "the number of channels that the decoder starts from",
+                self.decoder_base,
+            ),
+            (
+                "the number of filters of each decoder convolution",
                 self.decoder_filters[0].min(self.decoder_filters[1]),
             ),
         ] {
