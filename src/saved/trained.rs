@@ -413,7 +413,7 @@ mod tests {
             ("not JSON", "`config`"),
             (
                 r#"{"image":[8,8,1],"latent_dim":0,"encoder_filters":[5,7],"decoder_base":2,"decoder_filters":[4,3],"loss":"mc"}"#,
-                "--latent-dim",
+                "latent dimensions",
             ),
             (
                 r#"{"image":[8,8,1],"latent_dim":3,"encoder_filters":[9999999,7],"decoder_base":2,"decoder_filters":[4,3],"loss":"mc"}"#,
