@@ -8,7 +8,7 @@ pub struct Pipeline {
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
-/// What a compiled kernel is found by.
+/// Cache key of a compiled kernel.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     /// A kernel as it is written.

@@ -5,7 +5,7 @@ use super::operation::{Operation, Operations};
 use super::target::Target;
 use super::wgsl::files;
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, SlotId, Source, Step, groups};
+use crate::plan::{Plan, SlotId, Source, Step, flag, groups};
 
 pub(super) static SOURCE: Source = Source::new("dense", files!("dense"));
 
@@ -27,8 +27,8 @@ impl Dense {
             ("BATCH", batch as f64),
             ("IN", self.inputs as f64),
             ("OUT", self.outputs as f64),
-            ("RELU", f64::from(u8::from(relu))),
-            ("GATED", f64::from(u8::from(gated))),
+            ("RELU", flag(relu)),
+            ("GATED", flag(gated)),
         ]
     }
 
@@ -237,7 +237,7 @@ pub struct WeightGrad {
 impl Operation for WeightGrad {
     fn expand(&self, plan: &mut Plan, target: &Target) -> Option<Operations> {
         let spec = self.spec.as_conv(plan, target)?;
-        let of = conv::WeightGrad {
+        let gradient = conv::WeightGrad {
             layer: self.layer.clone(),
             spec,
             big: self.x,
@@ -246,7 +246,7 @@ impl Operation for WeightGrad {
             weights_grad: self.weights_grad,
             bias_grad: self.bias_grad,
         };
-        of.expand(plan, target)
+        Some(vec![Box::new(gradient)])
     }
 
     fn lower(&self, plan: &mut Plan, _: &Target) {

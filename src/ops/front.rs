@@ -7,7 +7,7 @@ use super::operation::Operation;
 use super::rng::{Order, Shuffle};
 use super::target::Target;
 use super::wgsl::files;
-use crate::plan::{Plan, Source, groups};
+use crate::plan::{Plan, Source, flag, groups};
 
 pub(super) static SOURCE: Source =
     Source::new("front", files!("common/philox", "common/images", "front"));
@@ -49,25 +49,13 @@ impl Operation for Forward {
         let Epilogue::Forward { bias, relu } = conv.epilogue else {
             unreachable!("`Forward::of` takes forward convolutions alone");
         };
-        let spec = conv.spec;
-        let shuffled = f64::from(u8::from(shuffle.order == Order::Shuffled));
-        let sizes = [
-            ("COUNT", shuffle.count),
-            ("BITS", fetch.data.depth.bits() as usize),
-            ("BATCH", plan.batch),
-            ("KERNEL", spec.kernel),
-            ("STRIDE", spec.stride),
-            ("PAD_Y", spec.pad[0]),
-            ("PAD_X", spec.pad[1]),
-            ("BIG_H", spec.big[0]),
-            ("BIG_W", spec.big[1]),
-            ("BIG_C", spec.big[2]),
-            ("SMALL_H", spec.small[0]),
-            ("SMALL_W", spec.small[1]),
-            ("SMALL_C", spec.small[2]),
-        ];
-        let mut constants = sizes.map(|(name, size)| (name, size as f64)).to_vec();
-        constants.extend([("SHUFFLE", shuffled), ("RELU", f64::from(u8::from(relu)))]);
+        let mut constants = conv.spec.constants(plan.batch);
+        constants.extend([
+            ("COUNT", shuffle.count as f64),
+            ("SHUFFLE", flag(shuffle.order == Order::Shuffled)),
+            ("BITS", f64::from(fetch.data.depth.bits())),
+            ("RELU", flag(relu)),
+        ]);
         let fused = Fused {
             label: format!("fetch, {}", conv.label),
             source: &SOURCE,

@@ -6,7 +6,7 @@ use super::fused::Fused;
 use super::operation::Operation;
 use super::target::Target;
 use super::wgsl::files;
-use crate::plan::{Plan, Source, groups};
+use crate::plan::{Plan, Source, flag, groups};
 
 pub(super) static SOURCE: Source = Source::new("head", files!("head"));
 
@@ -83,7 +83,7 @@ impl Operation for ForwardAndBack {
             ("SMALL_C", spec.small[2]),
         ];
         let mut constants = sizes.map(|(name, size)| (name, size as f64)).to_vec();
-        constants.push(("GATED", f64::from(u8::from(gated))));
+        constants.push(("GATED", flag(gated)));
         let fused = Fused {
             label: format!("{}, bce gradient, {}", layer.label, gradient.label),
             source: &SOURCE,

@@ -1,12 +1,12 @@
 //! Fused: forward and backward pass through the latent space.
 
-use super::dense;
+use super::dense::{self, Dense};
 use super::fused::Fused;
 use super::operation::Operation;
 use super::reparam::{self, KlTerm, Sampled};
 use super::target::Target;
 use super::wgsl::files;
-use crate::plan::{Constants, Plan, Source, groups};
+use crate::plan::{Constants, Plan, Source, flag, groups};
 
 pub(super) static SOURCE: Source = Source::new("latent", files!("common/reparam", "latent"));
 
@@ -32,15 +32,16 @@ pub struct Backward {
 fn constants(
     batch: usize,
     term: KlTerm,
-    [inputs, latent, outputs]: [usize; 3],
+    encoder: Dense,
+    decoder: Dense,
     [relu, gated]: [bool; 2],
 ) -> Constants {
-    let mut constants = reparam::constants(batch, latent, term).to_vec();
+    let mut constants = reparam::constants(batch, decoder.inputs, term).to_vec();
     constants.extend([
-        ("IN", inputs as f64),
-        ("OUT", outputs as f64),
-        ("RELU", f64::from(u8::from(relu))),
-        ("GATED", f64::from(u8::from(gated))),
+        ("IN", encoder.inputs as f64),
+        ("OUT", decoder.outputs as f64),
+        ("RELU", flag(relu)),
+        ("GATED", flag(gated)),
     ]);
     constants
 }
@@ -64,16 +65,17 @@ impl Operation for Forward {
             sample,
             decoder,
         } = self.clone();
-        let sizes = [
-            encoder.spec.inputs,
-            decoder.spec.inputs,
-            decoder.spec.outputs,
-        ];
         let fused = Fused {
             label: "latent forward".into(),
             source: &SOURCE,
             entry: "forward",
-            constants: constants(plan.batch, KlTerm::PLAIN, sizes, [decoder.relu, false]),
+            constants: constants(
+                plan.batch,
+                KlTerm::PLAIN,
+                encoder.spec,
+                decoder.spec,
+                [decoder.relu, false],
+            ),
             bindings: vec![
                 ("x", encoder.x),
                 ("enc_weights", encoder.weights),
@@ -117,16 +119,17 @@ impl Operation for Backward {
             sampling,
             encoder,
         } = self.clone();
-        let sizes = [
-            encoder.spec.inputs,
-            decoder.spec.inputs,
-            decoder.spec.outputs,
-        ];
         let fused = Fused {
             label: "latent backward".into(),
             source: &SOURCE,
             entry: "backward",
-            constants: constants(plan.batch, sampling.term, sizes, [false, encoder.gated]),
+            constants: constants(
+                plan.batch,
+                sampling.term,
+                encoder.spec,
+                decoder.spec,
+                [false, encoder.gated],
+            ),
             bindings: vec![
                 ("dy", decoder.dy),
                 ("dec_weights", decoder.weights),

@@ -3,7 +3,7 @@
 
 use super::fuse::fuse;
 use super::graph::Graph;
-use super::operation::Operations;
+use super::operation::{Operation, Operations};
 use super::target::Target;
 use crate::plan::{Bundling, Plan};
 
@@ -13,10 +13,7 @@ impl Graph {
         let mut plan = Plan::new(self.batch, target.caps.clone(), self.slots);
         let mut ops = Operations::new();
         for op in self.ops {
-            match op.expand(&mut plan, target) {
-                Some(parts) => ops.extend(parts),
-                None => ops.push(op),
-            }
+            expand(op, &mut plan, target, &mut ops);
         }
         if target.heuristics.fuse {
             plan.bundling = Bundling::All;
@@ -28,5 +25,15 @@ impl Graph {
             op.lower(&mut plan, target);
         }
         plan
+    }
+}
+
+/// Appends what an operation consists of, down to operations that have no parts.
+fn expand(op: Box<dyn Operation>, plan: &mut Plan, target: &Target, ops: &mut Operations) {
+    match op.expand(plan, target) {
+        Some(parts) => parts
+            .into_iter()
+            .for_each(|op| expand(op, plan, target, ops)),
+        None => ops.push(op),
     }
 }

@@ -13,8 +13,11 @@ pub trait Operation: Any + Debug {
         None
     }
 
-    /// Appends its steps to the plan.
-    fn lower(&self, plan: &mut Plan, target: &Target);
+    /// Appends its steps to the plan; by default those of its expansion.
+    fn lower(&self, plan: &mut Plan, target: &Target) {
+        let parts = self.expand(plan, target).into_iter().flatten();
+        parts.for_each(|op| op.lower(plan, target));
+    }
 }
 
 /// Operations in execution order.

@@ -8,7 +8,7 @@ use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
 pub(super) static SOURCE: Source = Source::new("reduce", files!("reduce")).light();
 
-/// Who adds the rows of a range.
+/// Which invocations add the rows of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum By {
     /// One invocation per column or quad of columns.
@@ -44,7 +44,7 @@ pub struct ColumnSums {
     pub rows: usize,
     /// Number of ranges.
     pub ranges: usize,
-    /// Who adds.
+    /// Which invocations add.
     pub by: By,
     /// `[ranges, columns]`
     pub y: SlotId,
@@ -107,12 +107,6 @@ impl Operation for SumRows {
             sums(first, x, rows, ranges, By::Workgroup, partials),
             last(label, partials, ranges),
         ])
-    }
-
-    /// Lowers the operations of its expansion.
-    fn lower(&self, plan: &mut Plan, target: &Target) {
-        let parts = self.expand(plan, target).into_iter().flatten();
-        parts.for_each(|op| op.lower(plan, target));
     }
 }
 

@@ -6,7 +6,7 @@ use super::operation::Operation;
 use super::target::Target;
 use super::wgsl::files;
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
+use crate::plan::{Plan, Role, SlotId, Source, Step, flag, groups};
 
 pub(super) static SOURCE: Source = Source::new("reparam", files!("common/reparam", "reparam"));
 
@@ -38,10 +38,7 @@ impl KlTerm {
     /// The shader's constants.
     pub(super) fn constants(self) -> [(&'static str, f64); 2] {
         [
-            (
-                "ANALYTIC",
-                f64::from(u8::from(self.form == Divergence::Analytic)),
-            ),
+            ("ANALYTIC", flag(self.form == Divergence::Analytic)),
             ("BETA", self.beta),
         ]
     }

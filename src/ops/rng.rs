@@ -6,7 +6,7 @@ use super::state::StepState;
 use super::target::Target;
 use super::wgsl::files;
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
+use crate::plan::{Plan, Role, SlotId, Source, Step, flag, groups};
 use crate::rng;
 
 pub(super) static SOURCE: Source =
@@ -67,7 +67,7 @@ fn constants(batch: usize, latent: usize, count: usize, order: Order) -> [(&'sta
         ("BATCH", batch as f64),
         ("LATENT", latent as f64),
         ("COUNT", count as f64),
-        ("SHUFFLE", f64::from(u8::from(order == Order::Shuffled))),
+        ("SHUFFLE", flag(order == Order::Shuffled)),
     ]
 }
 

@@ -10,6 +10,11 @@ use super::tensors::Tensors;
 /// CPU implementation of a kernel; it reads and writes the step's tensors by their WGSL names.
 pub type Twin = Arc<dyn Fn(&Tensors) + Send + Sync>;
 
+/// The value of a boolean `override` constant.
+pub fn flag(on: bool) -> f64 {
+    f64::from(u8::from(on))
+}
+
 /// Values of WGSL `override` constants.
 pub type Constants = Vec<(&'static str, f64)>;
 
@@ -56,7 +61,7 @@ pub struct KernelKey {
 }
 
 impl Kernel {
-    /// What it is found by in caches.
+    /// Its key in caches.
     pub fn key(&self) -> KernelKey {
         let bits = |(name, value): &(&'static str, f64)| (*name, value.to_bits());
         KernelKey {

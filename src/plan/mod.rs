@@ -24,7 +24,7 @@ pub use batches::Batches;
 pub use bundle::Bundle;
 pub use caps::Caps;
 pub use check::{GrowsWith, PlanError};
-pub use kernel::{Constants, Kernel, KernelKey, Step, Twin};
+pub use kernel::{Constants, Kernel, KernelKey, Step, Twin, flag};
 pub use shader::Source;
 pub use slot::{Role, Scalar, Slot, SlotId, Slots};
 

@@ -150,7 +150,7 @@ fn record(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     checked(rest, usize::try_from(length).ok()?)
 }
 
-/// The first `count` bytes if the checksum behind them is right, and the rest.
+/// The first `count` bytes if the checksum after them is right, and the rest.
 fn checked(bytes: &[u8], count: usize) -> Option<(&[u8], &[u8])> {
     let (data, rest) = bytes.split_at_checked(count)?;
     let (crc, rest) = rest.split_first_chunk()?;

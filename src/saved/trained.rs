@@ -305,7 +305,7 @@ pub(crate) fn check(model: &Model) -> Result<(), String> {
     }
 }
 
-/// Values per image behind the encoder's convolutions.
+/// Values per image after the encoder's convolutions.
 fn flat_size(model: &Model) -> usize {
     let side = |n: usize| ((n - 3) / 2 + 1 - 3) / 2 + 1;
     let [height, width, _] = model.image;

@@ -1,7 +1,7 @@
 //! The training loop: replays the train step, evaluates after epochs, and emits events.
 //!
 //! The device keeps every counter. The loop chooses the number of steps of the next submission and
-//! reads the metrics ring behind it. For a checkpoint it waits until no submission is in flight and
+//! reads the metrics ring after it. For a checkpoint it waits until no submission is in flight and
 //! emits a [`Snapshot`], from which a run resumes bit for bit. It knows no files and no terminal.
 
 mod advance;

@@ -138,12 +138,7 @@ fn expand(prefix: &str, tree: &str, paths: &mut Vec<String>) {
         paths.push(format!("{prefix}{name}"));
         return;
     };
-    let inner = rest.trim_end().trim_end_matches('}');
-    let inner = if rest.matches('}').count() > inner.matches('{').count() + 1 {
-        inner
-    } else {
-        &rest[..rest.rfind('}').unwrap_or(rest.len())]
-    };
+    let inner = &rest[..rest.rfind('}').unwrap_or(rest.len())];
     let (mut depth, mut start) = (0, 0);
     for (at, c) in inner.char_indices().chain([(inner.len(), ',')]) {
         match c {

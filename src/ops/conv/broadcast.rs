@@ -5,7 +5,7 @@ use super::spec::{Conv, Side};
 use crate::ops::heuristics::Tiles;
 use crate::ops::target::Target;
 use crate::ops::wgsl::files;
-use crate::plan::{Constants, Source, groups};
+use crate::plan::{Constants, Source, flag, groups};
 
 /// The `broadcast` kernels.
 pub struct Broadcast;
@@ -62,7 +62,7 @@ impl Kernels for Broadcast {
     }
 
     fn constants(&self, site: &Site, call: Call) -> Constants {
-        let wide = f64::from(u8::from(is_wide(site, call)));
+        let wide = flag(is_wide(site, call));
         vec![("WIDE", wide), ("UNROLL", unroll(site) as f64)]
     }
 

@@ -52,20 +52,7 @@ impl<'a> Chosen<'a> {
     /// Constants of a call; `weights_at` is the first element of the weights in the bound slot.
     pub fn constants(&self, call: Call, weights_at: usize) -> Constants {
         let Site { spec, batch, .. } = self.site;
-        let geometry = [
-            ("BATCH", batch),
-            ("KERNEL", spec.kernel),
-            ("STRIDE", spec.stride),
-            ("PAD_Y", spec.pad[0]),
-            ("PAD_X", spec.pad[1]),
-            ("BIG_H", spec.big[0]),
-            ("BIG_W", spec.big[1]),
-            ("BIG_C", spec.big[2]),
-            ("SMALL_H", spec.small[0]),
-            ("SMALL_W", spec.small[1]),
-            ("SMALL_C", spec.small[2]),
-        ];
-        let mut constants: Constants = geometry.map(|(name, v)| (name, v as f64)).to_vec();
+        let mut constants = spec.constants(batch);
         if self.kernels().reads_quads() {
             constants.push(("WEIGHTS_AT", (weights_at / 4) as f64));
         }

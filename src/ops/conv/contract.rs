@@ -7,7 +7,7 @@ use super::variant::Variant;
 use crate::ops::operation::Operation;
 use crate::ops::target::Target;
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, SlotId, Step};
+use crate::plan::{Plan, SlotId, Step, flag};
 
 /// The epilogue: what a kernel applies to its sums before it stores them.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +104,6 @@ impl Operation for Contract {
             (false, true) => "adjoint",
             (false, false) => "adjoint_gated",
         };
-        let flag = |on: bool| f64::from(u8::from(on));
         let mut constants = chosen.constants(call, weights_at);
         constants.extend([
             ("RELU", flag(relu)),

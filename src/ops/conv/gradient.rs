@@ -88,11 +88,6 @@ impl Operation for WeightGrad {
             }
         });
         let label = format!("{} weight gradient", self.layer);
-        let sum = |label: String, x: SlotId, columns: usize, y: SlotId, plan: &mut Plan| {
-            let rows = plan[x].len() / columns;
-            let sum = SumRows { label, x, rows, y };
-            sum.expand(plan, target).into_iter().flatten()
-        };
         let mut ops: Operations = vec![Box::new(Partials {
             label: label.clone(),
             spec,
@@ -105,27 +100,23 @@ impl Operation for WeightGrad {
             dy_sums,
         })];
         if splits > 1 {
-            let label = format!("{label} sum");
-            ops.extend(sum(
-                label,
-                partials,
-                spec.weights(),
-                self.weights_grad,
-                plan,
-            ));
+            ops.push(Box::new(SumRows {
+                label: format!("{label} sum"),
+                x: partials,
+                rows: splits,
+                y: self.weights_grad,
+            }));
         }
         let summands = dy_sums.unwrap_or_else(|| self.dy());
         if summands != self.bias_grad {
-            let label = format!("{} bias gradient", self.layer);
-            ops.extend(sum(label, summands, channels, self.bias_grad, plan));
+            ops.push(Box::new(SumRows {
+                label: format!("{} bias gradient", self.layer),
+                x: summands,
+                rows: plan[summands].len() / channels,
+                y: self.bias_grad,
+            }));
         }
         Some(ops)
-    }
-
-    /// Lowers the operations of its expansion.
-    fn lower(&self, plan: &mut Plan, target: &Target) {
-        let parts = self.expand(plan, target).into_iter().flatten();
-        parts.for_each(|op| op.lower(plan, target));
     }
 }
 

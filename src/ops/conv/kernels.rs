@@ -40,7 +40,7 @@ pub trait Kernels: Sync {
     /// Workgroups of a call along x, y and z.
     fn grid(&self, site: &Site, call: Call) -> [u32; 3];
 
-    /// Constants of a call besides the geometry.
+    /// Constants of a call that the variant needs in addition to the geometry.
     fn constants(&self, _: &Site, _: Call) -> Constants {
         Constants::new()
     }

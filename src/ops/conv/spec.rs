@@ -1,5 +1,7 @@
 //! Geometry of a convolution and its three sums as plain loops, for the twins.
 
+use crate::plan::Constants;
+
 /// Zero padding around the big image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
@@ -68,6 +70,24 @@ impl Conv {
     /// Number of weights.
     pub fn weights(&self) -> usize {
         self.weight_shape().iter().product()
+    }
+
+    /// The geometry and the batch as constants of a shader.
+    pub(in crate::ops) fn constants(&self, batch: usize) -> Constants {
+        let sizes = [
+            ("BATCH", batch),
+            ("KERNEL", self.kernel),
+            ("STRIDE", self.stride),
+            ("PAD_Y", self.pad[0]),
+            ("PAD_X", self.pad[1]),
+            ("BIG_H", self.big[0]),
+            ("BIG_W", self.big[1]),
+            ("BIG_C", self.big[2]),
+            ("SMALL_H", self.small[0]),
+            ("SMALL_W", self.small[1]),
+            ("SMALL_C", self.small[2]),
+        ];
+        sizes.map(|(name, size)| (name, size as f64)).to_vec()
     }
 
     /// Whether both channel counts are multiples of 4.

@@ -22,7 +22,7 @@ const GAP: usize = 20;
 /// The top of the legend, and the width before the text of each entry.
 const TEXT: usize = EDGE - font::HEIGHT;
 const ENTRY: usize = 50;
-/// Up to so many points get a marker.
+/// Largest number of points that get a marker.
 const FEW: usize = 50;
 
 /// Draws at most ten curves by epoch. Once a curve has two points after epoch 0, the vertical axis

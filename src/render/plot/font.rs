@@ -23,7 +23,7 @@ fn drawable(text: &str) -> String {
     for c in text.chars() {
         match deunicode::deunicode_char(c) {
             _ if glyph(c).is_some() => drawable.push(c),
-            // The space behind a syllable is dropped.
+            // The space after a syllable is dropped.
             Some(latin) => drawable.push_str(latin.trim_end()),
             None => drawable.push(UNKNOWN),
         }
