@@ -11,7 +11,7 @@ override VALUES: u32;  // values of one image, H·W·C, a multiple of 4
 @group(0) @binding(4) var<storage, read_write> probabilities: array<vec4<f32>>;  // [BATCH, VALUES]
 
 override IMAGE_QUADS: u32 = VALUES / 4u;
-var<workgroup> quads: array<vec4<f32>, GROUP_SIZE>;
+const LANES = GROUP_SIZE;
 
 // log(1 + e) for e in [0, 1].
 fn log1p(e: f32) -> f32 {
@@ -34,18 +34,10 @@ fn sigmoids(l: vec4<f32>) -> vec4<f32> {
     return vec4(sigmoid(l.x), sigmoid(l.y), sigmoid(l.z), sigmoid(l.w));
 }
 
-// Reduction tree over the workgroup, in a fixed order.
-fn finish(row: u32, lane: u32, sum: vec4<f32>) {
-    quads[lane] = sum;
-    for (var stride = GROUP_SIZE / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier();
-        if lane < stride {
-            quads[lane] += quads[lane + stride];
-        }
-    }
+fn store_sum(row: u32, lane: u32, sum: vec4<f32>) {
+    let total = sum_over_workgroup(sum, lane, 1u);
     if lane == 0u {
-        let total = quads[0];
-        logpx_z[row] = -((total.x + total.y) + (total.z + total.w));
+        logpx_z[row] = -across(total);
     }
 }
 
@@ -53,23 +45,23 @@ fn finish(row: u32, lane: u32, sum: vec4<f32>) {
 @compute @workgroup_size(GROUP_SIZE)
 fn loss(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     var sum = vec4(0.0);
-    for (var i = lane; i < IMAGE_QUADS; i += GROUP_SIZE) {
+    for (var i = lane; i < IMAGE_QUADS; i += LANES) {
         let at = group.x * IMAGE_QUADS + i;
         sum += cross_entropies(logits[at], x[at]);
     }
-    finish(group.x, lane, sum);
+    store_sum(group.x, lane, sum);
 }
 
 // `loss`, and the gradient of the mean batch loss.
 @compute @workgroup_size(GROUP_SIZE)
 fn loss_and_grad(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     var sum = vec4(0.0);
-    for (var i = lane; i < IMAGE_QUADS; i += GROUP_SIZE) {
+    for (var i = lane; i < IMAGE_QUADS; i += LANES) {
         let at = group.x * IMAGE_QUADS + i;
         sum += cross_entropies(logits[at], x[at]);
         dlogits[at] = (sigmoids(logits[at]) - x[at]) / f32(BATCH);
     }
-    finish(group.x, lane, sum);
+    store_sum(group.x, lane, sum);
 }
 
 @compute @workgroup_size(64)

@@ -18,19 +18,6 @@ override GATED: bool;  // input gradient: zero where x, a ReLU's output, is 0
 @group(0) @binding(7) var<storage, read_write> bias_grad: array<f32>;    // [OUT]
 
 const LANES = 64u;
-var<workgroup> partial: array<f32, LANES>;
-
-// Reduction tree over the workgroup, in a fixed order; invocation 0 has the total.
-fn sum_over_workgroup(value: f32, lane: u32) -> f32 {
-    partial[lane] = value;
-    for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier();
-        if lane < stride {
-            partial[lane] += partial[lane + stride];
-        }
-    }
-    return partial[0];
-}
 
 fn activate(value: f32) -> f32 {
     return select(value, relu(value), RELU);
@@ -62,7 +49,7 @@ fn forward_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
     for (var i = lane; i < IN; i += LANES) {
         sum += x[row * IN + i] * weights[i * OUT + o];
     }
-    let total = sum_over_workgroup(sum, lane);
+    let total = sum_over_workgroup(vec4(sum), lane, 1u).x;
     if lane == 0u {
         y[row * OUT + o] = activate(total + bias[o]);
     }
@@ -90,7 +77,7 @@ fn input_grad_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
     for (var o = lane; o < OUT; o += LANES) {
         sum += dy[row * OUT + o] * weights[i * OUT + o];
     }
-    let total = sum_over_workgroup(sum, lane);
+    let total = sum_over_workgroup(vec4(sum), lane, 1u).x;
     if lane == 0u {
         dx[row * IN + i] = gate(total, row * IN + i);
     }

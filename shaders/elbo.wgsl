@@ -15,28 +15,22 @@ override IMAGES: u32 = 0u;  // rows of the table
 @group(0) @binding(5) var<storage, read_write> ring: array<f32>;         // [RING, 5]: loss, then the four terms
 @group(0) @binding(6) var<storage, read_write> terms: array<vec4<f32>>;  // [IMAGES, 4]
 
-var<workgroup> quads: array<vec4<f32>, GROUP_SIZE>;
+const LANES = GROUP_SIZE;
 
 fn terms_of(row: u32) -> vec4<f32> {
     return vec4(logpx_z[row], logpz[row], logqz_x[row], kl[row]);
 }
 
-// One workgroup: a reduction tree in a fixed order.
+// One workgroup.
 @compute @workgroup_size(GROUP_SIZE)
 fn batch_means(@builtin(local_invocation_index) lane: u32) {
     var sum = vec4(0.0);
-    for (var row = lane; row < BATCH; row += GROUP_SIZE) {
+    for (var row = lane; row < BATCH; row += LANES) {
         sum += terms_of(row);
     }
-    quads[lane] = sum;
-    for (var stride = GROUP_SIZE / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier();
-        if lane < stride {
-            quads[lane] += quads[lane + stride];
-        }
-    }
+    let total = sum_over_workgroup(sum, lane, 1u);
     if lane == 0u {
-        let mean = quads[0] / f32(BATCH);
+        let mean = total / f32(BATCH);
         let divergence = select(mean.z - mean.y, mean.w, ANALYTIC);
         let at = (state.step % RING) * 5u;
         ring[at] = BETA * divergence - mean.x;

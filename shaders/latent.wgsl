@@ -27,24 +27,9 @@ override GATED: bool;  // input gradient: zero where x, a ReLU's output, is 0
 @group(0) @binding(17) var<storage, read_write> dx: array<f32>;        // [BATCH, IN]
 
 const LANES = 256u;
-var<workgroup> quads: array<vec4<f32>, LANES>;
 // The image's mean and log-variance, and its code; in `backward` their gradients.
 var<workgroup> moments: array<f32, 16>;
 var<workgroup> code: array<f32, 8>;
-
-// Reduction tree over the workgroup, in a fixed order.
-fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
-    workgroupBarrier();  // all have read the previous sum
-    quads[lane] = value;
-    for (var stride = LANES / 2u; stride > 0u; stride /= 2u) {
-        workgroupBarrier();
-        if lane < stride {
-            quads[lane] += quads[lane + stride];
-        }
-    }
-    workgroupBarrier();
-    return quads[0];
-}
 
 @compute @workgroup_size(256)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
@@ -59,14 +44,16 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
             sum += x[row * IN + i] * vec4(
                 enc_weights[at.x], enc_weights[at.y], enc_weights[at.z], enc_weights[at.w]);
         }
-        let total = sum_over_workgroup(sum, lane);
-        if lane < min(4u, width - first) {
-            let feature = first + lane;
-            moments[feature] = total[lane] + enc_bias[feature];
-            q_out[row * width + feature] = moments[feature];
+        let total = sum_over_workgroup(sum, lane, 1u);
+        if lane == 0u {
+            for (var k = 0u; k < min(4u, width - first); k++) {
+                let feature = first + k;
+                moments[feature] = total[k] + enc_bias[feature];
+                q_out[row * width + feature] = moments[feature];
+            }
         }
+        workgroupBarrier();
     }
-    workgroupBarrier();
     if lane == 0u {
         var sum = Drawn();
         for (var d = 0u; d < LATENT; d++) {
@@ -102,13 +89,15 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
             sum += dy[row * OUT + o] * vec4(
                 dec_weights[at.x], dec_weights[at.y], dec_weights[at.z], dec_weights[at.w]);
         }
-        let total = sum_over_workgroup(sum, lane);
-        if lane < min(4u, LATENT - first) {
-            code[first + lane] = total[lane];
-            dz[row * LATENT + first + lane] = total[lane];
+        let total = sum_over_workgroup(sum, lane, 1u);
+        if lane == 0u {
+            for (var k = 0u; k < min(4u, LATENT - first); k++) {
+                code[first + k] = total[k];
+                dz[row * LATENT + first + k] = total[k];
+            }
         }
+        workgroupBarrier();
     }
-    workgroupBarrier();
     let width = 2u * LATENT;
     if lane < LATENT {
         let at = row * LATENT + lane;

@@ -46,30 +46,17 @@ fn column_sums4(@builtin(global_invocation_id) id: vec3<u32>) {
     y4[id.y * columns + id.x] = sum;
 }
 
-var<workgroup> quads: array<vec4<f32>, GROUP_SIZE>;
-
-// Reduction tree over the lanes of a column, in a fixed order. Lane l belongs to column l % SPAN; lanes
-// below SPAN get the totals.
-fn sum_over_workgroup(value: vec4<f32>, lane: u32) -> vec4<f32> {
-    quads[lane] = value;
-    for (var stride = GROUP_SIZE / 2u; stride >= SPAN; stride /= 2u) {
-        workgroupBarrier();
-        if lane < stride {
-            quads[lane] += quads[lane + stride];
-        }
-    }
-    return quads[lane];
-}
+const LANES = GROUP_SIZE;
 
 @compute @workgroup_size(GROUP_SIZE)
 fn column_sums_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let column = group.x * SPAN + lane % SPAN;
     let rows = rows_of(group.y);
     var sum = 0.0;
-    for (var r = rows.x + lane / SPAN; r < rows.y; r += GROUP_SIZE / SPAN) {
+    for (var r = rows.x + lane / SPAN; r < rows.y; r += LANES / SPAN) {
         sum += x[r * COLUMNS + column];
     }
-    let total = sum_over_workgroup(vec4(sum), lane);
+    let total = sum_over_workgroup(vec4(sum), lane, SPAN);
     if lane < SPAN {
         y[group.y * COLUMNS + column] = total.x;
     }
@@ -84,10 +71,10 @@ fn column_sums4_deep(
     let column = group.x * SPAN + lane % SPAN;
     let rows = rows_of(group.y);
     var sum = vec4(0.0);
-    for (var r = rows.x + lane / SPAN; r < rows.y; r += GROUP_SIZE / SPAN) {
+    for (var r = rows.x + lane / SPAN; r < rows.y; r += LANES / SPAN) {
         sum += x4[r * columns + column];
     }
-    let total = sum_over_workgroup(sum, lane);
+    let total = sum_over_workgroup(sum, lane, SPAN);
     if lane < SPAN {
         y4[group.y * columns + column] = total;
     }
@@ -102,11 +89,11 @@ fn column_sums_texels_deep(
     let column = group.x * SPAN + lane % SPAN;
     let rows = rows_of(group.y);
     var sum = vec4(0.0);
-    for (var r = rows.x + lane / SPAN; r < rows.y; r += GROUP_SIZE / SPAN) {
+    for (var r = rows.x + lane / SPAN; r < rows.y; r += LANES / SPAN) {
         let at = r * columns + column;
         sum += textureLoad(texels, vec2(at % 4096u, at / 4096u + 1u));
     }
-    let total = sum_over_workgroup(sum, lane);
+    let total = sum_over_workgroup(sum, lane, SPAN);
     if lane < SPAN {
         y4[group.y * columns + column] = total;
     }
@@ -116,11 +103,11 @@ fn column_sums_texels_deep(
 @compute @workgroup_size(GROUP_SIZE)
 fn total_deep(@builtin(local_invocation_index) lane: u32) {
     var sum = vec4(0.0);
-    for (var r = lane; r < ROWS; r += GROUP_SIZE) {
+    for (var r = lane; r < ROWS; r += LANES) {
         sum += x4[r];
     }
-    let total = sum_over_workgroup(sum, lane);
+    let total = sum_over_workgroup(sum, lane, SPAN);
     if lane == 0u {
-        y[0] = (total.x + total.y) + (total.z + total.w);
+        y[0] = across(total);
     }
 }

@@ -8,7 +8,7 @@ use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
-pub(super) static SOURCE: Source = Source::new("bce", files!("bce"));
+pub(super) static SOURCE: Source = Source::new("bce", files!("common/sum", "bce"));
 
 fn constants(batch: usize, values: usize) -> [(&'static str, f64); 2] {
     [("BATCH", batch as f64), ("VALUES", values as f64)]

@@ -7,7 +7,7 @@ use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, SlotId, Source, Step, flag, groups};
 
-pub(super) static SOURCE: Source = Source::new("dense", files!("dense"));
+pub(super) static SOURCE: Source = Source::new("dense", files!("common/sum", "dense"));
 
 /// Sizes of a dense layer; weights are `[inputs, outputs]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

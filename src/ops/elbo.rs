@@ -9,7 +9,7 @@ use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
-pub(super) static SOURCE: Source = Source::new("elbo", files!("elbo")).light();
+pub(super) static SOURCE: Source = Source::new("elbo", files!("common/sum", "elbo")).light();
 
 /// Rows of the metrics ring; a submission never has more steps.
 pub const RING: usize = 512;

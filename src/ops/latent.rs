@@ -8,7 +8,8 @@ use super::target::Target;
 use super::wgsl::files;
 use crate::plan::{Constants, Plan, Source, flag, groups};
 
-pub(super) static SOURCE: Source = Source::new("latent", files!("common/reparam", "latent"));
+pub(super) static SOURCE: Source =
+    Source::new("latent", files!("common/reparam", "common/sum", "latent"));
 
 /// Most latent dimensions that fit into workgroup memory.
 pub const MOST: usize = 8;

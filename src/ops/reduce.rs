@@ -6,7 +6,7 @@ use super::wgsl::files;
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
-pub(super) static SOURCE: Source = Source::new("reduce", files!("reduce")).light();
+pub(super) static SOURCE: Source = Source::new("reduce", files!("common/sum", "reduce")).light();
 
 /// Which invocations add the rows of a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

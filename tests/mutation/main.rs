@@ -269,7 +269,7 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
         (
             "a sum read before all have added to it",
             Shader(
-                "latent",
+                "common/sum",
                 "        workgroupBarrier();\n        if lane < stride {",
                 "        if lane < stride {",
                 fused::the_way_through_the_latent_space_agrees_with_its_steps,
