@@ -1,1 +1,4 @@
 //! The library through its public interface, room by room.
+
+mod ops;
+mod plan;

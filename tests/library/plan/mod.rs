@@ -1,0 +1,4 @@
+//! Plans.
+
+mod batches;
+mod check;
