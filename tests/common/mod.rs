@@ -1,7 +1,6 @@
 //! Shared test code: devices, comparisons, small training runs.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-pub mod convolutions;
 pub mod dense;
 pub mod device;
 pub mod mutants;

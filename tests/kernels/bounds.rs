@@ -4,8 +4,9 @@
 //! A checked device tests every access and every division (src/plan/bounds.rs) and names the first
 //! error. Indices in these plans do not depend on the contents of the slots, so zeros suffice.
 
-use crate::common::convolutions::{Ending, plan, serves, sizes, target};
-use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes, software};
+use crate::common::suite::convolutions::{
+    ELSEWHERE, Ending, ending, plan, serves, shapes, sizes, software, target,
+};
 use crate::common::suite::step::{BATCH, TAIL, as_gpus, feed, images, small_model};
 use crate::common::{naming_gpu, say};
 use cvae_gpu::gpu::{Gpu, GpuError, Memory, Replay};

@@ -13,14 +13,9 @@ mod finite_differences;
 mod golden;
 
 mod parity;
-mod parity_conv;
-mod parity_fused;
-mod parity_state;
 
 mod bounds;
 
 mod properties;
-
-mod parity_step;
 
 mod determinism;

@@ -12,9 +12,11 @@
 
 use std::env;
 
-use crate::common::convolutions::{Ending, assert_variant, fill, plan, serves, sizes, target};
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
+use crate::common::suite::convolutions::{
+    Ending, assert_variant, fill, plan, serves, sizes, target,
+};
 use crate::common::suite::kernels::sampling;
 use crate::common::{gpu, say};
 use cvae_gpu::gpu::{Feature, Gpu};

@@ -15,9 +15,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, ScopedJoinHandle};
 
-use common::convolutions::sizes;
 use common::mutants::{files, products_turned};
 use common::report::Report;
+use common::suite::convolutions::sizes;
 use common::suite::{convolutions, fused, golden, kernels, state, step};
 use common::{checked_gpu, naming_gpu, say};
 use cvae_gpu::gpu::Gpu;

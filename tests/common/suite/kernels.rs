@@ -1,4 +1,4 @@
-//! Every kernel except the convolutions (parity_conv.rs) and the counters (parity_state.rs) against its
+//! Every kernel except the convolutions (convolutions.rs) and the counters (state.rs) against its
 //! twin, in plans of a few steps.
 //!
 //! Each test explains its limits. In single precision, sums of terms in (-1, 1) have errors of about

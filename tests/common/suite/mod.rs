@@ -12,23 +12,25 @@ pub mod step;
 /// bounds checks, which report what they catch.
 #[macro_export]
 macro_rules! tests {
-    ($suite:ident, checked too: $($name:ident),* $(,)?) => {
-        $crate::tests! { $suite: $($name),* }
-
-        mod checked_shaders {
-            $(
-                #[test]
-                fn $name() {
-                    $crate::common::suite::$suite::$name($crate::common::naming_gpu());
-                }
-            )*
+    ($suite:ident: $($name:ident),* $(,)?) => {
+        mod $suite {
+            $crate::tests! { @on gpu, $suite: $($name),* }
         }
     };
-    ($suite:ident: $($name:ident),* $(,)?) => {
+    ($suite:ident, checked too: $($name:ident),* $(,)?) => {
+        mod $suite {
+            $crate::tests! { @on gpu, $suite: $($name),* }
+
+            mod checked_shaders {
+                $crate::tests! { @on naming_gpu, $suite: $($name),* }
+            }
+        }
+    };
+    (@on $device:ident, $suite:ident: $($name:ident),*) => {
         $(
             #[test]
             fn $name() {
-                $crate::common::suite::$suite::$name($crate::common::gpu());
+                $crate::common::suite::$suite::$name($crate::common::$device());
             }
         )*
     };

@@ -2,7 +2,7 @@
 //! its tail, on one memory as in training.
 //!
 //! Each kernel is checked twice. Alone, on the device's inputs: within 4e-6 of the largest value of a
-//! slot (parity.rs and parity_conv.rs give reasons). And in the chain from the batch to the loss,
+//! slot (kernels.rs and convolutions.rs give reasons). And in the chain from the batch to the loss,
 //! which the CPU computes independently: within 1e-5, ten times the rounding error. Gradients are not
 //! compared along the chain: a ReLU with an input near 0 may be open on one side only.
 
@@ -53,7 +53,7 @@ pub fn feed(name: &'static str, images: &PackedImages, order: Order) -> Feed {
     Feed::Resident(name, packed, order)
 }
 
-/// The limit of a single kernel. Weights are within 1e-6 here; parity_state.rs checks the updates, of
+/// The limit of a single kernel. Weights are within 1e-6 here; state.rs checks the updates, of
 /// 1e-4.
 fn alone(step: &Step, slot: &str) -> Limit {
     match step.kernel.source.name {
