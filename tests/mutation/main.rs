@@ -255,7 +255,7 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
         ),
         (
             "a barrier left out",
-            Shader("bce", "workgroupBarrier();", "", bce),
+            Shader("common/sum", "workgroupBarrier();", "", bce),
         ),
         (
             "a tile overwritten while others read it",
@@ -264,15 +264,6 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
                 "workgroupBarrier();  // all have multiplied the previous round",
                 "",
                 convolutions::workgroup_kernels_agree_with_their_twins,
-            ),
-        ),
-        (
-            "a sum read before all have added to it",
-            Shader(
-                "common/sum",
-                "        workgroupBarrier();\n        if lane < stride {",
-                "        if lane < stride {",
-                fused::the_way_through_the_latent_space_agrees_with_its_steps,
             ),
         ),
         (
