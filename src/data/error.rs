@@ -65,16 +65,18 @@ pub enum DataError {
 
 impl DataError {
     /// [`DataError::Unusable`] of this file or folder.
-    pub(super) fn at(path: &Path) -> impl Fn(String) -> DataError {
-        move |reason| DataError::Unusable(path.to_owned(), reason)
+    pub(super) fn at<T: Into<String>>(path: &Path) -> impl Fn(T) -> DataError {
+        move |reason| DataError::Unusable(path.to_owned(), reason.into())
     }
 
     /// [`DataError::Unusable`] of a file that the system cannot read.
+    #[cfg(feature = "cli")]
     pub(super) fn io(path: &Path) -> impl Fn(io::Error) -> DataError {
         move |reason| DataError::at(path)(unreadable(reason))
     }
 
     /// The error that a folder lacks a file of any of these names.
+    #[cfg(feature = "cli")]
     pub(super) fn file_missing(folder: &Path, what: &str, names: &str) -> DataError {
         DataError::at(folder)(format!(
             "no {what} file; looked for {names}; copy it there, or give the folder that holds it"

@@ -41,26 +41,23 @@ impl Source {
         listener: &mut Listener<'_>,
     ) -> Result<Source, DataError> {
         let known = known::by_name(source);
-        let (format, path) = match known
-            .map(|known| known.fetch(places, listener))
-            .transpose()?
-        {
+        let place = known.map(|known| known.fetch(places, listener));
+        let (format, path) = match place.transpose()? {
             None => Format::at(Path::new(source))?,
             Some(Place::BuiltIn) => (Format::BuiltIn, PathBuf::new()),
             Some(Place::Found(path) | Place::Missing { folder: path, .. }) => Format::at(&path)?,
         };
         let given = Path::new(source);
-        let name = given.file_name().map(|name| name.to_string_lossy());
-        let name = match (&name, format) {
+        let name = match given.file_name() {
+            Some(name) if known.is_none() => name.to_string_lossy(),
             // `.` and `/` have no last component.
-            _ if known.is_some() => source,
-            (None, _) => source,
+            _ => source.into(),
+        };
+        let mut parts = name.split('.').filter(|part| !part.is_empty());
+        let name = match format {
             // `waves.npy` holds the set `waves`.
-            (Some(name), Format::Array | Format::Cifar) if given.is_file() => {
-                let mut parts = name.split('.');
-                parts.find(|part| !part.is_empty()).unwrap_or("images")
-            }
-            (Some(name), _) => name,
+            Format::Array | Format::Cifar if given.is_file() => parts.next().unwrap_or("images"),
+            _ => &name,
         };
         Ok(Source {
             name: name.to_owned(),

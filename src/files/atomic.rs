@@ -100,31 +100,24 @@ fn folder_of(path: &Path) -> PathBuf {
 
 /// Removes the temporary files of killed processes in a `folder` that no other process writes to.
 pub fn sweep(folder: &Path) -> io::Result<()> {
-    for path in temporary(folder)? {
-        fs::remove_file(path?)?;
-    }
-    Ok(())
+    remove_temporary(folder, |_| true)
 }
 
 /// Removes the temporary files of killed processes in a `folder` that others may write to; their
 /// files are locked.
 pub fn sweep_dead(folder: &Path) -> io::Result<()> {
-    for path in temporary(folder)? {
-        let path = path?;
-        // Another process may have committed the file just now.
-        if regular::open(&path).is_ok_and(|file| file.get_ref().try_lock().is_ok()) {
-            fs::remove_file(path)?;
+    // Another process may have committed the file just now.
+    let is_dead = |file: io::Take<File>| file.get_ref().try_lock().is_ok();
+    remove_temporary(folder, |path| regular::open(path).is_ok_and(is_dead))
+}
+
+fn remove_temporary(folder: &Path, is_dead: impl Fn(&Path) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_temporary = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if is_temporary && is_dead(&entry.path()) {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
-}
-
-/// The temporary files in `folder`.
-fn temporary(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<PathBuf>>> {
-    let is_ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
-    let entries = fs::read_dir(folder)?;
-    Ok(entries.filter_map(move |entry| match entry {
-        Ok(entry) => is_ours(&entry).then(|| Ok(entry.path())),
-        Err(e) => Some(Err(e)),
-    }))
 }

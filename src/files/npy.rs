@@ -161,18 +161,15 @@ fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
         return Err("this is no .npy file: give one written by `numpy.save`".into());
     };
     let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(truncated)?;
-    let (length, rest) = match version[0] {
-        1 => {
-            let (length, rest) = rest.split_first_chunk().ok_or_else(truncated)?;
-            (u32::from(u16::from_le_bytes(*length)), rest)
-        }
-        2 | 3 => {
-            let (length, rest) = rest.split_first_chunk().ok_or_else(truncated)?;
-            (u32::from_le_bytes(*length), rest)
-        }
+    let width = match version[0] {
+        1 => 2,
+        2 | 3 => 4,
         other => return Err(format!("version {other} of the .npy format is not known")),
     };
-    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    let (length, rest) = rest.split_at_checked(width).ok_or_else(truncated)?;
+    let length = length
+        .iter()
+        .rfold(0, |n, byte| n << 8 | usize::from(*byte));
     let (header, data) = rest.split_at_checked(length).ok_or_else(truncated)?;
     let header = str::from_utf8(header).map_err(|_| invalid("text"))?;
     Ok((header, data))

@@ -169,19 +169,11 @@ impl TensorFile {
         }
         let mut tensors = Vec::new();
         for (name, tensor) in &self.tensors {
-            let (dtype, values, bytes) = match &tensor.data {
-                TensorData::F32(v) => (
-                    "F32",
-                    v.len(),
-                    v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-                ),
-                TensorData::U32(v) => (
-                    "U32",
-                    v.len(),
-                    v.iter().flat_map(|x| x.to_le_bytes()).collect(),
-                ),
+            let (dtype, bytes): (_, Vec<u8>) = match &tensor.data {
+                TensorData::F32(v) => ("F32", v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+                TensorData::U32(v) => ("U32", v.iter().flat_map(|x| x.to_le_bytes()).collect()),
             };
-            let shape = tensor.shape.clone();
+            let (shape, values) = (tensor.shape.clone(), bytes.len() / 4);
             let mut axes = shape.iter().copied();
             if axes.try_fold(1, usize::checked_mul) != Some(values) {
                 let reason = format!("`{name}` has {values} values for the shape {shape:?}");

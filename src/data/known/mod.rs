@@ -201,8 +201,10 @@ impl Known {
         for parent in places.cache.iter().chain(&places.system) {
             let folder = parent.join(self.name);
             if self.missing(&folder).next().is_none() {
-                let archive = cifar::find(&folder);
-                return Ok(Place::Found(archive.unwrap_or(folder)));
+                // CIFAR-10 may be an archive or a folder within.
+                let is_cifar = self.files[0].name == cifar::ARCHIVE;
+                let found = cifar::find(&folder).filter(|_| is_cifar);
+                return Ok(Place::Found(found.unwrap_or(folder)));
             }
         }
         let cache = places.cache.as_ref();

@@ -96,7 +96,7 @@ fn read_archive(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
     let content = Content::open(path).map_err(DataError::at(path))?;
     let read = || -> io::Result<_> {
         let mut files = BTreeMap::new();
-        let mut archive = tar::Archive::new(content.take(LARGEST_ARCHIVE));
+        let mut archive = tar::Archive::new(content.reader.take(LARGEST_ARCHIVE));
         for entry in archive.entries()? {
             let entry = entry?;
             let name = entry.path()?.file_name().unwrap_or_default().to_owned();

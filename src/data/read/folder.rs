@@ -7,7 +7,7 @@
 //!
 //! Files are untrusted: decoders have limits, and only one image is decoded at a time.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::BufReader;
@@ -46,16 +46,12 @@ pub fn read(
     let mut train_count = 0;
     for root in &roots {
         train_count = images.len();
-        images.extend(
-            list(root, prepare.order)?
-                .into_iter()
-                .map(|name| (root, name)),
-        );
+        let names = list(root, prepare.order)?.into_iter();
+        images.extend(names.map(|name| (root, name)));
         if images.len() == train_count {
             return Err(DataError::at(root)(
                 "there are no images in it, nor IDX or CIFAR-10 files; give the folder that holds \
-                 them"
-                    .into(),
+                 them",
             ));
         }
     }
@@ -75,33 +71,32 @@ pub fn read(
     }
     listener(Progress::Decode { done: of, of });
     let mut all = stack.images;
-    let classes: BTreeSet<&OsStr> = images.iter().filter_map(|(_, name)| class(name)).collect();
-    let mut classes: Vec<&OsStr> = classes.into_iter().collect();
+    let names: Vec<&Path> = images.iter().map(|(_, name)| name.as_path()).collect();
+    let mut classes: Vec<&OsStr> = names.iter().filter_map(|name| class(name)).collect();
     prepare.order.sort(&mut classes);
+    classes.dedup();
+    let places: HashMap<&OsStr, u32> = classes.iter().copied().zip(0..).collect();
     // Either all images have a label or none has.
-    match images.iter().find(|(_, name)| class(name).is_none()) {
-        None => {
-            let labels: HashMap<&OsStr, u32> = classes.iter().copied().zip(0..).collect();
-            let label = |name| class(name).and_then(|class| labels.get(class).copied());
-            all.labels = images.iter().map(|(_, name)| label(name)).collect();
-        }
-        Some((_, stray)) if !classes.is_empty() => {
-            listener(Progress::Note(&format!(
-                "the images get no labels: some are in folders of classes, but others, such as {}, \
-                 are not",
-                stray.display()
-            )));
-            classes.clear();
-        }
-        Some(_) => {}
+    all.labels = names
+        .iter()
+        .map(|name| Some(places[class(name)?]))
+        .collect();
+    let stray = names.iter().find(|name| class(name).is_none());
+    if let Some(stray) = stray.filter(|_| !classes.is_empty()) {
+        listener(Progress::Note(&format!(
+            "the images get no labels: some are in folders of classes, but others, such as {}, \
+             are not",
+            stray.display()
+        )));
+        classes.clear();
     }
     let parts = if is_split {
-        Parts::Two(all.split_at(train_count))
+        Parts::Two(all.parted(|i| i >= train_count))
     } else {
         Parts::One(all)
     };
     let classes = classes
-        .into_iter()
+        .iter()
         .map(|class| class.to_string_lossy().into_owned());
     Ok((parts, classes.collect()))
 }
@@ -115,8 +110,7 @@ fn list(root: &Path, order: Order) -> Result<Vec<PathBuf>, DataError> {
         if folder.components().count() > DEEPEST {
             return Err(DataError::at(&here)(
                 "too many nested folders, perhaps by a link that leads back; remove it, or move \
-                 the images up"
-                    .into(),
+                 the images up",
             ));
         }
         let failed = DataError::io(&here);
@@ -207,8 +201,7 @@ fn decode(path: &Path) -> Result<DynamicImage, DataError> {
     if reader.format().is_none() {
         return Err(DataError::at(path)(
             "this is no image of a known kind (BMP, GIF, JPEG, PNG, PNM, QOI, TGA, TIFF, WebP); \
-             remove it from the folder, or convert it"
-                .into(),
+             remove it from the folder, or convert it",
         ));
     }
     let mut decoder = reader.into_decoder().map_err(|e| broken(e.to_string()))?;

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 #[cfg(feature = "cli")]
 use std::io::BufReader;
 use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-use std::io::{self, BufRead, Cursor, Read};
+use std::io::{BufRead, Cursor, Read};
 #[cfg(feature = "cli")]
 use std::path::Path;
 
@@ -20,7 +20,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// A file or buffer that is read, and decompressed where it is gzip. Errors do not name the file.
 pub struct Content<'a> {
     pub is_gzip: bool,
-    reader: Box<dyn Read + 'a>,
+    pub reader: Box<dyn Read + 'a>,
 }
 
 impl<'a> Content<'a> {
@@ -89,12 +89,6 @@ impl<'a> Content<'a> {
     }
 }
 
-impl Read for Content<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.reader.read(buffer)
-    }
-}
-
 /// Says that a file of `held` bytes ends within its header.
 pub fn short_header(held: usize, needed: usize) -> String {
     format!(
@@ -109,7 +103,7 @@ mod tests {
 
     #[test]
     fn an_endless_file_is_read_to_one_byte_past_what_was_announced() {
-        let endless = io::BufReader::new(io::repeat(0));
+        let endless = std::io::BufReader::new(std::io::repeat(0));
         let mut content = Content::new(endless).unwrap();
         let error = content.read_rest(16, 10, "10 bytes").unwrap_err();
         assert!(

@@ -155,8 +155,8 @@ pub fn hashes(folder: &Path) -> Result<BTreeMap<String, String>, DataError> {
     let files =
         ["train", "t10k"].map(|split| [IMAGES, LABELS].map(|kind| kind.find(folder, split)));
     for path in files.into_iter().flatten().flatten() {
-        let mut content = Content::open(&path).map_err(DataError::at(&path))?;
-        let hash = hash::of_reader(&mut content).map_err(DataError::io(&path))?;
+        let content = Content::open(&path).map_err(DataError::at(&path))?;
+        let hash = hash::of_reader(content.reader).map_err(DataError::io(&path))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let plain = name.strip_suffix(".gz").unwrap_or(&name);
         hashes.insert(plain.to_owned(), hash);

@@ -87,10 +87,14 @@ impl Pixels {
         }
         // The number of test images up to `i` rises by one at each test image.
         let share = |i: usize| (i as u128 * tests as u128 / count as u128) as usize;
-        let is_test = |i: &usize| share(i + 1) > share(*i);
-        let part = |wanted: bool| {
-            let chosen = || (0..count).filter(|i| is_test(i) == wanted);
-            let size = self.image_bytes();
+        Some(self.parted(|i| share(i + 1) > share(i)))
+    }
+
+    /// The training and the test images.
+    pub fn parted(self, is_test: impl Fn(usize) -> bool) -> [Pixels; 2] {
+        let size = self.image_bytes();
+        [false, true].map(|wanted| {
+            let chosen = || (0..self.count()).filter(|i| is_test(*i) == wanted);
             let mut values = Vec::with_capacity(chosen().count() * size);
             chosen().for_each(|i| values.extend(&self.values[i * size..][..size]));
             let labels = self.labels.as_ref();
@@ -99,18 +103,7 @@ impl Pixels {
                 values,
                 labels: labels.map(|labels| chosen().map(|i| labels[i]).collect()),
             }
-        };
-        Some([part(false), part(true)])
-    }
-
-    /// The first `count` images, and the others.
-    pub fn split_at(mut self, count: usize) -> [Pixels; 2] {
-        let rest = Pixels {
-            shape: self.shape,
-            values: self.values.split_off(count * self.image_bytes()),
-            labels: self.labels.as_mut().map(|labels| labels.split_off(count)),
-        };
-        [self, rest]
+        })
     }
 
     pub fn pack(self, binarize: Binarize) -> Split {

@@ -78,7 +78,6 @@ const THRESHOLD: u8 = 128;
 pub struct PackedImages {
     shape: [usize; 3],
     depth: Depth,
-    count: usize,
     bytes: Vec<u8>,
 }
 
@@ -98,22 +97,16 @@ impl PackedImages {
             "{} bytes are not a whole number of images of shape {shape:?}",
             pixels.len()
         );
-        let (depth, bytes) = match binarize {
-            Binarize::None | Binarize::Stochastic => (Depth::Byte, pixels.to_vec()),
-            Binarize::Threshold => {
-                let images = pixels.chunks_exact(values);
-                (
-                    Depth::Bit,
-                    images
-                        .flat_map(|image| image.chunks(8).map(pack_byte))
-                        .collect(),
-                )
-            }
+        let (depth, bytes) = if binarize == Binarize::Threshold {
+            let images = pixels.chunks_exact(values);
+            let packed = images.flat_map(|image| image.chunks(8).map(pack_byte));
+            (Depth::Bit, packed.collect())
+        } else {
+            (Depth::Byte, pixels.to_vec())
         };
         PackedImages {
             shape,
             depth,
-            count: pixels.len() / values,
             bytes,
         }
     }
@@ -130,7 +123,6 @@ impl PackedImages {
     ) -> Result<PackedImages, String> {
         let values: usize = shape.iter().product();
         let (used, images) = (values % 8, bytes.chunks_exact(depth.image_bytes(values)));
-        let count = images.len();
         let is_dirty = |image: &[u8]| image.last().is_some_and(|byte| byte >> used != 0);
         if depth == Depth::Bit
             && used != 0
@@ -143,14 +135,13 @@ impl PackedImages {
         Ok(PackedImages {
             shape,
             depth,
-            count,
             bytes,
         })
     }
 
     /// Number of images.
     pub fn count(&self) -> usize {
-        self.count
+        self.bytes.len() / self.image_bytes()
     }
 
     /// Height, width and channels of every image.
@@ -186,7 +177,7 @@ impl PackedImages {
     /// The words uploaded to the GPU: each image is padded with zeros to whole little-endian 32-bit
     /// words, so bit `j` of an image is bit `j % 32` of its word `j / 32`.
     pub fn device_words(&self) -> Vec<u32> {
-        let mut words = Vec::with_capacity(self.count * self.words_per_image());
+        let mut words = Vec::with_capacity(self.count() * self.words_per_image());
         for image in self.bytes.chunks_exact(self.image_bytes()) {
             words.extend(image.chunks(4).map(|bytes| u32::from_le_bytes(four(bytes))));
         }
@@ -199,11 +190,8 @@ impl PackedImages {
     ///
     /// If there is no image of that index.
     pub fn values(&self, image: usize) -> Vec<f32> {
-        assert!(
-            image < self.count,
-            "there is no image {image} among {}",
-            self.count
-        );
+        let count = self.count();
+        assert!(image < count, "there is no image {image} among {count}");
         let size = self.image_bytes();
         let bytes = &self.bytes[image * size..][..size];
         match self.depth {
@@ -216,8 +204,8 @@ impl PackedImages {
 
     /// The first `count` images; all of them where there are fewer.
     pub fn first(mut self, count: usize) -> PackedImages {
-        self.count = self.count.min(count);
-        self.bytes.truncate(self.count * self.image_bytes());
+        let count = self.count().min(count);
+        self.bytes.truncate(count * self.image_bytes());
         self
     }
 
@@ -226,11 +214,8 @@ impl PackedImages {
         let size = self.image_bytes();
         let image = |i: &usize| self.bytes.chunks_exact(size).nth(*i);
         let chosen: Option<Vec<&[u8]>> = indices.iter().map(image).collect();
-        Some(PackedImages {
-            count: indices.len(),
-            bytes: chosen?.concat(),
-            ..*self
-        })
+        let bytes = chosen?.concat();
+        Some(PackedImages { bytes, ..*self })
     }
 
     /// The same images at [`Depth::Bit`], by [`Binarize::Threshold`].
@@ -280,7 +265,7 @@ impl fmt::Debug for PackedImages {
         f.debug_struct("PackedImages")
             .field("shape", &self.shape)
             .field("depth", &self.depth)
-            .field("count", &self.count)
+            .field("count", &self.count())
             .finish_non_exhaustive()
     }
 }

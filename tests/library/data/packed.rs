@@ -284,6 +284,18 @@ fn bad_metadata_is_named_by_its_key() {
 }
 
 #[test]
+fn a_shape_beyond_any_memory_is_refused() {
+    let json = r#"{"__metadata__":{"name":"","shape":"4294967296,4294967296,2","depth":"bit",
+        "origin":"","licence":"","sources":"{}"},
+        "test/images":{"dtype":"U8","shape":[1,0],"data_offsets":[0,0]},
+        "train/images":{"dtype":"U8","shape":[1,0],"data_offsets":[0,0]}}"#;
+    let text = read(&raw(json, &[]), Path::new("x"))
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("metadata `shape` is invalid"), "{text}");
+}
+
+#[test]
 fn unused_bits_that_are_set_are_refused() {
     let mut bytes = plain(&tiny());
     // The labels of the train split come last, its images before them.

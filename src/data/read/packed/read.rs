@@ -49,8 +49,9 @@ fn read_content(
         .map_err(|e| invalid(format!("header of the packed set is invalid ({e})")))?;
     let about = About::new(&header).map_err(invalid)?;
     let total = header.data_len() as u128;
-    let body = content.read_rest(needed, total, "tensors");
-    let body = body.map_err(unusable)?;
+    let body = content
+        .read_rest(needed, total, "tensors")
+        .map_err(unusable)?;
     let split = |names| about.split(names, &header, &body).map_err(invalid);
     let set = ImageSet {
         classes: about.classes.clone(),
@@ -134,11 +135,8 @@ impl About {
         let count = match info.shape[..] {
             [count, bytes] if count > 0 && bytes == image_bytes && info.dtype == Dtype::U8 => count,
             _ => {
-                let wanted = format!("it should be U8 [images, {image_bytes}]");
-                return Err(invalid_tensor(
-                    images,
-                    &format!("{}; {wanted}", found(info)),
-                ));
+                let reason = found(info) + &format!("; it should be U8 [images, {image_bytes}]");
+                return Err(invalid_tensor(images, &reason));
             }
         };
         let images = PackedImages::from_packed(self.shape, self.depth, bytes(info).to_vec())
@@ -152,11 +150,8 @@ impl About {
                 Some(numbers(bytes(info), u32::from_le_bytes))
             }
             Some(info) => {
-                let wanted = format!("it should be U8 or U32 [{count}]");
-                return Err(invalid_tensor(
-                    labels,
-                    &format!("{}; {wanted}", found(info)),
-                ));
+                let reason = found(info) + &format!("; it should be U8 or U32 [{count}]");
+                return Err(invalid_tensor(labels, &reason));
             }
         };
         Ok(Split { images, labels })
