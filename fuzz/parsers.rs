@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use cvae_gpu::check::case::Case;
-use cvae_gpu::data::{self, Binarize, idx::IdxFolder};
+use cvae_gpu::data::{self, Binarize};
 use cvae_gpu::files::npy;
 use cvae_gpu::files::tensors::TensorFile;
 use cvae_gpu::model::Model;
@@ -110,7 +110,7 @@ fn idx_folder(images: &[u8], labels: &[u8]) -> Result<(), String> {
     ] {
         fs::write(folder.path().join(name), bytes).map_err(|e| e.to_string())?;
     }
-    said(IdxFolder::read(folder.path()))
+    said(data::load(&folder.path().to_string_lossy(), Binarize::None))
 }
 
 /// A packed set. Compressing the bytes here gives them a valid gzip checksum.

@@ -115,7 +115,7 @@ fn exploring(error: &ExploreError) -> Option<String> {
 
 fn data(error: &DataError) -> Option<String> {
     let text = match error {
-        DataError::SourceMissing { .. } => {
+        DataError::SourceMissing(..) => {
             let names = known::KNOWN.each_ref().map(|set| format!("`{}`", set.name));
             let names = names.join(", ");
             return Some(format!(
@@ -130,31 +130,28 @@ fn data(error: &DataError) -> Option<String> {
                  --data"
             ));
         }
-        DataError::Changed { folder, .. } => {
-            let folder = folder.display();
+        DataError::Changed(path, _) => {
+            let folder = path.parent().unwrap_or(path).display();
             return Some(format!(
                 "delete it, and it is downloaded again; or name its folder to use it as it is: \
                  --data {folder}"
             ));
         }
-        DataError::NoGrey { .. } => {
+        DataError::NoGrey(..) => {
             "--binarize stochastic needs them: give their grey levels with --data, as a folder of \
              the original IDX files or a set packed with `cvae-gpu data pack --binarize none`"
         }
-        DataError::NotPacked { .. } => {
+        DataError::UnknownFormat(..) => {
             "give such a file (`cvae-gpu data pack` writes packed sets), or, for images and IDX \
              files, the folder that holds them"
         }
-        DataError::InvalidHeader { .. }
-        | DataError::InvalidMetadata { .. }
-        | DataError::MissingTensor { .. }
-        | DataError::InvalidTensor { .. } => {
+        DataError::InvalidPacked(..) => {
             "copy the file again, or write it again with `cvae-gpu data pack`"
         }
-        DataError::MixedSizes { .. } => "give --size N to resize all of them to N×N pixels",
-        DataError::HasTestImages { .. } => "leave --test-fraction out",
-        DataError::TooFew { .. } => "add some, or give another --test-fraction",
-        DataError::NoCache { .. } => "name a folder in the environment variable CVAE_GPU_CACHE",
+        DataError::MixedSizes(..) => "give --size N to resize all of them to N×N pixels",
+        DataError::HasTestImages(..) => "leave --test-fraction out",
+        DataError::TooFew(..) => "add some, or give another --test-fraction",
+        DataError::NoCache(..) => "name a folder in the environment variable CVAE_GPU_CACHE",
         _ => return None,
     };
     Some(text.to_owned())

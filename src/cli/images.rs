@@ -193,7 +193,7 @@ pub fn load_any(
         }
         match data::load_prepared(source, binarize, prepare, &mut common.watch()) {
             Ok(set) => return Ok((set, source.clone())),
-            Err(e @ DataError::SourceMissing { .. }) => {
+            Err(e @ DataError::SourceMissing(..)) => {
                 missing.get_or_insert(e);
             }
             Err(e) => return Err(e.into()),

@@ -191,7 +191,7 @@ impl DataFlags {
 }
 
 fn has_test(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(DataError::HasTestImages { .. }))
+    matches!(error.downcast_ref(), Some(DataError::HasTestImages(..)))
 }
 
 impl ModelFlags {

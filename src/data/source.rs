@@ -1,4 +1,4 @@
-//! Finds the kind of a source and reads it.
+//! Finds the format of a source and reads it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,28 +7,30 @@ use std::path::{Path, PathBuf};
 
 use super::known::{self, Known, Place, Places};
 use super::prepare::TEST_FRACTION;
-use super::read::folder::Parts;
 use super::read::packed::Provenance;
-use super::read::pixels::{Pixels, check_channels};
+use super::read::pixels::{Parts, Pixels};
 use super::read::{array, cifar, folder, idx, packed};
 use super::{Binarize, DataError, Depth, ImageSet, Listener, Prepare, mnist};
-use crate::files::{npy, regular};
+use crate::files::{hash, npy, regular};
 
-/// A source whose kind is known.
+/// A source whose format is known.
 pub(super) struct Source {
     /// Name of the set.
     name: String,
     known: Option<&'static Known>,
-    kind: Kind,
+    /// The folder or file; empty for the built-in set.
+    path: PathBuf,
+    format: Format,
 }
 
-enum Kind {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
     BuiltIn,
-    Idx(PathBuf),
-    Cifar(PathBuf),
-    Folder(PathBuf),
-    Array(PathBuf),
-    Packed(PathBuf),
+    Idx,
+    Cifar,
+    Folder,
+    Array,
+    Packed,
 }
 
 impl Source {
@@ -38,33 +40,30 @@ impl Source {
         places: &Places,
         listener: &mut Listener<'_>,
     ) -> Result<Source, DataError> {
-        if let Some(known) = known::by_name(source) {
-            let kind = match known.fetch(places, listener)? {
-                Place::BuiltIn => Kind::BuiltIn,
-                Place::Found(path) | Place::Missing { folder: path, .. } => Kind::at(&path)?,
-            };
-            return Ok(Source {
-                name: source.into(),
-                known: Some(known),
-                kind,
-            });
-        }
-        let path = Path::new(source);
-        let kind = Kind::at(path)?;
-        let name = match kind {
-            // `waves.npy` holds the set `waves`.
-            Kind::Array(_) | Kind::Cifar(_) if path.is_file() => stem(path),
+        let known = known::by_name(source);
+        let place = known.map(|known| known.fetch(places, listener));
+        let (format, path) = match place.transpose()? {
+            None => Format::at(Path::new(source))?,
+            Some(Place::BuiltIn) => (Format::BuiltIn, PathBuf::new()),
+            Some(Place::Found(path) | Place::Missing { folder: path, .. }) => Format::at(&path)?,
+        };
+        let given = Path::new(source);
+        let name = match given.file_name() {
+            Some(name) if known.is_none() => name.to_string_lossy(),
             // `.` and `/` have no last component.
-            _ => path
-                .file_name()
-                .unwrap_or(path.as_os_str())
-                .to_string_lossy()
-                .into_owned(),
+            _ => source.into(),
+        };
+        let mut parts = name.split('.').filter(|part| !part.is_empty());
+        let name = match format {
+            // `waves.npy` holds the set `waves`.
+            Format::Array | Format::Cifar if given.is_file() => parts.next().unwrap_or("images"),
+            _ => &name,
         };
         Ok(Source {
-            name,
-            known: None,
-            kind,
+            name: name.to_owned(),
+            known,
+            path,
+            format,
         })
     }
 
@@ -74,74 +73,53 @@ impl Source {
         prepare: &Prepare,
         listener: &mut Listener<'_>,
     ) -> Result<ImageSet, DataError> {
-        let whole = |[train, test]: [Pixels; 2]| {
-            if prepare.test_fraction.is_some() {
-                return Err(DataError::HasTestImages {
-                    name: self.name.clone(),
-                });
-            }
-            Ok([train, test].map(|part| part.prepared(prepare).pack(Binarize::None)))
-        };
-        let part = |all: Pixels, path: &Path| {
-            let fraction = prepare.test_fraction.unwrap_or(TEST_FRACTION);
-            let parts = all.cut(fraction).ok_or_else(|| DataError::TooFew {
-                path: path.into(),
-                fraction,
-            })?;
-            Ok(parts.map(|part| part.prepared(prepare).pack(Binarize::None)))
-        };
+        let path = &self.path;
         let mut classes = Vec::new();
-        let [train, test] = match &self.kind {
-            Kind::BuiltIn => return self.stored(mnist::load()?, prepare),
-            Kind::Packed(path) => {
-                let (set, _) = packed::read_file(path)?;
-                check_channels(path, set.shape())?;
-                return self.stored(set, prepare);
+        let parts = match self.format {
+            Format::BuiltIn | Format::Packed => return self.stored(prepare),
+            Format::Idx => Parts::Two(idx::read(path)?),
+            Format::Cifar => Parts::Two(cifar::read(path)?),
+            Format::Array => Parts::One(array::read(path)?),
+            Format::Folder => {
+                let (parts, found) = folder::read(path, prepare, listener)?;
+                classes = found;
+                parts
             }
-            Kind::Idx(path) => whole(idx::IdxFolder::read(path)?.into_pixels()),
-            Kind::Cifar(path) => whole(cifar::read(path)?),
-            Kind::Folder(path) => {
-                let found = folder::read(path, prepare, listener)?;
-                classes = found.classes;
-                match found.parts {
-                    Parts::Two(parts) => whole(parts),
-                    Parts::One(all) => part(all, path),
-                }
+        };
+        let parts = match parts {
+            Parts::Two(_) if prepare.test_fraction.is_some() => {
+                return Err(DataError::HasTestImages(self.name.clone()));
             }
-            Kind::Array(path) => part(array::read(path)?, path),
-        }?;
+            Parts::Two(parts) => parts,
+            Parts::One(all) => {
+                let fraction = prepare.test_fraction.unwrap_or(TEST_FRACTION);
+                let parts = all.cut(fraction);
+                parts.ok_or_else(|| DataError::TooFew(path.clone(), fraction))?
+            }
+        };
+        let [train, test] = parts.map(|part| part.prepared(prepare).pack(Binarize::None));
         Ok(self.named(ImageSet {
             classes,
-            black_and_white: matches!(self.kind, Kind::Idx(_)),
+            black_and_white: self.format == Format::Idx,
             ..ImageSet::new(&self.name, train, test)
         }))
     }
 
-    /// Adds the known names of its classes to a set without any.
-    fn named(&self, mut set: ImageSet) -> ImageSet {
-        let names = match (self.known, &self.kind) {
-            (Some(known), _) => known.classes,
-            (None, Kind::Cifar(_)) => &cifar::CLASSES,
-            _ => &[],
-        };
-        let labels = [&set.train, &set.test].map(|part| part.labels.iter().flatten());
-        let most = labels.into_iter().flatten().max();
-        // A user's own files in place of a known set may have other classes.
-        if set.classes.is_empty() && most.is_some_and(|most| (*most as usize) < names.len()) {
-            set.classes = names.iter().map(|name| (*name).to_owned()).collect();
+    /// Reads and prepares a set that was packed, or is built in.
+    fn stored(&self, prepare: &Prepare) -> Result<ImageSet, DataError> {
+        let (mut set, _) = self.unpack()?;
+        let [height, width, channels] = set.shape();
+        if ![1, 3].contains(&channels) {
+            return Err(DataError::at(&self.path)(format!(
+                "the images have {channels} channels; give images of 1 (grey) or 3 (colour)"
+            )));
         }
-        set
-    }
-
-    /// Prepares a packed set.
-    fn stored(&self, mut set: ImageSet, prepare: &Prepare) -> Result<ImageSet, DataError> {
         if prepare.test_fraction.is_some() {
-            return Err(DataError::HasTestImages { name: set.name });
+            return Err(DataError::HasTestImages(set.name));
         }
         set.black_and_white = set.train.images.depth() == Depth::Bit;
-        let [height, width, channels] = set.shape();
-        let size = prepare.size.map_or([height, width], |n| [n, n]);
-        let wanted = [size[0], size[1], prepare.channels.unwrap_or(channels)];
+        let [height, width] = prepare.size.map_or([height, width], |n| [n, n]);
+        let wanted = [height, width, prepare.channels.unwrap_or(channels)];
         for part in [&mut set.train, &mut set.test] {
             if part.images.shape() != wanted {
                 let pixels = Pixels::unpack(part.clone());
@@ -151,88 +129,104 @@ impl Source {
         Ok(self.named(set))
     }
 
+    fn unpack(&self) -> Result<(ImageSet, Provenance), DataError> {
+        match self.format {
+            Format::BuiltIn => mnist::load_with_provenance(),
+            _ => packed::read_file(&self.path),
+        }
+    }
+
+    /// Adds the known names of its classes to a set without any.
+    fn named(&self, mut set: ImageSet) -> ImageSet {
+        let names = match (self.known, self.format) {
+            (Some(known), _) => known.classes,
+            (None, Format::Cifar) => cifar::CLASSES,
+            _ => "",
+        };
+        let names: Vec<String> = names.split_terminator(", ").map(str::to_owned).collect();
+        // A user's own files in place of a known set may have other classes.
+        let fits = |label| (label as usize) < names.len();
+        if set.classes.is_empty() && set.largest_label().is_some_and(fits) {
+            set.classes = names;
+        }
+        set
+    }
+
     /// The provenance of the set.
     pub(super) fn provenance(
         &self,
         binarize: Binarize,
         prepare: &Prepare,
     ) -> Result<Provenance, DataError> {
-        let mut sources = BTreeMap::new();
-        let origin = match &self.kind {
-            Kind::BuiltIn => return Ok(changed(mnist::load_with_provenance()?, binarize, prepare)),
-            Kind::Packed(path) => return Ok(changed(packed::read_file(path)?, binarize, prepare)),
-            Kind::Idx(path) => {
-                for file in idx::IdxFolder::read(path)?.files() {
-                    sources.extend(file.hashes()?);
-                }
-                if mnist::is_made_of(&sources) {
-                    mnist::ORIGIN
-                } else {
-                    "a folder of IDX files"
-                }
-            }
-            Kind::Cifar(path) => {
-                sources = hashes(cifar::files(path))?;
-                "CIFAR-10's binary files"
-            }
-            Kind::Folder(_) => "a folder of images",
-            Kind::Array(path) => {
-                sources = hashes(vec![path.clone()])?;
-                "an array of images"
-            }
+        let path = &self.path;
+        let hash = |path: PathBuf| {
+            let hash = hash::of_file(&path).map_err(DataError::io(&path))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Ok((name.into_owned(), hash))
         };
-        let origin = self.known.map_or(origin, |known| known.origin);
-        let licence = self.known.map(|known| known.licence);
-        let is_mnist = origin == mnist::ORIGIN;
-        let licence = licence.or(is_mnist.then_some(mnist::LICENCE));
+        let (origin, sources): (_, BTreeMap<_, _>) = match self.format {
+            Format::BuiltIn | Format::Packed => {
+                let (set, mut provenance) = self.unpack()?;
+                // Bits are not binarized again, unless resizing made grey levels of them.
+                let is_same =
+                    set.train.images.depth() == Depth::Bit && *prepare == Prepare::default();
+                let binarize = if is_same { Binarize::None } else { binarize };
+                provenance.origin += &changes(binarize, prepare);
+                return Ok(provenance);
+            }
+            Format::Folder => ("a folder of images", BTreeMap::new()),
+            Format::Array => ("an array of images", BTreeMap::from([hash(path.clone())?])),
+            Format::Cifar => {
+                let files = cifar::files(path).into_iter();
+                (
+                    "CIFAR-10's binary files",
+                    files.map(hash).collect::<Result<_, _>>()?,
+                )
+            }
+            Format::Idx => ("a folder of IDX files", idx::hashes(path)?),
+        };
+        let (origin, licence) = match self.known {
+            Some(known) => (known.origin, known.licence),
+            None if mnist::is_made_of(&sources) => (mnist::ORIGIN, mnist::LICENCE),
+            None => (origin, "not stated"),
+        };
         Ok(Provenance {
             origin: format!("{origin}{}", changes(binarize, prepare)),
-            licence: licence.unwrap_or("not stated").into(),
+            licence: licence.into(),
             sources,
         })
     }
 }
 
-impl Kind {
-    /// The kind of source at a path, by its content.
-    fn at(path: &Path) -> Result<Kind, DataError> {
+impl Format {
+    /// The format of a source by its content, and the folder or file to read.
+    fn at(path: &Path) -> Result<(Format, PathBuf), DataError> {
         let failed = DataError::io(path);
         let about = fs::metadata(path).map_err(|reason| match reason.kind() {
-            ErrorKind::NotFound => DataError::SourceMissing { path: path.into() },
+            ErrorKind::NotFound => DataError::SourceMissing(path.into()),
             _ => failed(reason),
         })?;
-        let owned = || path.to_owned();
         if about.is_dir() {
-            if idx::is_in(path) {
-                return Ok(Kind::Idx(owned()));
-            }
-            return Ok(cifar::find(path).map_or_else(|| Kind::Folder(owned()), Kind::Cifar));
+            let cifar = cifar::find(path).map(|found| (Format::Cifar, found));
+            return Ok(match cifar {
+                _ if idx::is_in(path) => (Format::Idx, path.into()),
+                Some(cifar) => cifar,
+                None => (Format::Folder, path.into()),
+            });
         }
         let mut start = Vec::new();
         let file = regular::open(path).map_err(&failed)?;
         let read = file.take(npy::MAGIC.len() as u64).read_to_end(&mut start);
         read.map_err(failed)?;
-        if start == npy::MAGIC {
-            return Ok(Kind::Array(owned()));
-        }
-        if cifar::is_archive(path)? {
-            return Ok(Kind::Cifar(owned()));
-        }
-        Ok(Kind::Packed(owned()))
+        let format = if start == npy::MAGIC {
+            Format::Array
+        } else if cifar::is_archive(path)? {
+            Format::Cifar
+        } else {
+            Format::Packed
+        };
+        Ok((format, path.into()))
     }
-}
-
-/// The provenance of a packed set that is prepared again.
-fn changed(
-    (set, mut provenance): (ImageSet, Provenance),
-    binarize: Binarize,
-    prepare: &Prepare,
-) -> Provenance {
-    // Bits are not binarized again, unless resizing made grey levels of them.
-    let is_same = set.train.images.depth() == Depth::Bit && *prepare == Prepare::default();
-    let binarize = if is_same { Binarize::None } else { binarize };
-    provenance.origin += &changes(binarize, prepare);
-    provenance
 }
 
 /// Describes the changes to the images.
@@ -250,22 +244,4 @@ fn changes(binarize: Binarize, prepare: &Prepare) -> String {
         changes += "; binarized: 1 where the byte is 128 or more, else 0";
     }
     changes
-}
-
-/// The name of a file up to its first dot.
-fn stem(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name.split('.')
-        .find(|part| !part.is_empty())
-        .unwrap_or("images")
-        .to_owned()
-}
-
-/// The SHA-256 of each file by name.
-fn hashes(files: Vec<PathBuf>) -> Result<BTreeMap<String, String>, DataError> {
-    let hash = |path: PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Ok((name.into_owned(), idx::hash_file(&path)?))
-    };
-    files.into_iter().map(hash).collect()
 }

@@ -100,93 +100,24 @@ fn folder_of(path: &Path) -> PathBuf {
 
 /// Removes the temporary files of killed processes in a `folder` that no other process writes to.
 pub fn sweep(folder: &Path) -> io::Result<()> {
-    for path in temporary(folder)? {
-        fs::remove_file(path?)?;
-    }
-    Ok(())
+    remove_temporary(folder, |_| true)
 }
 
 /// Removes the temporary files of killed processes in a `folder` that others may write to; their
 /// files are locked.
 pub fn sweep_dead(folder: &Path) -> io::Result<()> {
-    for path in temporary(folder)? {
-        let path = path?;
-        // Another process may have committed the file just now.
-        if regular::open(&path).is_ok_and(|file| file.get_ref().try_lock().is_ok()) {
-            fs::remove_file(path)?;
+    // Another process may have committed the file just now.
+    let is_dead = |file: io::Take<File>| file.get_ref().try_lock().is_ok();
+    remove_temporary(folder, |path| regular::open(path).is_ok_and(is_dead))
+}
+
+fn remove_temporary(folder: &Path, is_dead: impl Fn(&Path) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let is_temporary = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        if is_temporary && is_dead(&entry.path()) {
+            fs::remove_file(entry.path())?;
         }
     }
     Ok(())
-}
-
-/// The temporary files in `folder`.
-fn temporary(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<PathBuf>>> {
-    let is_ours = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(PREFIX);
-    let entries = fs::read_dir(folder)?;
-    Ok(entries.filter_map(move |entry| match entry {
-        Ok(entry) => is_ours(&entry).then(|| Ok(entry.path())),
-        Err(e) => Some(Err(e)),
-    }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_failure_halfway_leaves_the_old_file_and_no_other() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        write_with(&path, |file| file.write_all(b"old")).unwrap();
-        let full = || io::Error::from(io::ErrorKind::StorageFull);
-        let error = write_with(&path, |file| {
-            file.write_all(b"ne")?;
-            Err(full())
-        });
-        assert_eq!(error.unwrap_err().kind(), io::ErrorKind::StorageFull);
-        assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn what_others_are_writing_is_not_swept_away() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        fs::write(folder.path().join(".writing-x1"), b"").unwrap();
-        let staged = stage(&path, |file| file.write_all(b"new")).unwrap();
-        sweep_dead(folder.path()).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        staged.commit().unwrap();
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn only_a_file_is_replaced() {
-        use std::os::unix::fs::{FileTypeExt, symlink};
-
-        let folder = tempfile::tempdir().unwrap();
-        let [pipe, link] = ["pipe", "link"].map(|name| folder.path().join(name));
-        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
-        assert!(made.unwrap().success());
-        symlink(&pipe, &link).unwrap();
-        for path in [&pipe, &link, &folder.path().to_owned()] {
-            let error = write_with(path, |file| file.write_all(b"new")).unwrap_err();
-            assert!(error.to_string().contains("not a regular file"), "{error}");
-        }
-        assert!(fs::metadata(&pipe).unwrap().file_type().is_fifo());
-        assert_eq!(fs::read_link(&link).unwrap(), pipe);
-    }
-
-    #[test]
-    fn only_what_killed_processes_left_is_swept_away() {
-        let folder = tempfile::tempdir().unwrap();
-        let names = [".writing-x1", "model.safetensors", ".lock"];
-        for name in names {
-            fs::write(folder.path().join(name), b"").unwrap();
-        }
-        sweep(folder.path()).unwrap();
-        let left = names.map(|name| folder.path().join(name).exists());
-        assert_eq!(left, [false, true, true]);
-    }
 }

@@ -10,7 +10,7 @@ use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
 
 use super::program::Cli;
-use super::sets;
+use super::sets::{self, npy};
 
 /// A small model on kernels that compile fast; these tests are about the images.
 pub const SMALL: &str =
@@ -30,13 +30,6 @@ pub fn write_pictures(folder: &Path) {
         let png = png_bytes(&picture).expect("a picture");
         fs::write(path.join(format!("{i:02}.png")), png).expect("a file");
     }
-}
-
-/// A `.npy` file of version 1.0.
-pub fn npy(dtype: &str, shape: &str, data: &[u8]) -> Vec<u8> {
-    let header = format!("{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}, }}\n");
-    let length = (header.len() as u16).to_le_bytes();
-    [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
 }
 
 /// The six files of CIFAR-10, of ten images each.

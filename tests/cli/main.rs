@@ -19,6 +19,7 @@ mod own;
 mod program;
 mod refuse;
 mod resume;
+#[path = "../common/sets.rs"]
 mod sets;
 #[cfg(unix)]
 mod signals;

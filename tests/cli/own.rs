@@ -5,9 +5,9 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::data::{SMALL, config, npy, on_run, train, write_cifar, write_pictures};
+use super::data::{SMALL, config, on_run, train, write_cifar, write_pictures};
 use super::program::Cli;
-use super::sets;
+use super::sets::{self, npy};
 
 /// Forty grey pictures in folders of classes, each of one level, alternately dark and bright.
 fn write_grey(folder: &Path, classes: &[&str], levels: [u8; 2]) {

@@ -212,11 +212,9 @@ impl InfoArgs {
     fn run(self, common: &Common) -> anyhow::Result<()> {
         let prepare = self.prepare.over(&data::Prepare::default());
         let mut watch = common.watch();
-        let (set, provenance) =
-            data::load_with_provenance(&self.source, Binarize::None, &prepare, &mut watch)?;
-        let labels = [&set.train, &set.test].map(|part| part.labels.as_ref());
-        let most = labels.into_iter().flatten().flatten().max();
-        let counted = most.map(|most| *most as usize + 1);
+        let set = data::load_prepared(&self.source, Binarize::None, &prepare, &mut watch)?;
+        let provenance = data::provenance(&self.source, Binarize::None, &prepare, &mut watch)?;
+        let counted = set.largest_label().map(|most| most as usize + 1);
         let names = Some(set.classes.clone()).filter(|names| !names.is_empty());
         let info = Info {
             name: set.name.clone(),

@@ -62,8 +62,7 @@ fn receive(
 ) -> io::Result<()> {
     let of = remote.bytes;
     listener(Progress::Download { url, done: 0, of });
-    let answer = request(url, RootCerts::PlatformVerifier);
-    let answer = match answer {
+    let answer = match request(url, RootCerts::PlatformVerifier) {
         // The platform verifier fails where a container has no certificates.
         Err(ureq::Error::Rustls(_)) => request(url, RootCerts::WebPki),
         answer => answer,
@@ -86,22 +85,16 @@ fn receive(
         done += read.len() as u64;
         listener(Progress::Download { url, done, of });
     }
-    if done != of {
-        let found = if done > of {
-            "more".to_owned()
-        } else {
-            done.to_string()
-        };
-        return Err(io::Error::other(format!(
-            "{found} bytes came instead of {of}"
-        )));
-    }
-    if hex(hash) != remote.sha256 {
-        return Err(io::Error::other(
-            "the file there is another one, by its SHA-256",
-        ));
-    }
-    Ok(())
+    let problem = if done > of {
+        format!("more bytes came instead of {of}")
+    } else if done < of {
+        format!("{done} bytes came instead of {of}")
+    } else if hex(hash) != remote.sha256 {
+        "the file there is another one, by its SHA-256".into()
+    } else {
+        return Ok(());
+    };
+    Err(io::Error::other(problem))
 }
 
 /// Requests a file from a server with a certificate of one of these authorities.

@@ -34,8 +34,8 @@ pub struct Known {
     pub origin: &'static str,
     /// The licence.
     pub licence: &'static str,
-    /// Names of its classes; empty for digits.
-    pub classes: &'static [&'static str],
+    /// Names of its classes, separated by `, `; empty for digits.
+    pub classes: &'static str,
     files: &'static [Remote],
     mirrors: &'static [&'static str],
 }
@@ -63,7 +63,7 @@ pub static KNOWN: [Known; 4] = [
         about: "handwritten digits, 60000 + 10000 images of 28×28, black and white",
         origin: mnist::ORIGIN,
         licence: mnist::LICENCE,
-        classes: &[],
+        classes: "",
         files: &[],
         mirrors: &[],
     },
@@ -72,18 +72,7 @@ pub static KNOWN: [Known; 4] = [
         about: "pieces of clothing, 60000 + 10000 images of 28×28, grey",
         origin: "Fashion-MNIST, by Han Xiao, Kashif Rasul and Roland Vollgraf, Zalando SE",
         licence: "MIT",
-        classes: &[
-            "T-shirt/top",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
-        ],
+        classes: "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot",
         files: &[
             Remote {
                 name: "train-images-idx3-ubyte.gz",
@@ -117,7 +106,7 @@ pub static KNOWN: [Known; 4] = [
         about: "cursive Japanese characters, 60000 + 10000 images of 28×28, grey",
         origin: "Kuzushiji-MNIST, by CODH, adapted from Kuzushiji Dataset by NIJL and others",
         licence: "CC BY-SA 4.0",
-        classes: &["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"],
+        classes: "o, ki, su, tsu, na, ha, ma, ya, re, wo",
         files: &[
             Remote {
                 name: "train-images-idx3-ubyte.gz",
@@ -151,7 +140,7 @@ pub static KNOWN: [Known; 4] = [
         about: "photographs of ten kinds of things, 50000 + 10000 images of 32×32, colour",
         origin: "CIFAR-10, by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton",
         licence: "not stated",
-        classes: &cifar::CLASSES,
+        classes: cifar::CLASSES,
         files: &[Remote {
             name: cifar::ARCHIVE,
             bytes: 170_052_171,
@@ -209,38 +198,24 @@ impl Known {
         if self.files.is_empty() {
             return Ok(Place::BuiltIn);
         }
-        let folders = places.cache.iter().chain(&places.system);
-        let mut folders = folders.map(|folder| folder.join(self.name));
-        if let Some(found) = folders.find_map(|folder| self.complete(&folder)) {
-            return Ok(Place::Found(found));
+        for parent in places.cache.iter().chain(&places.system) {
+            let folder = parent.join(self.name);
+            if self.missing(&folder).next().is_none() {
+                // CIFAR-10 may be an archive or a folder within.
+                let is_cifar = self.files[0].name == cifar::ARCHIVE;
+                let found = cifar::find(&folder).filter(|_| is_cifar);
+                return Ok(Place::Found(found.unwrap_or(folder)));
+            }
         }
         let cache = places.cache.as_ref();
-        let cache = cache.ok_or(DataError::NoCache { name: self.name })?;
-        let folder = cache.join(self.name);
+        let folder = cache.ok_or(DataError::NoCache(self.name))?.join(self.name);
         let bytes = self.missing(&folder).map(|file| file.bytes).sum();
         Ok(Place::Missing { folder, bytes })
     }
 
-    /// The folder or archive to read, if `folder` holds the whole set.
-    fn complete(&self, folder: &Path) -> Option<PathBuf> {
-        if self.is_cifar() {
-            return cifar::find(folder);
-        }
-        (self.missing(folder).next().is_none()).then(|| folder.to_owned())
-    }
-
-    fn is_cifar(&self) -> bool {
-        self.files.iter().any(|file| file.name == cifar::ARCHIVE)
-    }
-
     /// The files that `folder` lacks, packed and unpacked.
     fn missing(&self, folder: &Path) -> impl Iterator<Item = &'static Remote> {
-        self.files.iter().filter(move |file| {
-            let plain = file.name.strip_suffix(".gz").unwrap_or(file.name);
-            ![file.name, plain]
-                .iter()
-                .any(|name| folder.join(name).is_file())
-        })
+        self.files.iter().filter(|file| file.find(folder).is_none())
     }
 
     /// Downloads the set if it is missing, checks it, and returns where it is.
@@ -249,36 +224,43 @@ impl Known {
         places: &Places,
         listener: &mut Listener<'_>,
     ) -> Result<Place, DataError> {
-        let folder = match self.place(places)? {
-            Place::Missing { folder, .. } => folder,
-            place => {
-                self.verify_touched(places)?;
-                return Ok(place);
+        if let Place::Missing { folder, .. } = self.place(places)? {
+            for file in self.missing(&folder) {
+                let urls: Vec<String> = match &places.mirror {
+                    Some(mirror) => {
+                        let mirror = mirror.trim_end_matches('/');
+                        vec![format!("{mirror}/{}/{}", self.name, file.name)]
+                    }
+                    None => {
+                        let url = |mirror| format!("{mirror}/{}", file.name);
+                        self.mirrors.iter().map(url).collect()
+                    }
+                };
+                download::fetch(file, &urls, &folder, listener).map_err(|reason| {
+                    let files: Vec<&str> = self.files.iter().map(|file| file.name).collect();
+                    DataError::Download {
+                        name: self.name,
+                        reason,
+                        files: files.join(", "),
+                        folder: folder.clone(),
+                    }
+                })?;
             }
-        };
-        for file in self.missing(&folder) {
-            let urls: Vec<String> = match &places.mirror {
-                Some(mirror) => {
-                    let mirror = mirror.trim_end_matches('/');
-                    vec![format!("{mirror}/{}/{}", self.name, file.name)]
-                }
-                None => {
-                    let url = |mirror| format!("{mirror}/{}", file.name);
-                    self.mirrors.iter().map(url).collect()
-                }
-            };
-            download::fetch(file, &urls, &folder, listener).map_err(|reason| {
-                let names: Vec<&str> = self.files.iter().map(|file| file.name).collect();
-                DataError::Download {
-                    name: self.name,
-                    reason,
-                    files: names.join(", "),
-                    folder: folder.clone(),
-                }
-            })?;
         }
         self.verify_touched(places)?;
         self.place(places)
+    }
+}
+
+impl Remote {
+    /// The file that loading a folder reads: unpacked, or as published.
+    fn find(&self, folder: &Path) -> Option<PathBuf> {
+        if self.name == cifar::ARCHIVE {
+            return cifar::find(folder);
+        }
+        let packed = folder.join(self.name);
+        let mut paths = [packed.with_extension(""), packed].into_iter();
+        paths.find(|path| path.is_file())
     }
 }
 
@@ -301,7 +283,7 @@ mod tests {
             about: "",
             origin: "",
             licence: "",
-            classes: &[],
+            classes: "",
             files: vec![file].leak(),
             mirrors: &["http://127.0.0.1:9"],
         }
@@ -372,7 +354,7 @@ mod tests {
         fetch().unwrap();
         assert_eq!(verify(), vec![(path.clone(), State::Changed)]);
         // After a failed check it is not trusted.
-        assert!(matches!(fetch(), Err(DataError::Changed { .. })));
+        assert!(matches!(fetch(), Err(DataError::Changed(..))));
         // An unpacked file has no published hash.
         std::fs::write(folder.join("images"), "images").unwrap();
         assert_eq!(verify(), vec![(folder.join("images"), State::Unpacked)]);
@@ -395,7 +377,7 @@ mod tests {
             ..places
         };
         let error = of(b"").place(&nowhere).unwrap_err();
-        assert!(matches!(error, DataError::NoCache { name: "tiny" }));
+        assert!(matches!(error, DataError::NoCache("tiny")));
     }
 
     #[test]

@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Known, Places, Remote};
 use crate::data::DataError;
-use crate::data::read::{cifar, idx};
-use crate::files::atomic;
+use crate::files::{atomic, hash};
 
 /// The file of stamps, in the folder of the set.
 const STAMPS: &str = ".verified.json";
@@ -57,30 +56,9 @@ impl Known {
     ///
     /// # Errors
     ///
-    /// [`DataError::Io`] where a file cannot be read.
+    /// [`DataError::Unusable`] where a file cannot be read.
     pub fn verify(&self, places: &Places) -> Result<Vec<Checked>, DataError> {
-        let Some(folder) = self.cached(places) else {
-            return Ok(Vec::new());
-        };
-        let mut stamps = Stamps::new();
-        let mut all = Vec::new();
-        for (path, remote) in self.present(&folder) {
-            let state = match remote {
-                None => State::Unpacked,
-                Some(remote) => match check(&path, remote)? {
-                    None => State::Changed,
-                    Some(stamp) => {
-                        stamps.insert(remote.name.into(), stamp);
-                        State::Published
-                    }
-                },
-            };
-            all.push(Checked { path, state });
-        }
-        if !all.is_empty() {
-            keep(&folder, &stamps);
-        }
-        Ok(all)
+        self.check(places, |_, _| false)
     }
 
     /// Checks the files of the set in the cache that were touched since the last check.
@@ -89,64 +67,53 @@ impl Known {
     ///
     /// [`DataError::Changed`] for the first file that differs from the published one.
     pub fn verify_touched(&self, places: &Places) -> Result<(), DataError> {
-        let Some(folder) = self.cached(places) else {
-            return Ok(());
+        let files = self.check(places, |before, now| before.is_some() && before == now)?;
+        match files.into_iter().find(|file| file.state == State::Changed) {
+            Some(file) => Err(DataError::Changed(file.path, self.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks the files in the cache, except those that `trusts` accepts by the last stamp and the
+    /// present one, and stores the stamps of those that are as published.
+    fn check(
+        &self,
+        places: &Places,
+        trusts: impl Fn(Option<&Stamp>, Option<&Stamp>) -> bool,
+    ) -> Result<Vec<Checked>, DataError> {
+        let Some(cache) = &places.cache else {
+            return Ok(Vec::new());
         };
-        let known = recall(&folder);
-        let mut stamps = known.clone();
-        for (path, remote) in self.present(&folder) {
-            let Some(remote) = remote else { continue };
-            let before = known.get(remote.name);
-            if before.is_some_and(|b| {
-                b.sha256 == remote.sha256 && Some(b) == stamp(&path, remote).as_ref()
-            }) {
+        let folder = cache.join(self.name);
+        let (before, mut stamps, mut files) = (recall(&folder), Stamps::new(), Vec::new());
+        for remote in self.files {
+            let Some(path) = remote.find(&folder) else {
                 continue;
-            }
-            let Some(now) = check(&path, remote)? else {
-                return Err(DataError::Changed {
-                    name: self.name,
-                    path,
-                    folder,
-                });
             };
-            stamps.insert(remote.name.into(), now);
-        }
-        if stamps != known {
-            keep(&folder, &stamps);
-        }
-        Ok(())
-    }
-
-    fn cached(&self, places: &Places) -> Option<PathBuf> {
-        places.cache.as_ref().map(|cache| cache.join(self.name))
-    }
-
-    /// The files in a folder that loading reads, each with its published version; `None` for an
-    /// unpacked file.
-    fn present(&self, folder: &Path) -> Vec<(PathBuf, Option<&'static Remote>)> {
-        let of = |file: &'static Remote| {
-            let path = folder.join(file.name);
-            if self.is_cifar() {
-                let found = cifar::find(folder)?;
-                let remote = (found == path).then_some(file);
-                return Some((found, remote));
+            // Taken first, so that a change during the check leads to another check.
+            let now = stamp(&path, remote);
+            let state = if path != folder.join(remote.name) {
+                State::Unpacked
+            } else if trusts(before.get(remote.name), now.as_ref())
+                || hash::of_file(&path).map_err(DataError::io(&path))? == remote.sha256
+            {
+                State::Published
+            } else {
+                State::Changed
+            };
+            if state == State::Published {
+                stamps.extend(now.map(|now| (remote.name.to_owned(), now)));
             }
-            let plain = folder.join(file.name.strip_suffix(".gz").unwrap_or(file.name));
-            if plain != path && plain.is_file() {
-                return Some((plain, None));
-            }
-            path.is_file().then_some((path, Some(file)))
-        };
-        self.files.iter().filter_map(of).collect()
+            files.push(Checked { path, state });
+        }
+        if stamps != before {
+            // A cache that cannot be written is checked each time.
+            let _ = atomic::write_with(&folder.join(STAMPS), |file| {
+                Ok(serde_json::to_writer_pretty(file, &stamps)?)
+            });
+        }
+        Ok(files)
     }
-}
-
-/// The stamp of a file, if it has the published content.
-fn check(path: &Path, remote: &Remote) -> Result<Option<Stamp>, DataError> {
-    // Taken first, so that a change during the check leads to another check.
-    let stamp = stamp(path, remote);
-    let same = idx::hash_file(path)? == remote.sha256;
-    Ok(stamp.filter(|_| same))
 }
 
 /// The stamp of a file; `None` if it has another size or no time.
@@ -166,11 +133,4 @@ fn recall(folder: &Path) -> Stamps {
     let file = File::open(folder.join(STAMPS)).ok();
     let stamps = file.and_then(|file| serde_json::from_reader(file.take(MOST_BYTES)).ok());
     stamps.unwrap_or_default()
-}
-
-/// Stores the stamps. A cache that cannot be written is checked each time.
-fn keep(folder: &Path, stamps: &Stamps) {
-    let _ = atomic::write_with(&folder.join(STAMPS), |file| {
-        Ok(serde_json::to_writer_pretty(file, stamps)?)
-    });
 }

@@ -1,11 +1,9 @@
 //! Images at one byte per value, before they are packed.
 
-use std::path::Path;
-
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma, Pixel, Rgb};
 
-use crate::data::{Binarize, DataError, PackedImages, Prepare, Split};
+use crate::data::{Binarize, PackedImages, Prepare, Split};
 
 /// Bicubic, the usual filter for photographs: sharp, little ringing, no aliasing on reduction.
 pub const FILTER: FilterType = FilterType::CatmullRom;
@@ -18,6 +16,14 @@ pub struct Pixels {
     /// Row-major HWC, image after image.
     pub values: Vec<u8>,
     pub labels: Option<Vec<u32>>,
+}
+
+/// The images of a source, by split.
+pub enum Parts {
+    /// Training and test images.
+    Two([Pixels; 2]),
+    /// Images of which a part is to be held out.
+    One(Pixels),
 }
 
 impl Pixels {
@@ -81,10 +87,14 @@ impl Pixels {
         }
         // The number of test images up to `i` rises by one at each test image.
         let share = |i: usize| (i as u128 * tests as u128 / count as u128) as usize;
-        let is_test = |i: &usize| share(i + 1) > share(*i);
-        let part = |wanted: bool| {
-            let chosen = || (0..count).filter(|i| is_test(i) == wanted);
-            let size = self.image_bytes();
+        Some(self.parted(|i| share(i + 1) > share(i)))
+    }
+
+    /// The training and the test images.
+    pub fn parted(self, is_test: impl Fn(usize) -> bool) -> [Pixels; 2] {
+        let size = self.image_bytes();
+        [false, true].map(|wanted| {
+            let chosen = || (0..self.count()).filter(|i| is_test(*i) == wanted);
             let mut values = Vec::with_capacity(chosen().count() * size);
             chosen().for_each(|i| values.extend(&self.values[i * size..][..size]));
             let labels = self.labels.as_ref();
@@ -93,18 +103,7 @@ impl Pixels {
                 values,
                 labels: labels.map(|labels| chosen().map(|i| labels[i]).collect()),
             }
-        };
-        Some([part(false), part(true)])
-    }
-
-    /// The first `count` images, and the others.
-    pub fn split_at(mut self, count: usize) -> [Pixels; 2] {
-        let rest = Pixels {
-            shape: self.shape,
-            values: self.values.split_off(count * self.image_bytes()),
-            labels: self.labels.as_mut().map(|labels| labels.split_off(count)),
-        };
-        [self, rest]
+        })
     }
 
     pub fn pack(self, binarize: Binarize) -> Split {
@@ -141,108 +140,4 @@ pub fn grey(colours: &[u8]) -> impl Iterator<Item = u8> {
         let [r, g, b] = pixel.map(u32::from);
         ((2126 * r + 7152 * g + 722 * b + 5000) / 10_000) as u8
     })
-}
-
-/// Refuses images with other than 1 or 3 channels.
-pub fn check_channels(path: &Path, shape: [usize; 3]) -> Result<(), DataError> {
-    match shape[2] {
-        1 | 3 => Ok(()),
-        channels => Err(DataError::Channels {
-            path: path.into(),
-            channels,
-        }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn ramp(count: u8) -> Pixels {
-        Pixels {
-            shape: [1, 1, 1],
-            values: (0..count).collect(),
-            labels: Some((0..count).map(|i| u32::from(i / 10)).collect()),
-        }
-    }
-
-    #[test]
-    fn one_in_every_so_many_is_held_out_whatever_the_class() {
-        let [train, test] = ramp(30).cut(0.1).unwrap();
-        assert_eq!(test.values, [9, 19, 29]);
-        assert_eq!(test.labels, Some(vec![0, 1, 2]));
-        let rest: Vec<u8> = (0..30).filter(|i| i % 10 != 9).collect();
-        assert_eq!(train.values, rest);
-        assert_eq!(
-            train.labels,
-            Some(rest.iter().map(|i| u32::from(i / 10)).collect())
-        );
-    }
-
-    #[test]
-    fn parts_have_the_sizes_that_were_asked_for_and_at_least_one_image() {
-        for (count, fraction, tests) in [(40, 0.1, 4), (7, 0.5, 4), (5, 0.01, 1), (10, 0.9, 9)] {
-            let [train, test] = ramp(count).cut(fraction).unwrap();
-            let sizes = (train.values.len(), test.values.len());
-            assert_eq!(sizes, (usize::from(count) - tests, tests));
-        }
-        assert_eq!(ramp(1).cut(0.1), None);
-        assert_eq!(ramp(4).cut(0.99), None);
-    }
-
-    #[test]
-    fn grey_becomes_colour_and_colour_its_luminance() {
-        let colour = Pixels {
-            shape: [1, 2, 3],
-            values: vec![255, 0, 0, 77, 77, 77],
-            labels: None,
-        };
-        let prepare = |channels| Prepare {
-            channels,
-            ..Prepare::default()
-        };
-        let grey = colour.clone().prepared(&prepare(Some(1)));
-        assert_eq!((grey.shape, &grey.values[..]), ([1, 2, 1], &[54, 77][..]));
-        let back = grey.prepared(&prepare(Some(3)));
-        assert_eq!(back.values, [54, 54, 54, 77, 77, 77]);
-        assert_eq!(colour.clone().prepared(&Prepare::default()), colour);
-    }
-
-    #[test]
-    fn resizing_keeps_what_the_picture_shows_and_which_way_up_it_is() {
-        // The upper right quarter is white.
-        for channels in [1, 3] {
-            let at = |i: usize| (i / channels / 16, i / channels % 16);
-            let value = |i| if at(i).0 < 6 && at(i).1 >= 8 { 255 } else { 0 };
-            let wide = Pixels {
-                shape: [12, 16, channels],
-                values: (0..12 * 16 * channels).map(value).collect(),
-                labels: None,
-            };
-            let size = Some(8);
-            let small = wide.prepared(&Prepare {
-                size,
-                ..Prepare::default()
-            });
-            assert_eq!(small.shape, [8, 8, channels]);
-            let pixel = |y: usize, x: usize| small.values[(8 * y + x) * channels];
-            assert_eq!([pixel(0, 0), pixel(7, 0), pixel(7, 7)], [0; 3]);
-            assert_eq!([pixel(0, 7), pixel(1, 6)], [255; 2]);
-        }
-    }
-
-    #[test]
-    fn packed_images_become_bytes_and_are_packed_as_they_were() {
-        for binarize in [Binarize::Threshold, Binarize::None] {
-            let values = [0, 128, 200, 255, 7, 1].to_vec();
-            let (shape, labels) = ([1, 3, 1], Some(vec![4, 2]));
-            let split = Pixels {
-                shape,
-                values,
-                labels,
-            }
-            .pack(binarize);
-            assert_eq!(Pixels::unpack(split.clone()).pack(binarize), split);
-        }
-    }
 }

@@ -78,7 +78,6 @@ const THRESHOLD: u8 = 128;
 pub struct PackedImages {
     shape: [usize; 3],
     depth: Depth,
-    count: usize,
     bytes: Vec<u8>,
 }
 
@@ -98,65 +97,51 @@ impl PackedImages {
             "{} bytes are not a whole number of images of shape {shape:?}",
             pixels.len()
         );
-        let (depth, bytes) = match binarize {
-            Binarize::None | Binarize::Stochastic => (Depth::Byte, pixels.to_vec()),
-            Binarize::Threshold => {
-                let mut bytes = Vec::with_capacity(pixels.len() / values * values.div_ceil(8));
-                for image in pixels.chunks_exact(values) {
-                    bytes.extend(image.chunks(8).map(pack_byte));
-                }
-                (Depth::Bit, bytes)
-            }
+        let (depth, bytes) = if binarize == Binarize::Threshold {
+            let images = pixels.chunks_exact(values);
+            let packed = images.flat_map(|image| image.chunks(8).map(pack_byte));
+            (Depth::Bit, packed.collect())
+        } else {
+            (Depth::Byte, pixels.to_vec())
         };
         PackedImages {
             shape,
             depth,
-            count: pixels.len() / values,
             bytes,
         }
     }
 
-    /// Checks and takes packed bytes.
+    /// Takes packed bytes of whole images; `shape` holds no zero.
+    ///
+    /// # Errors
+    ///
+    /// That unused bits are not 0: equal images must have equal bytes.
     pub(crate) fn from_packed(
         shape: [usize; 3],
         depth: Depth,
-        count: usize,
         bytes: Vec<u8>,
     ) -> Result<PackedImages, String> {
-        let values = shape
-            .iter()
-            .try_fold(1usize, |product, &side| product.checked_mul(side))
-            .filter(|&values| values > 0)
-            .ok_or_else(|| format!("an image cannot have the shape {shape:?}"))?;
-        let image_bytes = depth.image_bytes(values);
-        if count.checked_mul(image_bytes) != Some(bytes.len()) {
+        let values: usize = shape.iter().product();
+        let (used, images) = (values % 8, bytes.chunks_exact(depth.image_bytes(values)));
+        let is_dirty = |image: &[u8]| image.last().is_some_and(|byte| byte >> used != 0);
+        if depth == Depth::Bit
+            && used != 0
+            && let Some(index) = images.into_iter().position(is_dirty)
+        {
             return Err(format!(
-                "{} bytes are not {count} images of {image_bytes} bytes",
-                bytes.len()
+                "the unused bits at the end of image {index} are not 0"
             ));
-        }
-        let used = values % 8;
-        if depth == Depth::Bit && used != 0 {
-            // Unused bits must be 0, so that equal images have equal bytes.
-            for (index, image) in bytes.chunks_exact(image_bytes).enumerate() {
-                if image[image_bytes - 1] >> used != 0 {
-                    return Err(format!(
-                        "the unused bits at the end of image {index} are not 0"
-                    ));
-                }
-            }
         }
         Ok(PackedImages {
             shape,
             depth,
-            count,
             bytes,
         })
     }
 
     /// Number of images.
     pub fn count(&self) -> usize {
-        self.count
+        self.bytes.len() / self.image_bytes()
     }
 
     /// Height, width and channels of every image.
@@ -192,13 +177,9 @@ impl PackedImages {
     /// The words uploaded to the GPU: each image is padded with zeros to whole little-endian 32-bit
     /// words, so bit `j` of an image is bit `j % 32` of its word `j / 32`.
     pub fn device_words(&self) -> Vec<u32> {
-        let mut words = Vec::with_capacity(self.count * self.words_per_image());
+        let mut words = Vec::with_capacity(self.count() * self.words_per_image());
         for image in self.bytes.chunks_exact(self.image_bytes()) {
-            words.extend(image.chunks(4).map(|chunk| {
-                let mut word = [0; 4];
-                word[..chunk.len()].copy_from_slice(chunk);
-                u32::from_le_bytes(word)
-            }));
+            words.extend(image.chunks(4).map(|bytes| u32::from_le_bytes(four(bytes))));
         }
         words
     }
@@ -209,11 +190,8 @@ impl PackedImages {
     ///
     /// If there is no image of that index.
     pub fn values(&self, image: usize) -> Vec<f32> {
-        assert!(
-            image < self.count,
-            "there is no image {image} among {}",
-            self.count
-        );
+        let count = self.count();
+        assert!(image < count, "there is no image {image} among {count}");
         let size = self.image_bytes();
         let bytes = &self.bytes[image * size..][..size];
         match self.depth {
@@ -226,8 +204,8 @@ impl PackedImages {
 
     /// The first `count` images; all of them where there are fewer.
     pub fn first(mut self, count: usize) -> PackedImages {
-        self.count = self.count.min(count);
-        self.bytes.truncate(self.count * self.image_bytes());
+        let count = self.count().min(count);
+        self.bytes.truncate(count * self.image_bytes());
         self
     }
 
@@ -236,11 +214,8 @@ impl PackedImages {
         let size = self.image_bytes();
         let image = |i: &usize| self.bytes.chunks_exact(size).nth(*i);
         let chosen: Option<Vec<&[u8]>> = indices.iter().map(image).collect();
-        Some(PackedImages {
-            count: indices.len(),
-            bytes: chosen?.concat(),
-            ..*self
-        })
+        let bytes = chosen?.concat();
+        Some(PackedImages { bytes, ..*self })
     }
 
     /// The same images at [`Depth::Bit`], by [`Binarize::Threshold`].
@@ -260,10 +235,8 @@ impl PackedImages {
         let mut pixels = Vec::with_capacity(self.bytes.len());
         for (image, bytes) in self.bytes.chunks_exact(self.image_bytes()).enumerate() {
             for (block, bytes) in bytes.chunks(4).enumerate() {
-                let mut four = [0; 4];
-                four[..bytes.len()].copy_from_slice(bytes);
                 let counter = [block as u32, image as u32, 0, Stream::FixedPixels as u32];
-                let drawn = rng::bernoulli(four, counter, rng::key(0));
+                let drawn = rng::bernoulli(four(bytes), counter, rng::key(0));
                 pixels.extend(drawn[..bytes.len()].iter().map(|one| 255 * u8::from(*one)));
             }
         }
@@ -279,107 +252,20 @@ fn pack_byte(values: &[u8]) -> u8 {
         .fold(0, |byte, &value| byte << 1 | u8::from(value >= THRESHOLD))
 }
 
+/// Up to four bytes, followed by zeros.
+fn four(bytes: &[u8]) -> [u8; 4] {
+    let mut four = [0; 4];
+    four[..bytes.len()].copy_from_slice(bytes);
+    four
+}
+
 impl fmt::Debug for PackedImages {
     /// Omits the bytes, which may be millions.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PackedImages")
             .field("shape", &self.shape)
             .field("depth", &self.depth)
-            .field("count", &self.count)
+            .field("count", &self.count())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_threshold_is_128_and_bits_go_least_significant_first() {
-        let pixels = [127, 128, 0, 255, 0, 0, 0, 0, 0, 200];
-        let images = PackedImages::from_bytes([2, 5, 1], &pixels, Binarize::Threshold);
-        assert_eq!(images.depth(), Depth::Bit);
-        assert_eq!(images.bytes(), [0b0000_1010, 0b0000_0010]);
-        let ones = [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
-        assert_eq!(images.values(0), ones);
-    }
-
-    #[test]
-    fn every_image_begins_at_a_byte_and_on_the_device_at_a_word() {
-        // 35 values take 5 bytes and so 2 words.
-        let mut pixels = vec![0; 70];
-        pixels[34] = 255;
-        pixels[35] = 255;
-        let images = PackedImages::from_bytes([5, 7, 1], &pixels, Binarize::Threshold);
-        assert_eq!((images.image_bytes(), images.words_per_image()), (5, 2));
-        assert_eq!(images.bytes(), [0, 0, 0, 0, 0b100, 1, 0, 0, 0, 0]);
-        assert_eq!(images.device_words(), [0, 0b100, 1, 0]);
-    }
-
-    #[test]
-    fn images_are_selected_by_index_and_from_the_start() {
-        let images = PackedImages::from_bytes([1, 1, 1], &[5, 6, 7], Binarize::None);
-        let chosen = images.select(&[2, 0, 2]).unwrap();
-        assert_eq!((chosen.count(), chosen.bytes()), (3, &[7, 5, 7][..]));
-        assert_eq!(images.select(&[0, 3]), None);
-        assert_eq!(images.first(2).bytes(), [5, 6]);
-    }
-
-    #[test]
-    fn bytes_are_kept_and_read_as_fractions_of_255() {
-        let images = PackedImages::from_bytes([1, 1, 3], &[0, 51, 255, 1, 2, 3], Binarize::None);
-        assert_eq!((images.count(), images.depth().bits()), (2, 8));
-        assert_eq!(images.values(0), [0.0, 0.2, 1.0]);
-        assert_eq!(images.device_words(), [0x00ff_3300, 0x0003_0201]);
-    }
-
-    #[test]
-    fn binarizing_later_equals_binarizing_at_once() {
-        let pixels: Vec<u8> = (0..=255).collect();
-        let once = PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::Threshold);
-        let later = PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::None).binarized();
-        assert_eq!(once, later);
-        assert_eq!(later.clone().binarized(), later);
-    }
-
-    // 8 grey images of 35 values, which do not fill whole words. The number of ones lies within four
-    // standard deviations of its expectation.
-    #[test]
-    fn images_are_drawn_once_and_for_all_by_their_grey_levels() {
-        let pixels: Vec<u8> = (0..8 * 35).map(|i| (i * 37 % 256) as u8).collect();
-        let grey = PackedImages::from_bytes([5, 7, 1], &pixels, Binarize::Stochastic);
-        assert_eq!(grey.depth(), Depth::Byte);
-        let drawn = grey.clone().drawn();
-        assert_eq!(drawn.depth(), Depth::Bit);
-        assert_eq!(drawn, drawn.clone().drawn());
-        assert_ne!(drawn, grey.clone().binarized());
-        assert_eq!(grey.clone().first(3).drawn(), drawn.clone().first(3));
-        let values: Vec<f32> = (0..8).flat_map(|i| drawn.values(i)).collect();
-        let (mut off, mut variance) = (0.0, 0.0);
-        for (value, byte) in values.into_iter().zip(pixels) {
-            let p = f64::from(byte) / 255.0;
-            off += f64::from(value) - p;
-            variance += p * (1.0 - p);
-            if byte == 0 || byte == 255 {
-                assert_eq!(f64::from(value), p);
-            }
-        }
-        assert!(off.abs() < 4.0 * variance.sqrt(), "{off} ones too many");
-    }
-
-    #[test]
-    fn packed_bytes_of_the_wrong_length_or_with_stray_bits_are_refused() {
-        let ok = PackedImages::from_packed([1, 3, 1], Depth::Bit, 2, vec![0b111, 0]);
-        assert_eq!(ok.unwrap().values(0), [1.0, 1.0, 1.0]);
-        for (shape, count, bytes) in [
-            ([1, 3, 1], 2, vec![0b1000, 0]),
-            ([1, 3, 1], 2, vec![0]),
-            ([1, 0, 1], 0, vec![]),
-            ([usize::MAX, 2, 1], 1, vec![0]),
-            ([usize::MAX, 1, 1], usize::MAX, vec![0]),
-        ] {
-            let result = PackedImages::from_packed(shape, Depth::Bit, count, bytes);
-            assert!(result.is_err(), "{shape:?} {count}");
-        }
     }
 }

@@ -23,10 +23,9 @@ impl Split {
     /// The first `count` images with their labels; all where there are fewer.
     pub fn first(mut self, count: usize) -> Split {
         self.images = self.images.first(count);
-        let rest = self.images.count();
-        self.labels
-            .iter_mut()
-            .for_each(|labels| labels.truncate(rest));
+        if let Some(labels) = &mut self.labels {
+            labels.truncate(count);
+        }
         self
     }
 }
@@ -61,16 +60,28 @@ impl ImageSet {
 
     /// A set of images without labels. Both parts must be of one size.
     pub fn unlabelled(name: &str, train: PackedImages, test: PackedImages) -> ImageSet {
-        let split = |images| Split {
+        let [train, test] = [train, test].map(|images| Split {
             images,
             labels: None,
-        };
-        ImageSet::new(name, split(train), split(test))
+        });
+        ImageSet::new(name, train, test)
     }
 
     /// Height, width and channels of every image in the set.
     pub fn shape(&self) -> [usize; 3] {
         self.train.images.shape()
+    }
+
+    /// The largest label; `None` where there are no labels.
+    pub fn largest_label(&self) -> Option<u32> {
+        let labels = [&self.train, &self.test].map(|split| split.labels.iter().flatten());
+        labels.into_iter().flatten().max().copied()
+    }
+
+    /// True if classes have names, but not every label.
+    pub(super) fn lacks_class_names(&self) -> bool {
+        let most = self.largest_label();
+        !self.classes.is_empty() && most.is_some_and(|most| self.classes.len() <= most as usize)
     }
 
     /// Binarizes the set. [`Binarize::Threshold`] converts bytes to bits. [`Binarize::Stochastic`]
@@ -87,7 +98,7 @@ impl ImageSet {
                 self.test.images = self.test.images.binarized();
             }
             Binarize::Stochastic if self.train.images.depth() == Depth::Bit => {
-                return Err(DataError::NoGrey { name: self.name });
+                return Err(DataError::NoGrey(self.name));
             }
             Binarize::Stochastic => self.test.images = self.test.images.drawn(),
             Binarize::None => {}

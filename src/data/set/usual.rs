@@ -34,39 +34,3 @@ impl ImageSet {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::PackedImages;
-
-    fn set(channels: usize, values: &[u8], binarize: Binarize) -> ImageSet {
-        let images = || PackedImages::from_bytes([1, 2, channels], values, binarize);
-        ImageSet::unlabelled("some", images(), images())
-    }
-
-    #[test]
-    fn grey_levels_are_lost_by_the_tutorials_sets_only() {
-        let (none, threshold) = (Binarize::None, Binarize::Threshold);
-        let black_and_white = |set: ImageSet| ImageSet {
-            black_and_white: true,
-            ..set
-        };
-        let grey = || set(1, &[3, 200], none);
-        let colour = || set(3, &[0, 255, 0, 255, 0, 255], none);
-        for (set, wanted, word) in [
-            (grey(), none, "grey levels"),
-            (black_and_white(grey()), threshold, "MNIST"),
-            (set(1, &[0, 255], none), threshold, "black and white"),
-            (colour(), none, "colours"),
-            (black_and_white(colour()), none, "colours"),
-        ] {
-            let (binarize, why) = set.usual();
-            assert_eq!(binarize, wanted, "{word}");
-            assert!(why.unwrap().contains(word), "{why:?}");
-        }
-        assert_eq!(set(1, &[3, 200], threshold).usual(), (threshold, None));
-        let colour_bits = set(3, &[0, 255, 0, 255, 0, 255], threshold);
-        assert_eq!(colour_bits.usual(), (none, None));
-    }
-}

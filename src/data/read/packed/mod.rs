@@ -18,7 +18,7 @@ pub use read::read;
 pub use read::read_file;
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 
 use flate2::{Compression, GzBuilder};
 use serde_json::json;
@@ -46,26 +46,22 @@ pub struct Provenance {
 
 /// The bytes of the packed set file of `set`.
 pub fn write(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>, DataError> {
-    let plain = safetensors_bytes(set, provenance)?;
-    let compress = || -> io::Result<Vec<u8>> {
+    let packed = safetensors_bytes(set, provenance).and_then(|plain| {
         let builder = GzBuilder::new().mtime(0).operating_system(255);
         let mut encoder = builder.write(Vec::new(), Compression::new(9));
-        encoder.write_all(&plain)?;
-        encoder.finish()
-    };
-    compress().map_err(|reason| unpackable(set, reason.to_string()))
+        let written = encoder.write_all(&plain).and_then(|()| encoder.finish());
+        written.map_err(|e| e.to_string())
+    });
+    packed.map_err(|reason| DataError::Unpackable(set.name.clone(), reason))
 }
 
 /// The file before compression.
-fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>, DataError> {
+fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>, String> {
     let (shape, depth) = (set.shape(), set.train.images.depth());
-    let refuse = |reason: String| Err(unpackable(set, reason));
-    let parts = [&set.test, &set.train];
-    let labels = parts.iter().filter_map(|part| part.labels.as_ref());
-    let most = labels.flatten().copied().max().unwrap_or(0);
-    if !set.classes.is_empty() && set.classes.len() <= most as usize {
+    let most = set.largest_label().unwrap_or(0);
+    if set.lacks_class_names() {
         let classes = set.classes.len();
-        return refuse(format!("it has {classes} classes and the label {most}"));
+        return Err(format!("it has {classes} classes and the label {most}"));
     }
     let mut tensors = Vec::new();
     // Sorted by name, as safetensors requires of tensors of one type.
@@ -73,10 +69,10 @@ fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>,
         let images = &split.images;
         let count = images.count();
         if images.shape() != shape || images.depth() != depth {
-            return refuse("its train and test images differ in shape or depth".into());
+            return Err("its train and test images differ in shape or depth".into());
         }
         if count == 0 {
-            return refuse("a split has no images".into());
+            return Err("a split has no images".into());
         }
         tensors.push(Encoded {
             name: images_name,
@@ -89,7 +85,7 @@ fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>,
         };
         if labels.len() != count {
             let labels = labels.len();
-            return refuse(format!("a split has {count} images but {labels} labels"));
+            return Err(format!("a split has {count} images but {labels} labels"));
         }
         let (dtype, bytes): (_, Vec<u8>) = if most < 256 {
             ("U8", labels.iter().map(|label| *label as u8).collect())
@@ -119,14 +115,5 @@ fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>,
         metadata["classes"] = json!(set.classes).to_string().into();
     }
     let bytes = tensors::encode(metadata, &tensors, MAX_HEADER);
-    let long = "its name, provenance and classes are too long";
-    bytes.ok_or_else(|| unpackable(set, long.into()))
+    bytes.ok_or_else(|| "its name, provenance and classes are too long".into())
 }
-
-fn unpackable(set: &ImageSet, reason: String) -> DataError {
-    let name = set.name.clone();
-    DataError::Unpackable { name, reason }
-}
-
-#[cfg(test)]
-mod tests;

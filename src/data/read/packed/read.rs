@@ -1,217 +1,169 @@
 //! Reading and checking a packed set file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, Metadata};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::{MAX_HEADER, Provenance, TEST, TRAIN};
-use crate::data::read::gzip::Source;
+use crate::data::read::gzip::{Content, short_header};
 use crate::data::{DataError, Depth, ImageSet, PackedImages, Split};
+use crate::files::tensors::numbers;
 
 /// Reads the packed set file at `path`.
 #[cfg(feature = "cli")]
 pub fn read_file(path: &Path) -> Result<(ImageSet, Provenance), DataError> {
-    read_source(Source::open(path)?)
+    read_content(Content::open(path), path)
 }
 
 /// Reads a packed set file from memory; errors name it `path`.
 pub fn read(bytes: &[u8], path: &Path) -> Result<(ImageSet, Provenance), DataError> {
-    read_source(Source::new(path, bytes)?)
+    read_content(Content::new(bytes), path)
 }
 
-fn read_source(mut source: Source<'_>) -> Result<(ImageSet, Provenance), DataError> {
-    let path = source.path.clone();
-    let not_packed = || DataError::NotPacked { path: path.clone() };
-    if !source.is_gzip {
-        return Err(not_packed());
+fn read_content(
+    content: Result<Content<'_>, String>,
+    path: &Path,
+) -> Result<(ImageSet, Provenance), DataError> {
+    let unusable = DataError::at(path);
+    let unknown = || DataError::UnknownFormat(path.into());
+    let invalid = |reason| DataError::InvalidPacked(path.into(), reason);
+    let mut content = content.map_err(&unusable)?;
+    if !content.is_gzip {
+        return Err(unknown());
     }
-    let length = source.read_up_to(8)?;
-    let length = <[u8; 8]>::try_from(length).map_err(|_| not_packed())?;
+    let length = content.read_up_to(8).map_err(&unusable)?;
+    let length = <[u8; 8]>::try_from(length).map_err(|_| unknown())?;
     let length = u64::from_le_bytes(length);
     if length > MAX_HEADER {
-        return Err(not_packed());
+        return Err(unknown());
     }
     let needed = 8 + length as usize;
-    let header = source.read_up_to(length)?;
-    if header.len() as u64 != length {
-        let held = 8 + header.len();
-        return Err(DataError::HeaderTruncated { path, held, needed });
+    let header = content.read_up_to(length).map_err(&unusable)?;
+    let held = 8 + header.len();
+    if held < needed {
+        return Err(unusable(short_header(held, needed)));
     }
     // This also checks that the tensors are contiguous.
-    let header: Metadata = serde_json::from_slice(&header).map_err(|reason| {
-        let (path, reason) = (path.clone(), reason.to_string());
-        DataError::InvalidHeader { path, reason }
-    })?;
-    // Checks the header before reading the content it announces.
-    let reader = Reader {
-        path: &path,
-        header: &header,
-    };
-    let (about, shape, depth, provenance) = reader.metadata()?;
-    if let Some(tensor) = (header.offset_keys().into_iter())
-        .find(|name| !TRAIN.contains(&name.as_str()) && !TEST.contains(&name.as_str()))
-    {
-        return Err(reader.tensor_error(&tensor, "the format has no such tensor".into()));
-    }
-    let plans = [
-        reader.plan(TRAIN, shape, depth)?,
-        reader.plan(TEST, shape, depth)?,
-    ];
+    let header: Metadata = serde_json::from_slice(&header)
+        .map_err(|e| invalid(format!("header of the packed set is invalid ({e})")))?;
+    let about = About::new(&header).map_err(invalid)?;
     let total = header.data_len() as u128;
-    let body = source.read_rest(needed, total, "tensors")?;
-    let [train, test] = plans.map(|plan| reader.split(plan, shape, depth, &body));
+    let body = content
+        .read_rest(needed, total, "tensors")
+        .map_err(unusable)?;
+    let split = |names| about.split(names, &header, &body).map_err(invalid);
     let set = ImageSet {
-        classes: about.classes,
-        ..ImageSet::new(&about.name, train?, test?)
+        classes: about.classes.clone(),
+        ..ImageSet::new(&about.name, split(TRAIN)?, split(TEST)?)
     };
-    let labels = [&set.train, &set.test].map(|part| part.labels.iter().flatten());
-    let most = labels.into_iter().flatten().max();
-    if let Some(most) =
-        most.filter(|most| !set.classes.is_empty() && set.classes.len() <= **most as usize)
-    {
-        let reason = format!(
-            "it names {} classes, and there is the label {most}",
-            set.classes.len()
-        );
-        return Err(reader.metadata_error("classes", reason));
+    if set.lacks_class_names() {
+        let (names, most) = (set.classes.len(), set.largest_label().unwrap_or(0));
+        let reason = format!("it names {names} classes, and there is the label {most}");
+        return Err(invalid(invalid_metadata("classes", &reason)));
     }
-    Ok((set, provenance))
+    Ok((set, about.provenance))
 }
 
-/// The name of a set and of its classes.
-struct Names {
+/// What the metadata say about a set.
+struct About {
     name: String,
     classes: Vec<String>,
+    shape: [usize; 3],
+    depth: Depth,
+    provenance: Provenance,
 }
 
-/// A split in the header.
-struct Plan {
-    names: [&'static str; 2],
-    count: usize,
-}
-
-/// Checks a header and splits the body.
-struct Reader<'a> {
-    path: &'a Path,
-    header: &'a Metadata,
-}
-
-impl Reader<'_> {
-    fn metadata(&self) -> Result<(Names, [usize; 3], Depth, Provenance), DataError> {
-        let none = HashMap::new();
-        let metadata = self.header.metadata().as_ref().unwrap_or(&none);
-        let error = |key, reason: String| self.metadata_error(key, reason);
-        let get = |key| {
-            let value = metadata.get(key).cloned();
-            value.ok_or_else(|| error(key, "it is missing".into()))
+impl About {
+    /// Checks the header, but for the types and shapes of the tensors.
+    fn new(header: &Metadata) -> Result<About, String> {
+        let text = |key| {
+            let text = header.metadata().as_ref().and_then(|texts| texts.get(key));
+            text.ok_or_else(|| invalid_metadata(key, "it is missing"))
         };
-        let text = get("shape")?;
-        let shape = parse_shape(&text).ok_or_else(|| {
+        let shape = text("shape")?;
+        let shape = parse_shape(shape).ok_or_else(|| {
             let wanted = "it should be height, width and channels, such as 28,28,1";
-            error("shape", format!("it is {text:?}; {wanted}"))
+            invalid_metadata("shape", &format!("it is {shape:?}; {wanted}"))
         })?;
-        let depth = match get("depth")?.as_str() {
+        let depth = match text("depth")?.as_str() {
             "bit" => Depth::Bit,
             "byte" => Depth::Byte,
             other => {
                 let reason = format!("it is {other:?}; it should be bit or byte");
-                return Err(error("depth", reason));
+                return Err(invalid_metadata("depth", &reason));
             }
         };
-        let sources = parse_sources(&get("sources")?).ok_or_else(|| {
+        let sources = parse_sources(text("sources")?).ok_or_else(|| {
             let wanted = "it should be a JSON object from file names to SHA-256 sums";
-            error("sources", wanted.into())
+            invalid_metadata("sources", wanted)
         })?;
-        let provenance = Provenance {
-            origin: get("origin")?,
-            licence: get("licence")?,
-            sources,
-        };
         // Optional; earlier versions do not write it.
-        let classes = metadata
-            .get("classes")
-            .map_or(Some(Vec::new()), |text| parse_classes(text));
-        let classes =
-            classes.ok_or_else(|| error("classes", "it should be a JSON array of names".into()))?;
-        let name = get("name")?;
-        Ok((Names { name, classes }, shape, depth, provenance))
-    }
-
-    /// Checks the tensors of one split in the header.
-    fn plan(
-        &self,
-        names: [&'static str; 2],
-        shape: [usize; 3],
-        depth: Depth,
-    ) -> Result<Plan, DataError> {
-        let [images, labels] = names;
-        let Some(info) = self.header.info(images) else {
-            return Err(DataError::MissingTensor {
-                path: self.path.into(),
-                tensor: images,
-            });
+        let classes = text("classes").map_or("[]", String::as_str);
+        let about = About {
+            shape,
+            depth,
+            provenance: Provenance {
+                origin: text("origin")?.clone(),
+                licence: text("licence")?.clone(),
+                sources,
+            },
+            classes: serde_json::from_str(classes)
+                .map_err(|_| invalid_metadata("classes", "it should be a JSON array of names"))?,
+            name: text("name")?.clone(),
         };
-        let image_bytes = depth.image_bytes(shape.iter().product());
-        let describe = |dtype: Dtype, shape: &[usize]| format!("{dtype:?} {shape:?}");
-        let count = match (info.dtype, info.shape.as_slice()) {
-            (Dtype::U8, &[count, bytes]) if count > 0 && bytes == image_bytes => count,
-            (dtype, shape) => {
-                let found = describe(dtype, shape);
-                let reason = format!("it is {found}; it should be U8 [images, {image_bytes}]");
-                return Err(self.tensor_error(images, reason));
-            }
-        };
-        if let Some(info) = self.header.info(labels)
-            && (!matches!(info.dtype, Dtype::U8 | Dtype::U32) || info.shape != [count])
-        {
-            let found = describe(info.dtype, &info.shape);
-            let reason = format!("it is {found}; it should be U8 or U32 [{count}]");
-            return Err(self.tensor_error(labels, reason));
+        let is_known = |name: &str| TRAIN.contains(&name) || TEST.contains(&name);
+        match header.offset_keys().iter().find(|name| !is_known(name)) {
+            Some(name) => Err(invalid_tensor(name, "the format has no such tensor")),
+            None => Ok(about),
         }
-        Ok(Plan { names, count })
     }
 
+    /// The split whose images and labels have these names.
     fn split(
         &self,
-        plan: Plan,
-        shape: [usize; 3],
-        depth: Depth,
+        [images, labels]: [&str; 2],
+        header: &Metadata,
         body: &[u8],
-    ) -> Result<Split, DataError> {
-        let [images, labels] = plan.names;
-        let cut = |name| {
-            let info = self.header.info(name)?;
-            let (start, end) = info.data_offsets;
-            Some((body.get(start..end)?, info.dtype))
+    ) -> Result<Split, String> {
+        let found = |info: &TensorInfo| format!("it is {:?} {:?}", info.dtype, info.shape);
+        // The header was checked: the body has the bytes of all tensors.
+        let bytes = |info: &TensorInfo| &body[info.data_offsets.0..info.data_offsets.1];
+        let info = header.info(images);
+        let info = info.ok_or_else(|| format!("packed set has no tensor `{images}`"))?;
+        let image_bytes = self.depth.image_bytes(self.shape.iter().product());
+        let count = match info.shape[..] {
+            [count, bytes] if count > 0 && bytes == image_bytes && info.dtype == Dtype::U8 => count,
+            _ => {
+                let reason = found(info) + &format!("; it should be U8 [images, {image_bytes}]");
+                return Err(invalid_tensor(images, &reason));
+            }
         };
-        let bytes = cut(images).map_or(Vec::new(), |(bytes, _)| bytes.to_vec());
-        let images = PackedImages::from_packed(shape, depth, plan.count, bytes)
-            .map_err(|reason| self.tensor_error(images, reason))?;
-        let labels = cut(labels).map(|(bytes, dtype)| match dtype {
-            Dtype::U32 => (bytes.as_chunks().0.iter())
-                .map(|label| u32::from_le_bytes(*label))
-                .collect(),
-            _ => bytes.iter().map(|label| u32::from(*label)).collect(),
-        });
+        let images = PackedImages::from_packed(self.shape, self.depth, bytes(info).to_vec())
+            .map_err(|reason| invalid_tensor(images, &reason))?;
+        let labels = match header.info(labels) {
+            None => None,
+            Some(info) if info.shape == [count] && info.dtype == Dtype::U8 => {
+                Some(bytes(info).iter().copied().map(u32::from).collect())
+            }
+            Some(info) if info.shape == [count] && info.dtype == Dtype::U32 => {
+                Some(numbers(bytes(info), u32::from_le_bytes))
+            }
+            Some(info) => {
+                let reason = found(info) + &format!("; it should be U8 or U32 [{count}]");
+                return Err(invalid_tensor(labels, &reason));
+            }
+        };
         Ok(Split { images, labels })
     }
+}
 
-    fn metadata_error(&self, key: &'static str, reason: String) -> DataError {
-        DataError::InvalidMetadata {
-            path: self.path.into(),
-            key,
-            reason,
-        }
-    }
+fn invalid_metadata(key: &str, reason: &str) -> String {
+    format!("packed set's metadata `{key}` is invalid ({reason})")
+}
 
-    fn tensor_error(&self, tensor: &str, reason: String) -> DataError {
-        DataError::InvalidTensor {
-            path: self.path.into(),
-            tensor: tensor.into(),
-            reason,
-        }
-    }
+fn invalid_tensor(name: &str, reason: &str) -> String {
+    format!("packed set's tensor `{name}` is invalid ({reason})")
 }
 
 /// Three positive numbers whose product does not overflow.
@@ -220,10 +172,6 @@ fn parse_shape(text: &str) -> Option<[usize; 3]> {
     let shape = <[usize; 3]>::try_from(sides?).ok()?;
     let values = (shape.iter()).try_fold(1usize, |product, &side| product.checked_mul(side))?;
     (values > 0).then_some(shape)
-}
-
-fn parse_classes(text: &str) -> Option<Vec<String>> {
-    serde_json::from_str(text).ok()
 }
 
 fn parse_sources(text: &str) -> Option<BTreeMap<String, String>> {

@@ -1,11 +1,16 @@
-//! Tests of the packed set file.
+//! The packed set file.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
-use super::*;
-use crate::data::read::gzip::tests::gzip;
-use crate::data::{Binarize, PackedImages, Prepare, Split};
+use cvae_gpu::data::packed::{Provenance, read, write};
+use cvae_gpu::data::{self, Binarize, DataError, Depth, ImageSet, PackedImages, Prepare, Split};
+use flate2::read::GzDecoder;
+
+use super::{load, load_prepared};
+use crate::sets::{TEST_IMAGES, TRAIN_IMAGES, gzip, idx};
 
 /// A binarized set of three train images and one test image of 3x3, with labels.
 fn tiny() -> ImageSet {
@@ -29,16 +34,32 @@ fn provenance() -> Provenance {
 /// A folder of IDX files, packed.
 fn pack(folder: &Path, binarize: Binarize, name: &str) -> Vec<u8> {
     let (source, prepare) = (folder.to_str().unwrap(), Prepare::default());
-    let loaded = crate::data::load_with_provenance(source, binarize, &prepare, &mut |_| ());
-    let (set, provenance) = loaded.unwrap();
-    let name = name.into();
+    let provenance = data::provenance(source, binarize, &prepare, &mut |_| ()).unwrap();
+    let (set, name) = (data::load(source, binarize).unwrap(), name.into());
     write(&ImageSet { name, ..set }, &provenance).unwrap()
+}
+
+fn gunzip(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::new();
+    GzDecoder::new(bytes).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+/// The packed file of a set before compression.
+fn plain(set: &ImageSet) -> Vec<u8> {
+    gunzip(&write(set, &provenance()).unwrap())
+}
+
+/// A packed file of this header and body.
+fn raw(header: &str, body: &[u8]) -> Vec<u8> {
+    let length = (header.len() as u64).to_le_bytes();
+    gzip(&[&length, header.as_bytes(), body].concat())
 }
 
 /// What reading gives once `old` has become `new`, of the same length, in the file.
 fn read_with(old: &str, new: &str) -> Result<(ImageSet, Provenance), DataError> {
     assert_eq!(old.len(), new.len());
-    let mut bytes = safetensors_bytes(&tiny(), &provenance()).unwrap();
+    let mut bytes = plain(&tiny());
     let at = bytes
         .windows(old.len())
         .position(|part| part == old.as_bytes());
@@ -46,11 +67,12 @@ fn read_with(old: &str, new: &str) -> Result<(ImageSet, Provenance), DataError> 
     read(&gzip(&bytes), Path::new("tiny.gz"))
 }
 
-fn error_with(old: &str, new: &str) -> (DataError, String) {
+fn error_with(old: &str, new: &str) -> String {
     let error = read_with(old, new).unwrap_err();
+    assert!(matches!(error, DataError::InvalidPacked(..)));
     let text = error.to_string();
     assert!(text.starts_with("tiny.gz: "), "{text}");
-    (error, text)
+    text
 }
 
 #[test]
@@ -70,7 +92,7 @@ fn a_set_without_labels_is_read_back_without_labels() {
 
 #[test]
 fn the_safetensors_crate_reads_what_is_written() {
-    let bytes = safetensors_bytes(&tiny(), &provenance()).unwrap();
+    let bytes = plain(&tiny());
     let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     let labels = file.tensor("train/labels").unwrap();
     assert_eq!((labels.shape(), labels.data()), (&[3][..], &[5, 0, 4][..]));
@@ -82,7 +104,7 @@ fn writing_is_deterministic_and_stores_no_time() {
     let bytes = write(&tiny(), &provenance()).unwrap();
     assert_eq!(bytes, write(&tiny(), &provenance()).unwrap());
     assert_eq!(bytes[4..8], [0; 4]);
-    let plain = safetensors_bytes(&tiny(), &provenance()).unwrap();
+    let plain = plain(&tiny());
     let header = "{\"__metadata__\":{\"name\":\"tiny \\\"set\\\"\",\"shape\":\"3,3,1\",";
     assert_eq!(&plain[8..][..header.len()], header.as_bytes());
     assert_eq!(u64::from_le_bytes(plain[..8].try_into().unwrap()) % 8, 0);
@@ -102,7 +124,7 @@ fn names_of_classes_and_more_than_256_of_them_are_kept() {
         (8, "\"U8\",\"shape\":[3],"),
         (300, "\"U32\",\"shape\":[3],"),
     ] {
-        let plain = safetensors_bytes(&named(classes), &provenance()).unwrap();
+        let plain = plain(&named(classes));
         let header = String::from_utf8_lossy(&plain).into_owned();
         assert!(header.contains(dtype), "{header}");
         let (set, _) = read(&gzip(&plain), Path::new("x")).unwrap();
@@ -129,10 +151,7 @@ fn a_label_without_a_name_among_names_is_refused() {
         ("{}", Some("array of names")),
     ] {
         let json = json.replace("CLASSES", classes);
-        let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
-        bytes.extend(json.as_bytes());
-        bytes.extend([0, 1, 0]);
-        let refused = read(&gzip(&bytes), Path::new("x")).err();
+        let refused = read(&raw(&json, &[0, 1, 0]), Path::new("x")).err();
         let refused = refused.map(|error| error.to_string());
         assert_eq!(refused.is_some(), words.is_some(), "{refused:?}");
         assert!(refused.is_none_or(|text| text.contains(words.unwrap())));
@@ -155,17 +174,17 @@ fn a_set_that_does_not_hold_together_is_not_written() {
 
 #[test]
 fn a_file_of_another_kind_is_not_taken_for_a_packed_set() {
-    let plain = safetensors_bytes(&tiny(), &provenance()).unwrap();
-    let idx = gzip(&[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 9]);
+    let plain = plain(&tiny());
+    let idx = gzip(&idx(&[1, 1, 1], &[9]));
     for bytes in [&plain[..], &idx, b"", b"hello", &gzip(b""), &gzip(b"hello")] {
         let error = read(bytes, Path::new("x")).unwrap_err();
-        assert!(matches!(error, DataError::NotPacked { .. }), "{error}");
+        assert!(matches!(error, DataError::UnknownFormat(..)), "{error}");
     }
 }
 
 #[test]
 fn a_file_cut_anywhere_is_an_error_and_so_is_a_longer_one() {
-    let plain = safetensors_bytes(&tiny(), &provenance()).unwrap();
+    let plain = plain(&tiny());
     for length in 0..plain.len() {
         assert!(read(&gzip(&plain[..length]), Path::new("x")).is_err());
     }
@@ -175,12 +194,12 @@ fn a_file_cut_anywhere_is_an_error_and_so_is_a_longer_one() {
     }
     let longer = [&plain[..], &[0]].concat();
     let error = read(&gzip(&longer), Path::new("x")).unwrap_err();
-    assert!(matches!(error, DataError::Oversized { .. }));
+    assert!(error.to_string().contains("more bytes follow"), "{error}");
 }
 
 #[test]
 fn no_changed_byte_makes_the_reader_panic() {
-    let plain = safetensors_bytes(&tiny(), &provenance()).unwrap();
+    let plain = plain(&tiny());
     for at in 0..plain.len() {
         for change in [0x01, 0x10, 0x80] {
             let mut bytes = plain.clone();
@@ -196,37 +215,29 @@ fn a_missing_images_tensor_is_named() {
     let json = r#"{"__metadata__":{"name":"","shape":"1,1,1","depth":"bit","origin":"",
         "licence":"","sources":"{}"},
         "train/images":{"dtype":"U8","shape":[1,1],"data_offsets":[0,1]}}"#;
-    let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(json.as_bytes());
-    bytes.push(0);
-    let error = read(&gzip(&bytes), Path::new("x")).unwrap_err();
-    assert!(matches!(
-        error,
-        DataError::MissingTensor {
-            tensor: "test/images",
-            ..
-        }
-    ));
+    let text = read(&raw(json, &[0]), Path::new("x"))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(text, "x: the packed set has no tensor `test/images`");
 }
 
 #[test]
 fn a_tensor_the_format_does_not_have_is_named() {
-    let (error, text) = error_with("test/labels", "test/lapels");
-    assert!(matches!(error, DataError::InvalidTensor { .. }));
-    assert!(text.contains("`test/lapels`"), "{text}");
+    let text = error_with("test/labels", "test/lapels");
+    assert!(text.contains("tensor `test/lapels` is invalid"), "{text}");
 }
 
 #[test]
 fn a_tensor_of_the_wrong_type_or_size_is_named() {
-    let (_, text) = error_with("\"U8\",\"shape\":[1,2]", "\"I8\",\"shape\":[1,2]");
+    let text = error_with("\"U8\",\"shape\":[1,2]", "\"I8\",\"shape\":[1,2]");
     assert!(text.contains("`test/images`"), "{text}");
     assert!(
         text.contains("I8 [1, 2]; it should be U8 [images, 2]"),
         "{text}"
     );
-    let (_, text) = error_with("\"shape\":[1,2]", "\"shape\":[2,1]");
+    let text = error_with("\"shape\":[1,2]", "\"shape\":[2,1]");
     assert!(text.contains("U8 [2, 1]"), "{text}");
-    let (_, text) = error_with("\"U8\",\"shape\":[3],", "\"I8\",\"shape\":[3],");
+    let text = error_with("\"U8\",\"shape\":[3],", "\"I8\",\"shape\":[3],");
     assert!(text.contains("`train/labels`"), "{text}");
 }
 
@@ -237,17 +248,17 @@ fn a_header_that_announces_more_than_there_is_costs_no_memory() {
         "test/images":{"dtype":"U8","shape":[1,1],"data_offsets":[0,1]},
         "train/images":{"dtype":"U8","shape":[9000000000000000,1],
         "data_offsets":[1,9000000000000001]}}"#;
-    let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(json.as_bytes());
-    bytes.push(0);
-    let error = read(&gzip(&bytes), Path::new("x")).unwrap_err();
-    assert!(matches!(error, DataError::Truncated { .. }), "{error}");
+    let error = read(&raw(json, &[0]), Path::new("x")).unwrap_err();
+    assert!(error.to_string().contains("it is truncated"), "{error}");
 }
 
 #[test]
 fn overlapping_tensors_are_refused() {
-    let (error, _) = error_with("\"data_offsets\":[2,3]", "\"data_offsets\":[1,2]");
-    assert!(matches!(error, DataError::InvalidHeader { .. }));
+    let text = error_with("\"data_offsets\":[2,3]", "\"data_offsets\":[1,2]");
+    assert!(
+        text.contains("the header of the packed set is invalid"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -266,17 +277,27 @@ fn bad_metadata_is_named_by_its_key() {
         ("sources", "\"sources\"", "\"souces_\""),
         ("sources", zeros.as_str(), upper.as_str()),
     ] {
-        let (error, _) = error_with(old, new);
-        match error {
-            DataError::InvalidMetadata { key: found, .. } => assert_eq!(found, key),
-            other => panic!("{new}: {other}"),
-        }
+        let text = error_with(old, new);
+        let named = format!("metadata `{key}` is invalid");
+        assert!(text.contains(&named), "{new}: {text}");
     }
 }
 
 #[test]
+fn a_shape_beyond_any_memory_is_refused() {
+    let json = r#"{"__metadata__":{"name":"","shape":"4294967296,4294967296,2","depth":"bit",
+        "origin":"","licence":"","sources":"{}"},
+        "test/images":{"dtype":"U8","shape":[1,0],"data_offsets":[0,0]},
+        "train/images":{"dtype":"U8","shape":[1,0],"data_offsets":[0,0]}}"#;
+    let text = read(&raw(json, &[]), Path::new("x"))
+        .unwrap_err()
+        .to_string();
+    assert!(text.contains("metadata `shape` is invalid"), "{text}");
+}
+
+#[test]
 fn unused_bits_that_are_set_are_refused() {
-    let mut bytes = safetensors_bytes(&tiny(), &provenance()).unwrap();
+    let mut bytes = plain(&tiny());
     // The labels of the train split come last, its images before them.
     let at = bytes.len() - 4;
     bytes[at] |= 0x80;
@@ -287,14 +308,11 @@ fn unused_bits_that_are_set_are_refused() {
 #[test]
 fn packing_a_folder_records_each_file_as_found_and_decompressed() {
     let folder = tempfile::tempdir().unwrap();
-    let images = [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 127, 128];
+    let images = idx(&[1, 1, 2], &[127, 128]);
     let put = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
     put("train-images-idx3-ubyte", &images);
     put("t10k-images-idx3-ubyte.gz", &gzip(&images));
-    put(
-        "t10k-labels.idx1-ubyte",
-        &gzip(&[0, 0, 8, 1, 0, 0, 0, 1, 6]),
-    );
+    put("t10k-labels.idx1-ubyte", &gzip(&idx(&[1], &[6])));
 
     let bytes = pack(folder.path(), Binarize::Threshold, "pair");
     assert_eq!(bytes, pack(folder.path(), Binarize::Threshold, "pair"));
@@ -326,13 +344,9 @@ fn packing_a_folder_records_each_file_as_found_and_decompressed() {
 #[test]
 fn packing_without_binarizing_keeps_the_bytes() {
     let folder = tempfile::tempdir().unwrap();
-    let images = [0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2, 127, 128];
-    for name in ["train", "t10k"] {
-        fs::write(
-            folder.path().join(format!("{name}-images-idx3-ubyte")),
-            images,
-        )
-        .unwrap();
+    let images = idx(&[1, 1, 2], &[127, 128]);
+    for name in [TRAIN_IMAGES, TEST_IMAGES] {
+        fs::write(folder.path().join(name), &images).unwrap();
     }
     let bytes = pack(folder.path(), Binarize::None, "pair");
     let (set, provenance) = read(&bytes, Path::new("x")).unwrap();
@@ -346,8 +360,32 @@ fn writing_the_embedded_set_again_gives_the_same_content() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/mnist.safetensors.gz");
     let asset = fs::read(path).unwrap();
     let (set, provenance) = read(&asset, Path::new("mnist")).unwrap();
-    let mut plain = Vec::new();
-    let mut decoder = flate2::read::GzDecoder::new(asset.as_slice());
-    std::io::Read::read_to_end(&mut decoder, &mut plain).unwrap();
-    assert!(safetensors_bytes(&set, &provenance).unwrap() == plain);
+    let again = write(&set, &provenance).unwrap();
+    assert!(gunzip(&again) == gunzip(&asset));
+}
+
+#[test]
+fn packed_images_are_unpacked_to_be_prepared() {
+    let values = [0, 128, 200, 255, 7, 1];
+    for (binarize, levels) in [
+        (Binarize::Threshold, [0, 255, 255, 255, 0, 0]),
+        (Binarize::None, values),
+    ] {
+        let images = || PackedImages::from_bytes([1, 3, 1], &values, binarize);
+        let set = ImageSet::unlabelled("two", images(), images());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("two");
+        fs::write(&path, write(&set, &provenance()).unwrap()).unwrap();
+        assert_eq!(load(&path).unwrap().train, set.train);
+        let prepare = Prepare {
+            channels: Some(3),
+            ..Prepare::default()
+        };
+        let colour = load_prepared(&path, &prepare).unwrap().train.images;
+        assert_eq!((colour.shape(), colour.depth()), ([1, 3, 3], Depth::Byte));
+        assert_eq!(
+            colour.bytes(),
+            levels.map(|level| [level; 3]).as_flattened()
+        );
+    }
 }

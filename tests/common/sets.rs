@@ -1,4 +1,5 @@
-//! Small image sets as IDX files: bright boxes and discs on a dark ground.
+//! Small image sets as files: IDX, gzip and `.npy`.
+#![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::fs;
 use std::io::Write;
@@ -12,10 +13,17 @@ pub const TRAIN_LABELS: &str = "train-labels-idx1-ubyte";
 pub const TEST_IMAGES: &str = "t10k-images-idx3-ubyte";
 pub const TEST_LABELS: &str = "t10k-labels-idx1-ubyte";
 
-/// An IDX file of `count` images of `side`×`side` pixels.
+/// An IDX file with these lengths in its header, one per axis, then these bytes.
+pub fn idx(lengths: &[u32], bytes: &[u8]) -> Vec<u8> {
+    let mut file = vec![0, 0, 8, lengths.len() as u8];
+    file.extend(lengths.iter().flat_map(|length| length.to_be_bytes()));
+    file.extend(bytes);
+    file
+}
+
+/// An IDX file of `count` images of `side`×`side` pixels: bright boxes and discs on a dark ground.
 pub fn images(count: usize, side: usize) -> Vec<u8> {
-    let lengths = [count, side, side].map(|n| (n as u32).to_be_bytes());
-    let mut file = [&[0, 0, 8, 3], lengths.as_flattened()].concat();
+    let mut file = idx(&[count, side, side].map(|n| n as u32), &[]);
     for i in 0..count {
         let (left, top) = (side / 8 + i % 5, side / 8 + i % 3);
         let reach = side / 4 + i % 4;
@@ -33,9 +41,20 @@ pub fn images(count: usize, side: usize) -> Vec<u8> {
 
 /// An IDX file of `count` labels.
 pub fn labels(count: usize) -> Vec<u8> {
-    let length = (count as u32).to_be_bytes();
     let values: Vec<u8> = (0..count).map(|i| (i % 2) as u8).collect();
-    [&[0, 0, 8, 1], length.as_slice(), &values].concat()
+    idx(&[count as u32], &values)
+}
+
+/// A `.npy` file of version 1.0.
+pub fn npy(dtype: &str, shape: &str, data: &[u8]) -> Vec<u8> {
+    let entries = format!("'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}");
+    npy_of(&format!("{{{entries}, }}\n"), data)
+}
+
+/// A `.npy` file of version 1.0 with this header.
+pub fn npy_of(header: &str, data: &[u8]) -> Vec<u8> {
+    let length = (header.len() as u16).to_le_bytes();
+    [b"\x93NUMPY\x01\x00", &length[..], header.as_bytes(), data].concat()
 }
 
 /// The bytes, compressed.

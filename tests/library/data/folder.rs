@@ -1,0 +1,315 @@
+//! Folders of images.
+
+use std::fs;
+
+use cvae_gpu::data::{self, Binarize, ImageSet, Order, Prepare, Progress};
+use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use tempfile::TempDir;
+
+use super::load_prepared;
+
+/// A folder with a grey image of 8×8 at each of these paths, of that level.
+fn folder(files: &[(&str, u8)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, level) in files {
+        put(&folder, name, GrayImage::from_pixel(8, 8, Luma([*level])));
+    }
+    folder
+}
+
+fn put(folder: &TempDir, name: &str, image: impl Into<DynamicImage>) {
+    let path = folder.path().join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let format = ImageFormat::from_path(&path).unwrap_or(ImageFormat::Png);
+    image.into().save_with_format(path, format).unwrap();
+}
+
+fn read_with(folder: &TempDir, prepare: Prepare) -> ImageSet {
+    load_prepared(folder.path(), &prepare).unwrap()
+}
+
+fn read(folder: &TempDir) -> ImageSet {
+    read_with(folder, Prepare::default())
+}
+
+fn refused(folder: &TempDir) -> String {
+    super::refused(folder.path())
+}
+
+/// The first value of each training image, then of each test image. Of fewer than 15 images the last
+/// one is held out, so this is the order of the files.
+fn levels(set: &ImageSet) -> Vec<u8> {
+    let size = set.train.images.image_bytes();
+    let splits = [&set.train, &set.test].into_iter();
+    let images = splits.flat_map(|split| split.images.bytes().chunks(size));
+    images.map(|image| image[0]).collect()
+}
+
+/// The labels in the same order.
+fn labels(set: &ImageSet) -> Vec<u32> {
+    let splits = [&set.train, &set.test].into_iter();
+    splits
+        .filter_map(|split| split.labels.clone())
+        .flatten()
+        .collect()
+}
+
+#[test]
+fn images_come_in_the_order_of_their_paths_and_classes_become_labels() {
+    let folder = folder(&[("dog/b.png", 3), ("cat/9.png", 1), ("dog/a/z.bmp", 2)]);
+    fs::write(folder.path().join(".DS_Store"), "x").unwrap();
+    fs::write(folder.path().join("dog/Thumbs.db"), "x").unwrap();
+    let found = read(&folder);
+    assert_eq!(found.shape(), [8, 8, 1]);
+    assert_eq!(levels(&found), [1, 2, 3]);
+    assert_eq!(labels(&found), [0, 1, 1]);
+    put(&folder, "top.png", GrayImage::new(8, 8));
+    assert_eq!(read(&folder).train.labels, None);
+}
+
+#[test]
+fn train_and_test_folders_are_the_two_parts_and_share_their_classes() {
+    let folder = folder(&[
+        ("train/a/1.png", 1),
+        ("train/c/2.png", 2),
+        ("test/b/3.png", 3),
+        ("test/c/4.png", 4),
+    ]);
+    fs::write(folder.path().join("notes.txt"), "left alone").unwrap();
+    let found = read(&folder);
+    assert_eq!(found.classes, ["a", "b", "c"]);
+    assert_eq!(levels(&found), [1, 2, 3, 4]);
+    assert_eq!(found.train.labels, Some(vec![0, 2]));
+    assert_eq!(found.test.labels, Some(vec![1, 2]));
+}
+
+#[test]
+fn every_kind_of_image_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let formats = [
+        "bmp", "gif", "jpg", "png", "pnm", "qoi", "tga", "tiff", "webp",
+    ];
+    for format in formats {
+        let image = RgbImage::from_pixel(8, 8, Rgb([200, 200, 200]));
+        put(&folder, &format!("{format}.{format}"), image);
+    }
+    let found = read(&folder);
+    assert_eq!(found.shape(), [8, 8, 1]);
+    assert_eq!(levels(&found), [200; 9]);
+}
+
+#[test]
+fn one_colour_makes_a_coloured_set_unless_told_otherwise() {
+    let folder = folder(&[("1.png", 50), ("3.png", 60)]);
+    put(
+        &folder,
+        "2.png",
+        RgbImage::from_pixel(8, 8, Rgb([255, 0, 0])),
+    );
+    let found = read(&folder);
+    assert_eq!(found.shape(), [8, 8, 3]);
+    let values = [found.train.images.bytes(), found.test.images.bytes()].concat();
+    let pixels: Vec<&[u8]> = values.chunks(64 * 3).map(|i| &i[..3]).collect();
+    assert_eq!(pixels, [[50; 3], [255, 0, 0], [60; 3]]);
+    let channels = Some(1);
+    let grey = read_with(
+        &folder,
+        Prepare {
+            channels,
+            ..Prepare::default()
+        },
+    );
+    assert_eq!((grey.shape(), levels(&grey)), ([8, 8, 1], vec![50, 54, 60]));
+}
+
+#[test]
+fn what_is_transparent_is_black() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, alpha) in [("1.png", 255), ("2.png", 0), ("3.png", 51)] {
+        put(
+            &folder,
+            name,
+            RgbaImage::from_pixel(8, 8, Rgba([100, 100, 100, alpha])),
+        );
+    }
+    assert_eq!(levels(&read(&folder)), [100, 0, 20]);
+}
+
+#[test]
+fn mixed_sizes_need_a_size_and_get_it() {
+    let folder = folder(&[("1.png", 9)]);
+    put(&folder, "2.png", GrayImage::from_pixel(20, 12, Luma([7])));
+    let text = refused(&folder);
+    for word in ["2.png", "12×20", "1.png", "8×8"] {
+        assert!(text.contains(word), "no {word:?} in {text}");
+    }
+    let size = Some(16);
+    let found = read_with(
+        &folder,
+        Prepare {
+            size,
+            ..Prepare::default()
+        },
+    );
+    assert_eq!((found.shape(), levels(&found)), ([16, 16, 1], vec![9, 7]));
+}
+
+#[test]
+fn what_is_no_image_is_named_with_what_to_do() {
+    for (name, bytes, words) in [
+        (
+            "notes.txt",
+            &b"hello"[..],
+            ["no image of a known kind", "remove it"],
+        ),
+        (
+            "bad.png",
+            b"hello",
+            ["cannot be decoded", "repair or remove"],
+        ),
+        (
+            "cut.png",
+            b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
+            ["cannot be decoded", "remove"],
+        ),
+    ] {
+        let folder = folder(&[("good.png", 1)]);
+        fs::write(folder.path().join(name), bytes).unwrap();
+        let text = refused(&folder);
+        for word in words.into_iter().chain([name]) {
+            assert!(text.contains(word), "no {word:?} in {text}");
+        }
+    }
+    let text = refused(&tempfile::tempdir().unwrap());
+    assert!(text.contains("no images"), "{text}");
+}
+
+#[test]
+fn an_image_that_claims_to_be_huge_is_refused_before_it_is_decoded() {
+    let folder = tempfile::tempdir().unwrap();
+    let bomb = folder.path().join("bomb.bmp");
+    GrayImage::new(8, 8).save(&bomb).unwrap();
+    let mut bytes = fs::read(&bomb).unwrap();
+    // Width and height in the header of a BMP.
+    bytes[18..22].copy_from_slice(&30_000u32.to_le_bytes());
+    bytes[22..26].copy_from_slice(&30_000u32.to_le_bytes());
+    fs::write(bomb, bytes).unwrap();
+    let text = refused(&folder);
+    assert!(text.contains("bomb.bmp"), "{text}");
+}
+
+/// What a listener hears while the folder is read: the images that are done, and the notes.
+fn heard(folder: &TempDir) -> (Vec<(usize, usize)>, Vec<String>) {
+    let (mut done, mut notes) = (Vec::new(), Vec::new());
+    let mut listener = |progress: Progress<'_>| match progress {
+        Progress::Decode { done: n, of } => done.push((n, of)),
+        Progress::Note(text) => notes.push(text.to_owned()),
+        Progress::Download { .. } => panic!("nothing is downloaded"),
+    };
+    let (source, prepare) = (folder.path().to_str().unwrap(), Prepare::default());
+    data::load_prepared(source, Binarize::None, &prepare, &mut listener).unwrap();
+    (done, notes)
+}
+
+#[test]
+fn a_listener_hears_of_every_image() {
+    let folder = folder(&[("1.png", 1), ("2.png", 2)]);
+    assert_eq!(heard(&folder), (vec![(0, 2), (1, 2), (2, 2)], vec![]));
+}
+
+#[test]
+fn lost_labels_are_noted() {
+    let folder = folder(&[("cat/1.png", 1), ("dog/2.png", 2), ("stray.png", 3)]);
+    assert!(read(&folder).classes.is_empty());
+    let (_, notes) = heard(&folder);
+    assert_eq!(notes.len(), 1);
+    assert!(notes[0].contains("the images get no labels") && notes[0].contains("stray.png"));
+}
+
+#[test]
+fn names_are_sorted_as_people_count_unless_a_run_was_begun_otherwise() {
+    let folder = folder(&[
+        ("10/2.png", 1),
+        ("10/10.png", 2),
+        ("9/1.png", 3),
+        ("9/11.png", 4),
+        ("9/2.png", 5),
+    ]);
+    let read = |order| {
+        let prepare = Prepare {
+            order,
+            ..Prepare::default()
+        };
+        let found = read_with(&folder, prepare);
+        (levels(&found), labels(&found), found.classes)
+    };
+    let (natural, bytes) = (read(Order::Natural), read(Order::Bytes));
+    assert_eq!(
+        (natural.0, natural.1),
+        (vec![3, 5, 4, 1, 2], vec![0, 0, 0, 1, 1])
+    );
+    assert_eq!(natural.2, ["9", "10"]);
+    assert_eq!(
+        (bytes.0, bytes.1),
+        (vec![2, 1, 3, 4, 5], vec![0, 0, 1, 1, 1])
+    );
+    assert_eq!(bytes.2, ["10", "9"]);
+}
+
+#[test]
+fn numbers_in_names_count() {
+    let natural = [
+        // Equal numbers are sorted by their bytes: a zero before a one.
+        "01.png",
+        "1.png",
+        "2.png",
+        "10.png",
+        "99999999999999999999999.png",
+        "a/2/x.png",
+        "a/10/x.png",
+        "a1b2.png",
+        "a1b10.png",
+        "a2.png",
+        "b",
+        "é3",
+        "é20",
+    ];
+    let files: Vec<(&str, u8)> = natural.into_iter().zip(0..).collect();
+    let ordered: Vec<u8> = (0..13).collect();
+    assert_eq!(levels(&read(&folder(&files))), ordered);
+
+    let bytes = ["01.png", "10.png", "2.png", "a1b10.png", "a1b2.png"];
+    let files: Vec<(&str, u8)> = bytes.into_iter().zip(0..).collect();
+    let prepare = Prepare {
+        order: Order::Bytes,
+        ..Prepare::default()
+    };
+    assert_eq!(levels(&read_with(&folder(&files), prepare)), ordered[..5]);
+}
+
+#[test]
+fn more_classes_than_a_byte_counts_keep_their_labels() {
+    let names: Vec<String> = (0..300).map(|i| format!("class {i}/a.png")).collect();
+    let files: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 7)).collect();
+    let found = read(&folder(&files));
+    let mut labels = labels(&found);
+    labels.sort_unstable();
+    assert_eq!(labels, Vec::from_iter(0..300));
+    assert_eq!(found.test.labels.unwrap()[..2], [9, 19]);
+    assert_eq!(
+        (found.classes.len(), found.classes[299].as_str()),
+        (300, "class 299")
+    );
+}
+
+#[test]
+fn one_in_every_so_many_is_held_out_whatever_the_class() {
+    let names: Vec<String> = (0..30).map(|i| format!("{}/{i}.png", i / 10)).collect();
+    let files: Vec<(&str, u8)> = names.iter().map(String::as_str).zip(0..).collect();
+    let found = read(&folder(&files));
+    let rest: Vec<u8> = (0..30).filter(|i| i % 10 != 9).collect();
+    assert_eq!(levels(&found), [&rest[..], &[9, 19, 29]].concat());
+    let of = |level: &u8| u32::from(level / 10);
+    assert_eq!(found.train.labels, Some(rest.iter().map(of).collect()));
+    assert_eq!(found.test.labels, Some(vec![0, 1, 2]));
+}

@@ -1,0 +1,118 @@
+//! Packed images.
+
+use cvae_gpu::data::{Binarize, Depth, ImageSet, PackedImages, Split};
+
+#[test]
+fn the_threshold_is_128_and_bits_go_least_significant_first() {
+    let pixels = [127, 128, 0, 255, 0, 0, 0, 0, 0, 200];
+    let images = PackedImages::from_bytes([2, 5, 1], &pixels, Binarize::Threshold);
+    assert_eq!(images.depth(), Depth::Bit);
+    assert_eq!(images.bytes(), [0b0000_1010, 0b0000_0010]);
+    let ones = [0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
+    assert_eq!(images.values(0), ones);
+}
+
+#[test]
+fn every_image_begins_at_a_byte_and_on_the_device_at_a_word() {
+    // 35 values take 5 bytes and so 2 words.
+    let mut pixels = vec![0; 70];
+    pixels[34] = 255;
+    pixels[35] = 255;
+    let images = PackedImages::from_bytes([5, 7, 1], &pixels, Binarize::Threshold);
+    assert_eq!((images.image_bytes(), images.words_per_image()), (5, 2));
+    assert_eq!(images.bytes(), [0, 0, 0, 0, 0b100, 1, 0, 0, 0, 0]);
+    assert_eq!(images.device_words(), [0, 0b100, 1, 0]);
+}
+
+#[test]
+fn images_are_selected_by_index_and_from_the_start() {
+    let images = PackedImages::from_bytes([1, 1, 1], &[5, 6, 7], Binarize::None);
+    let chosen = images.select(&[2, 0, 2]).unwrap();
+    assert_eq!((chosen.count(), chosen.bytes()), (3, &[7, 5, 7][..]));
+    assert_eq!(images.select(&[0, 3]), None);
+    assert_eq!(images.first(2).bytes(), [5, 6]);
+}
+
+#[test]
+fn bytes_are_kept_and_read_as_fractions_of_255() {
+    let images = PackedImages::from_bytes([1, 1, 3], &[0, 51, 255, 1, 2, 3], Binarize::None);
+    assert_eq!((images.count(), images.depth().bits()), (2, 8));
+    assert_eq!(images.values(0), [0.0, 0.2, 1.0]);
+    assert_eq!(images.device_words(), [0x00ff_3300, 0x0003_0201]);
+}
+
+#[test]
+fn binarizing_later_equals_binarizing_at_once() {
+    let pixels: Vec<u8> = (0..=255).collect();
+    let once = PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::Threshold);
+    let later = PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::None).binarized();
+    assert_eq!(once, later);
+    assert_eq!(later.clone().binarized(), later);
+}
+
+// 8 grey images of 35 values, which do not fill whole words. The number of ones lies within four
+// standard deviations of its expectation.
+#[test]
+fn images_are_drawn_once_and_for_all_by_their_grey_levels() {
+    let pixels: Vec<u8> = (0..8 * 35).map(|i| (i * 37 % 256) as u8).collect();
+    let grey = PackedImages::from_bytes([5, 7, 1], &pixels, Binarize::Stochastic);
+    assert_eq!(grey.depth(), Depth::Byte);
+    let drawn = grey.clone().drawn();
+    assert_eq!(drawn.depth(), Depth::Bit);
+    assert_eq!(drawn, drawn.clone().drawn());
+    assert_ne!(drawn, grey.clone().binarized());
+    assert_eq!(grey.clone().first(3).drawn(), drawn.clone().first(3));
+    let values: Vec<f32> = (0..8).flat_map(|i| drawn.values(i)).collect();
+    let (mut off, mut variance) = (0.0, 0.0);
+    for (value, byte) in values.into_iter().zip(pixels) {
+        let p = f64::from(byte) / 255.0;
+        off += f64::from(value) - p;
+        variance += p * (1.0 - p);
+        if byte == 0 || byte == 255 {
+            assert_eq!(f64::from(value), p);
+        }
+    }
+    assert!(off.abs() < 4.0 * variance.sqrt(), "{off} ones too many");
+}
+
+#[test]
+fn the_first_images_keep_their_labels() {
+    let split = Split {
+        images: PackedImages::from_bytes([1, 2, 1], &[0, 128, 127, 255], Binarize::None),
+        labels: Some(vec![7, 9]),
+    };
+    let first = split.clone().first(1);
+    assert_eq!((first.images.count(), first.labels), (1, Some(vec![7])));
+    assert_eq!(first.images.bytes(), [0, 128]);
+    assert_eq!(split.clone().first(5), split);
+}
+
+fn set(channels: usize, values: &[u8], binarize: Binarize) -> ImageSet {
+    let images = || PackedImages::from_bytes([1, 2, channels], values, binarize);
+    ImageSet::unlabelled("some", images(), images())
+}
+
+#[test]
+fn grey_levels_are_lost_by_the_tutorials_sets_only() {
+    let (none, threshold) = (Binarize::None, Binarize::Threshold);
+    let black_and_white = |set: ImageSet| ImageSet {
+        black_and_white: true,
+        ..set
+    };
+    let grey = || set(1, &[3, 200], none);
+    let colour = || set(3, &[0, 255, 0, 255, 0, 255], none);
+    for (set, wanted, word) in [
+        (grey(), none, "grey levels"),
+        (black_and_white(grey()), threshold, "MNIST"),
+        (set(1, &[0, 255], none), threshold, "black and white"),
+        (colour(), none, "colours"),
+        (black_and_white(colour()), none, "colours"),
+    ] {
+        let (binarize, why) = set.usual();
+        assert_eq!(binarize, wanted, "{word}");
+        assert!(why.unwrap().contains(word), "{why:?}");
+    }
+    assert_eq!(set(1, &[3, 200], threshold).usual(), (threshold, None));
+    let colour_bits = set(3, &[0, 255, 0, 255, 0, 255], threshold);
+    assert_eq!(colour_bits.usual(), (none, None));
+}

@@ -1,0 +1,6 @@
+//! `cvae_gpu::files`
+
+mod atomic;
+mod npy;
+mod regular;
+mod tensors;
