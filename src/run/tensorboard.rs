@@ -6,13 +6,13 @@
 //! holds a protocol buffer `tensorflow.Event`. The messages below declare the fields in use, with the
 //! numbers of TensorFlow's `event.proto` and `summary.proto`.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crc::{CRC_32_ISCSI, Crc};
 use prost::{Message, Oneof};
 
+use super::error::ReportError;
 use super::journal::Journal;
 use crate::train::event::EpochReport;
 
@@ -173,12 +173,12 @@ fn kept(content: &[u8], lines: usize) -> usize {
 }
 
 /// The file, open at its end.
-pub(super) struct Events(Journal);
+pub(super) struct Events(pub(super) Journal);
 
 impl Events {
     /// Opens the file, keeps the entries of the first `lines` lines of the metrics and truncates the
     /// rest.
-    pub(super) fn open(path: PathBuf, lines: usize) -> io::Result<Self> {
+    pub(super) fn open(path: PathBuf, lines: usize) -> Result<Self, ReportError> {
         let mut is_new = false;
         let mut journal = Journal::open(path, |content| {
             let kept = kept(content, lines);
@@ -192,17 +192,13 @@ impl Events {
         Ok(Events(journal))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn append(&mut self, step: u64, values: Vec<Value>) -> io::Result<()> {
+    fn append(&mut self, step: u64, values: Vec<Value>) -> Result<(), ReportError> {
         let entry = Entry::now(step, What::Summary(Summary { values }));
         self.0.append(&entry.record())
     }
 
     /// Appends the scalars of an epoch.
-    pub(super) fn report(&mut self, report: &EpochReport) -> io::Result<()> {
+    pub(super) fn report(&mut self, report: &EpochReport) -> Result<(), ReportError> {
         let figures = [
             ("test/elbo", Some(report.test_elbo)),
             ("test/reconstruction", Some(report.reconstruction)),
@@ -219,7 +215,12 @@ impl Events {
     }
 
     /// Appends the picture of an epoch, as the bytes of a PNG.
-    pub(super) fn picture(&mut self, step: u64, size: [u32; 2], png: &[u8]) -> io::Result<()> {
+    pub(super) fn picture(
+        &mut self,
+        step: u64,
+        size: [u32; 2],
+        png: &[u8],
+    ) -> Result<(), ReportError> {
         let [width, height] = size.map(|side| side as i32);
         let picture = Picture {
             height,
@@ -233,16 +234,12 @@ impl Events {
         };
         self.append(step, vec![value])
     }
-
-    /// Flushes all entries to disk, so that a checkpoint may count them.
-    pub(super) fn flush(&self) -> io::Result<()> {
-        self.0.flush()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
 

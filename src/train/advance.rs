@@ -96,7 +96,7 @@ impl Trainer<'_> {
                 let origin = self.find_origin(step).await?;
                 return Err(TrainError::NotFinite { loss, step, origin });
             }
-            let images = self.device.steps.size(offset);
+            let images = self.device.plans.steps.size(offset);
             self.record.sums.images += images as u64;
             self.record.sums.loss += f64::from(loss) * images as f64;
             losses.push(loss);

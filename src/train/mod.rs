@@ -140,7 +140,7 @@ impl<'a> Trainer<'a> {
         if state.seed != self.options.seed || state.stream != Stream::Train as u32 {
             return Err(format!("its seed is {}", state.seed));
         }
-        let per_epoch = self.device.steps.len();
+        let per_epoch = self.device.plans.steps.len();
         let (step, batch) = (state.step as usize, self.options.batch);
         let (epoch, position) = (step / per_epoch, step % per_epoch * batch);
         if (state.epoch as usize, state.position as usize) != (epoch, position) {
@@ -155,7 +155,7 @@ impl<'a> Trainer<'a> {
         let Record { epochs, sums, .. } = snapshot.record;
         // All steps of an epoch may be done before its report is emitted.
         let images = match (epochs == epoch, position) {
-            (true, 0) if epoch > 0 => self.device.train_images,
+            (true, 0) if epoch > 0 => self.device.plans.steps.count,
             _ => position,
         };
         let known = epochs == epoch + 1 || epochs == epoch && position == 0;
@@ -170,7 +170,7 @@ impl<'a> Trainer<'a> {
 
     /// Optimizer steps of a whole epoch, the last of which may be smaller.
     pub fn steps_per_epoch(&self) -> usize {
-        self.device.steps.len()
+        self.device.plans.steps.len()
     }
 
     /// Convolution kernels in use.
@@ -202,10 +202,10 @@ impl<'a> Trainer<'a> {
             variant: self.variant(),
             parameters: self.options.model.params().iter().map(|p| p.len()).sum(),
             device_bytes: self.device.memory.bytes(),
-            train_images: self.device.train_images,
-            test_images: self.device.test_images,
+            train_images: self.device.plans.steps.count,
+            test_images: self.device.plans.evaluation.batches.count,
             steps_per_epoch: self.steps_per_epoch(),
-            last_batch: self.device.steps.size(self.steps_per_epoch() - 1),
+            last_batch: self.device.plans.steps.size(self.steps_per_epoch() - 1),
             step: self.step,
         };
         send(emit, started)?;
@@ -309,13 +309,12 @@ impl<'a> Trainer<'a> {
     async fn report(&mut self, epoch: usize, emit: &mut Listener<'_>) -> Result<bool, TrainError> {
         let start = Instant::now();
         let seed = self.options.seed;
-        let memory = &self.device.memory;
-        let go_on = || !self.is_stopping();
-        let evaluation = self
-            .device
-            .evaluator
-            .run_while(self.gpu, memory, seed, epoch, &go_on);
-        let Some(terms) = evaluation.await? else {
+        let Device { memory, plans, .. } = &self.device;
+        let mut go_on = |_, _| !self.is_stopping();
+        let terms = plans
+            .evaluation
+            .run(self.gpu, memory, seed, epoch, &mut go_on);
+        let Some(terms) = terms.await? else {
             return Ok(false);
         };
         let kl = terms.divergence(self.options.model.loss);

@@ -21,8 +21,8 @@ impl Trainer<'_> {
         let mut step = good.step();
         let walk_from = bad.saturating_sub(2).max(step);
         while step < walk_from {
-            let offset = (step % self.device.steps.len() as u64) as usize;
-            let left = self.device.steps.len() - offset;
+            let offset = (step % self.device.plans.steps.len() as u64) as usize;
+            let left = self.device.plans.steps.len() - offset;
             let most = usize::try_from(walk_from - step).unwrap_or(usize::MAX);
             let now = self.pace.steps().min(left).min(most);
             let runs = self.device.runs(offset, now);
@@ -39,8 +39,8 @@ impl Trainer<'_> {
 
     /// One step, kernel by kernel.
     async fn walk(&self, step: u64) -> Result<Option<Origin>, TrainError> {
-        let offset = (step % self.device.steps.len() as u64) as usize;
-        let compiled = self.device.steps.at(offset);
+        let offset = (step % self.device.plans.steps.len() as u64) as usize;
+        let compiled = self.device.plans.steps.at(offset);
         let plan = &compiled.plan;
         let replay = match Replay::compile_steps(self.gpu, plan, &self.device.memory).await {
             // Training ran these kernels, some of them only as parts of bundles: that one does not
