@@ -13,7 +13,7 @@ use super::tensorboard::{self, Events};
 use crate::files::atomic;
 use crate::files::regular;
 use crate::files::tensors::TensorFile;
-use crate::render::{self, Curve, GridStyle, RenderError};
+use crate::render::{self, Curve, GridStyle, RenderError, Timing};
 use crate::run::config::RunConfig;
 use crate::run::faults::Faults;
 use crate::saved::Trained;
@@ -222,7 +222,7 @@ impl RunFolder {
                 self.write(&picture_name(*epoch), &png)?;
                 let step = self.reports().last().map_or(0, |report| report.step);
                 if let Some((_, events)) = &mut self.journals {
-                    events.picture(step, picture.dimensions().into(), &png)?;
+                    events.picture(step, picture.dimensions(), &png)?;
                 }
             }
             Event::Manifold { n, images } => {
@@ -283,7 +283,11 @@ impl RunFolder {
             }
         });
         let mut gif = Vec::new();
-        let drawn = render::write_gif(frames.flatten(), true, &mut gif);
+        let timing = Timing {
+            each: 50,
+            last: 300,
+        };
+        let drawn = render::animate(frames.flatten(), timing, &mut gif);
         match (failure, drawn) {
             (Some(e), _) => Err(e),
             (None, Err(RenderError::NoFrames)) => Ok(()),

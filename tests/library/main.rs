@@ -2,6 +2,7 @@
 
 mod explore;
 mod model;
+mod render;
 mod rng;
 mod run;
 mod saved;
