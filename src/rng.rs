@@ -79,14 +79,10 @@ pub fn normal_pair(radius_bits: u32, angle_bits: u32) -> [f64; 2] {
     // Reduced to a quarter turn and mirrored at its middle, as on the device, for accuracy near 0.
     let fraction = unit((angle_bits >> 7) & 0x7f_ffff);
     let half_pi = std::f64::consts::FRAC_PI_2;
-    let (cosine, sine) = if fraction > 0.5 {
-        (
-            (half_pi * (1.0 - fraction)).sin(),
-            (half_pi * (1.0 - fraction)).cos(),
-        )
-    } else {
-        ((half_pi * fraction).cos(), (half_pi * fraction).sin())
-    };
+    let (mut sine, mut cosine) = (half_pi * fraction.min(1.0 - fraction)).sin_cos();
+    if fraction > 0.5 {
+        (sine, cosine) = (cosine, sine);
+    }
     let (x, y) = match quarter as u32 {
         0 => (cosine, sine),
         1 => (-sine, cosine),

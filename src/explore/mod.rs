@@ -28,7 +28,7 @@ pub enum ExploreError {
     #[error(transparent)]
     Gpu(#[from] GpuError),
     /// The images differ in size from those of the model.
-    #[error("the images are {}, but the model takes {}", shown(.found), shown(.wanted))]
+    #[error("the images are {}, but the model takes {}", size(.found), size(.wanted))]
     Images {
         /// `[H, W, C]` of the images.
         found: [usize; 3],
@@ -58,7 +58,7 @@ pub enum ExploreError {
     },
 }
 
-fn shown([height, width, channels]: &[usize; 3]) -> String {
+fn size([height, width, channels]: &[usize; 3]) -> String {
     format!("{height}×{width}×{channels}")
 }
 

@@ -100,11 +100,7 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// Checks that every layer has something to compute.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError`] for a size, count or weight out of range.
+    /// Checks that every size, count and weight is in its range.
     pub fn validate(&self) -> Result<(), ModelError> {
         let [height, width, channels] = self.image;
         let fits = |n: usize| n >= 8 && n.is_multiple_of(4);

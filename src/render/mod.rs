@@ -152,27 +152,25 @@ pub struct Timing {
 /// Grey frames and frames of at most 256 colours are stored exactly. Other frames are reduced to the
 /// 256 colours that fit best. The same frames always give the same bytes. After an error `out` holds an
 /// incomplete GIF.
-pub fn animate(
-    frames: impl Iterator<Item = RgbImage>,
+pub fn animate<E: From<RenderError>>(
+    mut frames: impl Iterator<Item = Result<RgbImage, E>>,
     timing: Timing,
     out: impl Write,
-) -> Result<(), RenderError> {
-    let mut frames = frames.enumerate().peekable();
-    let Some((_, first)) = frames.peek() else {
-        return Err(RenderError::NoFrames);
-    };
+) -> Result<(), E> {
+    let first = frames.next().ok_or(RenderError::NoFrames)??;
     let size = first.dimensions();
     let (width, height) = match (size.0.try_into(), size.1.try_into()) {
         (Ok(width @ 1..), Ok(height @ 1..)) => (width, height),
-        _ => return Err(RenderError::Size(size.0 as usize, size.1 as usize)),
+        _ => return Err(RenderError::Size(size.0 as usize, size.1 as usize).into()),
     };
     let greys: Vec<u8> = (0..=u8::MAX).flat_map(|grey| [grey; 3]).collect();
     let failed = RenderError::Gif;
     let mut encoder = Encoder::new(out, width, height, &greys).map_err(failed)?;
     encoder.set_repeat(Repeat::Infinite).map_err(failed)?;
-    while let Some((index, picture)) = frames.next() {
+    let (mut index, mut next) = (0, Some(first));
+    while let Some(picture) = next {
         if picture.dimensions() != size {
-            return Err(RenderError::FrameSize(index, picture.dimensions(), size));
+            return Err(RenderError::FrameSize(index, picture.dimensions(), size).into());
         }
         let (pixels, _) = picture.as_raw().as_chunks::<3>();
         let mut frame = if pixels.iter().all(|[r, g, b]| r == g && g == b) {
@@ -182,12 +180,16 @@ pub fn animate(
         } else {
             Frame::from_rgb_speed(width, height, picture.as_raw(), 10)
         };
-        let ends = frames.peek().is_none();
-        frame.delay = if ends { timing.last } else { timing.each };
+        (index, next) = (index + 1, frames.next().transpose()?);
+        frame.delay = match next {
+            Some(_) => timing.each,
+            None => timing.last,
+        };
         encoder.write_frame(&frame).map_err(failed)?;
     }
     let mut out = encoder.into_inner().map_err(failed)?;
-    out.flush().map_err(|error| failed(error.into()))
+    out.flush().map_err(|error| failed(error.into()))?;
+    Ok(())
 }
 
 /// The number of images, at least 1, of the shape `[H, W, C]` in `values`.

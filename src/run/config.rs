@@ -76,10 +76,6 @@ fn yes() -> bool {
 
 impl RunConfig {
     /// Reads `config.json`.
-    ///
-    /// # Errors
-    ///
-    /// [`ReportError::Unreadable`] and [`ReportError::Config`]; no content makes this function panic.
     pub fn read(path: &Path) -> Result<Self, ReportError> {
         let read = || {
             let mut bytes = Vec::new();
@@ -90,11 +86,8 @@ impl RunConfig {
         Self::from_bytes(&bytes).map_err(|e| ReportError::Config(path.into(), e))
     }
 
-    /// Reads and checks the content of `config.json`.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it; no content makes this function panic.
+    /// Reads and checks the content of `config.json`. The error says what is wrong with it; no content
+    /// makes this function panic.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() as u64 > MAX_BYTES {
             return Err("it is too long".into());
@@ -151,6 +144,8 @@ impl RunConfig {
             epochs: self.epochs,
             seed: self.seed,
             max_steps: self.max_steps,
+            checkpoint_every: self.checkpoint_every,
+            evaluate_every: self.eval_every,
             pictures: self.images,
         }
     }

@@ -35,7 +35,8 @@ pub struct RunFolder {
     platform: Platform,
     journals: Option<(Metrics, Events)>,
     checkpoints: u64,
-    faults: Faults,
+    /// Faults to inject.
+    pub faults: Faults,
     _lock: File,
 }
 
@@ -108,13 +109,6 @@ impl RunFolder {
             faults: Faults::default(),
             _lock: lock.ok_or_else(|| ReportError::Locked(path.to_owned()))?,
         })
-    }
-
-    /// Injects faults.
-    #[must_use]
-    pub fn with_faults(mut self, faults: Faults) -> Self {
-        self.faults = faults;
-        self
     }
 
     /// The folder.
@@ -273,26 +267,20 @@ impl RunFolder {
 
     /// Writes the animation of the pictures in the folder, one per line of the metrics.
     fn animate(&self) -> Result<(), ReportError> {
-        let mut failure = None;
         // Reads one picture at a time, since a run may have many epochs.
-        let frames = (self.reports().iter()).map_while(|report| match self.picture(report.epoch) {
-            Ok(picture) => Some(picture),
-            Err(e) => {
-                failure = Some(e);
-                None
-            }
-        });
-        let mut gif = Vec::new();
+        let pictures = self
+            .reports()
+            .iter()
+            .map(|report| self.picture(report.epoch));
         let timing = Timing {
             each: 50,
             last: 300,
         };
-        let drawn = render::animate(frames.flatten(), timing, &mut gif);
-        match (failure, drawn) {
-            (Some(e), _) => Err(e),
-            (None, Err(RenderError::NoFrames)) => Ok(()),
-            (None, Err(e)) => Err(e.into()),
-            (None, Ok(())) => self.write("cvae.gif", &gif),
+        let mut gif = Vec::new();
+        match render::animate(pictures.filter_map(Result::transpose), timing, &mut gif) {
+            Err(ReportError::Render(RenderError::NoFrames)) => Ok(()),
+            Err(e) => Err(e),
+            Ok(()) => self.write("cvae.gif", &gif),
         }
     }
 

@@ -85,10 +85,6 @@ pub struct Checkpoint {
 
 /// The bytes of `checkpoint.safetensors`: a model file with both moments, the step state (seed, step,
 /// epoch, position in the epoch's permutation) and the host's record.
-///
-/// # Errors
-///
-/// [`TensorFileError::Unwritable`]
 pub fn checkpoint_bytes(
     snapshot: &Snapshot,
     config: &ModelConfig,
@@ -115,11 +111,7 @@ pub fn checkpoint_bytes(
     file.to_bytes()
 }
 
-/// Reads a checkpoint of this model.
-///
-/// # Errors
-///
-/// [`TensorFileError`], which names the file; no content makes this function panic.
+/// Reads a checkpoint of this model; an error names the file.
 #[cfg(feature = "cli")]
 pub fn read_checkpoint(
     path: &std::path::Path,
@@ -129,11 +121,7 @@ pub fn read_checkpoint(
     checkpoint_from(TensorFile::read(path)?, config).map_err(in_file)
 }
 
-/// The checkpoint in the content of a file.
-///
-/// # Errors
-///
-/// [`TensorFileError`]; no content makes this function panic.
+/// The checkpoint in the content of a file; no content makes this function panic.
 pub fn checkpoint_from(
     file: TensorFile,
     config: &ModelConfig,
@@ -151,10 +139,7 @@ pub fn checkpoint_from(
     };
     let params = config.model.params().into_iter().map(take);
     let params = params.collect::<Result<_, TensorFileError>>()?;
-    let state = match &file.get("state")?.data {
-        TensorData::U32(words) => words.clone(),
-        TensorData::F32(_) => return Err(TensorFileError::WrongDtype("state".into())),
-    };
+    let state = state(&file)?.clone();
     let record = note(&file, "record")?;
     let run: Value = note(&file, "run").unwrap_or_default();
     Ok(Checkpoint {
@@ -176,9 +161,14 @@ pub fn has_weights_of(file: &TensorFile, model: &TensorFile) -> bool {
 
 /// Optimizer steps of a checkpoint; `None` for another file.
 pub fn step_of(file: &TensorFile) -> Option<u64> {
-    match &file.get("state").ok()?.data {
-        TensorData::U32(words) => Some(u64::from(StepState::from_words(words)?.step)),
-        TensorData::F32(_) => None,
+    let state = StepState::from_words(state(file).ok()?)?;
+    Some(u64::from(state.step))
+}
+
+fn state(file: &TensorFile) -> Result<&Vec<u32>, TensorFileError> {
+    match &file.get("state")?.data {
+        TensorData::U32(words) => Ok(words),
+        TensorData::F32(_) => Err(TensorFileError::WrongDtype("state".into())),
     }
 }
 

@@ -42,10 +42,6 @@ pub fn is_pytorch(file: &TensorFile) -> bool {
 
 /// The model in a file of PyTorch's layout. `image` is the image size `[H, W]` to try first for a
 /// file without configuration; `path` is for messages.
-///
-/// # Errors
-///
-/// Those of [`Stored::open`].
 pub fn from_pytorch(
     path: &Path,
     mut file: TensorFile,

@@ -58,10 +58,6 @@ pub struct Trained {
 
 impl Trained {
     /// Reads a model file, a checkpoint, or a plain file.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Stored::read`] and [`Stored::open`].
     #[cfg(feature = "cli")]
     pub fn read(path: &Path) -> Result<Trained, ModelFileError> {
         Stored::read(path)?.open(None)
@@ -114,10 +110,6 @@ pub struct Stored {
 
 impl Stored {
     /// Reads a file of tensors, and the configuration in it if there is one.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelFileError::Tensors`] and [`ModelFileError::Config`].
     #[cfg(feature = "cli")]
     pub fn read(path: &Path) -> Result<Stored, ModelFileError> {
         let file = TensorFile::read(path).map_err(ModelFileError::Tensors)?;
@@ -125,10 +117,6 @@ impl Stored {
     }
 
     /// Takes tensors that were read; `path` is for messages.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelFileError::Config`].
     pub fn new(path: &Path, file: TensorFile) -> Result<Stored, ModelFileError> {
         let parse = |text: &String| {
             let config: ModelConfig = serde_json::from_str(text).map_err(|e| e.to_string())?;
@@ -142,37 +130,26 @@ impl Stored {
         })
     }
 
-    /// The data set in the configuration.
+    /// The configuration, if the file has one.
     #[must_use]
-    pub fn data(&self) -> Option<&str> {
-        self.config.as_ref()?.data.as_deref()
+    pub fn config(&self) -> Option<&ModelConfig> {
+        self.config.as_ref()
     }
 
     /// The binarization in the configuration.
     #[must_use]
     pub fn binarize(&self) -> Option<Binarize> {
-        self.config.as_ref()?.binarize
+        self.config()?.binarize
     }
 
     /// True if the file has this configuration; the data set does not count.
     #[must_use]
     pub fn is_of(&self, config: &ModelConfig) -> bool {
         let same = |own: &ModelConfig| own.model == config.model && own.binarize == config.binarize;
-        self.config.as_ref().is_some_and(same)
-    }
-
-    /// True if the file has a configuration.
-    #[must_use]
-    pub fn has_config(&self) -> bool {
-        self.config.is_some()
+        self.config().is_some_and(same)
     }
 
     /// The model. `image` is the image size `[H, W]` to try first for a file without configuration.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelFileError::Tensors`] where a tensor is missing or does not fit the others,
-    /// [`ModelFileError::Kernel`], [`ModelFileError::ImageSize`] and [`ModelFileError::NotFinite`].
     pub fn open(self, image: Option<[usize; 2]>) -> Result<Trained, ModelFileError> {
         let model = match &self.config {
             Some(config) => config.model.clone(),
@@ -184,9 +161,8 @@ impl Stored {
             let values = values.map_err(|e| self.content(e))?.to_vec();
             if let Some(index) = values.iter().position(|v| !v.is_finite()) {
                 let value = values[index];
-                return Err(ModelFileError::NotFinite(
-                    self.path, spec.name, value, index,
-                ));
+                let (path, name) = (self.path, spec.name);
+                return Err(ModelFileError::NotFinite(path, name, value, index));
             }
             weights.push((spec, values));
         }

@@ -76,12 +76,12 @@ fn written(plan: &Plan, step: &Step) -> Vec<SlotId> {
     let Ok(entry) = step.kernel.reflect() else {
         return Vec::new();
     };
+    let is_written = |name: &str| entry.bindings.iter().any(|b| b.writes && b.name == name);
     let wanted = |slot: &Slot| slot.scalar == Scalar::F32 && slot.role != Role::Metric;
-    let written = entry.bindings.iter().filter(|b| b.writes);
-    written
-        .filter_map(|b| step.bindings.iter().find(|(name, _)| *name == b.name))
+    let bound = step.bindings.iter();
+    bound
+        .filter(|(name, id)| is_written(name) && wanted(&plan[*id]))
         .map(|(_, id)| *id)
-        .filter(|id| wanted(&plan[*id]))
         .collect()
 }
 

@@ -6,3 +6,4 @@ mod render;
 mod rng;
 mod run;
 mod saved;
+mod train;

@@ -453,12 +453,16 @@ fn a_kernel_that_does_not_compile_is_named() {
 fn runs_that_stop_at_any_step_go_on_to_the_same_bits() {
     let data = rectangles(50, 21);
     let whole = train(&options(), &data).expect("a run");
-    let (stop, same) = (AtomicBool::new(false), options());
+    let stop = AtomicBool::new(false);
+    let same = Options {
+        checkpoint_every: Every::Steps(1),
+        ..options()
+    };
     let (mut last, mut stops) = (None, 0);
     loop {
         stop.store(false, Ordering::Relaxed);
         let trainer = pollster::block_on(Trainer::new(gpu(), &same, &data)).expect("a trainer");
-        let mut trainer = trainer.stop_on(&stop).checkpoint_every(Every::Steps(1));
+        let mut trainer = trainer.stop_on(&stop);
         if let Some(snapshot) = last.take() {
             trainer = trainer.resume(snapshot).expect("a snapshot of this run");
         }

@@ -104,8 +104,8 @@ fn a_gif_keeps_greys_and_few_colours_exactly() {
     for last in [300, 50] {
         let timing = Timing { each: 50, last };
         let [mut file, mut again] = [Vec::new(), Vec::new()];
-        animate(frames.iter().cloned(), timing, &mut file).unwrap();
-        animate(frames.iter().cloned(), timing, &mut again).unwrap();
+        animate::<RenderError>(frames.iter().cloned().map(Ok), timing, &mut file).unwrap();
+        animate::<RenderError>(frames.iter().cloned().map(Ok), timing, &mut again).unwrap();
         assert_eq!(file, again);
         let mut options = gif::DecodeOptions::new();
         options.set_color_output(gif::ColorOutput::RGBA);
@@ -129,7 +129,9 @@ fn a_gif_refuses_no_frames_and_unequal_frames() {
         (&[(0, 2)], "0 x 2 pixels"),
         (&[(70_000, 1)], "70000 x 1 pixels"),
     ] {
-        let frames = sizes.iter().map(|&(w, h)| RgbImage::new(w, h));
+        let frames = sizes
+            .iter()
+            .map(|&(w, h)| Ok::<_, RenderError>(RgbImage::new(w, h)));
         let timing = Timing { each: 50, last: 50 };
         let error = animate(frames, timing, std::io::sink()).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
