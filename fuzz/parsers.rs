@@ -74,7 +74,7 @@ pub fn checkpoint(bytes: &[u8]) -> Result<(), String> {
     let config = ModelConfig {
         model: small_model(),
         data: None,
-        binarize: Binarize::Threshold,
+        binarize: Some(Binarize::Threshold),
     };
     said(checkpoint::checkpoint_from(tensors(bytes)?, &config))
 }

@@ -140,9 +140,9 @@ impl Own {
                 prepare: run.prepare,
             });
         }
-        let name = match stored.data() {
+        let name = match stored.config().and_then(|config| config.data.as_deref()) {
             Some(name) if known::by_name(name).is_some() => name,
-            None if !stored.has_config() => mnist::NAME,
+            None if stored.config().is_none() => mnist::NAME,
             _ => bail!(
                 "{} does not name the images it was trained on, and neither does its folder: give \
                  --data",

@@ -67,6 +67,6 @@ pub fn animation(images: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderErr
         each: 10,
         last: 100,
     };
-    render::animate(frames.into_iter(), timing, &mut gif)?;
+    render::animate(frames.into_iter().map(Ok), timing, &mut gif)?;
     Ok(gif)
 }

@@ -224,7 +224,7 @@ impl ModelFlags {
         let path = self.path();
         let stored = Stored::read(&path)?;
         let loaded = match flags.load(&path, &stored, common) {
-            Err(e) if !stored.has_config() => return Err(e),
+            Err(e) if stored.config().is_none() => return Err(e),
             loaded => loaded,
         };
         let shape = loaded.as_ref().ok().map(|images| images.images.shape());
@@ -255,7 +255,7 @@ impl ModelFlags {
 
     /// The model, if it agrees with the options.
     fn confirm(&self, stored: Stored, image: Option<[usize; 2]>) -> anyhow::Result<Trained> {
-        let fixed = stored.has_config();
+        let fixed = stored.config().is_some();
         let mut trained = stored.open(image)?;
         let (model, given) = (&mut trained.model, &self.given);
         let expected = Model {

@@ -12,10 +12,6 @@ impl Explorer<'_> {
     /// The importance-weighted bound on log p(x) of each image with `samples` draws, in nats (Burda et
     /// al., ICLR 2016). With one draw it is the ELBO of [`Explorer::terms`] with this seed; it rises
     /// towards log p(x) with the number of draws. It is a bound only for binary images.
-    ///
-    /// # Errors
-    ///
-    /// [`ExploreError`] if the images do not fit, the device fails, or a bound is not finite.
     pub async fn bounds(
         &self,
         images: &PackedImages,

@@ -18,7 +18,7 @@ use crate::ops::state::StepState;
 use crate::plan::{Batches, Plan, SlotId};
 use crate::rng::Stream;
 use crate::saved::Trained;
-use crate::train::eval::{self, Terms};
+use crate::train::eval::{self, Evaluation, Terms};
 
 /// Why inference failed.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum ExploreError {
     #[error(transparent)]
     Gpu(#[from] GpuError),
     /// The images differ in size from those of the model.
-    #[error("the images are {}, but the model takes {}", shown(.found), shown(.wanted))]
+    #[error("the images are {}, but the model takes {}", size(.found), size(.wanted))]
     Images {
         /// `[H, W, C]` of the images.
         found: [usize; 3],
@@ -58,14 +58,15 @@ pub enum ExploreError {
     },
 }
 
-fn shown([height, width, channels]: &[usize; 3]) -> String {
+fn size([height, width, channels]: &[usize; 3]) -> String {
     format!("{height}×{width}×{channels}")
 }
 
 /// Receives the number of items done and the total.
 pub type Tell<'a> = dyn FnMut(usize, usize) + 'a;
 
-/// A trained model on a device.
+/// A trained model on a device. Its methods fail if the images do not fit the model, the device fails,
+/// or a result is not finite.
 pub struct Explorer<'a> {
     gpu: &'a Gpu,
     trained: &'a Trained,
@@ -84,10 +85,6 @@ impl<'a> Explorer<'a> {
     }
 
     /// Mean and log-variance of q(z|x) of each image: `[N, 2L]`, means first.
-    ///
-    /// # Errors
-    ///
-    /// [`ExploreError`] if the images do not fit, the device fails, or a code is not finite.
     pub async fn encode(
         &self,
         images: &PackedImages,
@@ -95,22 +92,21 @@ impl<'a> Explorer<'a> {
     ) -> Result<Vec<f32>, ExploreError> {
         let packed = self.packed(images)?;
         let build = |batch| plans::encode(&self.trained.model, packed, batch, self.gpu.target());
-        let passes = self.passes(images.count(), build).await?;
-        let (memory, plan) = (&passes.memory, &passes.batches.full.plan);
-        memory.write_words(self.gpu, plan, plans::IMAGES, &images.device_words())?;
-        self.start(memory, plan, 0, Stream::Evaluate)?;
-        let codes = passes.collect(self.gpu, |_, _| Ok(()), tell).await?;
+        let fill = |memory: &Memory, plan: &Plan, batch: Range<usize>| {
+            if batch.start > 0 {
+                return Ok(());
+            }
+            memory.write_words(self.gpu, plan, plans::IMAGES, &images.device_words())?;
+            self.start(memory, plan, 0, Stream::Evaluate)
+        };
+        let codes = self.collect(images.count(), build, fill, tell).await?;
         let width = 2 * self.trained.model.latent_dim;
         finite("the code of image", &codes, width)?;
         Ok(codes)
     }
 
-    /// Decodes the codes `z [N, L]` into images `[N, H, W, C]` of probabilities.
-    ///
-    /// # Errors
-    ///
-    /// [`ExploreError`] if `z` is not a whole number of codes, the device fails, or an image is not
-    /// finite.
+    /// Decodes the codes `z [N, L]` into images `[N, H, W, C]` of probabilities. Fails if `z` is not a
+    /// whole number of codes.
     pub async fn decode(&self, z: &[f32], tell: &mut Tell<'_>) -> Result<Vec<f32>, ExploreError> {
         let latent = self.trained.model.latent_dim;
         let found = z.len();
@@ -118,21 +114,16 @@ impl<'a> Explorer<'a> {
             return Err(ExploreError::Codes { found, latent });
         }
         let build = |batch| model::decode(&self.trained.model, batch, self.gpu.target());
-        let passes = self.passes(found / latent, build).await?;
-        let fill = |range: Range<usize>, plan: &Plan| {
-            let codes = &z[latent * range.start..latent * range.end];
-            passes.memory.write(self.gpu, plan, "codes", codes)
+        let fill = |memory: &Memory, plan: &Plan, batch: Range<usize>| {
+            let codes = &z[latent * batch.start..latent * batch.end];
+            memory.write(self.gpu, plan, "codes", codes)
         };
-        let images = passes.collect(self.gpu, fill, tell).await?;
+        let images = self.collect(found / latent, build, fill, tell).await?;
         self.finite_images(images)
     }
 
     /// Decodes `count` codes drawn from the prior into images `[N, H, W, C]` of probabilities. Image i
     /// depends on the seed, not on `count`.
-    ///
-    /// # Errors
-    ///
-    /// [`ExploreError`] if the device fails or an image is not finite.
     pub async fn sample(
         &self,
         count: usize,
@@ -140,23 +131,16 @@ impl<'a> Explorer<'a> {
         tell: &mut Tell<'_>,
     ) -> Result<Vec<f32>, ExploreError> {
         let build = |batch| plans::sample(&self.trained.model, count, batch, self.gpu.target());
-        let passes = self.passes(count, build).await?;
-        self.start(
-            &passes.memory,
-            &passes.batches.full.plan,
-            seed,
-            Stream::Picture,
-        )?;
-        let images = passes.collect(self.gpu, |_, _| Ok(()), tell).await?;
+        let fill = |memory: &Memory, plan: &Plan, batch: Range<usize>| match batch.start {
+            0 => self.start(memory, plan, seed, Stream::Picture),
+            _ => Ok(()),
+        };
+        let images = self.collect(count, build, fill, tell).await?;
         self.finite_images(images)
     }
 
     /// The terms of the ELBO of each image, with one noise draw each: log p(x|z), log p(z), log q(z|x)
     /// and the analytic KL, in nats.
-    ///
-    /// # Errors
-    ///
-    /// [`ExploreError`] if the images do not fit, the device fails, or a term is not finite.
     pub async fn terms(
         &self,
         images: &PackedImages,
@@ -165,22 +149,19 @@ impl<'a> Explorer<'a> {
     ) -> Result<Vec<Terms>, ExploreError> {
         self.packed(images)?;
         let (gpu, model) = (self.gpu, &self.trained.model);
-        let plans = eval::Plans::of(model, images, self.batch, gpu.target());
-        let all: Vec<&Plan> = plans.all().collect();
+        let evaluation = Evaluation::new(model, images, self.batch, gpu.target());
+        let all: Vec<&Plan> = evaluation.all().collect();
         let memory = Memory::allocate(gpu, &all).await?;
         self.upload(&memory, all[0])?;
-        let (name, words) = (eval::IMAGES, images.device_words());
-        memory.write_words(gpu, all[0], name, &words)?;
-        let evaluator = plans.compile(gpu, &memory).await?;
-        let mut listen = |done, of| {
+        memory.write_words(gpu, all[0], eval::IMAGES, &images.device_words())?;
+        let evaluation = evaluation.compile(gpu, &memory).await?;
+        let mut go_on = |done, of| {
             tell(done, of);
             true
         };
-        evaluator
-            .run_and_tell(gpu, &memory, seed, 0, &mut listen)
-            .await?;
+        evaluation.run(gpu, &memory, seed, 0, &mut go_on).await?;
         tell(images.count(), images.count());
-        let table = evaluator.table(gpu, &memory).await?;
+        let table = evaluation.table(gpu, &memory).await?;
         finite("the ELBO of image", &table, TERMS)?;
         Ok(table.chunks_exact(TERMS).map(Terms::of).collect())
     }
@@ -215,24 +196,36 @@ impl<'a> Explorer<'a> {
         Ok(images)
     }
 
-    /// Plans, memory with the weights, and replays for `count` items in batches.
-    async fn passes(
+    /// Runs plans on `count` items in batches, and concatenates what they write to their slot. `fill`
+    /// writes the host data of a batch.
+    async fn collect(
         &self,
         count: usize,
         build: impl Fn(usize) -> (Plan, SlotId),
-    ) -> Result<Passes, GpuError> {
+        fill: impl Fn(&Memory, &Plan, Range<usize>) -> Result<(), GpuError>,
+        tell: &mut Tell<'_>,
+    ) -> Result<Vec<f32>, GpuError> {
+        let gpu = self.gpu;
         let plans = Batches::new(count, self.batch, build);
         let each: Vec<&Plan> = plans.each().map(|(plan, _)| plan).collect();
-        let memory = Memory::allocate(self.gpu, &each).await?;
+        let memory = Memory::allocate(gpu, &each).await?;
         let (full, output) = &plans.full;
         self.upload(&memory, full)?;
         let output = full[*output].name.clone();
-        let compile = async |(plan, _)| Compiled::new(self.gpu, plan, &memory).await;
-        Ok(Passes {
-            batches: plans.try_map(compile).await?,
-            memory,
-            output,
-        })
+        let compile = async |(plan, _)| Compiled::new(gpu, plan, &memory).await;
+        let batches = plans.try_map(compile).await?;
+        let (mut results, mut done) = (Vec::new(), 0);
+        for i in 0..batches.len() {
+            let Compiled { plan, replay } = batches.at(i);
+            let end = done + plan.batch;
+            fill(&memory, plan, done..end)?;
+            let output = Some((&memory, plan, output.as_str()));
+            let batch = gpu.submit(&[(replay, 1)], output)?;
+            results.extend(batch.floats(gpu).await?);
+            done = end;
+            tell(done, count);
+        }
+        Ok(results)
     }
 }
 
@@ -267,53 +260,9 @@ fn finite(what: &'static str, values: &[f32], width: usize) -> Result<(), Explor
     }
 }
 
-/// Batches on one memory, and the slot of their results.
-struct Passes {
-    memory: Memory,
-    batches: Batches<Compiled>,
-    output: String,
-}
-
-impl Passes {
-    /// Runs every batch and concatenates the results. `fill` writes the host data of a batch.
-    async fn collect(
-        &self,
-        gpu: &Gpu,
-        fill: impl Fn(Range<usize>, &Plan) -> Result<(), GpuError>,
-        tell: &mut Tell<'_>,
-    ) -> Result<Vec<f32>, GpuError> {
-        let (mut results, mut done) = (Vec::new(), 0);
-        for i in 0..self.batches.len() {
-            let Compiled { plan, replay } = self.batches.at(i);
-            let end = done + plan.batch;
-            fill(done..end, plan)?;
-            let output = Some((&self.memory, plan, self.output.as_str()));
-            let batch = gpu.submit(&[(replay, 1)], output)?;
-            results.extend(batch.floats(gpu).await?);
-            done = end;
-            tell(done, self.batches.count);
-        }
-        Ok(results)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn means_are_the_first_half_of_each_code() {
-        let codes = [1.0, 2.0, -1.0, -2.0, 3.0, 4.0, -3.0, -4.0];
-        assert_eq!(means(&codes, 2), [1.0, 2.0, 3.0, 4.0]);
-    }
-
-    #[test]
-    fn a_line_has_both_its_ends() {
-        let walk = line(&[0.0, 1.0], &[4.0, -1.0], 5);
-        let expected = [0.0, 1.0, 1.0, 0.5, 2.0, 0.0, 3.0, -0.5, 4.0, -1.0];
-        assert_eq!(walk, expected);
-        assert_eq!(line(&[7.0], &[9.0], 1), [7.0]);
-    }
 
     #[test]
     fn the_first_value_that_is_not_finite_is_named_by_its_item() {

@@ -21,24 +21,6 @@ pub enum Kind {
     Dense(Dense),
 }
 
-impl Kind {
-    /// The kernel of a convolution's forward pass.
-    fn forward(&self) -> Call {
-        match self {
-            Kind::Deconv(_) => Call::Adjoint,
-            Kind::Conv(_) | Kind::Dense(_) => Call::Correlate,
-        }
-    }
-
-    /// The kernel of its input gradient.
-    fn backward(&self) -> Call {
-        match self {
-            Kind::Deconv(_) => Call::Correlate,
-            Kind::Conv(_) | Kind::Dense(_) => Call::Adjoint,
-        }
-    }
-}
-
 /// A layer with bias.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
@@ -51,6 +33,15 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// Shape of one image's input.
+    pub fn input(&self) -> Vec<usize> {
+        match self.kind {
+            Kind::Conv(spec) => spec.big.to_vec(),
+            Kind::Deconv(spec) => spec.small.to_vec(),
+            Kind::Dense(spec) => vec![spec.inputs],
+        }
+    }
+
     /// Shape of one image's output.
     pub fn output(&self) -> Vec<usize> {
         match self.kind {
@@ -73,6 +64,14 @@ impl Layer {
         ]
     }
 
+    /// The kernel of a convolution's forward pass or, `backward`, of its input gradient.
+    fn call(&self, backward: bool) -> Call {
+        match matches!(self.kind, Kind::Deconv(_)) == backward {
+            true => Call::Correlate,
+            false => Call::Adjoint,
+        }
+    }
+
     fn slot(&self, g: &Graph, param: usize, name: impl Fn(&str) -> String) -> SlotId {
         let name = name(&self.params()[param].name);
         let found = g.find(&name);
@@ -89,7 +88,7 @@ impl Layer {
             Kind::Conv(spec) | Kind::Deconv(spec) => g.push(Contract {
                 label,
                 spec,
-                call: self.kind.forward(),
+                call: self.call(false),
                 x,
                 weights,
                 epilogue,
@@ -149,7 +148,7 @@ impl Layer {
             Kind::Conv(spec) | Kind::Deconv(spec) => g.push(Contract {
                 label,
                 spec,
-                call: self.kind.backward(),
+                call: self.call(true),
                 x: dy,
                 weights,
                 epilogue,
@@ -206,24 +205,19 @@ impl Stack {
     /// Appends the gradients of all parameters and of the input; `dy` is the output's gradient. Returns
     /// the input's gradient.
     pub fn backward(&self, g: &mut Graph, trace: &Trace, dy: SlotId) -> SlotId {
-        let dx = self.backward_params(g, trace, dy);
-        self.layers[0].weight_grad(g, trace.0[0], dx);
+        let dx = self.backward_all_params(g, trace, dy);
         self.layers[0].input_grad(g, trace.0[0], dx, false)
     }
 
-    /// Appends the gradients of all parameters, without the input's gradient.
-    pub fn backward_all_params(&self, g: &mut Graph, trace: &Trace, dy: SlotId) {
-        let dx = self.backward_params(g, trace, dy);
-        self.layers[0].weight_grad(g, trace.0[0], dx);
-    }
-
-    /// Appends the gradients of all layers but the first; returns the gradient of the first's output.
-    fn backward_params(&self, g: &mut Graph, trace: &Trace, dy: SlotId) -> SlotId {
-        let mut dy = dy;
-        for i in (1..self.layers.len()).rev() {
-            let (layer, x) = (&self.layers[i], trace.0[i]);
+    /// Appends the gradients of all parameters, without the input's gradient. Returns the gradient of
+    /// the first layer's output.
+    pub fn backward_all_params(&self, g: &mut Graph, trace: &Trace, mut dy: SlotId) -> SlotId {
+        for (i, layer) in self.layers.iter().enumerate().rev() {
+            let x = trace.0[i];
             layer.weight_grad(g, x, dy);
-            dy = layer.input_grad(g, x, dy, self.layers[i - 1].relu);
+            if i > 0 {
+                dy = layer.input_grad(g, x, dy, self.layers[i - 1].relu);
+            }
         }
         dy
     }

@@ -100,11 +100,7 @@ pub enum ModelError {
 }
 
 impl Model {
-    /// Checks that every layer has something to compute.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError`] for a size, count or weight out of range.
+    /// Checks that every size, count and weight is in its range.
     pub fn validate(&self) -> Result<(), ModelError> {
         let [height, width, channels] = self.image;
         let fits = |n: usize| n >= 8 && n.is_multiple_of(4);
@@ -324,79 +320,4 @@ pub fn decode(model: &Model, batch: usize, target: &Target) -> (Plan, SlotId) {
     let dec = model.decoder().forward(&mut p, codes);
     let probabilities = bce::decode(&mut p, dec.output());
     (p.lower(target), probabilities)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parameters(model: &Model) -> usize {
-        model.params().iter().map(ParamSpec::len).sum()
-    }
-
-    #[test]
-    fn the_default_model_has_the_tutorials_parameters() {
-        assert_eq!(parameters(&Model::default()), 69_989);
-        for latent_dim in [1, 10, 64] {
-            let model = Model {
-                latent_dim,
-                ..Model::default()
-            };
-            let expected = 18_816 + 2_305 * 2 * latent_dim + 37_249 + 1_568 * (latent_dim + 1);
-            assert_eq!(parameters(&model), expected);
-        }
-    }
-
-    #[test]
-    fn the_batch_that_a_refusal_names_fits_and_one_more_does_not() {
-        let (model, target) = (Model::default(), Target::portable());
-        let step = |b| train_step(&model, Feed::Injected, Adam::default(), b, &target).check();
-        let Err(crate::plan::PlanError::TooLarge { fits, .. }) = step(50_000) else {
-            panic!("a batch of 50 000 is refused for its size");
-        };
-        let fits = fits.expect("a batch that fits");
-        assert!(step(fits).is_ok());
-        let refused = step(fits + 1).expect_err("one image too many");
-        assert!(refused.to_string().contains(&format!("up to {fits} fits")));
-    }
-
-    #[test]
-    fn every_plan_passes_its_check() -> Result<(), crate::plan::PlanError> {
-        let target = Target::portable();
-        let models = [
-            Model::default(),
-            Model {
-                image: [32, 32, 3],
-                latent_dim: 7,
-                ..Model::default()
-            },
-            Model {
-                encoder_filters: [16, 48],
-                decoder_filters: [48, 16],
-                ..Model::default()
-            },
-            Model {
-                encoder_filters: [5, 33],
-                decoder_base: 3,
-                ..Model::default()
-            },
-        ];
-        for model in models {
-            let data = Packed {
-                shape: model.image,
-                count: 100,
-                depth: crate::data::Depth::Bit,
-                drawn: false,
-            };
-            let feed = Feed::Resident("train.images", data, Order::Shuffled);
-            for batch in [1, 7, 32] {
-                train_step(&model, feed, Adam::default(), batch, &target).check()?;
-                train_step(&model, Feed::Injected, Adam::default(), batch, &target).check()?;
-                evaluate(&model, feed, batch, &target).check()?;
-                reconstruct(&model, feed, batch, &target).check()?;
-                decode(&model, batch, &target).0.check()?;
-            }
-        }
-        sum_terms(10_000, &target).check()
-    }
 }

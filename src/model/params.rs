@@ -47,6 +47,12 @@ impl ParamSpec {
         }
     }
 
+    /// Names of the parameter and of its two Adam moments.
+    pub fn stored_names(&self) -> [String; 3] {
+        let [m, v] = moment_names(&self.name);
+        [self.name.clone(), m, v]
+    }
+
     /// Number of values.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
@@ -71,14 +77,12 @@ pub fn initial(specs: &[ParamSpec], seed: u64) -> Vec<Vec<f32>> {
 /// Offset of each tensor in an arena in elements, and the arena's length.
 pub fn offsets(specs: &[ParamSpec]) -> (Vec<usize>, usize) {
     let mut end = 0;
-    let offsets = specs
-        .iter()
-        .map(|spec| {
-            let start = end;
-            end += spec.len().next_multiple_of(ALIGNMENT);
-            start
-        })
-        .collect();
+    let mut place = |spec: &ParamSpec| {
+        let start = end;
+        end += spec.len().next_multiple_of(ALIGNMENT);
+        start
+    };
+    let offsets = specs.iter().map(&mut place).collect();
     (offsets, end)
 }
 
@@ -120,37 +124,5 @@ pub fn declare_training(g: &mut Graph, specs: &[ParamSpec]) -> Arenas {
         grads: arena(g, specs, "grads", Role::Grad, grad_name),
         m: arena(g, specs, "adam_m", Role::Moment, moment(0)),
         v: arena(g, specs, "adam_v", Role::Moment, moment(1)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn glorot_limits_are_keras() {
-        for (shape, limit) in [
-            (vec![3, 3, 1, 32], 0.142_133_8),
-            (vec![3, 3, 32, 64], 0.083_333_3),
-            (vec![2304, 4], 0.050_986_8),
-            (vec![2, 1568], 0.061_819_5),
-            (vec![3, 3, 64, 32], 0.083_333_3),
-        ] {
-            let found = ParamSpec::kernel("layer", &shape).limit;
-            assert!((found - limit).abs() < 5e-8, "{shape:?}: {found}");
-        }
-    }
-
-    #[test]
-    fn initial_kernels_fill_their_range_and_biases_are_zero() {
-        let specs = [ParamSpec::kernel("a", &[100, 60]), ParamSpec::bias("a", 60)];
-        let values = initial(&specs, 1);
-        let limit = specs[0].limit as f32;
-        let largest = values[0].iter().fold(0f32, |m, v| m.max(v.abs()));
-        assert!(largest <= limit && largest > 0.99 * limit);
-        let mean = values[0].iter().sum::<f32>() / values[0].len() as f32;
-        assert!(mean.abs() < 0.03 * limit, "mean {mean}");
-        assert!(values[1].iter().all(|v| *v == 0.0));
-        assert_ne!(values, initial(&specs, 2));
     }
 }

@@ -74,21 +74,4 @@ mod tests {
             assert!((computed - known).abs() < 1e-14, "{computed} for {known}");
         }
     }
-
-    #[test]
-    fn quantiles_rise_symmetrically_around_the_median() {
-        assert_eq!(normal_quantiles(1), [0.0]);
-        for n in 0..40 {
-            let quantiles = normal_quantiles(n);
-            assert!(quantiles.is_sorted_by(|a, b| a < b));
-            assert!((0..n).all(|i| quantiles[i] == -quantiles[n - 1 - i]));
-        }
-    }
-
-    #[test]
-    fn latent_codes_run_right_then_down() {
-        let high = normal_quantiles(2)[1] as f32;
-        let signs = [-1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0, 1.0];
-        assert_eq!(latent_grid(2), signs.map(|sign: f32| sign * high));
-    }
 }

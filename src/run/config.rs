@@ -1,6 +1,6 @@
 //! The options of a run: the content of `config.json`.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,7 @@ use crate::files::regular;
 use crate::gpu::Selection;
 use crate::model::Model;
 use crate::ops::adam::Adam;
+use crate::run::ReportError;
 use crate::saved::{self, checkpoint::ModelConfig};
 use crate::train::{Every, Options};
 
@@ -73,37 +74,20 @@ fn yes() -> bool {
     true
 }
 
-/// Why a `config.json` cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The operating system reported an error.
-    #[error("cannot read {0}: {1}")]
-    Io(PathBuf, io::Error),
-    /// The content is invalid.
-    #[error("{0} is not the configuration of a run: {1}; restore it, or train into a new folder")]
-    Content(PathBuf, String),
-}
-
 impl RunConfig {
     /// Reads `config.json`.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`]; no content makes this function panic.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let failed = |e| ConfigError::Io(path.into(), e);
-        let mut bytes = Vec::new();
-        let file = regular::open(path).map_err(failed)?;
-        let limited = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
-        limited.map_err(failed)?;
-        Self::from_bytes(&bytes).map_err(|e| ConfigError::Content(path.into(), e))
+    pub fn read(path: &Path) -> Result<Self, ReportError> {
+        let read = || {
+            let mut bytes = Vec::new();
+            let limited = &mut regular::open(path)?.take(MAX_BYTES + 1);
+            limited.read_to_end(&mut bytes).map(|_| bytes)
+        };
+        let bytes = read().map_err(|e| ReportError::Unreadable(path.into(), e))?;
+        Self::from_bytes(&bytes).map_err(|e| ReportError::Config(path.into(), e))
     }
 
-    /// Reads and checks the content of `config.json`.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with it; no content makes this function panic.
+    /// Reads and checks the content of `config.json`. The error says what is wrong with it; no content
+    /// makes this function panic.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() as u64 > MAX_BYTES {
             return Err("it is too long".into());
@@ -132,9 +116,8 @@ impl RunConfig {
 
     /// Stores the path of the data `source` relative to the run folder.
     pub fn locate(&mut self, source: &str, folder: &Path) {
-        let canonical = |path: &Path| path.canonicalize().ok();
-        self.data_path = match (canonical(Path::new(source)), canonical(folder)) {
-            (Some(data), Some(folder)) if known::by_name(source).is_none() => {
+        self.data_path = match (Path::new(source).canonicalize(), folder.canonicalize()) {
+            (Ok(data), Ok(folder)) if known::by_name(source).is_none() => {
                 Some(from(&folder, &data))
             }
             _ => None,
@@ -161,6 +144,8 @@ impl RunConfig {
             epochs: self.epochs,
             seed: self.seed,
             max_steps: self.max_steps,
+            checkpoint_every: self.checkpoint_every,
+            evaluate_every: self.eval_every,
             pictures: self.images,
         }
     }
@@ -170,7 +155,7 @@ impl RunConfig {
         ModelConfig {
             model: self.model.clone(),
             data: known::by_name(&self.data).map(|known| known.name.to_owned()),
-            binarize: self.binarize,
+            binarize: Some(self.binarize),
         }
     }
 }
@@ -187,101 +172,4 @@ fn from(folder: &Path, target: &Path) -> PathBuf {
     let up = folder.components().skip(shared).map(|_| "..".as_ref());
     let down = target.components().skip(shared).map(|c| c.as_os_str());
     up.chain(down).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::Order;
-
-    #[test]
-    fn data_are_found_from_the_run_folder() {
-        let root = tempfile::tempdir().unwrap();
-        let [run, data] = ["runs/idx-1", "sets/idx"].map(|name| root.path().join(name));
-        for folder in [&run, &data] {
-            std::fs::create_dir_all(folder).unwrap();
-        }
-        let mut config = example();
-        config.locate(&data.to_string_lossy(), &run);
-        let way = Path::new("..").join("..").join("sets").join("idx");
-        assert_eq!(config.data_path.as_deref(), Some(way.as_path()));
-        let found = PathBuf::from(&config.sources(&run)[0]).canonicalize();
-        assert_eq!(found.unwrap(), data.canonicalize().unwrap());
-        config.locate("mnist", &run);
-        assert_eq!(config.sources(&run), ["mnist"]);
-    }
-
-    fn example() -> RunConfig {
-        RunConfig {
-            version: "0.1.0".into(),
-            model: Model::default(),
-            data: "mnist".into(),
-            data_path: None,
-            data_sha256: None,
-            prepare: Prepare {
-                size: Some(64),
-                channels: Some(3),
-                test_fraction: Some(0.1 + 0.2),
-                order: Order::Natural,
-            },
-            binarize: Binarize::Threshold,
-            epochs: 10,
-            batch: 32,
-            lr: 1e-4,
-            seed: u64::MAX,
-            max_steps: None,
-            checkpoint_every: Every::Minutes(2.5),
-            eval_every: 2,
-            log_every: Some(100),
-            images: true,
-            device: Selection::default(),
-        }
-    }
-
-    #[test]
-    fn every_value_survives_exactly() {
-        // Neither number has a short decimal form.
-        for lr in [0.1 + 0.2, 1.0 / 3.0, f64::MIN_POSITIVE] {
-            let model = Model {
-                beta: lr,
-                ..Model::default()
-            };
-            let config = RunConfig {
-                lr,
-                model,
-                ..example()
-            };
-            let bytes = serde_json::to_vec_pretty(&config).unwrap();
-            assert_eq!(RunConfig::from_bytes(&bytes), Ok(config));
-        }
-    }
-
-    #[test]
-    fn values_which_the_command_line_refuses_are_refused_here() {
-        for (key, value) in [
-            ("epochs", "0"),
-            ("batch", "0"),
-            ("batch", "4294967296"),
-            ("latent_dim", "0"),
-            ("latent_dim", "1152921504606846976"),
-            ("max_steps", "0"),
-            ("eval_every", "0"),
-            ("log_every", "0"),
-            ("lr", "-1.0"),
-            ("beta", "-1.0"),
-            ("beta", "1e39"),
-            ("checkpoint_every", "\"sometimes\""),
-            ("prepare", r#"{"size": 30}"#),
-            ("prepare", r#"{"channels": 4}"#),
-            ("prepare", r#"{"test_fraction": 1.0}"#),
-            ("image", "[27, 28, 1]"),
-            ("encoder_filters", "[65537, 8]"),
-        ] {
-            let mut json = serde_json::to_value(example()).unwrap();
-            json[key] = serde_json::from_str(value).unwrap();
-            let bytes = serde_json::to_vec(&json).unwrap();
-            assert!(RunConfig::from_bytes(&bytes).is_err(), "{key}: {value}");
-        }
-        assert!(RunConfig::from_bytes(&vec![b' '; 2 << 20]).is_err());
-    }
 }

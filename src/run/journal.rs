@@ -2,8 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::error::{ReportError, io_error};
 use crate::files::regular;
 
 /// The file, open at its end.
@@ -15,32 +16,36 @@ pub(super) struct Journal {
 impl Journal {
     /// Opens or creates the file. `keep` returns how many bytes of the content are valid; the rest is
     /// truncated.
-    pub(super) fn open(path: PathBuf, keep: impl FnOnce(&[u8]) -> usize) -> io::Result<Self> {
-        // Not in append mode: on Windows such a handle cannot truncate the file.
-        let mut file = regular::open_own(&path)?;
-        let size = file.metadata()?.len();
-        let mut content = Vec::new();
-        (&mut file).take(size).read_to_end(&mut content)?;
-        let kept = keep(&content).min(content.len()) as u64;
-        if kept < size {
-            file.set_len(kept)?;
-        }
-        file.seek(SeekFrom::Start(kept))?;
+    pub(super) fn open(
+        path: PathBuf,
+        keep: impl FnOnce(&[u8]) -> usize,
+    ) -> Result<Self, ReportError> {
+        let open = || {
+            // Not in append mode: on Windows such a handle cannot truncate the file.
+            let mut file = regular::open_own(&path)?;
+            let size = file.metadata()?.len();
+            let mut content = Vec::new();
+            (&mut file).take(size).read_to_end(&mut content)?;
+            let kept = keep(&content).min(content.len()) as u64;
+            if kept < size {
+                file.set_len(kept)?;
+            }
+            file.seek(SeekFrom::Start(kept))?;
+            io::Result::Ok(file)
+        };
+        let file = open().map_err(io_error(&path))?;
         Ok(Journal { path, file })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Appends an entry in one write.
-    pub(super) fn append(&mut self, entry: &[u8]) -> io::Result<()> {
-        self.file.write_all(entry)
+    pub(super) fn append(&mut self, entry: &[u8]) -> Result<(), ReportError> {
+        let written = self.file.write_all(entry);
+        written.map_err(io_error(&self.path))
     }
 
     /// Flushes all entries to disk, so that a checkpoint may count them.
-    pub(super) fn flush(&self) -> io::Result<()> {
-        self.file.sync_data()
+    pub(super) fn flush(&self) -> Result<(), ReportError> {
+        self.file.sync_data().map_err(io_error(&self.path))
     }
 }
 

@@ -1,22 +1,28 @@
 //! `metrics.jsonl`: one line per evaluated epoch. A resumed run keeps those up to its checkpoint.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use serde_json::json;
+
+use super::error::ReportError;
 use super::journal::Journal;
 use crate::train::event::EpochReport;
 
 /// The file, and its lines parsed.
 pub(super) struct Metrics {
-    journal: Journal,
-    lines: usize,
-    reports: Vec<EpochReport>,
+    pub(super) journal: Journal,
+    /// Number of lines that a resumed run found.
+    pub(super) found: usize,
+    pub(super) reports: Vec<EpochReport>,
 }
 
 impl Metrics {
     /// Opens the file, keeps its first `lines` lines and truncates the rest. Returns the dropped
     /// reports. A file with fewer lines keeps them.
-    pub(super) fn open(path: PathBuf, lines: usize) -> io::Result<(Self, Vec<EpochReport>)> {
+    pub(super) fn open(
+        path: PathBuf,
+        lines: usize,
+    ) -> Result<(Self, Vec<EpochReport>), ReportError> {
         let (mut found, mut reports, mut dropped) = (0, Vec::new(), Vec::new());
         let journal = Journal::open(path, |content| {
             let mut kept = 0;
@@ -35,38 +41,18 @@ impl Metrics {
         })?;
         let metrics = Metrics {
             journal,
-            lines: found,
+            found,
             reports,
         };
         Ok((metrics, dropped))
     }
 
-    /// Number of lines.
-    pub(super) fn lines(&self) -> usize {
-        self.lines
-    }
-
-    /// The reports of the lines.
-    pub(super) fn reports(&self) -> &[EpochReport] {
-        &self.reports
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        self.journal.path()
-    }
-
     /// Appends a line.
-    pub(super) fn append(&mut self, report: &EpochReport) -> io::Result<()> {
-        let line = serde_json::to_string(report)? + "\n";
+    pub(super) fn append(&mut self, report: &EpochReport) -> Result<(), ReportError> {
+        let line = json!(report).to_string() + "\n";
         self.journal.append(line.as_bytes())?;
-        self.lines += 1;
         self.reports.push(report.clone());
         Ok(())
-    }
-
-    /// Flushes all lines to disk, so that a checkpoint may count them.
-    pub(super) fn flush(&self) -> io::Result<()> {
-        self.journal.flush()
     }
 }
 
@@ -91,7 +77,7 @@ mod tests {
         ] {
             fs::write(&path, content).unwrap();
             let (mut metrics, _) = Metrics::open(path.clone(), lines).unwrap();
-            assert_eq!(metrics.lines(), kept.lines().count());
+            assert_eq!(metrics.found, kept.lines().count());
             metrics.journal.append(b"next\n").unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), format!("{kept}next\n"));
         }
@@ -112,7 +98,7 @@ mod tests {
             metrics.append(report).unwrap();
         }
         let (again, dropped) = Metrics::open(path, 2).unwrap();
-        assert_eq!(again.reports(), &reports[..2]);
+        assert_eq!(again.reports, &reports[..2]);
         assert_eq!(dropped, &reports[2..]);
     }
 }

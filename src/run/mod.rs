@@ -1,6 +1,7 @@
 //! The run folder and the listener that writes it.
 
 pub mod config;
+mod error;
 pub mod faults;
 mod folder;
 mod journal;
@@ -8,4 +9,5 @@ mod lock;
 mod metrics;
 pub mod tensorboard;
 
-pub use folder::{CHECKPOINT, CONFIG, MODEL, ReportError, RunFolder};
+pub use error::ReportError;
+pub use folder::{CHECKPOINT, CONFIG, MODEL, RunFolder};

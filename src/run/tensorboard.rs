@@ -6,13 +6,13 @@
 //! holds a protocol buffer `tensorflow.Event`. The messages below declare the fields in use, with the
 //! numbers of TensorFlow's `event.proto` and `summary.proto`.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crc::{CRC_32_ISCSI, Crc};
-use prost::{Message, Oneof};
+use prost::Message;
 
+use super::error::ReportError;
 use super::journal::Journal;
 use crate::train::event::EpochReport;
 
@@ -22,7 +22,7 @@ pub const NAME: &str = "events.out.tfevents.0.cvae-gpu";
 /// The content of the first record.
 const VERSION: &str = "brain.Event:2";
 
-/// An entry of the file.
+/// An entry of the file, `tensorflow.Event`: a version (the first entry) or values.
 #[derive(Clone, PartialEq, Message)]
 pub struct Entry {
     /// Seconds since 1970.
@@ -31,20 +31,12 @@ pub struct Entry {
     /// Optimizer steps since the start of the run.
     #[prost(int64, tag = "2")]
     pub step: i64,
-    /// The content.
-    #[prost(oneof = "What", tags = "3, 5")]
-    pub what: Option<What>,
-}
-
-/// The content of an entry.
-#[derive(Clone, PartialEq, Oneof)]
-pub enum What {
-    /// The version of the format: the first entry.
-    #[prost(string, tag = "3")]
-    FileVersion(String),
-    /// Values.
-    #[prost(message, tag = "5")]
-    Summary(Summary),
+    /// The version of the format.
+    #[prost(string, optional, tag = "3")]
+    pub file_version: Option<String>,
+    /// Values of the step.
+    #[prost(message, optional, tag = "5")]
+    pub summary: Option<Summary>,
 }
 
 /// Values of one step.
@@ -55,26 +47,18 @@ pub struct Summary {
     pub values: Vec<Value>,
 }
 
-/// A value under its name.
+/// A number or a picture.
 #[derive(Clone, PartialEq, Message)]
 pub struct Value {
     /// The name; the part before a slash is the section of the page.
     #[prost(string, tag = "1")]
     pub tag: String,
-    /// The value.
-    #[prost(oneof = "Datum", tags = "2, 4")]
-    pub datum: Option<Datum>,
-}
-
-/// A number or a picture.
-#[derive(Clone, PartialEq, Oneof)]
-pub enum Datum {
     /// A number.
-    #[prost(float, tag = "2")]
-    Number(f32),
+    #[prost(float, optional, tag = "2")]
+    pub number: Option<f32>,
     /// A picture.
-    #[prost(message, tag = "4")]
-    Picture(Picture),
+    #[prost(message, optional, tag = "4")]
+    pub picture: Option<Picture>,
 }
 
 /// An encoded picture.
@@ -95,23 +79,20 @@ pub struct Picture {
 }
 
 impl Entry {
-    fn now(step: u64, what: What) -> Self {
+    fn now(step: u64) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH);
         Entry {
             // A wrong clock must not stop training.
             wall_time: since.map_or(0.0, |time| time.as_secs_f64()),
             step: step as i64,
-            what: Some(what),
+            ..Entry::default()
         }
     }
 
     /// True for the entry of a line of `metrics.jsonl`.
     fn is_report(&self) -> bool {
-        let Some(What::Summary(summary)) = &self.what else {
-            return false;
-        };
-        let is_number = |value: &Value| matches!(value.datum, Some(Datum::Number(_)));
-        summary.values.iter().any(is_number)
+        let mut values = self.summary.iter().flat_map(|summary| &summary.values);
+        values.any(|value| value.number.is_some())
     }
 
     /// The entry as a record of the file.
@@ -162,7 +143,7 @@ fn checked(bytes: &[u8], count: usize) -> Option<(&[u8], &[u8])> {
 fn kept(content: &[u8], lines: usize) -> usize {
     let (mut reports, mut end) = (0, 0);
     for (i, (entry, behind)) in entries(content).enumerate() {
-        let is_version = matches!(&entry.what, Some(What::FileVersion(v)) if v == VERSION);
+        let is_version = entry.file_version.as_deref() == Some(VERSION);
         reports += usize::from(entry.is_report());
         if (i == 0) != is_version || reports > lines {
             break;
@@ -173,12 +154,12 @@ fn kept(content: &[u8], lines: usize) -> usize {
 }
 
 /// The file, open at its end.
-pub(super) struct Events(Journal);
+pub(super) struct Events(pub(super) Journal);
 
 impl Events {
     /// Opens the file, keeps the entries of the first `lines` lines of the metrics and truncates the
     /// rest.
-    pub(super) fn open(path: PathBuf, lines: usize) -> io::Result<Self> {
+    pub(super) fn open(path: PathBuf, lines: usize) -> Result<Self, ReportError> {
         let mut is_new = false;
         let mut journal = Journal::open(path, |content| {
             let kept = kept(content, lines);
@@ -186,23 +167,25 @@ impl Events {
             kept
         })?;
         if is_new {
-            let version = Entry::now(0, What::FileVersion(VERSION.into()));
+            let version = Entry {
+                file_version: Some(VERSION.into()),
+                ..Entry::now(0)
+            };
             journal.append(&version.record())?;
         }
         Ok(Events(journal))
     }
 
-    pub(super) fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn append(&mut self, step: u64, values: Vec<Value>) -> io::Result<()> {
-        let entry = Entry::now(step, What::Summary(Summary { values }));
+    fn append(&mut self, step: u64, values: Vec<Value>) -> Result<(), ReportError> {
+        let entry = Entry {
+            summary: Some(Summary { values }),
+            ..Entry::now(step)
+        };
         self.0.append(&entry.record())
     }
 
     /// Appends the scalars of an epoch.
-    pub(super) fn report(&mut self, report: &EpochReport) -> io::Result<()> {
+    pub(super) fn report(&mut self, report: &EpochReport) -> Result<(), ReportError> {
         let figures = [
             ("test/elbo", Some(report.test_elbo)),
             ("test/reconstruction", Some(report.reconstruction)),
@@ -212,37 +195,39 @@ impl Events {
         ];
         let number = |(tag, figure): (&str, Option<f64>)| Value {
             tag: tag.into(),
-            datum: figure.map(|figure| Datum::Number(figure as f32)),
+            number: figure.map(|figure| figure as f32),
+            picture: None,
         };
         let there = figures.into_iter().filter(|(_, figure)| figure.is_some());
         self.append(report.step, there.map(number).collect())
     }
 
     /// Appends the picture of an epoch, as the bytes of a PNG.
-    pub(super) fn picture(&mut self, step: u64, size: [u32; 2], png: &[u8]) -> io::Result<()> {
-        let [width, height] = size.map(|side| side as i32);
+    pub(super) fn picture(
+        &mut self,
+        step: u64,
+        (width, height): (u32, u32),
+        png: &[u8],
+    ) -> Result<(), ReportError> {
         let picture = Picture {
-            height,
-            width,
+            height: height as i32,
+            width: width as i32,
             colorspace: 3,
             encoded: png.to_vec(),
         };
         let value = Value {
             tag: "reconstructions".into(),
-            datum: Some(Datum::Picture(picture)),
+            number: None,
+            picture: Some(picture),
         };
         self.append(step, vec![value])
-    }
-
-    /// Flushes all entries to disk, so that a checkpoint may count them.
-    pub(super) fn flush(&self) -> io::Result<()> {
-        self.0.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
 
@@ -251,7 +236,8 @@ mod tests {
         let version = Entry {
             wall_time: 1.5,
             step: 0,
-            what: Some(What::FileVersion(VERSION.into())),
+            file_version: Some(VERSION.into()),
+            summary: None,
         };
         let record = version.record();
         // Every event file of TensorFlow begins with these twelve bytes: a length of 24.
@@ -290,7 +276,7 @@ mod tests {
         for epoch in 0..3 {
             events.report(&report(epoch)).unwrap();
             events
-                .picture(10 * epoch as u64, [400, 300], b"png")
+                .picture(10 * epoch as u64, (400, 300), b"png")
                 .unwrap();
         }
         fs::read(path).unwrap()
@@ -305,13 +291,11 @@ mod tests {
         let steps: Vec<i64> = all.iter().map(|(entry, _)| entry.step).collect();
         assert_eq!(steps, [0, 0, 0, 10, 10, 20, 20]);
         assert!(all.iter().all(|(entry, _)| entry.wall_time > 1.7e9));
-        let values = |i: usize| match &all[i].0.what {
-            Some(What::Summary(summary)) => summary.values.clone(),
-            other => panic!("{other:?}"),
-        };
+        let values = |i: usize| all[i].0.summary.clone().unwrap().values;
         let number = |tag: &str, number| Value {
             tag: tag.into(),
-            datum: Some(Datum::Number(number)),
+            number: Some(number),
+            picture: None,
         };
         let test = [
             number("test/elbo", -150.5),
@@ -329,7 +313,7 @@ mod tests {
             colorspace: 3,
             encoded: b"png".into(),
         };
-        assert_eq!(values(4)[0].datum, Some(Datum::Picture(picture)));
+        assert_eq!(values(4)[0].picture, Some(picture));
     }
 
     #[test]
@@ -360,7 +344,7 @@ mod tests {
             let content = fs::read(&path).unwrap();
             let found: Vec<Entry> = entries(&content).map(|(entry, _)| entry).collect();
             assert_eq!(found.len(), 1);
-            assert_eq!(found[0].what, Some(What::FileVersion(VERSION.into())));
+            assert_eq!(found[0].file_version.as_deref(), Some(VERSION));
         }
     }
 

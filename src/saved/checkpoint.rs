@@ -2,54 +2,35 @@
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::data::Binarize;
 use crate::files::tensors::{Tensor, TensorData, TensorFile, TensorFileError};
 use crate::gpu::Selection;
 use crate::model::Model;
-use crate::model::params::{ParamSpec, moment_names};
+use crate::model::params::ParamSpec;
 use crate::ops::state::StepState;
 use crate::train::event::Snapshot;
 
 /// The configuration in a model file. It has no path, time or adapter, so that equal weights give
 /// equal files.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelConfig {
     /// The architecture and objective.
     #[serde(flatten)]
     pub model: Model,
     /// Name of the data set, if it is known by name.
+    #[serde(default)]
     pub data: Option<String>,
-    /// Binarization of the training images.
-    pub binarize: Binarize,
+    /// Binarization of the training images; files of other programs may lack it.
+    #[serde(default)]
+    pub binarize: Option<Binarize>,
 }
 
 /// A value as canonical JSON.
 pub(super) fn metadata(config: &impl Serialize) -> String {
     // Serializing plain data to a string cannot fail.
     serde_json::to_string(config).unwrap_or_default()
-}
-
-/// A model file: the values of each parameter, and the configuration.
-pub(super) fn model_file<'a>(
-    params: impl Iterator<Item = (&'a ParamSpec, &'a Vec<f32>)>,
-    config: &ModelConfig,
-) -> TensorFile {
-    let tensor = |(spec, values): (&ParamSpec, &Vec<f32>)| {
-        let tensor = Tensor::f32(spec.shape.clone(), values.clone());
-        (spec.name.clone(), tensor)
-    };
-    TensorFile {
-        tensors: params.map(tensor).collect(),
-        metadata: [("config".into(), metadata(config))].into(),
-    }
-}
-
-/// The file `model.safetensors` with the weights of a snapshot.
-pub fn model_of(snapshot: &Snapshot, config: &ModelConfig) -> TensorFile {
-    let params = snapshot.params.iter();
-    model_file(params.map(|(spec, [values, ..])| (spec, values)), config)
 }
 
 /// The platform of a run: together with the options it determines every bit.
@@ -102,49 +83,35 @@ pub struct Checkpoint {
     pub device: Selection,
 }
 
-/// The part of a run's options that is read.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Run {
-    device: Selection,
-}
-
 /// The bytes of `checkpoint.safetensors`: a model file with both moments, the step state (seed, step,
 /// epoch, position in the epoch's permutation) and the host's record.
-///
-/// # Errors
-///
-/// [`TensorFileError::Unwritable`]
 pub fn checkpoint_bytes(
     snapshot: &Snapshot,
     config: &ModelConfig,
     run: &impl Serialize,
     platform: &Platform,
 ) -> Result<Vec<u8>, TensorFileError> {
-    let mut file = model_of(snapshot, config);
-    for (spec, [_, m, v]) in &snapshot.params {
-        for (name, values) in moment_names(&spec.name).into_iter().zip([m, v]) {
-            file.tensors
-                .insert(name, Tensor::f32(spec.shape.clone(), values.clone()));
-        }
-    }
     let state = Tensor {
         shape: vec![snapshot.state.len()],
         data: TensorData::U32(snapshot.state.clone()),
     };
-    file.tensors.insert("state".into(), state);
-    file.metadata.insert("run".into(), metadata(run));
-    file.metadata
-        .insert("record".into(), metadata(&snapshot.record));
-    file.metadata.insert("platform".into(), metadata(platform));
+    let params = snapshot
+        .tensors()
+        .map(|(name, spec, values)| (name, Tensor::f32(spec.shape.clone(), values.clone())));
+    let notes = [
+        ("config", metadata(config)),
+        ("run", metadata(run)),
+        ("record", metadata(&snapshot.record)),
+        ("platform", metadata(platform)),
+    ];
+    let file = TensorFile {
+        tensors: params.chain([("state".into(), state)]).collect(),
+        metadata: notes.map(|(name, note)| (name.into(), note)).into(),
+    };
     file.to_bytes()
 }
 
-/// Reads a checkpoint of this model.
-///
-/// # Errors
-///
-/// [`TensorFileError`], which names the file; no content makes this function panic.
+/// Reads a checkpoint of this model; an error names the file.
 #[cfg(feature = "cli")]
 pub fn read_checkpoint(
     path: &std::path::Path,
@@ -154,34 +121,27 @@ pub fn read_checkpoint(
     checkpoint_from(TensorFile::read(path)?, config).map_err(in_file)
 }
 
-/// The checkpoint in the content of a file.
-///
-/// # Errors
-///
-/// [`TensorFileError`]; no content makes this function panic.
+/// The checkpoint in the content of a file; no content makes this function panic.
 pub fn checkpoint_from(
     file: TensorFile,
     config: &ModelConfig,
 ) -> Result<Checkpoint, TensorFileError> {
-    if note::<serde_json::Value>(&file, "config")? != json!(config) {
+    if note::<Value>(&file, "config")? != json!(config) {
         let reason = "it is of a model other than config.json describes";
         return Err(TensorFileError::WrongNote("config".into(), reason.into()));
     }
     let take = |spec: ParamSpec| {
-        let [m, v] = moment_names(&spec.name);
         let mut values = [Vec::new(), Vec::new(), Vec::new()];
-        for (name, values) in [&spec.name, &m, &v].into_iter().zip(&mut values) {
+        for (name, values) in spec.stored_names().iter().zip(&mut values) {
             *values = file.get_f32(name, &spec.shape)?.to_vec();
         }
         Ok((spec, values))
     };
     let params = config.model.params().into_iter().map(take);
     let params = params.collect::<Result<_, TensorFileError>>()?;
-    let state = match &file.get("state")?.data {
-        TensorData::U32(words) => words.clone(),
-        TensorData::F32(_) => return Err(TensorFileError::WrongDtype("state".into())),
-    };
+    let state = state(&file)?.clone();
     let record = note(&file, "record")?;
+    let run: Value = note(&file, "run").unwrap_or_default();
     Ok(Checkpoint {
         snapshot: Snapshot {
             params,
@@ -189,16 +149,7 @@ pub fn checkpoint_from(
             record,
         },
         platform: note(&file, "platform")?,
-        device: note::<Run>(&file, "run").unwrap_or_default().device,
-    })
-}
-
-/// True if a model file holds exactly the weights of the snapshot.
-pub fn is_model_of(model: &TensorFile, snapshot: &Snapshot) -> bool {
-    let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
-    snapshot.params.iter().all(|(spec, [weights, ..])| {
-        let theirs = model.get_f32(&spec.name, &spec.shape);
-        theirs.is_ok_and(|theirs| bits(theirs) == bits(weights))
+        device: Selection::deserialize(&run["device"]).unwrap_or_default(),
     })
 }
 
@@ -210,9 +161,14 @@ pub fn has_weights_of(file: &TensorFile, model: &TensorFile) -> bool {
 
 /// Optimizer steps of a checkpoint; `None` for another file.
 pub fn step_of(file: &TensorFile) -> Option<u64> {
-    match &file.get("state").ok()?.data {
-        TensorData::U32(words) => Some(u64::from(StepState::from_words(words)?.step)),
-        TensorData::F32(_) => None,
+    let state = StepState::from_words(state(file).ok()?)?;
+    Some(u64::from(state.step))
+}
+
+fn state(file: &TensorFile) -> Result<&Vec<u32>, TensorFileError> {
+    match &file.get("state")?.data {
+        TensorData::U32(words) => Ok(words),
+        TensorData::F32(_) => Err(TensorFileError::WrongDtype("state".into())),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 
-use super::{Listener, TrainError, Trainer, send};
+use super::{Listener, TrainError, Trainer};
 use web_time::Instant;
 
 use crate::gpu::Readback;
@@ -24,11 +24,10 @@ impl Trainer<'_> {
         let writes = || gpu.counters.host_writes.load(Ordering::Relaxed);
         let writes_before = writes();
         let before = self.steps_before(epoch);
-        let (mut done, of) = (
-            self.steps(self.step - before),
-            self.steps(self.end().min(self.steps_before(epoch + 1)) - before),
-        );
-        let (mut encoded, pause) = (done, self.steps(pause - before));
+        let in_epoch = |step: u64| usize::try_from(step - before).unwrap_or(usize::MAX);
+        let of = in_epoch(self.end().min(self.steps_before(epoch + 1)));
+        let (mut done, pause) = (in_epoch(self.step), in_epoch(pause));
+        let mut encoded = done;
         let mut in_flight: VecDeque<(usize, Readback)> = VecDeque::new();
         loop {
             let go_on = encoded < pause && !self.is_stopping() && !self.schedule.is_due();
@@ -49,33 +48,25 @@ impl Trainer<'_> {
             if let Some(set_up) = self.set_up.take() {
                 self.device.ahead = None;
                 let seconds = (set_up + start.elapsed()).as_secs_f64();
-                send(emit, Event::FirstStep { seconds })?;
+                emit(Event::FirstStep { seconds })?;
             }
             self.pace.finished(count);
             let losses = self.collect(&ring, done, count).await?;
             done += count;
             let sum: f64 = losses.iter().copied().map(f64::from).sum();
             let (step, loss) = (self.step, sum / count as f64);
-            send(
-                emit,
-                Event::Progress {
-                    epoch,
-                    done,
-                    of,
-                    loss,
-                    step,
-                    losses,
-                },
-            )?;
+            emit(Event::Progress {
+                epoch,
+                done,
+                of,
+                loss,
+                step,
+                losses,
+            })?;
         }
         self.traffic.host_writes += writes() - writes_before;
         self.record.sums.seconds += start.elapsed().as_secs_f64();
         Ok(())
-    }
-
-    /// A number of steps within an epoch.
-    fn steps(&self, count: u64) -> usize {
-        usize::try_from(count).unwrap_or(usize::MAX)
     }
 
     /// Reads the metrics of the next `count` steps from the ring and returns their losses. The first
@@ -96,7 +87,7 @@ impl Trainer<'_> {
                 let origin = self.find_origin(step).await?;
                 return Err(TrainError::NotFinite { loss, step, origin });
             }
-            let images = self.device.steps.size(offset);
+            let images = self.device.plans.steps.size(offset);
             self.record.sums.images += images as u64;
             self.record.sums.loss += f64::from(loss) * images as f64;
             losses.push(loss);

@@ -22,17 +22,12 @@ const LEAST_RISE: f64 = 0.001;
 /// The warning for a model that does not use its code. `start` is the test ELBO before training,
 /// where it is known.
 pub(super) fn warning(report: &EpochReport, start: Option<f64>) -> Option<String> {
-    let EpochReport {
-        epoch,
-        step,
-        kl,
-        test_elbo,
-        ..
-    } = report;
-    if *epoch == 0 || *kl >= LEAST {
+    let EpochReport { epoch, step, .. } = *report;
+    let (kl, test_elbo) = (report.kl, report.test_elbo);
+    if epoch == 0 || kl >= LEAST {
         return None;
     }
-    if *step >= FROM_STEP {
+    if step >= FROM_STEP {
         return Some(format!(
             "after epoch {epoch} the KL term is {kl:.2} nats per image: the codes hold almost no \
              information about their images (posterior collapse); if it stays there, try a lower weight of \
@@ -40,7 +35,7 @@ pub(super) fn warning(report: &EpochReport, start: Option<f64>) -> Option<String
         ));
     }
     let start = start.filter(|start| test_elbo - start < LEAST_RISE * start.abs())?;
-    (*step >= MOVES_BY_STEP).then(|| {
+    (step >= MOVES_BY_STEP).then(|| {
         format!(
             "after epoch {epoch} the test ELBO is {test_elbo:.2}, no better than {start:.2} before \
              training, and the KL term is {kl:.2} nats per image: the model has learned nothing \

@@ -12,7 +12,7 @@ use crate::ops::rng::Order;
 use crate::ops::state::StepState;
 use crate::plan::{Batches, GrowsWith, Plan, PlanError};
 use crate::rng::Stream;
-use crate::train::eval::{self, Evaluator, test_feed};
+use crate::train::eval::{self, Evaluation};
 use crate::train::event::{Record, Snapshot};
 
 /// Test images shown after each epoch.
@@ -25,35 +25,30 @@ pub(super) struct Device {
     pub(super) memory: Memory,
     /// Taken by the first step.
     pub(super) ahead: Option<Ahead>,
-    /// An epoch of optimizer steps.
-    pub(super) steps: Batches<Compiled>,
-    pub(super) evaluator: Evaluator,
-    pictures: Compiled,
-    decode: Compiled,
-    pub(super) train_images: usize,
-    pub(super) test_images: usize,
+    pub(super) plans: Plans<Compiled>,
 }
 
-/// The plans of a run, before they are compiled.
-struct Plans {
-    steps: Batches<Plan>,
-    evaluation: eval::Plans,
-    pictures: Plan,
-    decode: Plan,
+/// The plans of a run, or what they are compiled to.
+pub(super) struct Plans<P = Plan> {
+    /// An epoch of optimizer steps.
+    pub(super) steps: Batches<P>,
+    pub(super) evaluation: Evaluation<P>,
+    pictures: P,
+    decode: P,
 }
 
 impl Plans {
-    fn new(options: &Options, data: &ImageSet, batch: usize, target: &Target) -> Self {
+    fn new(options: &Options, data: &ImageSet, target: &Target, batch: usize) -> Self {
         let model = &options.model;
-        let images = &data.train.images;
+        let (images, test) = (&data.train.images, &data.test.images);
         let packed = Packed::training(images, options.binarize);
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
         let train = |batch| model::train_step(model, feed, options.adam, batch, target);
-        let (test_feed, test_images) = test_feed(data);
+        let shown = PICTURES.min(test.count());
         Plans {
             steps: Batches::new(images.count(), batch, train),
-            evaluation: eval::Plans::new(model, data, batch, target),
-            pictures: model::reconstruct(model, test_feed, PICTURES.min(test_images), target),
+            evaluation: Evaluation::new(model, test, batch, target),
+            pictures: model::reconstruct(model, eval::feed(test), shown, target),
             decode: model::decode(model, MANIFOLD, target).0,
         }
     }
@@ -64,10 +59,6 @@ impl Plans {
             .chain([&self.pictures, &self.decode])
             .chain(self.evaluation.all())
             .collect()
-    }
-
-    fn fit(&self) -> bool {
-        self.all().iter().all(|plan| plan.check().is_ok())
     }
 }
 
@@ -92,44 +83,43 @@ impl Device {
         data: &ImageSet,
     ) -> Result<Self, TrainError> {
         options.model.validate()?;
-        let (batch, target) = (options.batch, gpu.target());
-        let train_images = data.train.images.count();
-        if batch > train_images {
-            let images = train_images;
+        let (batch, images) = (options.batch, data.train.images.count());
+        if batch > images {
             return Err(TrainError::BatchTooLarge { batch, images });
         }
-        let plans = Plans::new(options, data, batch, target);
-        let memory = Memory::allocate(gpu, &plans.all()).await;
+        let plans = |batch| Plans::new(options, data, gpu.target(), batch);
+        let plain = plans(batch);
+        let memory = Memory::allocate(gpu, &plain.all()).await;
         let memory = memory.map_err(|mut error| {
-            let plans = |batch| Plans::new(options, data, batch, target);
             match &mut error {
                 GpuError::Plan(PlanError::TooLarge {
                     fits,
                     grows_with: GrowsWith::Batch,
                     ..
                 }) => {
-                    *fits = largest(batch, |batch| plans(batch).fit());
+                    let fit = |batch| plans(batch).all().iter().all(|plan| plan.check().is_ok());
+                    *fits = largest(batch, fit);
                 }
                 GpuError::OutOfMemory { fits, room, .. } => {
-                    *fits = largest(batch, |batch| {
-                        Memory::need(gpu, &plans(batch).all()) <= *room
-                    });
+                    let fit = |batch| Memory::need(gpu, &plans(batch).all()) <= *room;
+                    *fits = largest(batch, fit);
                 }
                 _ => {}
             }
             error
         })?;
-        let ahead = gpu.compile_ahead(&plans.all());
+        let ahead = gpu.compile_ahead(&plain.all());
         let compile = async |plan: Plan| Compiled::new(gpu, plan, &memory).await;
+        let plans = Plans {
+            steps: plain.steps.try_map(compile).await?,
+            evaluation: plain.evaluation.compile(gpu, &memory).await?,
+            decode: compile(plain.decode).await?,
+            pictures: compile(plain.pictures).await?,
+        };
         let device = Device {
-            steps: plans.steps.try_map(compile).await?,
-            evaluator: plans.evaluation.compile(gpu, &memory).await?,
-            decode: compile(plans.decode).await?,
-            pictures: compile(plans.pictures).await?,
-            train_images,
-            test_images: data.test.images.count(),
             memory,
             ahead,
+            plans,
         };
         device.upload(gpu, options, data)?;
         Ok(device)
@@ -137,14 +127,15 @@ impl Device {
 
     fn upload(&self, gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<(), GpuError> {
         let (memory, plan) = (&self.memory, self.plan());
-        memory.write_words(gpu, plan, "train.images", &data.train.images.device_words())?;
+        let (train, test) = (&data.train.images, &data.test.images);
+        let start = StepState::start(options.seed, Stream::Train);
+        memory.write_words(gpu, plan, "train.images", &train.device_words())?;
         memory.write_words(
             gpu,
-            &self.pictures.plan,
-            "test.images",
-            &data.test.images.device_words(),
+            &self.plans.pictures.plan,
+            eval::IMAGES,
+            &test.device_words(),
         )?;
-        let start = StepState::start(options.seed, Stream::Train);
         memory.write_words(gpu, plan, "state", &start.to_words())?;
         let specs = options.model.params();
         for (spec, values) in specs.iter().zip(params::initial(&specs, options.seed)) {
@@ -156,11 +147,8 @@ impl Device {
     /// Puts weights, moments and the step state of a snapshot on the device.
     pub(super) fn restore(&self, gpu: &Gpu, snapshot: &Snapshot) -> Result<(), GpuError> {
         let (memory, plan) = (&self.memory, self.plan());
-        for (spec, values) in &snapshot.params {
-            let [m, v] = params::moment_names(&spec.name);
-            for (name, values) in [&spec.name, &m, &v].into_iter().zip(values) {
-                memory.write(gpu, plan, name, values)?;
-            }
+        for (name, _, values) in snapshot.tensors() {
+            memory.write(gpu, plan, &name, values)?;
         }
         memory.write_words(gpu, plan, "state", &snapshot.state)
     }
@@ -194,12 +182,12 @@ impl Device {
 
     /// The plan of a whole batch.
     pub(super) fn plan(&self) -> &Plan {
-        &self.steps.full.plan
+        &self.plans.steps.full.plan
     }
 
     /// The replays of `count` steps from `offset` steps into an epoch.
     pub(super) fn runs(&self, offset: usize, count: usize) -> Vec<(&Replay, usize)> {
-        let runs = self.steps.runs(offset, count);
+        let runs = self.plans.steps.runs(offset, count);
         runs.map(|(compiled, times)| (&compiled.replay, times))
             .collect()
     }
@@ -211,7 +199,7 @@ impl Device {
         seed: u64,
         epoch: usize,
     ) -> Result<Vec<f32>, GpuError> {
-        let Compiled { plan, replay } = &self.pictures;
+        let Compiled { plan, replay } = &self.plans.pictures;
         let mut state = StepState::start(seed, Stream::Picture);
         state.step = epoch as u32;
         self.memory
@@ -227,7 +215,7 @@ impl Device {
         latent_dim: usize,
         z: &[f32],
     ) -> Result<Vec<f32>, GpuError> {
-        let Compiled { plan, replay } = &self.decode;
+        let Compiled { plan, replay } = &self.plans.decode;
         let mut images = Vec::new();
         for codes in z.chunks_exact(plan.batch * latent_dim) {
             self.memory.write(gpu, plan, "codes", codes)?;

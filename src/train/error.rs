@@ -1,7 +1,6 @@
 //! Why training stops before its end.
 
 use std::error::Error;
-use std::fmt;
 
 use crate::gpu::GpuError;
 use crate::model::ModelError;
@@ -29,7 +28,7 @@ pub enum TrainError {
     /// The loss is not finite.
     #[error(
         "the loss became {loss} at step {step}{}: training has diverged",
-        .origin.as_ref().map(|o| format!(" ({o})")).unwrap_or_default()
+        shown(.origin.as_ref())
     )]
     NotFinite {
         /// The loss.
@@ -42,7 +41,7 @@ pub enum TrainError {
     /// Weights or moments are not finite, although the last loss was.
     #[error(
         "`{tensor}` holds values that are not finite after step {step}{}: training has diverged",
-        .origin.as_ref().map(|o| format!(" ({o})")).unwrap_or_default()
+        shown(.origin.as_ref())
     )]
     WeightsNotFinite {
         /// The first such tensor.
@@ -54,11 +53,14 @@ pub enum TrainError {
     },
     /// A listener failed, for example to write a file.
     #[error(transparent)]
-    Listener(Box<dyn Error + Send + Sync>),
+    Listener(#[from] Box<dyn Error + Send + Sync>),
 }
 
-/// The first result that is not finite.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The first result that is not finite: where a divergence came from.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the first value that is not finite is in `{tensor}`, written by `{kernel}` in step {step}"
+)]
 pub struct Origin {
     /// The tensor.
     pub tensor: String,
@@ -68,16 +70,6 @@ pub struct Origin {
     pub step: u64,
 }
 
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Origin {
-            tensor,
-            kernel,
-            step,
-        } = self;
-        write!(
-            f,
-            "the first value that is not finite is in `{tensor}`, written by `{kernel}` in step {step}"
-        )
-    }
+fn shown(origin: Option<&Origin>) -> String {
+    origin.map_or(String::new(), |origin| format!(" ({origin})"))
 }

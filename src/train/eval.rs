@@ -1,6 +1,6 @@
 //! The test ELBO: one pass over a split, one noise draw per image, summed on the device.
 
-use crate::data::{ImageSet, PackedImages};
+use crate::data::PackedImages;
 use crate::gpu::{Compiled, Gpu, GpuError, Memory};
 use crate::model::{self, Feed, Loss, Model};
 use crate::ops::Target;
@@ -31,8 +31,11 @@ pub struct Terms {
 impl Terms {
     /// From a row of the device's table; missing values are NaN.
     pub fn of(row: &[f32]) -> Self {
+        Self::each(|i| row.get(i).map_or(f64::NAN, |v| f64::from(*v)))
+    }
+
+    fn each(term: impl Fn(usize) -> f64) -> Self {
         const { assert!(TERMS == 4) };
-        let term = |i: usize| row.get(i).map_or(f64::NAN, |v| f64::from(*v));
         Terms {
             logpx_z: term(0),
             logpz: term(1),
@@ -43,13 +46,8 @@ impl Terms {
 
     /// The mean terms; NaN for an empty list.
     pub fn mean(all: &[Terms]) -> Self {
-        let mean = |of: fn(&Terms) -> f64| all.iter().map(of).sum::<f64>() / all.len() as f64;
-        Terms {
-            logpx_z: mean(|t| t.logpx_z),
-            logpz: mean(|t| t.logpz),
-            logqz_x: mean(|t| t.logqz_x),
-            kl: mean(|t| t.kl),
-        }
+        let values = |t: &Terms| [t.logpx_z, t.logpz, t.logqz_x, t.kl];
+        Self::each(|i| all.iter().map(|t| values(t)[i]).sum::<f64>() / all.len() as f64)
     }
 
     /// The ELBO: log p(x|z) minus the divergence term of a model's objective.
@@ -66,25 +64,25 @@ impl Terms {
     }
 }
 
-/// Plans of an evaluation.
-pub struct Plans {
-    batches: Batches<Plan>,
-    sum: Plan,
+/// The images of a split in file order, as a plan's feed.
+pub fn feed(images: &PackedImages) -> Feed {
+    Feed::Resident(IMAGES, Packed::of(images), Order::File)
 }
 
-impl Plans {
-    /// Evaluates the test split of `data` in batches of `batch`; the last may be smaller.
-    pub fn new(model: &Model, data: &ImageSet, batch: usize, target: &Target) -> Self {
-        Self::of(model, &data.test.images, batch, target)
-    }
+/// The plans of an evaluation, or what they are compiled to.
+pub struct Evaluation<P = Plan> {
+    pub(super) batches: Batches<P>,
+    sum: P,
+}
 
-    /// Evaluates any images, likewise.
-    pub fn of(model: &Model, images: &PackedImages, batch: usize, target: &Target) -> Self {
-        let (feed, images) = feed(images);
+impl Evaluation {
+    /// Evaluates images in batches of `batch`; the last may be smaller.
+    pub fn new(model: &Model, images: &PackedImages, batch: usize, target: &Target) -> Self {
+        let (feed, count) = (feed(images), images.count());
         let plan = |batch| model::evaluate(model, feed, batch, target);
-        Plans {
-            batches: Batches::new(images, batch, plan),
-            sum: model::sum_terms(images, target),
+        Evaluation {
+            batches: Batches::new(count, batch, plan),
+            sum: model::sum_terms(count, target),
         }
     }
 
@@ -94,65 +92,24 @@ impl Plans {
     }
 
     /// Compiles the plans.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] where the driver does not compile them.
-    pub async fn compile(self, gpu: &Gpu, memory: &Memory) -> Result<Evaluator, GpuError> {
+    pub async fn compile(
+        self,
+        gpu: &Gpu,
+        memory: &Memory,
+    ) -> Result<Evaluation<Compiled>, GpuError> {
         let compile = async |plan: Plan| Compiled::new(gpu, plan, memory).await;
-        Ok(Evaluator {
+        Ok(Evaluation {
             batches: self.batches.try_map(compile).await?,
             sum: compile(self.sum).await?,
         })
     }
 }
 
-/// The test split as a plan's feed, and its size.
-pub fn test_feed(data: &ImageSet) -> (Feed, usize) {
-    feed(&data.test.images)
-}
-
-fn feed(images: &PackedImages) -> (Feed, usize) {
-    let packed = Packed::of(images);
-    (Feed::Resident(IMAGES, packed, Order::File), images.count())
-}
-
-/// A compiled evaluation.
-pub struct Evaluator {
-    batches: Batches<Compiled>,
-    sum: Compiled,
-}
-
-impl Evaluator {
-    /// Evaluates the weights in `memory`. Equal (seed, epoch) draw equal noise, whatever the
-    /// batch size.
+impl Evaluation<Compiled> {
+    /// The mean terms with the weights in `memory`. Equal (seed, epoch) draw equal noise, whatever the
+    /// batch size. Before each submission `go_on` gets the number of images done and of all; the result
+    /// is `None` once it is false.
     pub async fn run(
-        &self,
-        gpu: &Gpu,
-        memory: &Memory,
-        seed: u64,
-        epoch: usize,
-    ) -> Result<Terms, GpuError> {
-        let terms = self.run_while(gpu, memory, seed, epoch, &|| true).await?;
-        Ok(terms.expect("nothing stops this evaluation"))
-    }
-
-    /// Evaluates while `go_on` is true; `None` where it turns false before the end.
-    pub async fn run_while(
-        &self,
-        gpu: &Gpu,
-        memory: &Memory,
-        seed: u64,
-        epoch: usize,
-        go_on: &dyn Fn() -> bool,
-    ) -> Result<Option<Terms>, GpuError> {
-        self.run_and_tell(gpu, memory, seed, epoch, &mut |_, _| go_on())
-            .await
-    }
-
-    /// Evaluates while `go_on` is true. Before each submission it gets the number of images done and
-    /// the number of all.
-    pub async fn run_and_tell(
         &self,
         gpu: &Gpu,
         memory: &Memory,
@@ -180,14 +137,8 @@ impl Evaluator {
         let rest: Vec<_> = rest.map(|compiled| (&compiled.replay, 1)).collect();
         let readback = gpu.submit(&rest, Some((memory, &self.sum.plan, "terms.sum")))?;
         let sums = readback.floats(gpu).await?;
-        let count = batches.count as f64;
-        let sum = Terms::of(&sums);
-        Ok(Some(Terms {
-            logpx_z: sum.logpx_z / count,
-            logpz: sum.logpz / count,
-            logqz_x: sum.logqz_x / count,
-            kl: sum.kl / count,
-        }))
+        let mean = |i: usize| f64::from(sums[i]) / batches.count as f64;
+        Ok(Some(Terms::each(mean)))
     }
 
     /// The terms of each image of the last evaluation: rows of [`TERMS`] values.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::params::{ParamSpec, moment_names};
+use crate::model::params::ParamSpec;
 use crate::ops::state::StepState;
 
 /// Something that happened while training.
@@ -142,15 +142,19 @@ impl Snapshot {
         StepState::from_words(&self.state).map_or(0, |state| u64::from(state.step))
     }
 
+    /// Weights and moments: name, parameter and values of each tensor.
+    pub fn tensors(&self) -> impl Iterator<Item = (String, &ParamSpec, &Vec<f32>)> {
+        self.params.iter().flat_map(|(spec, values)| {
+            let named = spec.stored_names().into_iter().zip(values);
+            named.map(move |(name, values)| (name, spec, values))
+        })
+    }
+
     /// The name of the first tensor that holds a value which is not finite.
     pub fn first_not_finite(&self) -> Option<String> {
-        let bad = |values: &Vec<f32>| values.iter().any(|v| !v.is_finite());
-        self.params.iter().find_map(|(spec, values)| {
-            let [m, v] = moment_names(&spec.name);
-            let names = [spec.name.clone(), m, v];
-            let found = names.into_iter().zip(values).find(|(_, v)| bad(v));
-            found.map(|(name, _)| name)
-        })
+        let mut tensors = self.tensors();
+        let bad = tensors.find(|(_, _, values)| values.iter().any(|v| !v.is_finite()));
+        bad.map(|(name, ..)| name)
     }
 }
 

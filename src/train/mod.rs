@@ -58,8 +58,6 @@ pub struct Trainer<'a> {
     /// The last checkpoint.
     good: Option<Snapshot>,
     schedule: Schedule,
-    /// Epochs from one evaluation to the next.
-    evaluate_every: usize,
     stop: Option<&'a AtomicBool>,
     pace: Pace,
     traffic: Traffic,
@@ -82,27 +80,12 @@ impl<'a> Trainer<'a> {
             step: 0,
             record: Record::default(),
             good: None,
-            schedule: Schedule::new(Every::default()),
-            evaluate_every: 1,
+            schedule: Schedule::new(options.checkpoint_every),
             stop: None,
             pace: Pace::new(gpu.target()),
             traffic: Traffic::default(),
             set_up: Some(start.elapsed()),
         })
-    }
-
-    /// Sets how often a checkpoint is emitted between the ends of epochs.
-    #[must_use]
-    pub fn checkpoint_every(mut self, every: Every) -> Self {
-        self.schedule = Schedule::new(every);
-        self
-    }
-
-    /// Evaluates after every epoch that is a multiple of `epochs`, and after the last.
-    #[must_use]
-    pub fn evaluate_every(mut self, epochs: usize) -> Self {
-        self.evaluate_every = epochs.max(1);
-        self
     }
 
     /// Training stops after the submissions in flight, with a checkpoint, once `stop` is true.
@@ -112,11 +95,7 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Resumes at `snapshot`.
-    ///
-    /// # Errors
-    ///
-    /// [`TrainError::Foreign`] where the snapshot is of another model, seed, batch or data set.
+    /// Resumes at `snapshot`; refuses one of another model, seed, batch or data set.
     pub fn resume(mut self, snapshot: Snapshot) -> Result<Self, TrainError> {
         self.check(&snapshot).map_err(TrainError::Foreign)?;
         self.device.restore(self.gpu, &snapshot)?;
@@ -140,7 +119,7 @@ impl<'a> Trainer<'a> {
         if state.seed != self.options.seed || state.stream != Stream::Train as u32 {
             return Err(format!("its seed is {}", state.seed));
         }
-        let per_epoch = self.device.steps.len();
+        let per_epoch = self.device.plans.steps.len();
         let (step, batch) = (state.step as usize, self.options.batch);
         let (epoch, position) = (step / per_epoch, step % per_epoch * batch);
         if (state.epoch as usize, state.position as usize) != (epoch, position) {
@@ -155,7 +134,7 @@ impl<'a> Trainer<'a> {
         let Record { epochs, sums, .. } = snapshot.record;
         // All steps of an epoch may be done before its report is emitted.
         let images = match (epochs == epoch, position) {
-            (true, 0) if epoch > 0 => self.device.train_images,
+            (true, 0) if epoch > 0 => self.device.plans.steps.count,
             _ => position,
         };
         let known = epochs == epoch + 1 || epochs == epoch && position == 0;
@@ -170,7 +149,7 @@ impl<'a> Trainer<'a> {
 
     /// Optimizer steps of a whole epoch, the last of which may be smaller.
     pub fn steps_per_epoch(&self) -> usize {
-        self.device.steps.len()
+        self.device.plans.steps.len()
     }
 
     /// Convolution kernels in use.
@@ -202,25 +181,25 @@ impl<'a> Trainer<'a> {
             variant: self.variant(),
             parameters: self.options.model.params().iter().map(|p| p.len()).sum(),
             device_bytes: self.device.memory.bytes(),
-            train_images: self.device.train_images,
-            test_images: self.device.test_images,
+            train_images: self.device.plans.steps.count,
+            test_images: self.device.plans.evaluation.batches.count,
             steps_per_epoch: self.steps_per_epoch(),
-            last_batch: self.device.steps.size(self.steps_per_epoch() - 1),
+            last_batch: self.device.plans.steps.size(self.steps_per_epoch() - 1),
             step: self.step,
         };
-        send(emit, started)?;
+        emit(started)?;
         if self.good.is_none() {
             self.good = Some(self.snapshot().await?);
         }
-        match self.epochs(emit).await? {
+        let ended = self.epochs(emit).await?;
+        match ended {
             Ended::Done => self.finish(emit).await?,
             Ended::Interrupted => {
                 self.save(emit).await?;
-                send(emit, Event::Interrupted { step: self.step })?;
-                return Ok(Ended::Interrupted);
+                emit(Event::Interrupted { step: self.step })?;
             }
         }
-        Ok(Ended::Done)
+        Ok(ended)
     }
 
     async fn epochs(&mut self, emit: &mut Listener<'_>) -> Result<Ended, TrainError> {
@@ -250,7 +229,7 @@ impl<'a> Trainer<'a> {
                 }
             }
             let is_last = self.step >= end;
-            let is_evaluated = is_last || epoch.is_multiple_of(self.evaluate_every);
+            let is_evaluated = is_last || epoch.is_multiple_of(self.options.evaluate_every);
             if is_evaluated && !self.report(epoch, emit).await? {
                 return Ok(Ended::Interrupted);
             }
@@ -272,7 +251,7 @@ impl<'a> Trainer<'a> {
         let start = Instant::now();
         let snapshot = self.snapshot().await?;
         self.good = Some(snapshot.clone());
-        send(emit, Event::Checkpoint(Box::new(snapshot)))?;
+        emit(Event::Checkpoint(Box::new(snapshot)))?;
         self.schedule.saved(start.elapsed());
         // Time spent on files does not count as training time.
         self.pace.restart();
@@ -285,55 +264,43 @@ impl<'a> Trainer<'a> {
         if self.options.pictures && latent_dim == 2 {
             let codes = latent_grid(MANIFOLD);
             let images = self.device.decode(self.gpu, latent_dim, &codes).await?;
-            send(
-                emit,
-                Event::Manifold {
-                    n: MANIFOLD,
-                    images,
-                },
-            )?;
+            let n = MANIFOLD;
+            emit(Event::Manifold { n, images })?;
         }
         let snapshot = Box::new(self.snapshot().await?);
         let (step, traffic) = (self.step, self.traffic);
-        send(
-            emit,
-            Event::Done {
-                step,
-                snapshot,
-                traffic,
-            },
-        )
+        emit(Event::Done {
+            step,
+            snapshot,
+            traffic,
+        })?;
+        Ok(())
     }
 
     /// Evaluates and reports an epoch; false where it was interrupted.
     async fn report(&mut self, epoch: usize, emit: &mut Listener<'_>) -> Result<bool, TrainError> {
         let start = Instant::now();
         let seed = self.options.seed;
-        let memory = &self.device.memory;
-        let go_on = || !self.is_stopping();
-        let evaluation = self
-            .device
-            .evaluator
-            .run_while(self.gpu, memory, seed, epoch, &go_on);
-        let Some(terms) = evaluation.await? else {
+        let Device { memory, plans, .. } = &self.device;
+        let mut go_on = |_, _| !self.is_stopping();
+        let terms = plans
+            .evaluation
+            .run(self.gpu, memory, seed, epoch, &mut go_on);
+        let Some(terms) = terms.await? else {
             return Ok(false);
         };
         let kl = terms.divergence(self.options.model.loss);
-        let Sums {
-            images,
-            loss,
-            seconds,
-        } = self.record.sums;
-        let mean = |sum: f64| (images > 0).then(|| sum / images as f64);
+        let sums = self.record.sums;
+        let mean = |sum: f64| (sums.images > 0).then(|| sum / sums.images as f64);
         let report = EpochReport {
             epoch,
             step: self.step,
             test_elbo: terms.logpx_z - kl,
             reconstruction: terms.logpx_z,
             kl,
-            train_loss: mean(loss),
-            train_seconds: seconds,
-            images_per_second: mean(seconds).map(f64::recip),
+            train_loss: mean(sums.loss),
+            train_seconds: sums.seconds,
+            images_per_second: mean(sums.seconds).map(f64::recip),
             eval_seconds: start.elapsed().as_secs_f64(),
             adapter: self.gpu.adapter.name.clone(),
             driver: self.gpu.adapter.driver.clone(),
@@ -345,25 +312,21 @@ impl<'a> Trainer<'a> {
         let warning = (!self.record.collapsed)
             .then(|| collapse::warning(&report, self.record.start_elbo))
             .flatten();
-        send(emit, Event::Epoch(report))?;
+        emit(Event::Epoch(report))?;
         if let Some(message) = warning {
             self.record.collapsed = true;
-            send(emit, Event::Warning { message })?;
+            emit(Event::Warning { message })?;
         }
         if self.options.pictures {
             let images = self.device.reconstruct(self.gpu, seed, epoch).await?;
-            send(emit, Event::Pictures { epoch, images })?;
+            emit(Event::Pictures { epoch, images })?;
         }
         self.pace.restart();
         Ok(true)
     }
 
-    /// The content of a checkpoint at this step.
-    ///
-    /// # Errors
-    ///
-    /// [`TrainError::WeightsNotFinite`], so that no checkpoint holds such weights, and
-    /// [`TrainError::Gpu`].
+    /// The content of a checkpoint at this step. Fails where weights or moments are not finite, so that
+    /// no checkpoint holds such values.
     pub async fn snapshot(&self) -> Result<Snapshot, TrainError> {
         let model = &self.options.model;
         let snapshot = self.device.snapshot(self.gpu, model, self.record).await?;
@@ -378,8 +341,4 @@ impl<'a> Trainer<'a> {
         }
         Ok(snapshot)
     }
-}
-
-fn send(emit: &mut Listener<'_>, event: Event) -> Result<(), TrainError> {
-    emit(event).map_err(TrainError::Listener)
 }

@@ -3,6 +3,7 @@
 use crate::data::Binarize;
 use crate::model::Model;
 use crate::ops::adam::Adam;
+use crate::train::Every;
 
 /// The options of a training run.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +23,10 @@ pub struct Options {
     pub seed: u64,
     /// Last optimizer step, where training ends before its epochs.
     pub max_steps: Option<u64>,
+    /// How often a checkpoint is emitted between the ends of epochs.
+    pub checkpoint_every: Every,
+    /// Epochs between evaluations; the last epoch is always evaluated.
+    pub evaluate_every: usize,
     /// Make pictures.
     pub pictures: bool,
 }
@@ -38,6 +43,8 @@ impl Options {
             epochs: 10,
             seed: 0,
             max_steps: None,
+            checkpoint_every: Every::default(),
+            evaluate_every: 1,
             pictures: true,
         }
     }

@@ -21,8 +21,8 @@ impl Trainer<'_> {
         let mut step = good.step();
         let walk_from = bad.saturating_sub(2).max(step);
         while step < walk_from {
-            let offset = (step % self.device.steps.len() as u64) as usize;
-            let left = self.device.steps.len() - offset;
+            let offset = (step % self.device.plans.steps.len() as u64) as usize;
+            let left = self.device.plans.steps.len() - offset;
             let most = usize::try_from(walk_from - step).unwrap_or(usize::MAX);
             let now = self.pace.steps().min(left).min(most);
             let runs = self.device.runs(offset, now);
@@ -39,8 +39,8 @@ impl Trainer<'_> {
 
     /// One step, kernel by kernel.
     async fn walk(&self, step: u64) -> Result<Option<Origin>, TrainError> {
-        let offset = (step % self.device.steps.len() as u64) as usize;
-        let compiled = self.device.steps.at(offset);
+        let offset = (step % self.device.plans.steps.len() as u64) as usize;
+        let compiled = self.device.plans.steps.at(offset);
         let plan = &compiled.plan;
         let replay = match Replay::compile_steps(self.gpu, plan, &self.device.memory).await {
             // Training ran these kernels, some of them only as parts of bundles: that one does not
@@ -76,12 +76,12 @@ fn written(plan: &Plan, step: &Step) -> Vec<SlotId> {
     let Ok(entry) = step.kernel.reflect() else {
         return Vec::new();
     };
+    let is_written = |name: &str| entry.bindings.iter().any(|b| b.writes && b.name == name);
     let wanted = |slot: &Slot| slot.scalar == Scalar::F32 && slot.role != Role::Metric;
-    let written = entry.bindings.iter().filter(|b| b.writes);
-    written
-        .filter_map(|b| step.bindings.iter().find(|(name, _)| *name == b.name))
+    let bound = step.bindings.iter();
+    bound
+        .filter(|(name, id)| is_written(name) && wanted(&plan[*id]))
         .map(|(_, id)| *id)
-        .filter(|id| wanted(&plan[*id]))
         .collect()
 }
 

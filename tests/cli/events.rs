@@ -1,6 +1,6 @@
 //! TensorBoard's event file of a run.
 
-use cvae_gpu::run::tensorboard::{Datum, Entry, NAME, Value, What, entries};
+use cvae_gpu::run::tensorboard::{Entry, NAME, Value, entries};
 
 use super::resume::Place;
 use super::train::REFERENCE;
@@ -12,7 +12,7 @@ pub fn timeless(content: &[u8]) -> Vec<Entry> {
     let timeless = |(mut entry, _): (Entry, usize)| {
         assert!(entry.wall_time > 1.7e9, "{}", entry.wall_time);
         entry.wall_time = 0.0;
-        if let Some(What::Summary(summary)) = &mut entry.what {
+        if let Some(summary) = &mut entry.summary {
             let measured = |value: &Value| value.tag == "train/images_per_second";
             summary.values.retain(|value| !measured(value));
         }
@@ -23,17 +23,15 @@ pub fn timeless(content: &[u8]) -> Vec<Entry> {
 
 /// The values of an entry.
 fn values(entry: &Entry) -> &[Value] {
-    match &entry.what {
-        Some(What::Summary(summary)) => &summary.values,
-        other => panic!("{other:?}"),
-    }
+    assert_eq!(entry.file_version, None);
+    &entry.summary.as_ref().expect("values").values
 }
 
 #[test]
 fn the_event_file_holds_the_metrics_and_pictures_of_each_epoch() {
     let all = timeless(&REFERENCE.files[NAME]);
-    let version = What::FileVersion("brain.Event:2".into());
-    assert_eq!(all[0].what, Some(version));
+    assert_eq!(all[0].file_version.as_deref(), Some("brain.Event:2"));
+    assert_eq!(all[0].summary, None);
     let lines = REFERENCE.lines("metrics.jsonl");
     assert_eq!(all.len(), 1 + 2 * lines.len());
     for (epoch, (line, pair)) in lines.iter().zip(all[1..].chunks(2)).enumerate() {
@@ -48,14 +46,15 @@ fn the_event_file_holds_the_metrics_and_pictures_of_each_epoch() {
         }
         let numbers = expected.iter().map(|(tag, key)| Value {
             tag: (*tag).into(),
-            datum: Some(Datum::Number(line[key].as_f64().expect(key) as f32)),
+            number: Some(line[key].as_f64().expect(key) as f32),
+            picture: None,
         });
         assert_eq!(values(&pair[0]), numbers.collect::<Vec<_>>());
         let [picture] = values(&pair[1]) else {
             panic!("{:?}", pair[1]);
         };
         assert_eq!(picture.tag, "reconstructions");
-        let Some(Datum::Picture(picture)) = &picture.datum else {
+        let Some(picture) = &picture.picture else {
             panic!("no picture in epoch {epoch}");
         };
         assert_eq!((picture.width, picture.height), (400, 400));

@@ -69,6 +69,7 @@ pub fn options() -> Options {
         seed: 1,
         max_steps: None,
         pictures: false,
+        ..Options::of(small_model())
     }
 }
 

@@ -28,13 +28,13 @@ impl Tensor {
     /// The values of an initializer, whose bytes must fill its shape.
     fn constant(tensor: &TensorProto) -> Self {
         let shape: Vec<usize> = tensor.dims.iter().map(|&n| n as usize).collect();
-        let bytes = tensor.raw_data.as_deref().expect("raw data");
+        let bytes = &tensor.raw_data;
         let values: Vec<f64> = match tensor.data_type {
-            Some(proto::FLOAT) => {
+            proto::FLOAT => {
                 let floats = bytes.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b));
                 floats.map(f64::from).collect()
             }
-            Some(proto::INT64) => {
+            proto::INT64 => {
                 let integers = bytes.as_chunks().0.iter().map(|b| i64::from_le_bytes(*b));
                 integers.map(|n| n as f64).collect()
             }
@@ -71,18 +71,18 @@ fn indices(shape: &[usize]) -> impl Iterator<Item = [usize; 4]> + use<> {
 
 fn attribute(node: &NodeProto, name: &str) -> Vec<usize> {
     let mut attributes = node.attribute.iter();
-    let found = attributes.find(|a| a.name.as_deref() == Some(name));
+    let found = attributes.find(|a| a.name == name);
     let found = found.unwrap_or_else(|| panic!("no {name} in {node:?}"));
     match found.r#type {
-        Some(proto::INTS) => found.ints.iter().map(|&n| n as usize).collect(),
-        Some(proto::INT) => vec![found.i.expect("an integer") as usize],
+        proto::INTS => found.ints.iter().map(|&n| n as usize).collect(),
+        proto::INT => vec![found.i as usize],
         other => panic!("{name} is of the type {other:?}"),
     }
 }
 
 /// `Conv`, or `ConvTranspose` with input and output exchanged.
 fn convolve(node: &NodeProto, x: &Tensor, w: &Tensor, bias: &Tensor) -> Tensor {
-    let transposed = node.op_type.as_deref() == Some("ConvTranspose");
+    let transposed = node.op_type == "ConvTranspose";
     let [kernel, strides, pads] =
         ["kernel_shape", "strides", "pads"].map(|name| attribute(node, name));
     assert_eq!(w.shape[2..], kernel);
@@ -191,23 +191,23 @@ fn reshape(x: &Tensor, shape: &Tensor) -> Tensor {
 /// Runs a graph; nodes must be in topological order.
 fn run(graph: &GraphProto, input: Tensor) -> HashMap<String, Tensor> {
     let constants = graph.initializer.iter();
-    let named = constants.map(|t| (t.name.clone().expect("a name"), Tensor::constant(t)));
+    let named = constants.map(|t| (t.name.clone(), Tensor::constant(t)));
     let mut known: HashMap<String, Tensor> = named.collect();
     assert_eq!(known.len(), graph.initializer.len(), "names are unique");
-    known.insert(graph.input[0].name.clone().expect("a name"), input);
+    known.insert(graph.input[0].name.clone(), input);
     for node in &graph.node {
         let operands: Vec<&Tensor> = node.input.iter().map(|name| &known[name]).collect();
-        let results = match (node.op_type.as_deref(), &operands[..]) {
-            (Some("Conv" | "ConvTranspose"), [x, w, b]) => vec![convolve(node, x, w, b)],
-            (Some("Gemm"), [x, w, b]) => vec![gemm(x, w, b)],
-            (Some("Transpose"), [x]) => vec![transpose(x, &attribute(node, "perm"))],
-            (Some("Reshape"), [x, shape]) => vec![reshape(x, shape)],
-            (Some("Split"), [x, sizes]) => {
+        let results = match (node.op_type.as_str(), &operands[..]) {
+            ("Conv" | "ConvTranspose", [x, w, b]) => vec![convolve(node, x, w, b)],
+            ("Gemm", [x, w, b]) => vec![gemm(x, w, b)],
+            ("Transpose", [x]) => vec![transpose(x, &attribute(node, "perm"))],
+            ("Reshape", [x, shape]) => vec![reshape(x, shape)],
+            ("Split", [x, sizes]) => {
                 assert_eq!(attribute(node, "axis"), [1]);
                 split(x, sizes)
             }
-            (Some("Relu"), [x]) => vec![(*x).clone().map(|v| v.max(0.0))],
-            (Some("Sigmoid"), [x]) => vec![(*x).clone().map(|v| 1.0 / (1.0 + (-v).exp()))],
+            ("Relu", [x]) => vec![(*x).clone().map(|v| v.max(0.0))],
+            ("Sigmoid", [x]) => vec![(*x).clone().map(|v| 1.0 / (1.0 + (-v).exp()))],
             other => panic!("{:?} of {} operands", other.0, operands.len()),
         };
         assert_eq!(results.len(), node.output.len(), "{node:?}");
@@ -223,17 +223,17 @@ fn run(graph: &GraphProto, input: Tensor) -> HashMap<String, Tensor> {
 fn graph(path: &Path, signature: &[(&str, &[usize])]) -> GraphProto {
     let bytes = fs::read(path).expect("a graph");
     let file = ModelProto::decode(bytes.as_slice()).expect("protobuf");
-    assert_eq!(file.ir_version, Some(7));
+    assert_eq!(file.ir_version, 7);
     assert_eq!(file.opset_import.len(), 1);
-    assert_eq!(file.opset_import[0].version, Some(13));
+    assert_eq!(file.opset_import[0].version, 13);
     let graph = file.graph.expect("a graph");
     let values: Vec<_> = graph.input.iter().chain(&graph.output).collect();
     assert_eq!((graph.input.len(), values.len()), (1, signature.len()));
     for (value, (name, item)) in values.into_iter().zip(signature) {
-        assert_eq!(value.name.as_deref(), Some(*name));
+        assert_eq!(value.name, *name);
         let tensor = value.r#type.clone().and_then(|t| t.tensor_type);
         let tensor = tensor.expect("a tensor");
-        assert_eq!(tensor.elem_type, Some(proto::FLOAT));
+        assert_eq!(tensor.elem_type, proto::FLOAT);
         let lengths = item.iter().map(|&n| Length::Value(n as i64));
         let expected: Vec<_> = std::iter::once(Length::Param("N".into()))
             .chain(lengths)

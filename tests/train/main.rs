@@ -259,14 +259,14 @@ fn training_ends_at_its_last_step_in_the_middle_of_an_epoch() {
 fn evaluate(model: &Model, data: &ImageSet, batch: usize, epoch: usize) -> [[f64; 4]; 2] {
     let gpu = gpu();
     let target = gpu.target();
-    let (feed, images) = eval::test_feed(data);
+    let (feed, images) = (eval::feed(&data.test.images), data.test.images.count());
     let size = batch.min(images);
     let full = model::evaluate(model, feed, size, target);
     let tail = Some(images % size).filter(|last| *last > 0);
     let tail = tail.map(|last| model::evaluate(model, feed, last, target));
     let sum = model::sum_terms(images, target);
 
-    let plans = eval::Plans::new(model, data, batch, target);
+    let plans = eval::Evaluation::new(model, &data.test.images, batch, target);
     let memory = pollster::block_on(Memory::allocate(gpu, &plans.all().collect::<Vec<_>>()))
         .expect("memory");
     let evaluator = pollster::block_on(plans.compile(gpu, &memory)).expect("an evaluator");
@@ -297,7 +297,9 @@ fn evaluate(model: &Model, data: &ImageSet, batch: usize, epoch: usize) -> [[f64
     (0..images / size).for_each(|_| twin.run(&full));
     tail.iter().chain([&sum]).for_each(|plan| twin.run(plan));
 
-    let found = pollster::block_on(evaluator.run(gpu, &memory, 9, epoch)).expect("a run");
+    let mut go_on = |_, _| true;
+    let run = evaluator.run(gpu, &memory, 9, epoch, &mut go_on);
+    let found = pollster::block_on(run).expect("a run").expect("an end");
     let sums = twin.floats(&sum, "terms.sum");
     let means: Vec<f64> = sums.iter().map(|s| s / images as f64).collect();
     let found = [found.logpx_z, found.logpz, found.logqz_x, found.kl];
@@ -451,12 +453,16 @@ fn a_kernel_that_does_not_compile_is_named() {
 fn runs_that_stop_at_any_step_go_on_to_the_same_bits() {
     let data = rectangles(50, 21);
     let whole = train(&options(), &data).expect("a run");
-    let (stop, same) = (AtomicBool::new(false), options());
+    let stop = AtomicBool::new(false);
+    let same = Options {
+        checkpoint_every: Every::Steps(1),
+        ..options()
+    };
     let (mut last, mut stops) = (None, 0);
     loop {
         stop.store(false, Ordering::Relaxed);
         let trainer = pollster::block_on(Trainer::new(gpu(), &same, &data)).expect("a trainer");
-        let mut trainer = trainer.stop_on(&stop).checkpoint_every(Every::Steps(1));
+        let mut trainer = trainer.stop_on(&stop);
         if let Some(snapshot) = last.take() {
             trainer = trainer.resume(snapshot).expect("a snapshot of this run");
         }

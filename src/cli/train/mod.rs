@@ -94,7 +94,7 @@ impl TrainArgs {
         };
         let path = job.folder.path().display().to_string();
         let faults = self.inject.unwrap_or_default();
-        job.folder = job.folder.with_faults(faults);
+        job.folder.faults = faults;
         let selection = job.folder.run().device.clone();
         let mut stdout = Stdout::default();
         let mut attempt = |job: &mut Job, faults| {
@@ -258,10 +258,7 @@ impl TrainArgs {
             run.device.tuning = choice;
             job.folder.set_run(run.clone())?;
         }
-        let mut trainer = trainer
-            .checkpoint_every(run.checkpoint_every)
-            .evaluate_every(run.eval_every)
-            .stop_on(signals.flag());
+        let mut trainer = trainer.stop_on(signals.flag());
         // Printed after the checks, so that an error is the only message.
         if let Some(choice) = job.choice.take() {
             choice.say(common);

@@ -187,20 +187,6 @@ mod tests {
     }
 
     #[test]
-    fn without_labels_there_is_no_legend_and_with_many_it_has_columns() {
-        let points = |labels| Points {
-            at: &[[0.0, 0.0]; 60],
-            labels,
-            classes: &[],
-            axes: ["z[0]", "z[1]"],
-        };
-        let plain = scatter(&points(None)).width() as usize;
-        let labels: Vec<u32> = (0..60).collect();
-        let many = scatter(&points(Some(&labels))).width() as usize;
-        assert_eq!((plain, many - plain), (LEFT + SIDE + EDGE, 3 * LEGEND));
-    }
-
-    #[test]
     fn names_stand_in_the_legend_which_ends_somewhere() {
         let names = ["cat", "", "a name that goes on and on and on"].map(String::from);
         let entries = legend(&[0, 2, 7], &names);

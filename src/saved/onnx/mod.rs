@@ -15,8 +15,7 @@ use prost::Message;
 
 use crate::model::layers::{Kind, Layer, Stack};
 use crate::ops::conv::Conv;
-use crate::saved::Trained;
-use crate::saved::pytorch;
+use crate::saved::{Trained, pytorch};
 use proto::{
     AttributeProto, DimensionProto, GraphProto, Length, ModelProto, NodeProto, OperatorSetIdProto,
     StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto,
@@ -39,111 +38,62 @@ const BATCH: &str = "N";
 const CHANNELS_FIRST: [usize; 4] = [0, 3, 1, 2];
 const CHANNELS_LAST: [usize; 4] = [0, 2, 3, 1];
 
-/// Why a model cannot be written as ONNX.
+/// The `{0}` (encoder or decoder) has `{1}` bytes, more than the 2 GiB of a protobuf message.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OnnxError {
-    /// A protobuf message has at most 2 GiB.
-    #[error(
-        "the {graph} has {bytes} bytes, and an ONNX file holds at most {MAX_BYTES}: export the model \
-         as safetensors instead"
-    )]
-    TooLarge {
-        /// `encoder` or `decoder`.
-        graph: &'static str,
-        /// Length of its file.
-        bytes: usize,
-    },
-}
+#[error(
+    "the {0} has {1} bytes, and an ONNX file holds at most {MAX_BYTES}: export the model as \
+     safetensors instead"
+)]
+pub struct TooLarge(&'static str, usize);
 
 /// The file of the encoder.
-///
-/// # Errors
-///
-/// [`OnnxError::TooLarge`].
-pub fn encoder(trained: &Trained) -> Result<Vec<u8>, OnnxError> {
+pub fn encoder(trained: &Trained) -> Result<Vec<u8>, TooLarge> {
     let model = &trained.model;
     let mut graph = Builder::new(trained, "encoder");
-    let image = Value::new("image", Form::ChannelsLast, &model.image);
-    let codes = graph.stack(&model.encoder(), &image);
+    let codes = graph.stack(&model.encoder(), Value::new("image", &model.image));
     let outputs = ["mean", "logvar"];
     graph.integers("latent", &[model.latent_dim; 2]);
-    graph.node(
-        "Split",
-        &[&codes.name, "latent"],
-        &outputs,
-        vec![int("axis", 1)],
-    );
+    let axis = AttributeProto {
+        name: "axis".into(),
+        i: 1,
+        r#type: proto::INT,
+        ints: vec![],
+    };
+    graph.node("Split", &[&codes.name, "latent"], &outputs, vec![axis]);
+    let item = [model.latent_dim];
     graph.finish(
-        &image,
-        &outputs.map(|name| Value::new(name, Form::Flat, &[model.latent_dim])),
+        ("image", &model.image),
+        outputs.map(|name| (name, &item[..])),
     )
 }
 
 /// The file of the decoder.
-///
-/// # Errors
-///
-/// [`OnnxError::TooLarge`].
-pub fn decoder(trained: &Trained) -> Result<Vec<u8>, OnnxError> {
+pub fn decoder(trained: &Trained) -> Result<Vec<u8>, TooLarge> {
     let model = &trained.model;
+    let item = [model.latent_dim];
     let mut graph = Builder::new(trained, "decoder");
-    let z = Value::new("z", Form::Flat, &[model.latent_dim]);
-    let last = graph.stack(&model.decoder(), &z);
+    let last = graph.stack(&model.decoder(), Value::new("z", &item));
     let outputs = ["logits", "probabilities"];
     graph.transpose(&last.name, outputs[0], CHANNELS_LAST);
     graph.node("Sigmoid", &[outputs[0]], &[outputs[1]], vec![]);
-    graph.finish(
-        &z,
-        &outputs.map(|name| Value::new(name, Form::ChannelsLast, &model.image)),
-    )
+    graph.finish(("z", &item), outputs.map(|name| (name, &model.image[..])))
 }
 
-/// The layout of the values of an item.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Form {
-    /// `[N, H, W, C]`
-    ChannelsLast,
-    /// `[N, C, H, W]`
-    ChannelsFirst,
-    /// `[N, features]`
-    Flat,
-}
-
-/// A tensor of a graph with N items: images `[H, W, C]` in some layout, or features.
-#[derive(Clone, Debug)]
+/// A tensor of a graph with N items: images `[H, W, C]` or features.
 struct Value {
     name: String,
-    form: Form,
     item: Vec<usize>,
+    /// The tensor is `[N, C, H, W]`, as convolutions take it.
+    channels_first: bool,
 }
 
 impl Value {
-    fn new(name: &str, form: Form, item: &[usize]) -> Self {
+    /// Features, or images with their channels last.
+    fn new(name: &str, item: &[usize]) -> Self {
         Value {
             name: name.into(),
-            form,
             item: item.to_vec(),
-        }
-    }
-
-    /// The declaration of an input or output, which is never [`Form::ChannelsFirst`].
-    fn info(&self) -> ValueInfoProto {
-        let axis = |value| DimensionProto { value: Some(value) };
-        let batch = axis(Length::Param(BATCH.into()));
-        let rest = self.item.iter().map(|&n| axis(Length::Value(n as i64)));
-        let shape = TensorShapeProto {
-            dim: std::iter::once(batch).chain(rest).collect(),
-        };
-        let tensor = TensorTypeProto {
-            elem_type: Some(proto::FLOAT),
-            shape: Some(shape),
-        };
-        ValueInfoProto {
-            name: Some(self.name.clone()),
-            r#type: Some(TypeProto {
-                tensor_type: Some(tensor),
-            }),
+            channels_first: false,
         }
     }
 }
@@ -160,7 +110,7 @@ impl<'a> Builder<'a> {
     /// of convolutions become `[out, in, 3, 3]`, of transposed ones `[in, out, 3, 3]`.
     fn new(trained: &'a Trained, name: &'static str) -> Self {
         let graph = GraphProto {
-            name: Some(name.into()),
+            name: name.into(),
             ..GraphProto::default()
         };
         let mut builder = Builder {
@@ -171,7 +121,7 @@ impl<'a> Builder<'a> {
         let own = |param: &str| param.split('.').next() == Some(name);
         for (spec, values) in trained.weights.iter().filter(|(spec, _)| own(&spec.name)) {
             let (shape, values) = match spec.shape.len() {
-                4 => pytorch::kernel_to_pytorch(&spec.shape, values),
+                4 => pytorch::transpose(&spec.shape, values, &pytorch::TO_PYTORCH),
                 _ => (spec.shape.clone(), values.clone()),
             };
             let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
@@ -180,12 +130,12 @@ impl<'a> Builder<'a> {
         builder
     }
 
-    fn constant(&mut self, name: &str, data_type: i32, shape: &[usize], bytes: Vec<u8>) {
+    fn constant(&mut self, name: &str, data_type: i32, shape: &[usize], raw_data: Vec<u8>) {
         self.graph.initializer.push(TensorProto {
             dims: signed(shape),
-            data_type: Some(data_type),
-            name: Some(name.into()),
-            raw_data: Some(bytes),
+            data_type,
+            name: name.into(),
+            raw_data,
         });
     }
 
@@ -206,8 +156,8 @@ impl<'a> Builder<'a> {
         self.graph.node.push(NodeProto {
             input: owned(inputs),
             output: owned(outputs),
-            name: outputs.first().map(|&name| name.to_owned()),
-            op_type: Some(operator.into()),
+            name: outputs[0].into(),
+            op_type: operator.into(),
             attribute,
         });
     }
@@ -216,12 +166,14 @@ impl<'a> Builder<'a> {
         self.node("Transpose", &[from], &[to], vec![ints("perm", &axes)]);
     }
 
-    /// Converts a tensor to the layout and shape that a layer takes.
-    fn fit(&mut self, layer: &str, mut value: Value, form: Form, item: &[usize]) -> Value {
-        if value.form == form {
+    /// Converts a tensor to what a layer takes: features, or images with their channels first.
+    fn fit(&mut self, mut value: Value, layer: &Layer) -> Value {
+        let (layer, item) = (&layer.name, layer.input());
+        let channels_first = item.len() == 3;
+        if (value.channels_first, value.item.len()) == (channels_first, item.len()) {
             return value;
         }
-        if value.form == Form::ChannelsFirst {
+        if value.channels_first {
             let name = format!("{layer}.rows");
             self.transpose(&value.name, &name, CHANNELS_LAST);
             value.name = name;
@@ -229,73 +181,92 @@ impl<'a> Builder<'a> {
         if value.item != item {
             let (name, shape) = (format!("{layer}.reshaped"), format!("{layer}.shape"));
             // 0 keeps the batch axis.
-            self.integers(&shape, &[&[0], item].concat());
+            self.integers(&shape, &[&[0], &item[..]].concat());
             self.node("Reshape", &[&value.name, &shape], &[&name], vec![]);
             value.name = name;
         }
-        if form == Form::ChannelsFirst {
+        if channels_first {
             let name = format!("{layer}.channels");
             self.transpose(&value.name, &name, CHANNELS_FIRST);
             value.name = name;
         }
-        Value::new(&value.name, form, item)
+        Value {
+            name: value.name,
+            item,
+            channels_first,
+        }
     }
 
     fn layer(&mut self, x: Value, layer: &Layer) -> Value {
-        let name = &layer.name;
-        let (operator, form, item, attributes) = match layer.kind {
-            Kind::Conv(conv) => (
-                "Conv",
-                Form::ChannelsFirst,
-                conv.big.to_vec(),
-                geometry(&conv),
-            ),
-            Kind::Deconv(conv) => {
-                let small = conv.small.to_vec();
-                ("ConvTranspose", Form::ChannelsFirst, small, geometry(&conv))
-            }
-            Kind::Dense(dense) => ("Gemm", Form::Flat, vec![dense.inputs], vec![]),
+        let (operator, attributes) = match layer.kind {
+            Kind::Conv(conv) => ("Conv", geometry(&conv)),
+            Kind::Deconv(conv) => ("ConvTranspose", geometry(&conv)),
+            Kind::Dense(_) => ("Gemm", vec![]),
         };
-        let x = self.fit(name, x, form, &item);
+        let x = self.fit(x, layer);
         let [kernel, bias] = layer.params().map(|spec| spec.name);
-        let mut y = Value::new(&format!("{name}.y"), form, &layer.output());
-        self.node(operator, &[&x.name, &kernel, &bias], &[&y.name], attributes);
+        let mut name = format!("{}.y", layer.name);
+        self.node(operator, &[&x.name, &kernel, &bias], &[&name], attributes);
         if layer.relu {
-            let relu = format!("{name}.relu");
-            self.node("Relu", &[&y.name], &[&relu], vec![]);
-            y.name = relu;
+            let relu = format!("{}.relu", layer.name);
+            self.node("Relu", &[&name], &[&relu], vec![]);
+            name = relu;
         }
-        y
+        Value {
+            name,
+            item: layer.output(),
+            channels_first: x.channels_first,
+        }
     }
 
-    fn stack(&mut self, stack: &Stack, x: &Value) -> Value {
+    fn stack(&mut self, stack: &Stack, x: Value) -> Value {
         let layers = stack.layers.iter();
-        layers.fold(x.clone(), |x, layer| self.layer(x, layer))
+        layers.fold(x, |x, layer| self.layer(x, layer))
     }
 
-    fn finish(mut self, input: &Value, outputs: &[Value]) -> Result<Vec<u8>, OnnxError> {
-        self.graph.input = vec![input.info()];
-        self.graph.output = outputs.iter().map(Value::info).collect();
-        let config = StringStringEntryProto {
-            key: Some("config".into()),
-            value: Some(self.trained.config_json()),
-        };
-        let opset = OperatorSetIdProto {
-            version: Some(OPSET),
-        };
+    /// The bytes of the file; inputs and outputs have a name and the shape of an item.
+    fn finish(
+        mut self,
+        input: (&str, &[usize]),
+        outputs: [(&str, &[usize]); 2],
+    ) -> Result<Vec<u8>, TooLarge> {
+        self.graph.input = vec![declaration(input)];
+        self.graph.output = outputs.map(declaration).into();
         let file = ModelProto {
-            ir_version: Some(IR_VERSION),
-            producer_name: Some(env!("CARGO_PKG_NAME").into()),
-            producer_version: Some(env!("CARGO_PKG_VERSION").into()),
+            ir_version: IR_VERSION,
+            producer_name: env!("CARGO_PKG_NAME").into(),
+            producer_version: env!("CARGO_PKG_VERSION").into(),
             graph: Some(self.graph),
-            opset_import: vec![opset],
-            metadata_props: vec![config],
+            opset_import: vec![OperatorSetIdProto { version: OPSET }],
+            metadata_props: vec![StringStringEntryProto {
+                key: "config".into(),
+                value: self.trained.config_json(),
+            }],
         };
-        let (graph, bytes) = (self.name, file.encoded_len());
-        if bytes > MAX_BYTES {
-            return Err(OnnxError::TooLarge { graph, bytes });
+        match file.encoded_len() {
+            bytes if bytes > MAX_BYTES => Err(TooLarge(self.name, bytes)),
+            _ => Ok(file.encode_to_vec()),
         }
-        Ok(file.encode_to_vec())
+    }
+}
+
+/// The declaration of an input or output; images have their channels last.
+fn declaration((name, item): (&str, &[usize])) -> ValueInfoProto {
+    let batch = Length::Param(BATCH.into());
+    let rest = signed(item).into_iter().map(Length::Value);
+    let axis = |length| DimensionProto {
+        value: Some(length),
+    };
+    let dim = std::iter::once(batch).chain(rest).map(axis).collect();
+    let tensor = TensorTypeProto {
+        elem_type: proto::FLOAT,
+        shape: Some(TensorShapeProto { dim }),
+    };
+    ValueInfoProto {
+        name: name.into(),
+        r#type: Some(TypeProto {
+            tensor_type: Some(tensor),
+        }),
     }
 }
 
@@ -316,19 +287,10 @@ fn geometry(conv: &Conv) -> Vec<AttributeProto> {
 
 fn ints(name: &str, values: &[usize]) -> AttributeProto {
     AttributeProto {
-        name: Some(name.into()),
+        name: name.into(),
         ints: signed(values),
-        r#type: Some(proto::INTS),
-        i: None,
-    }
-}
-
-fn int(name: &str, value: i64) -> AttributeProto {
-    AttributeProto {
-        name: Some(name.into()),
-        i: Some(value),
-        r#type: Some(proto::INT),
-        ints: vec![],
+        r#type: proto::INTS,
+        i: 0,
     }
 }
 

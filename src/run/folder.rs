@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
+use super::error::{ReportError, io_error};
 use super::lock;
 use super::metrics::Metrics;
 use super::tensorboard::{self, Events};
 use crate::files::atomic;
 use crate::files::regular;
-use crate::files::tensors::{TensorFile, TensorFileError};
-use crate::render::{self, Curve, GridStyle, RenderError};
-use crate::run::config::{ConfigError, RunConfig};
+use crate::files::tensors::TensorFile;
+use crate::render::{self, Curve, GridStyle, RenderError, Timing};
+use crate::run::config::RunConfig;
 use crate::run::faults::Faults;
+use crate::saved::Trained;
 use crate::saved::checkpoint::{self, Checkpoint, Platform};
 use crate::train::event::{EpochReport, Event};
 
@@ -26,43 +28,6 @@ pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The weights that a run ended with.
 pub const MODEL: &str = "model.safetensors";
 
-/// Why a run could not be recorded.
-#[derive(Debug, thiserror::Error)]
-pub enum ReportError {
-    /// The folder already holds a run.
-    #[error("{0} already holds a run")]
-    Occupied(PathBuf),
-    /// Another process trains into the folder.
-    #[error("another process is training into {0}")]
-    Locked(PathBuf),
-    /// The folder holds no run.
-    #[error("{0} holds no run: there is no config.json")]
-    NoRun(PathBuf),
-    /// The configuration cannot be read.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The operating system reported an error.
-    #[error("cannot write {path}: {reason}; check the path, its permissions and the free space")]
-    Io {
-        /// File or folder.
-        path: PathBuf,
-        /// Its message.
-        reason: io::Error,
-    },
-    /// A tensor file could not be written.
-    #[error(transparent)]
-    Tensors(#[from] TensorFileError),
-    /// The checkpoint cannot be used.
-    #[error("{0}")]
-    Checkpoint(TensorFileError),
-    /// A picture could not be drawn.
-    #[error(transparent)]
-    Render(#[from] RenderError),
-    /// A value could not be encoded as JSON.
-    #[error("cannot encode as JSON: {0}")]
-    Json(#[from] serde_json::Error),
-}
-
 /// Writes the files of a run as its events arrive. It holds the lock of the folder.
 pub struct RunFolder {
     path: PathBuf,
@@ -70,13 +35,9 @@ pub struct RunFolder {
     platform: Platform,
     journals: Option<(Metrics, Events)>,
     checkpoints: u64,
-    faults: Faults,
+    /// Faults to inject.
+    pub faults: Faults,
     _lock: File,
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> ReportError + use<> {
-    let path = path.to_owned();
-    move |reason| ReportError::Io { path, reason }
 }
 
 impl RunFolder {
@@ -84,9 +45,10 @@ impl RunFolder {
     pub fn create(path: &Path, mut run: RunConfig) -> Result<Self, ReportError> {
         let refuse = || {
             let taken = [CONFIG, METRICS, tensorboard::NAME, CHECKPOINT, MODEL];
-            let occupied = taken.iter().any(|name| path.join(name).exists());
-            let error = || ReportError::Occupied(path.to_owned());
-            (!occupied).then_some(()).ok_or_else(error)
+            match taken.iter().any(|name| path.join(name).exists()) {
+                true => Err(ReportError::Occupied(path.to_owned())),
+                false => Ok(()),
+            }
         };
         fs::create_dir_all(path).map_err(io_error(path))?;
         // Before the lock creates its file, and again once no other process can begin a run.
@@ -149,13 +111,6 @@ impl RunFolder {
         })
     }
 
-    /// Injects faults.
-    #[must_use]
-    pub fn with_faults(mut self, faults: Faults) -> Self {
-        self.faults = faults;
-        self
-    }
-
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
@@ -189,16 +144,21 @@ impl RunFolder {
 
     /// True if `model.safetensors`, the last file of a run, has the weights of the checkpoint.
     pub fn is_complete(&self, checkpoint: &Checkpoint) -> bool {
-        let model = TensorFile::read(self.path.join(MODEL));
-        model.is_ok_and(|model| checkpoint::is_model_of(&model, &checkpoint.snapshot))
+        let Ok(model) = TensorFile::read(self.path.join(MODEL)) else {
+            return false;
+        };
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        (checkpoint.snapshot.params.iter()).all(|(spec, [weights, ..])| {
+            let theirs = model.get_f32(&spec.name, &spec.shape);
+            theirs.is_ok_and(|theirs| bits(theirs) == bits(weights))
+        })
     }
 
     /// Opens the metrics with their first `lines` lines and the matching events, and removes the
     /// temporary files of a killed process. Returns the number of lines found, which may be smaller.
     pub fn begin(&mut self, lines: usize) -> Result<usize, ReportError> {
         atomic::sweep(&self.path).map_err(io_error(&self.path))?;
-        let path = self.path.join(METRICS);
-        let (metrics, dropped) = Metrics::open(path.clone(), lines).map_err(io_error(&path))?;
+        let (metrics, dropped) = Metrics::open(self.path.join(METRICS), lines)?;
         // A dropped epoch has a picture, which the resumed run may not replace.
         for report in dropped {
             let path = self.path.join(picture_name(report.epoch));
@@ -207,9 +167,8 @@ impl RunFolder {
                 _ => {}
             }
         }
-        let path = self.path.join(tensorboard::NAME);
-        let events = Events::open(path.clone(), lines).map_err(io_error(&path))?;
-        let found = metrics.lines();
+        let events = Events::open(self.path.join(tensorboard::NAME), lines)?;
+        let found = metrics.found;
         self.journals = Some((metrics, events));
         Ok(found)
     }
@@ -243,10 +202,8 @@ impl RunFolder {
             }
             Event::Epoch(report) => {
                 if let Some((metrics, events)) = &mut self.journals {
-                    let written = metrics.append(report);
-                    written.map_err(io_error(metrics.path()))?;
-                    let written = events.report(report);
-                    written.map_err(io_error(events.path()))?;
+                    metrics.append(report)?;
+                    events.report(report)?;
                 }
                 if self.run.images {
                     let picture = render::curves(&curves(self.reports()), "nats per image");
@@ -259,8 +216,7 @@ impl RunFolder {
                 self.write(&picture_name(*epoch), &png)?;
                 let step = self.reports().last().map_or(0, |report| report.step);
                 if let Some((_, events)) = &mut self.journals {
-                    let written = events.picture(step, picture.dimensions().into(), &png);
-                    written.map_err(io_error(events.path()))?;
+                    events.picture(step, picture.dimensions(), &png)?;
                 }
             }
             Event::Manifold { n, images } => {
@@ -269,8 +225,8 @@ impl RunFolder {
             }
             Event::Checkpoint(snapshot) => {
                 if let Some((metrics, events)) = &self.journals {
-                    metrics.flush().map_err(io_error(metrics.path()))?;
-                    events.flush().map_err(io_error(events.path()))?;
+                    metrics.journal.flush()?;
+                    events.0.flush()?;
                 }
                 let config = self.run.model_config();
                 let bytes =
@@ -286,8 +242,14 @@ impl RunFolder {
                     self.animate()?;
                 }
                 // Written last: it marks the run as complete.
-                let model = checkpoint::model_of(snapshot, &self.run.model_config());
-                model.write(self.path.join(MODEL))?;
+                let RunConfig {
+                    model, binarize, ..
+                } = &self.run;
+                let trained = Trained {
+                    data: self.run.model_config().data,
+                    ..Trained::from_snapshot(model, *binarize, snapshot)
+                };
+                trained.to_file().write(self.path.join(MODEL))?;
             }
             Event::FirstStep { .. }
             | Event::Progress { .. }
@@ -300,27 +262,25 @@ impl RunFolder {
     /// The reports of the metrics.
     fn reports(&self) -> &[EpochReport] {
         let journals = self.journals.as_ref();
-        journals.map_or(&[], |(metrics, _)| metrics.reports())
+        journals.map_or(&[], |(metrics, _)| &metrics.reports)
     }
 
     /// Writes the animation of the pictures in the folder, one per line of the metrics.
     fn animate(&self) -> Result<(), ReportError> {
-        let mut failure = None;
         // Reads one picture at a time, since a run may have many epochs.
-        let frames = (self.reports().iter()).map_while(|report| match self.picture(report.epoch) {
-            Ok(picture) => Some(picture),
-            Err(e) => {
-                failure = Some(e);
-                None
-            }
-        });
+        let pictures = self
+            .reports()
+            .iter()
+            .map(|report| self.picture(report.epoch));
+        let timing = Timing {
+            each: 50,
+            last: 300,
+        };
         let mut gif = Vec::new();
-        let drawn = render::write_gif(frames.flatten(), true, &mut gif);
-        match (failure, drawn) {
-            (Some(e), _) => Err(e),
-            (None, Err(RenderError::NoFrames)) => Ok(()),
-            (None, Err(e)) => Err(e.into()),
-            (None, Ok(())) => self.write("cvae.gif", &gif),
+        match render::animate(pictures.filter_map(Result::transpose), timing, &mut gif) {
+            Err(ReportError::Render(RenderError::NoFrames)) => Ok(()),
+            Err(e) => Err(e),
+            Ok(()) => self.write("cvae.gif", &gif),
         }
     }
 
@@ -371,6 +331,3 @@ fn curves(reports: &[EpochReport]) -> [Curve; 2] {
         curve("- train loss", reports.iter().filter_map(train).collect()),
     ]
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,4 @@
+//! Grids, manifolds, plots, PNG and GIF, pixel by pixel.
+
+mod images;
+mod plots;

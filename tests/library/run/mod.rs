@@ -1,0 +1,4 @@
+//! The run folder and its configuration.
+
+mod config;
+mod folder;

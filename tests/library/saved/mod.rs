@@ -1,0 +1,4 @@
+//! Model files of this program and of others.
+
+mod pytorch;
+mod trained;
