@@ -89,7 +89,7 @@ pub async fn tune(
     if !gpu.caps().software {
         variants.extend([Some(Variant::Workgroup), Some(Variant::Plain)]);
     }
-    let textures = gpu.allows(Feature::Texels).then_some(true);
+    let textures = gpu.selection.allows(Feature::Texels).then_some(true);
     for variant in variants {
         for texels in [Some(false), textures] {
             let choice = Tuning {

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::adapter::{AdapterReport, MOST_WORKGROUP_MEMORY, most_buffers, select};
-use super::device::{Counters, Gpu};
+use super::device::Gpu;
 use super::error::GpuError;
 use super::fault::Faults;
 use super::guard::Guard;
@@ -35,7 +33,7 @@ impl Gpu {
             let caps = &mut gpu.adapter.target.caps;
             (caps.subgroup_min, caps.subgroup_max) = (0, 0);
         }
-        gpu.counters = Counters::default();
+        gpu.counters = Arc::default();
         Ok(gpu)
     }
 
@@ -64,13 +62,11 @@ impl Gpu {
                 .min(MOST_WORKGROUP_MEMORY),
             ..wgpu::Limits::downlevel_defaults().using_alignment(offered.clone())
         };
-        let guarded = selection.checked
-            && selection.named
-            && most_buffers(&offered) > report.target.caps.max_buffers;
-        let (buffers, of_any_kind) = (
-            report.target.caps.max_buffers as u32 + u32::from(guarded),
-            limits.max_buffers_and_acceleration_structures_per_shader_stage,
-        );
+        let buffers = report.target.caps.max_buffers as u32;
+        let guarded =
+            selection.checked && selection.named && most_buffers(&offered) > buffers as usize;
+        let buffers = buffers + u32::from(guarded);
+        let of_any_kind = limits.max_buffers_and_acceleration_structures_per_shader_stage;
         let limits = wgpu::Limits {
             max_storage_buffers_per_shader_stage: buffers,
             max_buffers_and_acceleration_structures_per_shader_stage: buffers.max(of_any_kind),
@@ -83,36 +79,32 @@ impl Gpu {
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         };
-        let (device, queue) =
-            adapter
-                .request_device(&descriptor)
-                .await
-                .map_err(|e| GpuError::NoDevice {
-                    adapter: report.name.clone(),
-                    index: report.index,
-                    reason: e.to_string(),
-                })?;
-        if report.target.caps.software && !selection.disable.contains(&Feature::Pinning) {
+        let opened = adapter.request_device(&descriptor).await;
+        let (device, queue) = opened.map_err(|e| GpuError::NoDevice {
+            adapter: report.name.clone(),
+            index: report.index,
+            reason: e.to_string(),
+        })?;
+        if report.target.caps.software && selection.allows(Feature::Pinning) {
             native::keep_apart();
         }
-        let allowed = !selection.disable.contains(&Feature::Aliasing);
-        let aliases = report.target.may_alias() && allowed && memory::can_alias(&device);
+        let aliases = report.target.may_alias()
+            && selection.allows(Feature::Aliasing)
+            && memory::can_alias(&device);
         let faults = Faults::watch(&device, &report.name, report.index);
         let guard = guarded.then(|| Arc::new(Guard::new(&device)));
         Ok(Gpu {
-            guard,
             device,
             queue,
             selection: selection.clone(),
-            checked: selection.checked,
-            mistakes: Vec::new(),
-            pipelines: Mutex::default(),
-            modules: Mutex::default(),
-            staging: Mutex::default(),
+            edits: Default::default(),
+            cache: Arc::default(),
+            staging: Arc::default(),
+            guard,
             faults,
             aliases,
             adapter: report,
-            counters: Counters::default(),
+            counters: Arc::default(),
         })
     }
 }

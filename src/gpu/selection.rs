@@ -24,30 +24,15 @@ impl Backend {
 
     /// Name on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Backend::Vulkan => "vulkan",
-            Backend::Metal => "metal",
-            Backend::Dx12 => "dx12",
-            Backend::Gl => "gl",
-        }
+        self.wgpu().to_str()
     }
 
-    pub(super) fn of(backend: wgpu::Backend) -> Option<Self> {
-        match backend {
-            wgpu::Backend::Vulkan => Some(Backend::Vulkan),
-            wgpu::Backend::Metal => Some(Backend::Metal),
-            wgpu::Backend::Dx12 => Some(Backend::Dx12),
-            wgpu::Backend::Gl => Some(Backend::Gl),
-            _ => None,
-        }
-    }
-
-    pub(super) fn flags(self) -> wgpu::Backends {
+    pub(super) fn wgpu(self) -> wgpu::Backend {
         match self {
-            Backend::Vulkan => wgpu::Backends::VULKAN,
-            Backend::Metal => wgpu::Backends::METAL,
-            Backend::Dx12 => wgpu::Backends::DX12,
-            Backend::Gl => wgpu::Backends::GL,
+            Backend::Vulkan => wgpu::Backend::Vulkan,
+            Backend::Metal => wgpu::Backend::Metal,
+            Backend::Dx12 => wgpu::Backend::Dx12,
+            Backend::Gl => wgpu::Backend::Gl,
         }
     }
 }
@@ -56,10 +41,8 @@ impl std::str::FromStr for Backend {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Backend::ALL
-            .into_iter()
-            .find(|b| b.name() == text)
-            .ok_or_else(|| format!("unknown backend `{text}`: use vulkan, metal, dx12 or gl"))
+        let found = Backend::ALL.into_iter().find(|b| b.name() == text);
+        found.ok_or_else(|| format!("unknown backend `{text}`: use vulkan, metal, dx12 or gl"))
     }
 }
 
@@ -116,4 +99,11 @@ pub struct Selection {
     /// Choices among kernels.
     #[serde(flatten)]
     pub tuning: Tuning,
+}
+
+impl Selection {
+    /// Whether the user has not disabled a feature; the adapter may still lack it.
+    pub fn allows(&self, feature: Feature) -> bool {
+        !self.disable.contains(&feature)
+    }
 }

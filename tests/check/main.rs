@@ -7,12 +7,12 @@ mod common;
 use std::path::Path;
 
 use common::gpu;
+use common::mutants::Mistake;
 use common::report::Report;
 use cvae_gpu::check::builtin::{self, Recipe};
 use cvae_gpu::check::{self, Case, Grade, judge, run};
-use cvae_gpu::gpu::{Feature, Gpu, GpuError, Selection};
+use cvae_gpu::gpu::{Feature, Gpu, Selection};
 use cvae_gpu::model::{Loss, Model};
-use cvae_gpu::plan::shader::Mistake;
 
 /// A model that uses only plain kernels, which every driver compiles quickly.
 fn odd() -> Model {
@@ -211,15 +211,8 @@ fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
             "grad/encoder.conv1.kernel",
         ),
     ] {
-        let mistake = Mistake {
-            file: file.into(),
-            from: from.into(),
-            to: to.into(),
-        };
-        let planted = match right.planted(&[mistake]) {
-            Ok(planted) => planted,
-            Err(e) => panic!("{file}: {e}"),
-        };
+        let planted = Mistake::new(file, from, to).plant(&right);
+        let planted = planted.unwrap_or_else(|e| panic!("{file}: {e}"));
         let off = judged(&planted);
         assert!(off.iter().any(|name| name == seen), "{file}: {off:?}");
         let (k, row) = trace(&planted).first.expect("a divergence");
@@ -233,17 +226,6 @@ fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
     }
     // The original device is not affected.
     assert_eq!(judged(&right), [""; 0]);
-}
-
-#[test]
-fn a_mistake_that_cannot_be_planted_is_refused() {
-    let mistake = Mistake {
-        file: "adam".into(),
-        from: "not there".into(),
-        to: String::new(),
-    };
-    let refused = gpu().planted(&[mistake]).map(|_| ());
-    assert!(matches!(refused, Err(GpuError::Mistake(_))), "{refused:?}");
 }
 
 #[test]

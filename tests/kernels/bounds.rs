@@ -5,6 +5,7 @@
 //! error. Indices in these plans do not depend on the contents of the slots, so zeros suffice.
 
 use crate::common::convolutions::{Ending, plan, serves, sizes, target};
+use crate::common::mutants::Mistake;
 use crate::common::suite::convolutions::{ELSEWHERE, ending, shapes, software};
 use crate::common::suite::step::{BATCH, TAIL, as_gpus, feed, images, small_model};
 use crate::common::{naming_gpu, say};
@@ -15,7 +16,6 @@ use cvae_gpu::ops::conv::{Padding, Variant};
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::ops::{Target, Tiles};
 use cvae_gpu::plan::Plan;
-use cvae_gpu::plan::shader::Mistake;
 
 /// Runs a plan by steps and then by bundles (if there are any) on one memory, so that the second run
 /// starts past the end of short data sets.
@@ -120,12 +120,8 @@ fn whole_plans_stay_in_bounds_as_gpus_run_them() {
 #[test]
 fn an_access_out_of_bounds_is_named() {
     let gpu = naming_gpu();
-    let unguarded = Mistake {
-        file: "conv_thin".into(),
-        from: "y < BIG_H && s.n < BATCH;".into(),
-        to: "y < BIG_H;".into(),
-    };
-    let wrong = gpu.planted(&[unguarded]).expect("a mistake");
+    let unguarded = Mistake::new("conv_thin", "y < BIG_H && s.n < BATCH;", "y < BIG_H;");
+    let wrong = unguarded.plant(gpu).expect("a mistake");
     let shape = (7, [28, 28, 1], 32, 3, 2, Padding::Valid);
     let target = target(gpu.target(), Variant::Thin, false, Tiles::Medium, false);
     let plan = plan(shape, &target, Ending::Forward { relu: true });

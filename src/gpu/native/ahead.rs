@@ -44,7 +44,7 @@ impl Gpu {
     pub fn compile_ahead(&self, plans: &[&Plan]) -> Option<Ahead> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let small = Memory::need(self, plans) <= MOST_BYTES;
-        if !self.caps().software || !self.mistakes.is_empty() || processors == 1 || !small {
+        if !self.caps().software || !self.edits.is_empty() || processors == 1 || !small {
             return None;
         }
         let selection = Selection {

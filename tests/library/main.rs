@@ -1,0 +1,3 @@
+//! The library through its public interface, room by room.
+
+mod gpu;
