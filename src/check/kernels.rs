@@ -6,8 +6,8 @@
 //! deviates by 1e-3 and more. The limits are in between.
 
 use super::builtin;
-use super::compare::{Limit, Row};
-use super::pair::{Pair, Submit, Walk};
+use super::compare::Limit;
+use super::pair::{Pair, Submit};
 use super::report::Section;
 use crate::data::{Binarize, PackedImages};
 use crate::explore::plans as explore;
@@ -20,7 +20,7 @@ use crate::ops::reparam::{Divergence, KlTerm, Sampled};
 use crate::ops::rng::{self as draw, Order};
 use crate::ops::state::{self, StepState};
 use crate::ops::{Graph, bce, elbo};
-use crate::plan::{Plan, Role, Step};
+use crate::plan::{Role, Step};
 use crate::rng::{self, Stream};
 
 const SEED: u64 = 0xfeed_0000_0003;
@@ -93,10 +93,6 @@ fn workloads() -> [Workload; 3] {
 }
 
 /// Checks all kernels; `progress` receives the name of the next part.
-///
-/// # Errors
-///
-/// [`GpuError`] if the adapter cannot run a plan.
 pub async fn kernels(gpu: &Gpu, progress: &mut dyn FnMut(&str)) -> Result<Vec<Section>, GpuError> {
     let mut sections = Vec::new();
     for workload in workloads() {
@@ -166,24 +162,10 @@ impl Workload {
         }
         let mut rows = Vec::new();
         for plan in &plans {
-            rows.extend(judged(&mut pair, plan, limit).await?);
+            rows.extend(pair.walk(plan, Submit::Together, limit).await?);
         }
         Ok(Section::kernels(format!("kernels of {}", self.about), rows))
     }
-}
-
-async fn judged(
-    pair: &mut Pair<'_>,
-    plan: &Plan,
-    limit: impl Fn(&Step, &str) -> Limit,
-) -> Result<Vec<Row>, GpuError> {
-    let mut rows = Vec::new();
-    let keep = |row| {
-        rows.push(row);
-        Walk::On
-    };
-    pair.walk(plan, Submit::Together, limit, keep).await?;
-    Ok(rows)
 }
 
 /// Checks cases beyond a first step: counters near the end of an epoch and after a million steps, the
@@ -262,6 +244,6 @@ async fn far_out(gpu: &Gpu) -> Result<Section, GpuError> {
             absolute: 0.0,
         }
     };
-    let rows = judged(&mut pair, &plan, limit).await?;
+    let rows = pair.walk(&plan, Submit::Together, limit).await?;
     Ok(Section::kernels("kernels far out".into(), rows))
 }

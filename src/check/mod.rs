@@ -36,17 +36,6 @@ pub use trace::{Trace, trace};
 use crate::gpu::{Gpu, GpuError};
 use crate::model::Loss;
 
-/// Why a check did not run. A wrong result is not an error but a row of the [`Report`].
-#[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// A case is not valid.
-    #[error(transparent)]
-    Case(#[from] CaseError),
-    /// The adapter cannot run it.
-    #[error(transparent)]
-    Gpu(#[from] GpuError),
-}
-
 /// The built-in cases; those of the twins are computed lazily.
 pub fn cases() -> impl Iterator<Item = Result<Case, CaseError>> {
     let made = builtin::recipes().into_iter();
@@ -55,10 +44,6 @@ pub fn cases() -> impl Iterator<Item = Result<Case, CaseError>> {
 
 /// Runs a case on an adapter and compares the results, which are returned too. `strict` applies the
 /// *good* limits if they are fair for the case.
-///
-/// # Errors
-///
-/// [`GpuError`] if the adapter cannot run the case.
 pub async fn check_case(
     gpu: &Gpu,
     case: &Case,
@@ -84,28 +69,4 @@ pub async fn check_case(
         not_compared: case.unknown.clone(),
     };
     Ok((section, outcome))
-}
-
-/// The default check: all kernels against their twins, then the built-in cases. `progress` receives
-/// the name of the next part.
-///
-/// # Errors
-///
-/// [`CheckError`] if the check cannot run; wrong results are in the report.
-pub async fn suite(
-    gpu: &Gpu,
-    strict: bool,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Report, CheckError> {
-    let mut report = Report {
-        sections: kernels(gpu, progress).await?,
-    };
-    for case in cases() {
-        let case = case?;
-        progress(&case.name);
-        report
-            .sections
-            .push(check_case(gpu, &case, strict).await?.0);
-    }
-    Ok(report)
 }

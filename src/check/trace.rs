@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::compare::{Limit, Row};
 use super::kernels;
-use super::pair::{Pair, Submit, Walk};
+use super::pair::{Pair, Submit};
 use super::run;
 use crate::gpu::{Gpu, GpuError};
 use crate::plan::Step;
@@ -32,10 +32,6 @@ fn limit(step: &Step, slot: &str) -> Limit {
 
 /// Dispatches each step of a case's plan alone and compares its outputs with those of its twin on the
 /// same inputs. Ends at the first tensor beyond its limit.
-///
-/// # Errors
-///
-/// [`GpuError`] if the adapter cannot run the plan.
 pub async fn trace(gpu: &Gpu, case: &Case) -> Result<Trace, GpuError> {
     let plan = run::plan(case, gpu.target());
     let mut pair = Pair::new(gpu, &[&plan]).await?;
@@ -49,15 +45,10 @@ pub async fn trace(gpu: &Gpu, case: &Case) -> Result<Trace, GpuError> {
     };
     for (k, eps) in case.eps.iter().enumerate() {
         pair.set(&plan, "eps", eps)?;
-        let listen = |row: Row| {
-            trace.compared += 1;
-            if row.ok() {
-                return Walk::On;
-            }
-            trace.first = Some((k + 1, row));
-            Walk::End
-        };
-        pair.walk(&plan, Submit::Singly, limit, listen).await?;
+        let rows = pair.walk(&plan, Submit::Singly, limit).await?;
+        trace.compared += rows.len();
+        let off = rows.into_iter().find(|row| !row.ok());
+        trace.first = off.map(|row| (k + 1, row));
         if trace.first.is_some() {
             break;
         }

@@ -73,10 +73,6 @@ impl Replay {
     }
 
     /// Compiles `plan` with one dispatch per step, in the plan's order.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Replay::compile`].
     pub async fn compile_steps(
         gpu: &Gpu,
         plan: &Plan,

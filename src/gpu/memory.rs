@@ -219,20 +219,12 @@ impl Memory {
     }
 
     /// Reads the float slot `name`.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if there is none, or if the device fails.
     pub async fn read(&self, gpu: &Gpu, plan: &Plan, name: &str) -> Result<Vec<f32>, GpuError> {
         let words = self.read_words(gpu, plan, name).await?;
         Ok(bytemuck::cast_vec(words))
     }
 
     /// Reads the bits of the slot `name` of either type.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if there is none, or if the device fails.
     pub async fn read_words(
         &self,
         gpu: &Gpu,

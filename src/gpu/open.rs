@@ -22,10 +22,6 @@ impl Gpu {
 
     /// As [`Gpu::open`], among the adapters from index `first` on, to try the next adapter after a
     /// refusal.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Gpu::open`].
     pub async fn open_from(selection: &Selection, first: usize) -> Result<Gpu, GpuError> {
         let (adapter, report) = select(selection, first).await?;
         let mut gpu = Self::request(adapter, report, selection).await?;

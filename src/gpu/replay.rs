@@ -116,10 +116,6 @@ fn pieces<T>(items: impl Iterator<Item = T>, flops: impl Fn(&T) -> u64) -> Vec<V
 
 impl Readback {
     /// Waits for the submission and returns the bits of the copied slot; empty if no slot was copied.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the device fails.
     pub async fn words(self, gpu: &Gpu) -> Result<Vec<u32>, GpuError> {
         native::wait(gpu, Some(self.index))?;
         gpu.check()?;
@@ -136,10 +132,6 @@ impl Readback {
     }
 
     /// As [`Readback::words`], as floats.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the device fails.
     pub async fn floats(self, gpu: &Gpu) -> Result<Vec<f32>, GpuError> {
         Ok(bytemuck::cast_vec(self.words(gpu).await?))
     }

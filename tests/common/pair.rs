@@ -1,7 +1,7 @@
 //! Plans on a device and on their CPU twins side by side. Wraps `check::pair`: adds rows to a report
 //! and panics on errors.
 
-use cvae_gpu::check::pair::{self, Submit, Walk};
+use cvae_gpu::check::pair::{self, Submit};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::plan::cpu::Values;
 use cvae_gpu::plan::{Plan, Role, Scalar, Slot, SlotId, Step};
@@ -69,11 +69,8 @@ impl<'g> Pair<'g> {
         plan: &Plan,
         limit: impl Fn(&Step, &str) -> Limit,
     ) {
-        let listen = |row| {
-            report.add(case, row);
-            Walk::On
-        };
-        let walk = self.pair.walk(plan, Submit::Together, limit, listen);
-        pollster::block_on(walk).expect("a run");
+        let rows = pollster::block_on(self.pair.walk(plan, Submit::Together, limit));
+        let rows = rows.expect("a run").into_iter();
+        rows.for_each(|row| report.add(case, row));
     }
 }

@@ -1,3 +1,4 @@
 //! The library through its public interface, room by room.
 
+mod check;
 mod gpu;
