@@ -50,9 +50,9 @@ pub async fn run(
     progress("peaks of the adapter");
     let peaks = Peaks::measure(gpu).await?;
     let (figures, kernels) = measure(&mut rig, options, options.profile, progress).await?;
-    let kernels = kernels.map(|ms| report::rows(rig.plan(), rig.bundles(), &ms, peaks));
-    let variant = rig.plan().variants().join(",");
-    let dispatches = rig.bundles().len();
+    let kernels = kernels.map(|ms| report::rows(&rig.plan, &rig.bundles, &ms, peaks));
+    let variant = rig.plan.variants().join(",");
+    let dispatches = rig.bundles.len();
     // The next batch may need its memory.
     drop(rig);
     let mut sweep = Vec::new();
@@ -87,7 +87,7 @@ async fn measure(
     profile: bool,
     progress: &mut dyn FnMut(&str),
 ) -> Result<(Figures, Option<Vec<f64>>), GpuError> {
-    let (batch, repeats) = (rig.plan().batch, options.repeats.max(1));
+    let (batch, repeats) = (rig.plan.batch, options.repeats.max(1));
     progress(&format!("batch {batch}: warming up"));
     rig.warm_up().await?;
     let steps = rig.steps_per_repeat(options);
@@ -106,13 +106,13 @@ async fn measure(
         runs.sort_by(|a, b| a.ms.total_cmp(&b.ms));
     }
     let middle = (repeats - 1) / 2;
-    let mut figures = Figures::new(rig.plan(), steps, if stamped { &profiled } else { &plain });
+    let mut figures = Figures::new(&rig.plan, steps, if stamped { &profiled } else { &plain });
     figures.cpu_ms = plain[middle].cpu_ms;
     figures.unstamped_ms = stamped.then_some(plain[middle].ms);
     if profile && !stamped {
         progress(&format!("batch {batch}: each kernel alone"));
         let mut kernels = Vec::new();
-        for index in 0..rig.bundles().len() {
+        for index in 0..rig.bundles.len() {
             kernels.push(rig.alone(index, steps).await?.ms);
         }
         return Ok((figures, Some(kernels)));

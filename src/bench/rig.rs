@@ -53,8 +53,10 @@ pub struct Run {
 /// A train step with its memory, weights and data on the device.
 pub struct Rig<'g> {
     pub(super) gpu: &'g Gpu,
-    plan: Plan,
-    bundles: Vec<Bundle>,
+    /// The plan of the step.
+    pub plan: Plan,
+    /// The dispatches, each a list of steps of the plan; a profile times them one by one.
+    pub bundles: Vec<Bundle>,
     replay: Replay,
     /// Memory of the replay.
     memory: Memory,
@@ -98,16 +100,6 @@ impl<'g> Rig<'g> {
             ahead,
             seconds_per_step: f64::INFINITY,
         })
-    }
-
-    /// The plan of the step.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// The dispatches, each a list of steps of the plan; a profile times them one by one.
-    pub fn bundles(&self) -> &[Bundle] {
-        &self.bundles
     }
 
     /// Reads a slot of the plan.

@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use crate::plan::Step;
-
 /// The largest allowed deviation of a tensor from the reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
@@ -64,16 +62,6 @@ pub struct By {
     pub step: String,
     /// Shader module and entry point.
     pub kernel: String,
-}
-
-impl By {
-    /// The names of a step in reports.
-    pub fn new(step: &Step) -> Self {
-        By {
-            step: step.label.clone(),
-            kernel: format!("{}::{}", step.kernel.source.name, step.kernel.entry),
-        }
-    }
 }
 
 impl Row {
@@ -145,21 +133,16 @@ pub fn compare(
     let [computed, expected] = [computed, expected].map(|v| v.get(worst).copied());
     let (computed, expected) = (computed.unwrap_or(0.0), expected.unwrap_or(0.0));
     let (error, allowed) = (distance(computed, expected), allowed(expected));
-    let of = |whole: f64| if error == 0.0 { 0.0 } else { error / whole };
+    let of = |error: f64, whole: f64| if error == 0.0 { 0.0 } else { error / whole };
     let (measure, limit, found) = match limit {
-        Limit::OfLargest(share) => ("rel_max", share, of(largest)),
+        Limit::OfLargest(share) => ("rel_max", share, of(error, largest)),
         Limit::OfNorm(limit) => {
             share = share_of(squares.sqrt(), allowed);
-            let found = if squares == 0.0 {
-                0.0
-            } else {
-                squares.sqrt() / norm
-            };
-            ("rel_l2", limit, found)
+            ("rel_l2", limit, of(squares.sqrt(), norm))
         }
         Limit::Spread { .. } => ("max_abs", allowed, error),
         Limit::Each { .. } => ("each", allowed, error),
-        Limit::Ulps(count) => ("ulps", count, of(ulp(expected as f32))),
+        Limit::Ulps(count) => ("ulps", count, of(error, ulp(expected as f32))),
         Limit::Exact => ("equal", 0.0, error),
     };
     let unknown = known().next().is_none();
@@ -177,17 +160,11 @@ pub fn compare(
 }
 
 /// A flat index as one number per axis.
-fn coordinates(flat: usize, shape: &[usize]) -> Vec<usize> {
-    let mut rest = flat;
-    let mut at: Vec<usize> = shape
-        .iter()
-        .rev()
-        .map(|&size| {
-            let here = rest % size.max(1);
-            rest /= size.max(1);
-            here
-        })
-        .collect();
-    at.reverse();
+fn coordinates(mut flat: usize, shape: &[usize]) -> Vec<usize> {
+    let mut at = vec![0; shape.len()];
+    for (at, size) in at.iter_mut().zip(shape).rev() {
+        *at = flat % size.max(&1);
+        flat /= size.max(&1);
+    }
     at
 }

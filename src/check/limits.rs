@@ -56,9 +56,9 @@ impl Grade {
 fn has_large_weights(case: &Case) -> bool {
     let specs = case.model.params().into_iter();
     specs.filter(|s| s.limit > 0.0).any(|spec| {
-        let given = case.params.iter().find(|(name, _)| *name == spec.name);
-        let squares = |values: &[f32]| values.iter().map(|v| f64::from(v * v)).sum::<f64>();
-        let rms = given.map_or(0.0, |(_, v)| (squares(v) / spec.len() as f64).sqrt());
+        let values = case.param(&spec.name).unwrap_or_default().iter();
+        let squares = values.map(|v| f64::from(v * v)).sum::<f64>();
+        let rms = (squares / spec.len() as f64).sqrt();
         // Uniform numbers in ±limit have an RMS of limit/√3.
         rms > LARGE * spec.limit / 3f64.sqrt()
     })

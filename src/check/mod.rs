@@ -1,18 +1,5 @@
-//! The self-test of an adapter.
-//!
-//! | module | contents |
-//! |---|---|
-//! | [`case`](mod@case) | a recorded case: batch, noise, weights, and expected results |
-//! | [`outcome`] | the results of an implementation, under the names of the case |
-//! | [`run`] | runs a case on an adapter or on the CPU twins |
-//! | [`limits`], [`compare`] | limits and comparison |
-//! | [`pair`](mod@pair), [`kernels`](mod@kernels) | plans on device and twins side by side; each kernel alone |
-//! | [`builtin`] | the cases that come with the program |
-//! | [`trace`](mod@trace) | finds the first wrong step of a case |
-//! | [`report`] | the result of a check |
-//!
-//! No device is compared with itself: references come from TensorFlow or from the twins, plain loops in
-//! double precision.
+//! The self-test of an adapter. No device is compared with itself: references come from TensorFlow or
+//! from the twins, plain loops in double precision.
 
 pub mod builtin;
 pub mod case;

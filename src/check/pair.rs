@@ -108,7 +108,10 @@ impl<'g> Pair<'g> {
         let device = floats(self.read(plan, id).await?);
         let twin = floats(self.twin.get(plan, id));
         let row = compare(&slot.name, &slot.shape, &device, &twin, limit);
-        let by = Some(By::new(step));
+        let by = Some(By {
+            step: step.label.clone(),
+            kernel: format!("{}::{}", step.kernel.source.name, step.kernel.entry),
+        });
         Ok(Row { by, ..row })
     }
 

@@ -42,7 +42,7 @@ const KINDS: [(wgpu::DeviceType, &str); 5] = [
 ];
 
 /// Most bytes of workgroup memory that a device is opened with: the minimum of every WebGPU adapter.
-pub(super) const MOST_WORKGROUP_MEMORY: u32 = 16 << 10;
+const MOST_WORKGROUP_MEMORY: u32 = 16 << 10;
 
 /// Most storage buffers per dispatch that a device is opened with.
 const MOST_BUFFERS: usize = 32;

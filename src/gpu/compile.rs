@@ -83,7 +83,7 @@ impl Replay {
         Self::of(gpu, plan, memory, &alone).await
     }
 
-    async fn of(
+    pub(super) async fn of(
         gpu: &Gpu,
         plan: &Plan,
         memory: &Memory,
@@ -101,20 +101,11 @@ impl Replay {
         Ok(Replay { dispatches })
     }
 
-    /// The first workgroup of a bundle of `plan`.
+    /// Only the first workgroup of each dispatch.
     #[cfg(feature = "cli")]
-    pub(super) async fn first_group(
-        gpu: &Gpu,
-        plan: &Plan,
-        memory: &Memory,
-        bundle: &Bundle,
-    ) -> Result<Replay, GpuError> {
-        let whole = dispatch(gpu, plan, memory, bundle, &[]).await?;
-        let dispatches = vec![Dispatch {
-            grid: [1; 3],
-            ..whole
-        }];
-        Ok(Replay { dispatches })
+    pub(super) fn first_groups(mut self) -> Replay {
+        self.dispatches.iter_mut().for_each(|d| d.grid = [1; 3]);
+        self
     }
 
     /// The dispatch at `index` alone; empty if there is none.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::adapter::{AdapterReport, MOST_WORKGROUP_MEMORY, most_buffers, select};
+use super::adapter::{AdapterReport, most_buffers, select};
 use super::device::Gpu;
 use super::error::GpuError;
 use super::fault::Faults;
@@ -46,27 +46,23 @@ impl Gpu {
             features |=
                 wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
         }
-        // Buffers may be as large as the adapter allows; other limits stay at the defaults.
         let offered = adapter.limits();
+        let buffers = report.target.caps.max_buffers as u32;
+        let guarded =
+            selection.checked && selection.named && most_buffers(&offered) > buffers as usize;
+        let buffers = buffers + u32::from(guarded);
+        let default = wgpu::Limits::downlevel_defaults().using_alignment(offered.clone());
+        let of_any_kind = default.max_buffers_and_acceleration_structures_per_shader_stage;
+        // Buffers may be as large as the adapter allows; other limits stay at the defaults.
         let limits = wgpu::Limits {
             max_buffer_size: offered.max_buffer_size,
             max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
             max_texture_dimension_2d: offered.max_texture_dimension_2d,
             // WebGPU's minimum; wgpu's downlevel defaults are 32 bytes less.
-            max_compute_workgroup_storage_size: offered
-                .max_compute_workgroup_storage_size
-                .min(MOST_WORKGROUP_MEMORY),
-            ..wgpu::Limits::downlevel_defaults().using_alignment(offered.clone())
-        };
-        let buffers = report.target.caps.max_buffers as u32;
-        let guarded =
-            selection.checked && selection.named && most_buffers(&offered) > buffers as usize;
-        let buffers = buffers + u32::from(guarded);
-        let of_any_kind = limits.max_buffers_and_acceleration_structures_per_shader_stage;
-        let limits = wgpu::Limits {
+            max_compute_workgroup_storage_size: report.target.caps.workgroup_memory,
             max_storage_buffers_per_shader_stage: buffers,
             max_buffers_and_acceleration_structures_per_shader_stage: buffers.max(of_any_kind),
-            ..limits
+            ..default
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("cvae-gpu"),

@@ -68,17 +68,18 @@ impl std::str::FromStr for Feature {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "subgroups" => Ok(Feature::Subgroups),
-            "texels" => Ok(Feature::Texels),
-            "timestamps" => Ok(Feature::Timestamps),
-            "fusion" => Ok(Feature::Fusion),
-            "pinning" => Ok(Feature::Pinning),
-            "aliasing" => Ok(Feature::Aliasing),
-            _ => Err(format!(
-                "unknown feature `{text}`: use subgroups, texels, timestamps, fusion, pinning or aliasing"
-            )),
-        }
+        Ok(match text {
+            "subgroups" => Feature::Subgroups,
+            "texels" => Feature::Texels,
+            "timestamps" => Feature::Timestamps,
+            "fusion" => Feature::Fusion,
+            "pinning" => Feature::Pinning,
+            "aliasing" => Feature::Aliasing,
+            _ => {
+                let all = "subgroups, texels, timestamps, fusion, pinning or aliasing";
+                return Err(format!("unknown feature `{text}`: use {all}"));
+            }
+        })
     }
 }
 

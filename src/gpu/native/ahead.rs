@@ -82,8 +82,9 @@ async fn compile(
             }
             let kernels = bundle.iter().map(|&step| plan.steps()[step].kernel.key());
             if compiled.insert(kernels.collect::<Vec<_>>()) {
-                let group = Replay::first_group(&gpu, plan, &memory, bundle).await?;
-                gpu.submit(&[(&group, 1)], None)?.words(&gpu).await?;
+                let one = std::slice::from_ref(bundle);
+                let replay = Replay::of(&gpu, plan, &memory, one).await?.first_groups();
+                gpu.submit(&[(&replay, 1)], None)?.words(&gpu).await?;
             }
         }
     }
