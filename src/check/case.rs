@@ -15,10 +15,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::json;
 
 use super::outcome::{self, Outcome, PREFIX};
-use crate::files::tensors::{Tensor, TensorFile, TensorFileError};
+use crate::files::tensors::{TensorFile, TensorFileError};
 use crate::model::{Loss, Model};
 
 /// A case.
@@ -167,41 +166,6 @@ impl Case {
     pub fn param(&self, name: &str) -> Option<&[f32]> {
         let found = self.params.iter().find(|(n, _)| n == name);
         found.map(|(_, values)| values.as_slice())
-    }
-
-    /// The case as a file.
-    pub fn to_file(&self) -> TensorFile {
-        let (model, batch, steps) = (&self.model, self.batch, self.eps.len());
-        let [h, w, c] = model.image;
-        let mut tensors = BTreeMap::new();
-        let mut add = |name: String, shape: Vec<usize>, values: Vec<f32>| {
-            tensors.insert(name, Tensor::f32(shape, values));
-        };
-        add("input/x".into(), vec![batch, h, w, c], self.x.clone());
-        let shape = vec![steps, batch, model.latent_dim];
-        add("input/eps".into(), shape, self.eps.concat());
-        for (spec, (name, values)) in model.params().into_iter().zip(&self.params) {
-            add(format!("param/{name}"), spec.shape, values.clone());
-        }
-        let mut shapes = outcome::shapes(model, batch, steps);
-        for (name, values) in &self.expect {
-            let shape = shapes.remove(name).unwrap_or_default();
-            add(format!("{PREFIX}{name}"), shape, values.clone());
-        }
-        let config = json!({
-            "image": model.image,
-            "latent_dim": model.latent_dim,
-            "enc_filters": model.encoder_filters,
-            "dec_base": model.decoder_base,
-            "dec_filters": model.decoder_filters,
-            "loss": model.loss,
-            "beta": model.beta,
-            "relu_margin": self.relu_margin,
-        });
-        TensorFile {
-            tensors,
-            metadata: [("config".to_owned(), config.to_string())].into(),
-        }
     }
 }
 

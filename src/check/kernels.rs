@@ -48,10 +48,8 @@ pub fn limit(step: &Step, slot: &str) -> Limit {
 struct Workload {
     about: &'static str,
     model: Model,
-    batch: usize,
-    /// Images in the last, smaller batch, or 0. It needs every kernel compiled again, so only the
-    /// smallest model has one.
-    tail: usize,
+    /// Images of a batch, and of a smaller one, which needs every kernel compiled again.
+    batches: &'static [usize],
     binarize: Binarize,
 }
 
@@ -71,22 +69,19 @@ fn workloads() -> [Workload; 3] {
         Workload {
             about: "the tutorial's model",
             model: Model::default(),
-            batch: builtin::BATCH,
-            tail: 0,
+            batches: &[builtin::BATCH],
             binarize: Binarize::Threshold,
         },
         Workload {
             about: "a colour model",
             model: builtin::colour(),
-            batch: builtin::COLOUR_BATCH,
-            tail: 0,
+            batches: &[builtin::COLOUR_BATCH],
             binarize: Binarize::None,
         },
         Workload {
             about: "an odd model",
             model: odd,
-            batch: 7,
-            tail: 3,
+            batches: &[7, 3],
             binarize: Binarize::Stochastic,
         },
     ]
@@ -106,7 +101,8 @@ pub async fn kernels(gpu: &Gpu, progress: &mut dyn FnMut(&str)) -> Result<Vec<Se
 
 impl Workload {
     fn images(&self) -> PackedImages {
-        let values = (self.batch + self.tail) * self.model.image.iter().product::<usize>();
+        let images: usize = self.batches.iter().sum();
+        let values = images * self.model.image.iter().product::<usize>();
         // Three in ten values are ones. With half, whole sums could cancel.
         let pixels = rng::uniform(values, 1.0, 1, rng::key(SEED)).into_iter();
         let pixels: Vec<u8> = pixels.map(|v| (255.0 * v * v) as u8).collect();
@@ -120,20 +116,20 @@ impl Workload {
         let images = self.images();
         let packed = Packed::of(&images);
         let train = Packed::training(&images, self.binarize);
-        let batches = [self.batch, self.tail].into_iter().filter(|b| *b > 0);
+        let whole = self.batches[0];
         let mut plans = Vec::new();
-        for batch in batches.clone() {
+        for &batch in self.batches {
             let feed = Feed::Resident("images", train, Order::Shuffled);
             let adam = Adam::default();
             plans.push(model::train_step(model, feed, adam, batch, target));
         }
-        for batch in batches {
+        for &batch in self.batches {
             let feed = Feed::Resident("images", packed, Order::File);
             plans.push(model::evaluate(model, feed, batch, target));
         }
         plans.push(model::sum_terms(images.count(), target));
-        plans.push(model::decode(model, self.batch, target).0);
-        let bound = explore::bound(model, packed, 2, self.batch, target);
+        plans.push(model::decode(model, whole, target).0);
+        let bound = explore::bound(model, packed, 2, whole, target);
         plans.extend([bound.encode, bound.draw.clone(), bound.draw, bound.record]);
         let mut pair = Pair::new(gpu, &plans.iter().collect::<Vec<_>>()).await?;
         for plan in &plans {
@@ -152,7 +148,7 @@ impl Workload {
                 }
             }
             if named("codes") {
-                let codes = rng::uniform(self.batch * model.latent_dim, 2.0, 2, rng::key(SEED));
+                let codes = rng::uniform(whole * model.latent_dim, 2.0, 2, rng::key(SEED));
                 pair.set(plan, "codes", &codes)?;
             }
         }

@@ -9,8 +9,10 @@ use super::compare::{By, Limit, Row, compare};
 /// Device memory and CPU memory of the same plans.
 pub struct Pair<'g> {
     gpu: &'g Gpu,
-    device: Memory,
-    twin: cpu::Memory,
+    /// Device memory.
+    pub device: Memory,
+    /// CPU memory.
+    pub twin: cpu::Memory,
 }
 
 /// How the steps of a plan are submitted.
@@ -24,7 +26,7 @@ pub enum Submit {
 
 /// Slots that a step writes, according to its shader. Reflection succeeds, since allocation checks the
 /// plan.
-fn written(step: &Step) -> impl Iterator<Item = SlotId> {
+pub fn written(step: &Step) -> impl Iterator<Item = SlotId> {
     let bindings = step.kernel.reflect().map_or(&[][..], |e| &e.bindings);
     let writes = |name: &str| bindings.iter().any(|b| b.name == name && b.writes);
     let bound = step.bindings.iter().filter(move |(name, _)| writes(name));
@@ -89,7 +91,8 @@ impl<'g> Pair<'g> {
         })
     }
 
-    async fn row(
+    /// Compares a slot that a step has written; integers must be equal.
+    pub async fn row(
         &self,
         plan: &Plan,
         step: &Step,
@@ -113,25 +116,6 @@ impl<'g> Pair<'g> {
             kernel: format!("{}::{}", step.kernel.source.name, step.kernel.entry),
         });
         Ok(Row { by, ..row })
-    }
-
-    /// Runs a plan `times` times on both sides and compares every slot that it writes.
-    pub async fn run(
-        &mut self,
-        plan: &Plan,
-        times: usize,
-        limit: impl Fn(&str) -> Limit,
-    ) -> Result<Vec<Row>, GpuError> {
-        let replay = Replay::compile(self.gpu, plan, &self.device).await?;
-        self.gpu.submit(&[(&replay, times)], None)?;
-        (0..times).for_each(|_| self.twin.run(plan));
-        let mut rows = Vec::new();
-        for step in plan.steps() {
-            for id in written(step) {
-                rows.push(self.row(plan, step, id, limit(&plan[id].name)).await?);
-            }
-        }
-        Ok(rows)
     }
 
     /// Runs a plan once and checks each kernel alone: before each step the twin gets the inputs of the

@@ -36,14 +36,9 @@ pub enum GpuError {
     /// A plan does not fit the adapter, or is not valid.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The driver reported an error.
-    #[error("the GPU driver of {adapter} reported: {reason}")]
-    Driver {
-        /// Adapter name.
-        adapter: String,
-        /// Message of the driver.
-        reason: String,
-    },
+    /// The driver of the adapter (first text) reported an error.
+    #[error("the GPU driver of {0} reported: {1}")]
+    Driver(String, String),
     /// The device was lost: unplugged, reset, or stopped by a watchdog.
     #[error("the device of {adapter} was lost ({reason})")]
     Lost {

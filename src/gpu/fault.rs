@@ -90,8 +90,7 @@ impl Faults {
     }
 
     fn driver(&self, reason: String) -> GpuError {
-        let adapter = self.adapter.clone();
-        GpuError::Driver { adapter, reason }
+        GpuError::Driver(self.adapter.clone(), reason)
     }
 
     fn refusal(&self, Refusal { kernel, reason }: Refusal) -> GpuError {

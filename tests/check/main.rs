@@ -6,6 +6,7 @@ mod common;
 
 use std::path::Path;
 
+use common::case::case_file;
 use common::gpu;
 use common::mutants::Mistake;
 use common::report::Report;
@@ -34,7 +35,7 @@ fn on_adapter(gpu: &Gpu, case: &Case) -> check::Outcome {
 fn through_file(case: &Case) -> Case {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join(&case.name);
-    case.to_file().write(&path).expect("a file");
+    case_file(&case).write(&path).expect("a file");
     let read = Case::read(&path).expect("a case");
     assert_eq!(read.model, case.model);
     assert_eq!(read.expect, case.expect);
@@ -231,7 +232,7 @@ fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
 #[test]
 fn a_case_lives_without_some_expectations_and_notes_those_it_cannot_compare() {
     let case = Recipe::new("few.safetensors", odd(), 2).cook();
-    let mut file = case.to_file();
+    let mut file = case_file(&case);
     let keep = |name: &str| !name.starts_with("expect/") || name == "expect/logits";
     file.tensors.retain(|name, _| keep(name));
     let logits = file.tensors["expect/logits"].clone();
