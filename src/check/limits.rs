@@ -5,7 +5,7 @@
 
 use super::case::Case;
 use super::compare::{Limit, Row, compare};
-use super::outcome::{Outcome, updated};
+use super::outcome::Outcome;
 
 /// A set of limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,9 @@ pub fn judge(case: &Case, outcome: &Outcome, grade: Grade) -> Vec<Row> {
         let missing = vec![f64::NAN; expected.len()];
         let (shape, found) = outcome.get(name).unwrap_or((&[], &missing));
         let limit = limit(name, grade);
-        let Some(start) = updated(name).and_then(|param| case.param(param)) else {
+        let after = name.split_once('/');
+        let after = after.filter(|(group, _)| group.starts_with("param_after"));
+        let Some(start) = after.and_then(|(_, param)| case.param(param)) else {
             return compare(name, shape, found, &expected, limit);
         };
         let change = |values: &[f64]| -> Vec<f64> {

@@ -14,14 +14,19 @@ pub const PREFIX: &str = "expect/";
 pub fn shapes(model: &Model, batch: usize, steps: usize) -> BTreeMap<String, Vec<usize>> {
     let [h, w, c] = model.image;
     let mut shapes = BTreeMap::new();
-    for name in ["mean", "logvar", "z"] {
-        shapes.insert(name.to_owned(), vec![batch, model.latent_dim]);
+    for (name, shape) in [
+        ("mean", vec![batch, model.latent_dim]),
+        ("logvar", vec![batch, model.latent_dim]),
+        ("z", vec![batch, model.latent_dim]),
+        ("logpx_z", vec![batch]),
+        ("logpz", vec![batch]),
+        ("logqz_x", vec![batch]),
+        ("kl", vec![batch]),
+        ("logits", vec![batch, h, w, c]),
+        ("loss", vec![steps]),
+    ] {
+        shapes.insert(name.to_owned(), shape);
     }
-    for name in ["logpx_z", "logpz", "logqz_x", "kl"] {
-        shapes.insert(name.to_owned(), vec![batch]);
-    }
-    shapes.insert("logits".into(), vec![batch, h, w, c]);
-    shapes.insert("loss".into(), vec![steps]);
     let layers = [model.encoder().layers, model.decoder().layers].concat();
     for layer in layers.iter().filter(|l| l.relu) {
         let shape = [vec![batch], layer.output()].concat();
@@ -36,14 +41,6 @@ pub fn shapes(model: &Model, batch: usize, steps: usize) -> BTreeMap<String, Vec
         }
     }
     shapes
-}
-
-/// The name of the weight tensor whose updated value `tensor` is.
-pub fn updated(tensor: &str) -> Option<&str> {
-    let (group, param) = tensor.split_once('/')?;
-    ["param_after", "param_after_1"]
-        .contains(&group)
-        .then_some(param)
 }
 
 /// Results by name without the prefix.

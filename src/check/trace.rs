@@ -1,5 +1,7 @@
 //! Runs a case step by step against the CPU twins, to find the first wrong step.
 
+use serde::Serialize;
+
 use super::case::Case;
 use super::compare::{Limit, Row};
 use super::kernels;
@@ -9,12 +11,17 @@ use crate::gpu::{Gpu, GpuError};
 use crate::plan::Step;
 
 /// The result of a trace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Trace {
+    /// Name of the case.
+    pub case: String,
     /// Number of tensors compared.
     pub compared: usize,
-    /// The first tensor beyond its limit, with its optimizer step, from 1.
-    pub first: Option<(usize, Row)>,
+    /// Optimizer step of the first tensor beyond its limit, from 1.
+    pub train_step: Option<usize>,
+    /// The first tensor beyond its limit.
+    #[serde(flatten)]
+    pub first: Option<Row>,
 }
 
 /// The limit of a kernel in a trace: five times that of ordinary inputs, since the weights and images
@@ -40,16 +47,18 @@ pub async fn trace(gpu: &Gpu, case: &Case) -> Result<Trace, GpuError> {
     }
     pair.set(&plan, "x", &case.x)?;
     let mut trace = Trace {
+        case: case.name.clone(),
         compared: 0,
+        train_step: None,
         first: None,
     };
     for (k, eps) in case.eps.iter().enumerate() {
         pair.set(&plan, "eps", eps)?;
         let rows = pair.walk(&plan, Submit::Singly, limit).await?;
         trace.compared += rows.len();
-        let off = rows.into_iter().find(|row| !row.ok());
-        trace.first = off.map(|row| (k + 1, row));
+        trace.first = rows.into_iter().find(|row| !row.ok());
         if trace.first.is_some() {
+            trace.train_step = Some(k + 1);
             break;
         }
     }

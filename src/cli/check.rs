@@ -68,17 +68,7 @@ struct Document {
     #[serde(flatten)]
     report: Report,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    traces: Vec<Traced>,
-}
-
-#[derive(Serialize)]
-struct Traced {
-    case: String,
-    compared: usize,
-    /// Optimizer step, from 1.
-    train_step: Option<usize>,
-    #[serde(flatten)]
-    first: Option<Row>,
+    traces: Vec<Trace>,
 }
 
 impl CheckArgs {
@@ -128,17 +118,16 @@ impl CheckArgs {
         gpu: &Gpu,
         given: Vec<Case>,
         progress: &Spinner,
-    ) -> anyhow::Result<(Report, Vec<Traced>)> {
+    ) -> anyhow::Result<(Report, Vec<Trace>)> {
         let (mut report, mut traces) = (Report::default(), Vec::new());
-        let cases: Box<dyn Iterator<Item = Result<Case, check::CaseError>>> = if given.is_empty() {
+        let cases: Box<dyn Iterator<Item = Case>> = if given.is_empty() {
             let mut listen = |what: &str| progress.show(&format!("checking {what}"));
             report.sections = pollster::block_on(check::kernels(gpu, &mut listen))?;
             Box::new(check::cases())
         } else {
-            Box::new(given.into_iter().map(Ok))
+            Box::new(given.into_iter())
         };
         for case in cases {
-            let case = case?;
             let of_case = || format!("cannot run {}", case.name);
             progress.show(&format!("checking {}", case.name));
             let run = pollster::block_on(check::check_case(gpu, &case, self.strict));
@@ -158,7 +147,7 @@ impl CheckArgs {
             if self.trace {
                 progress.show(&format!("checking {}, step by step", case.name));
                 let trace = pollster::block_on(check::trace(gpu, &case)).with_context(of_case)?;
-                traces.push(Traced::new(case.name, trace));
+                traces.push(trace);
             }
         }
         Ok((report, traces))
@@ -200,39 +189,28 @@ fn variants(gpu: &Gpu) -> String {
     plan.variants().join(",")
 }
 
-impl Traced {
-    fn new(case: String, trace: Trace) -> Self {
-        let (train_step, first) = trace.first.unzip();
-        Traced {
-            case,
-            compared: trace.compared,
-            train_step,
-            first,
-        }
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let Traced { case, compared, .. } = self;
-        let (Some(row), Some(step)) = (&self.first, self.train_step) else {
-            let line = format!("trace of {case}: all {compared} kernel results agree with the CPU");
-            return vec![line];
-        };
-        let by = row.by.as_ref();
-        let (step_label, kernel) = by.map_or(("", ""), |by| (&by.step, &by.kernel));
-        vec![
-            format!(
-                "trace of {case}: train step {step} first goes wrong in `{step_label}` ({kernel}):"
-            ),
-            format!(
-                "  `{}` at {} is {:.9e}, the CPU has {:.9e}; {} results before it agree",
-                row.tensor,
-                index(row),
-                row.computed,
-                row.expected,
-                compared - 1
-            ),
-        ]
-    }
+/// The text of a trace.
+fn lines(trace: &Trace) -> Vec<String> {
+    let Trace { case, compared, .. } = trace;
+    let (Some(row), Some(step)) = (&trace.first, trace.train_step) else {
+        let line = format!("trace of {case}: all {compared} kernel results agree with the CPU");
+        return vec![line];
+    };
+    let by = row.by.as_ref();
+    let (step_label, kernel) = by.map_or(("", ""), |by| (&by.step, &by.kernel));
+    vec![
+        format!(
+            "trace of {case}: train step {step} first goes wrong in `{step_label}` ({kernel}):"
+        ),
+        format!(
+            "  `{}` at {} is {:.9e}, the CPU has {:.9e}; {} results before it agree",
+            row.tensor,
+            index(row),
+            row.computed,
+            row.expected,
+            compared - 1
+        ),
+    ]
 }
 
 impl Document {
@@ -255,7 +233,7 @@ impl Document {
         }
         for trace in self.traces.iter().filter(|t| !quiet || t.first.is_some()) {
             print("")?;
-            trace.lines().iter().try_for_each(|line| print(line))?;
+            lines(trace).iter().try_for_each(|line| print(line))?;
         }
         if quiet {
             return Ok(());

@@ -1,5 +1,7 @@
 //! The user's selection of an adapter and of the features to use.
 
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::ops::Tuning;
@@ -41,9 +43,15 @@ impl std::str::FromStr for Backend {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let found = Backend::ALL.into_iter().find(|b| b.name() == text);
-        found.ok_or_else(|| format!("unknown backend `{text}`: use vulkan, metal, dx12 or gl"))
+        let unknown = || format!("unknown backend `{text}`: use vulkan, metal, dx12 or gl");
+        by_name(text).ok_or_else(unknown)
     }
+}
+
+/// The value that serializes to this name.
+fn by_name<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let text: StrDeserializer<'_, de::value::Error> = text.into_deserializer();
+    T::deserialize(text).ok()
 }
 
 /// Features of an adapter that a user can disable.
@@ -68,18 +76,8 @@ impl std::str::FromStr for Feature {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "subgroups" => Feature::Subgroups,
-            "texels" => Feature::Texels,
-            "timestamps" => Feature::Timestamps,
-            "fusion" => Feature::Fusion,
-            "pinning" => Feature::Pinning,
-            "aliasing" => Feature::Aliasing,
-            _ => {
-                let all = "subgroups, texels, timestamps, fusion, pinning or aliasing";
-                return Err(format!("unknown feature `{text}`: use {all}"));
-            }
-        })
+        let all = "subgroups, texels, timestamps, fusion, pinning or aliasing";
+        by_name(text).ok_or_else(|| format!("unknown feature `{text}`: use {all}"))
     }
 }
 

@@ -92,19 +92,21 @@ impl Backing {
             buffer: vk::Buffer::null(),
             memory: vk::DeviceMemory::null(),
         };
-        let first = backing.make_image(size).map_err(reason)?;
+        let first = backing.make_handles(size, bytes).map_err(reason)?;
         let row = 16 * u64::from(size.width);
         if (first.offset, first.row_pitch) != (0, row) {
             return Err("this driver leaves gaps in textures".into());
         }
-        backing.make_buffer(bytes).map_err(reason)?;
-        let offset = u64::from(first_row) * row;
-        backing.make_memory(raw, offset, bytes)?;
+        backing.make_memory(raw, u64::from(first_row) * row, bytes)?;
         Ok(backing)
     }
 
-    /// Creates the image and returns the offset of its first row.
-    fn make_image(&mut self, size: wgpu::Extent3d) -> Result<vk::SubresourceLayout, vk::Result> {
+    /// Creates the image and the buffer, and returns the offset of the image's first row.
+    fn make_handles(
+        &mut self,
+        size: wgpu::Extent3d,
+        bytes: u64,
+    ) -> Result<vk::SubresourceLayout, vk::Result> {
         let usage = vk::ImageUsageFlags::STORAGE | vk::ImageUsageFlags::TRANSFER_DST;
         let info = vk::ImageCreateInfo::default()
             .image_type(vk::ImageType::TYPE_2D)
@@ -121,21 +123,16 @@ impl Backing {
             .usage(usage)
             .initial_layout(vk::ImageLayout::PREINITIALIZED);
         let color = vk::ImageSubresource::default().aspect_mask(vk::ImageAspectFlags::COLOR);
-        // SAFETY: the device is open and owns the image.
-        unsafe {
-            self.image = self.device.create_image(&info, None)?;
-            Ok(self.device.get_image_subresource_layout(self.image, color))
-        }
-    }
-
-    fn make_buffer(&mut self, bytes: u64) -> Result<(), vk::Result> {
         let usage = vk::BufferUsageFlags::STORAGE_BUFFER
             | vk::BufferUsageFlags::TRANSFER_SRC
             | vk::BufferUsageFlags::TRANSFER_DST;
-        let info = vk::BufferCreateInfo::default().size(bytes).usage(usage);
-        // SAFETY: the device is open.
-        self.buffer = unsafe { self.device.create_buffer(&info, None)? };
-        Ok(())
+        let buffer = vk::BufferCreateInfo::default().size(bytes).usage(usage);
+        // SAFETY: the device is open and owns the image.
+        unsafe {
+            self.image = self.device.create_image(&info, None)?;
+            self.buffer = self.device.create_buffer(&buffer, None)?;
+            Ok(self.device.get_image_subresource_layout(self.image, color))
+        }
     }
 
     /// Binds both to new memory.
