@@ -59,10 +59,6 @@ pub struct Ratio {
 
 impl Past {
     /// Reads a report.
-    ///
-    /// # Errors
-    ///
-    /// [`CompareError`] if the file is not a report.
     pub fn read(path: &Path) -> Result<Past, CompareError> {
         let shown = path.display();
         let bytes = regular::read(path)

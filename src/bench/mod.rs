@@ -19,18 +19,14 @@ pub use peak::Peaks;
 pub use report::{Figures, KernelRow, Report, TOGETHER};
 pub use rig::{Options, Rig, Run};
 pub use tune::{Candidate, Search, tune};
-pub use tuned::{Setting, Tuned};
+pub use tuned::Setting;
 
 use crate::data::PackedImages;
 use crate::gpu::{Gpu, GpuError};
 
 /// Measures train steps on `gpu` with batches of `images`. `start` is when the process began;
 /// `progress` receives a description of the next part.
-///
-/// # Errors
-///
-/// [`GpuError`] if a batch does not fit the adapter (before anything is measured), or if the driver
-/// fails.
+/// A batch that does not fit the adapter is an error before anything is measured.
 pub async fn run(
     gpu: &Gpu,
     images: &PackedImages,

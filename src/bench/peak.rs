@@ -58,12 +58,6 @@ impl Peaks {
             dispatch_us,
         })
     }
-
-    /// The fraction of the nearer peak that a kernel reaches. It exceeds 1 if the slots of the kernel
-    /// stay in a cache; those of the copy do not.
-    pub fn reached(&self, gflops: f64, gbps: f64) -> f64 {
-        (gflops / self.gflops).max(gbps / self.gbps)
-    }
 }
 
 /// Fewest milliseconds of the last step of a plan; its host-filled slot holds `values`.

@@ -58,10 +58,6 @@ pub struct Search {
 }
 
 /// Searches for the fastest choice for train steps on batches of `images`.
-///
-/// # Errors
-///
-/// [`GpuError`] if the step does not fit the adapter, or if the driver fails.
 pub async fn tune(
     gpu: &Gpu,
     images: &PackedImages,

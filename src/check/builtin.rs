@@ -107,7 +107,12 @@ impl Recipe {
         let open = all.flat_map(|(_, values)| values).filter(|v| **v > 0.0);
         let nearest = open.fold(f64::INFINITY, |m, v| m.min(*v));
         case.relu_margin = Some(nearest / 2.0);
-        case.expecting(&outcome)
+        for name in outcome.names() {
+            let (_, values) = outcome.get(name).unwrap_or_default();
+            let single = values.iter().map(|&v| v as f32);
+            case.expect.insert(name.to_owned(), single.collect());
+        }
+        case
     }
 
     fn images(&self, key: [u32; 2]) -> Vec<f32> {

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::outcome::{self, Outcome, PREFIX};
+use super::outcome::{self, PREFIX};
 use crate::files::tensors::{TensorFile, TensorFileError};
 use crate::model::{Loss, Model};
 
@@ -88,10 +88,6 @@ impl Case {
     }
 
     /// Validates the contents of a file with the file name `name`; messages call it `shown`.
-    ///
-    /// # Errors
-    ///
-    /// [`CaseError`] if it is not a case.
     pub fn from_file(name: &str, shown: &str, file: TensorFile) -> Result<Case, CaseError> {
         let case = Self::of(name, file);
         case.map_err(|fault| CaseError::Content(shown.to_owned(), fault))
@@ -150,16 +146,6 @@ impl Case {
             relu_margin,
             model,
         })
-    }
-
-    /// The same case with this outcome as its expectation.
-    #[must_use]
-    pub fn expecting(mut self, outcome: &Outcome) -> Case {
-        let values = |name: &str| outcome.get(name).map_or(&[][..], |(_, values)| values);
-        let single = |name: &str| values(name).iter().map(|&v| v as f32).collect();
-        let expect = outcome.names().map(|name| (name.to_owned(), single(name)));
-        self.expect = expect.collect();
-        self
     }
 
     /// The initial weight tensor `name`.

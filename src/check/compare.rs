@@ -71,6 +71,30 @@ impl Row {
     }
 }
 
+/// The comparisons of a case, or of the kernels of a model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Section {
+    /// What was checked.
+    pub name: String,
+    /// A description for the user.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub about: String,
+    /// The limits used: `limit`, `strict_limit`, or `twin` for kernels.
+    pub judged_by: &'static str,
+    /// One row per tensor.
+    pub rows: Vec<Row>,
+    /// Names of expected tensors that this program does not compute.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
+}
+
+impl Section {
+    /// Tensors beyond their limits.
+    pub fn failures(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| !row.ok())
+    }
+}
+
 /// Devices may flush numbers below the smallest normal one to zero.
 const TINY: f64 = f32::MIN_POSITIVE as f64;
 
@@ -81,11 +105,7 @@ fn ulp(value: f32) -> f64 {
 }
 
 /// Compares a tensor with the reference. A NaN on both sides counts as equal (neither side wrote it),
-/// but a tensor of nothing but NaN fails.
-///
-/// # Panics
-///
-/// Panics if the two sides differ in length.
+/// but a tensor of nothing but NaN fails. Panics if the two sides differ in length.
 pub fn compare(
     tensor: &str,
     shape: &[usize],

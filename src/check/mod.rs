@@ -8,16 +8,14 @@ pub mod kernels;
 pub mod limits;
 pub mod outcome;
 pub mod pair;
-pub mod report;
 pub mod run;
 pub mod trace;
 
 pub use case::{Case, CaseError};
-pub use compare::{Limit, Row};
+pub use compare::{Limit, Row, Section};
 pub use kernels::kernels;
 pub use limits::{Grade, judge};
 pub use outcome::Outcome;
-pub use report::{Report, Section};
 pub use trace::{Trace, trace};
 
 use crate::gpu::{Gpu, GpuError};

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::case::Case;
-use super::compare::{Limit, Row};
+use super::compare::Row;
 use super::kernels;
 use super::pair::{Pair, Submit};
 use super::run;
@@ -24,18 +24,8 @@ pub struct Trace {
     pub first: Option<Row>,
 }
 
-/// The limit of a kernel in a trace: five times that of ordinary inputs, since the weights and images
-/// of a file may have any size.
-fn limit(step: &Step, slot: &str) -> Limit {
-    match kernels::limit(step, slot) {
-        Limit::OfLargest(share) => Limit::OfLargest(5.0 * share),
-        Limit::Each { relative, absolute } => Limit::Each {
-            relative: 5.0 * relative,
-            absolute: 5.0 * absolute,
-        },
-        limit => limit,
-    }
-}
+/// Slack of the limits, since the weights and images of a file may have any size.
+const SLACK: f64 = 5.0;
 
 /// Dispatches each step of a case's plan alone and compares its outputs with those of its twin on the
 /// same inputs. Ends at the first tensor beyond its limit.
@@ -52,6 +42,7 @@ pub async fn trace(gpu: &Gpu, case: &Case) -> Result<Trace, GpuError> {
         train_step: None,
         first: None,
     };
+    let limit = |step: &Step, slot: &str| kernels::limit(step, slot, SLACK);
     for (k, eps) in case.eps.iter().enumerate() {
         pair.set(&plan, "eps", eps)?;
         let rows = pair.walk(&plan, Submit::Singly, limit).await?;

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use cvae_gpu::check::{self, Case, Report, Row, Section, Trace};
+use cvae_gpu::check::{self, Case, Row, Section, Trace};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
@@ -65,8 +65,7 @@ struct Document {
     compared: usize,
     failed: usize,
     seconds: f64,
-    #[serde(flatten)]
-    report: Report,
+    sections: Vec<Section>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     traces: Vec<Trace>,
 }
@@ -89,19 +88,22 @@ impl CheckArgs {
         }
         let gpu = pollster::block_on(Gpu::open(&common.selection()))?;
         let progress = Spinner::new(common.quiet);
-        let (report, traces) = self.check(&gpu, given, &progress)?;
+        let (sections, traces) = self.check(&gpu, given, &progress)?;
         drop(progress);
+        let compared = sections.iter().map(|s| s.rows.len()).sum();
+        let failed = sections.iter().flat_map(Section::failures).count();
+        let agree = traces.iter().all(|t| t.first.is_none());
         let document = Document {
             adapter: gpu.adapter.name.clone(),
             driver: gpu.adapter.driver.clone(),
             backend: gpu.adapter.backend.name(),
             variant: variants(&gpu),
             strict: self.strict,
-            passed: report.passed() && traces.iter().all(|t| t.first.is_none()),
-            compared: report.compared(),
-            failed: report.failures().count(),
+            passed: compared > 0 && failed == 0 && agree,
+            compared,
+            failed,
             seconds: start.elapsed().as_secs_f64(),
-            report,
+            sections,
             traces,
         };
         if self.json {
@@ -118,11 +120,11 @@ impl CheckArgs {
         gpu: &Gpu,
         given: Vec<Case>,
         progress: &Spinner,
-    ) -> anyhow::Result<(Report, Vec<Trace>)> {
-        let (mut report, mut traces) = (Report::default(), Vec::new());
+    ) -> anyhow::Result<(Vec<Section>, Vec<Trace>)> {
+        let (mut sections, mut traces) = (Vec::new(), Vec::new());
         let cases: Box<dyn Iterator<Item = Case>> = if given.is_empty() {
             let mut listen = |what: &str| progress.show(&format!("checking {what}"));
-            report.sections = pollster::block_on(check::kernels(gpu, &mut listen))?;
+            sections = pollster::block_on(check::kernels(gpu, &mut listen))?;
             Box::new(check::cases())
         } else {
             Box::new(given.into_iter())
@@ -143,14 +145,14 @@ impl CheckArgs {
                 file.metadata = metadata.into();
                 file.write(folder.join(&case.name))?;
             }
-            report.sections.push(section);
+            sections.push(section);
             if self.trace {
                 progress.show(&format!("checking {}, step by step", case.name));
                 let trace = pollster::block_on(check::trace(gpu, &case)).with_context(of_case)?;
                 traces.push(trace);
             }
         }
-        Ok((report, traces))
+        Ok((sections, traces))
     }
 }
 
@@ -219,11 +221,11 @@ impl Document {
             let Document { adapter, .. } = self;
             print(&format!("{adapter} ({}, {})", self.backend, self.driver))?;
             print(&format!("kernels {}", self.variant))?;
-            for section in &self.report.sections {
+            for section in &self.sections {
                 show_section(section, verbose)?;
             }
         }
-        for section in &self.report.sections {
+        for section in &self.sections {
             let failures: Vec<&Row> = section.failures().collect();
             if !failures.is_empty() {
                 print("")?;

@@ -293,11 +293,7 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Compiles a plan whose slots are in `memory`.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the plan does not fit the adapter or the driver does not compile it.
+    /// As [`Replay::compile`].
     pub async fn new(gpu: &Gpu, plan: Plan, memory: &Memory) -> Result<Self, GpuError> {
         let replay = Replay::compile(gpu, &plan, memory).await?;
         Ok(Compiled { plan, replay })

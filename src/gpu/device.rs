@@ -31,12 +31,14 @@ pub(super) struct Pipeline {
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
-/// What has been compiled. Text of a module, entry point, and names and bits of constants tell a kernel
-/// from others.
+/// Text of a module, entry point, and names and bits of constants: equal keys compile to the same code.
+type Key = (String, &'static str, Vec<(&'static str, u64)>);
+
+/// What has been compiled; modules by their text.
 #[derive(Clone, Default)]
 pub(super) struct Cache {
     pub(super) modules: HashMap<String, wgpu::ShaderModule>,
-    pub(super) pipelines: HashMap<(String, &'static str, Vec<(&'static str, u64)>), Pipeline>,
+    pub(super) pipelines: HashMap<Key, Pipeline>,
 }
 
 /// An open device. Clones share it.

@@ -186,11 +186,7 @@ impl Memory {
         self.write_bytes(gpu, plan, (name, Scalar::F32), bytemuck::cast_slice(values))
     }
 
-    /// Writes the whole integer slot `name`.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError::NoSlot`] if there is none of that size.
+    /// As [`Memory::write`], for an integer slot.
     pub fn write_words(
         &self,
         gpu: &Gpu,

@@ -17,12 +17,7 @@ impl Gpu {
 
     /// Runs a plan `times` times in one submission, with a timestamp after each dispatch. Returns the
     /// milliseconds of each dispatch, summed over the runs. A dispatch lasts from the end of the
-    /// previous one to its own end, so the sum is the whole time.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError::Driver`] if the adapter has no timestamps inside a pass
-    /// ([`Caps::timestamps`](crate::plan::Caps)), or for more runs than [`Gpu::most_profiled`].
+    /// previous one to its own end. Needs [`Caps::timestamps`](crate::plan::Caps).
     pub async fn profile(&self, replay: &Replay, times: usize) -> Result<Vec<f64>, GpuError> {
         let steps = replay.dispatches.len();
         let count = times * steps + 1;

@@ -28,7 +28,8 @@ fn odd() -> Model {
 }
 
 fn on_adapter(gpu: &Gpu, case: &Case) -> check::Outcome {
-    pollster::block_on(run::on_adapter(gpu, case)).expect("a run")
+    let plan = run::plan(case, gpu.target());
+    pollster::block_on(run::on_adapter(gpu, &plan, case)).expect("a run")
 }
 
 /// The case after a round trip through a file.
@@ -216,11 +217,12 @@ fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
         let planted = planted.unwrap_or_else(|e| panic!("{file}: {e}"));
         let off = judged(&planted);
         assert!(off.iter().any(|name| name == seen), "{file}: {off:?}");
-        let (k, row) = trace(&planted).first.expect("a divergence");
+        let trace = trace(&planted);
+        let row = trace.first.expect("a divergence");
         let by = row.by.as_ref().expect("a step");
         assert_eq!(
-            (k, by.step.as_str(), row.tensor.as_str()),
-            (1, step, tensor)
+            (trace.train_step, by.step.as_str(), row.tensor.as_str()),
+            (Some(1), step, tensor)
         );
         let stem = file.rsplit('/').next().unwrap_or(file);
         assert!(by.kernel.starts_with(stem), "{by:?}");
