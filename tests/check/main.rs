@@ -36,7 +36,7 @@ fn on_adapter(gpu: &Gpu, case: &Case) -> check::Outcome {
 fn through_file(case: &Case) -> Case {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join(&case.name);
-    case_file(&case).write(&path).expect("a file");
+    case_file(case).write(&path).expect("a file");
     let read = Case::read(&path).expect("a case");
     assert_eq!(read.model, case.model);
     assert_eq!(read.expect, case.expect);

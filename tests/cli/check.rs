@@ -75,7 +75,7 @@ fn rows(document: &Value) -> Vec<(String, Value)> {
 fn assert_dumped(path: &Path, case: &Case) {
     let dump = TensorFile::read(path).expect("a dump");
     assert!(dump.metadata.contains_key("adapter"));
-    let expected = case_file(&case).tensors.into_iter();
+    let expected = case_file(case).tensors.into_iter();
     let expected: Vec<_> = expected
         .filter(|(name, _)| name.starts_with("expect/"))
         .collect();
@@ -83,7 +83,7 @@ fn assert_dumped(path: &Path, case: &Case) {
     for (name, tensor) in expected {
         assert_eq!(dump.tensors[&name].shape, tensor.shape, "{name}");
     }
-    let mut whole = case_file(&case);
+    let mut whole = case_file(case);
     whole.tensors.extend(dump.tensors);
     let dumped = Case::from_file("dump", "dump", whole).expect("a case");
     let rows = judge(&dumped, &run::on_twins(case), Grade::Must);
