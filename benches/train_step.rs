@@ -56,12 +56,9 @@ fn train_step(criterion: &mut Criterion) {
     group.finish();
 
     let mut group = criterion.benchmark_group("kernel");
-    for (index, bundle) in rig.bundles().iter().enumerate() {
-        let steps: Vec<&Step> = bundle
-            .iter()
-            .map(|&step| &rig.plan().steps()[step])
-            .collect();
-        let bytes = steps.iter().map(|step| rig.plan().step_bytes(step)).sum();
+    for (index, bundle) in rig.bundles.iter().enumerate() {
+        let steps: Vec<&Step> = bundle.iter().map(|&step| &rig.plan.steps()[step]).collect();
+        let bytes = steps.iter().map(|step| rig.plan.step_bytes(step)).sum();
         let labels: Vec<&str> = steps.iter().map(|step| step.label.as_str()).collect();
         group.throughput(Throughput::Bytes(bytes));
         group.bench_function(BenchmarkId::from_parameter(labels.join(" + ")), |bencher| {

@@ -1,6 +1,5 @@
 //! Compares a report with an earlier one.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -22,34 +21,10 @@ const FIGURES: [&str; 8] = [
     "first_step_seconds",
 ];
 
-/// Why a file cannot be compared with.
+/// Why a file cannot be compared with: the whole message.
 #[derive(Debug, thiserror::Error)]
-pub enum CompareError {
-    /// The file cannot be read.
-    #[error("cannot read {}: {reason}", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        reason: io::Error,
-    },
-    /// The file is not JSON.
-    #[error("{} is not JSON ({reason})", .path.display())]
-    NoJson {
-        /// The file.
-        path: PathBuf,
-        /// The parser's error, with its position.
-        reason: serde_json::Error,
-    },
-    /// The file is not a benchmark report.
-    #[error("{} is not a benchmark report: it has no valid `{key}`", .path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// The key whose value is missing or not valid.
-        key: &'static str,
-    },
-}
+#[error("{0}")]
+pub struct CompareError(String);
 
 /// An earlier report.
 #[derive(Clone, Debug)]
@@ -84,29 +59,24 @@ pub struct Ratio {
 
 impl Past {
     /// Reads a report.
-    ///
-    /// # Errors
-    ///
-    /// [`CompareError`] if the file is not a report.
     pub fn read(path: &Path) -> Result<Past, CompareError> {
-        let path = path.to_owned();
-        let bytes = match regular::read(&path) {
-            Ok(bytes) => bytes,
-            Err(reason) => return Err(CompareError::Unreadable { path, reason }),
-        };
-        let report: Value = match serde_json::from_slice(&bytes) {
-            Ok(report) => report,
-            Err(reason) => return Err(CompareError::NoJson { path, reason }),
-        };
+        let shown = path.display();
+        let bytes = regular::read(path)
+            .map_err(|reason| CompareError(format!("cannot read {shown}: {reason}")))?;
+        let report: Value = serde_json::from_slice(&bytes)
+            .map_err(|reason| CompareError(format!("{shown} is not JSON ({reason})")))?;
         let has = |key: &str| match key {
             "adapter" => report[key].is_string(),
             _ => positive(&report[key]).is_some(),
         };
         let required = ["adapter", "batch", "ms_per_step"];
-        match required.into_iter().find(|key| !has(key)) {
-            Some(key) => Err(CompareError::Foreign { path, key }),
-            None => Ok(Past { path, report }),
+        if let Some(key) = required.into_iter().find(|key| !has(key)) {
+            return Err(CompareError(format!(
+                "{shown} is not a benchmark report: it has no valid `{key}`"
+            )));
         }
+        let path = path.to_owned();
+        Ok(Past { path, report })
     }
 
     /// Compares `now` with the earlier report.
@@ -116,12 +86,9 @@ impl Past {
     /// [`serde_json::Error`] if `now` cannot be serialized; a [`Report`](super::Report) always can.
     pub fn compare(&self, now: &impl Serialize) -> Result<Comparison, serde_json::Error> {
         let now = serde_json::to_value(now)?;
-        let differs = CONTEXT
-            .into_iter()
-            .filter(|key| self.report[*key] != now[*key]);
-        let differs = differs.map(|key| {
+        let differs = CONTEXT.into_iter().filter_map(|key| {
             let [before, now] = [&self.report[key], &now[key]].map(shown);
-            format!("{key}: {before} before, {now} now")
+            (before != now).then(|| format!("{key}: {before} before, {now} now"))
         });
         let before = figures(&self.report);
         let ratio = |(figure, now): (String, f64)| {

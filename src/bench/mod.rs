@@ -6,7 +6,6 @@
 //! rows add up to the reported time.
 
 mod compare;
-mod options;
 mod peak;
 mod report;
 mod rig;
@@ -16,23 +15,18 @@ mod tuned;
 use std::time::Instant;
 
 pub use compare::{CompareError, Comparison, Past, Ratio};
-pub use options::Options;
 pub use peak::Peaks;
 pub use report::{Figures, KernelRow, Report, TOGETHER};
-pub use rig::{Rig, Run};
+pub use rig::{Options, Rig, Run};
 pub use tune::{Candidate, Search, tune};
-pub use tuned::{Setting, Tuned};
+pub use tuned::Setting;
 
 use crate::data::PackedImages;
 use crate::gpu::{Gpu, GpuError};
 
 /// Measures train steps on `gpu` with batches of `images`. `start` is when the process began;
 /// `progress` receives a description of the next part.
-///
-/// # Errors
-///
-/// [`GpuError`] if a batch does not fit the adapter (before anything is measured), or if the driver
-/// fails.
+/// A batch that does not fit the adapter is an error before anything is measured.
 pub async fn run(
     gpu: &Gpu,
     images: &PackedImages,
@@ -51,23 +45,20 @@ pub async fn run(
     let first_step_seconds = start.elapsed().as_secs_f64();
     progress("peaks of the adapter");
     let peaks = Peaks::measure(gpu).await?;
-    let measured = measure(&mut rig, options, options.profile, progress).await?;
-    let kernels = measured
-        .kernels
-        .map(|ms| report::rows(rig.plan(), rig.bundles(), &ms, peaks));
-    let variant = rig.plan().variants().join(",");
-    let dispatches = rig.bundles().len();
+    let (figures, kernels) = measure(&mut rig, options, options.profile, progress).await?;
+    let kernels = kernels.map(|ms| report::rows(&rig.plan, &rig.bundles, &ms, peaks));
+    let variant = rig.plan.variants().join(",");
+    let dispatches = rig.bundles.len();
     // The next batch may need its memory.
     drop(rig);
     let mut sweep = Vec::new();
     for batch in &options.sweep {
         if *batch == options.batch {
-            sweep.push(measured.figures.clone());
+            sweep.push(figures.clone());
             continue;
         }
         let mut rig = Rig::new(gpu, plan(*batch), model, images).await?;
-        let measured = measure(&mut rig, options, false, progress).await?;
-        sweep.push(measured.figures);
+        sweep.push(measure(&mut rig, options, false, progress).await?.0);
     }
     Ok(Report {
         adapter: gpu.adapter.name.clone(),
@@ -75,37 +66,28 @@ pub async fn run(
         backend: gpu.adapter.backend.name(),
         variant,
         dispatches,
-        figures: measured.figures,
+        figures,
         peaks,
         first_step_seconds,
         kernels,
         sweep: Some(sweep).filter(|rows| !rows.is_empty()),
         tuning: None,
         compare: None,
-        unstamped_ms: measured.unstamped_ms,
     })
 }
 
-/// The repeats of one batch size.
-struct Measured {
-    figures: Figures,
-    /// Milliseconds of each dispatch, with a profile.
-    kernels: Option<Vec<f64>>,
-    /// Milliseconds per step without timestamps, if the figures include them.
-    unstamped_ms: Option<f64>,
-}
-
+/// The figures of one batch size, and with a profile the milliseconds of each dispatch.
 async fn measure(
     rig: &mut Rig<'_>,
     options: &Options,
     profile: bool,
     progress: &mut dyn FnMut(&str),
-) -> Result<Measured, GpuError> {
-    let (batch, repeats) = (rig.plan().batch, options.repeats.max(1));
+) -> Result<(Figures, Option<Vec<f64>>), GpuError> {
+    let (batch, repeats) = (rig.plan.batch, options.repeats.max(1));
     progress(&format!("batch {batch}: warming up"));
     rig.warm_up().await?;
-    let steps = options.steps.unwrap_or_else(|| rig.steps_per_repeat());
-    let stamped = profile && rig.has_timestamps();
+    let steps = rig.steps_per_repeat(options);
+    let stamped = profile && rig.gpu.caps().timestamps;
     let (mut plain, mut profiled) = (Vec::new(), Vec::new());
     for repeat in 1..=repeats {
         progress(&format!(
@@ -116,28 +98,21 @@ async fn measure(
             profiled.push(rig.profile(steps).await?);
         }
     }
-    let by_ms = |a: &Run, b: &Run| a.ms.total_cmp(&b.ms);
-    plain.sort_by(by_ms);
-    profiled.sort_by(|a: &(Run, Vec<f64>), b| by_ms(&a.0, &b.0));
+    for runs in [&mut plain, &mut profiled] {
+        runs.sort_by(|a, b| a.ms.total_cmp(&b.ms));
+    }
     let middle = (repeats - 1) / 2;
-    let unstamped_ms = stamped.then_some(plain[middle].ms);
-    let cpu_ms = plain[middle].cpu_ms;
-    let runs = if stamped {
-        profiled.iter().map(|(run, _)| *run).collect()
-    } else {
-        plain
-    };
-    let kernels = if stamped {
-        Some(profiled.swap_remove(middle).1)
-    } else if profile {
+    let mut figures = Figures::new(&rig.plan, steps, if stamped { &profiled } else { &plain });
+    figures.cpu_ms = plain[middle].cpu_ms;
+    figures.unstamped_ms = stamped.then_some(plain[middle].ms);
+    if profile && !stamped {
         progress(&format!("batch {batch}: each kernel alone"));
-        Some(rig.each_alone(steps).await?)
-    } else {
-        None
-    };
-    Ok(Measured {
-        figures: Figures::new(rig.plan(), steps, &runs, cpu_ms),
-        kernels,
-        unstamped_ms,
-    })
+        let mut kernels = Vec::new();
+        for index in 0..rig.bundles.len() {
+            kernels.push(rig.alone(index, steps).await?.ms);
+        }
+        return Ok((figures, Some(kernels)));
+    }
+    let kernels = stamped.then(|| profiled.swap_remove(middle).kernels);
+    Ok((figures, kernels))
 }

@@ -33,41 +33,30 @@ pub struct Peaks {
 
 impl Peaks {
     /// Measures the peak rates; takes about a second on a software adapter.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the driver fails.
     pub async fn measure(gpu: &Gpu) -> Result<Peaks, GpuError> {
-        let mut arithmetic = Graph::new(1);
-        peak::multiply_add(&mut arithmetic, INVOCATIONS, ROUNDS);
-        let arithmetic = arithmetic.lower(gpu.target());
+        let plan = |add: &dyn Fn(&mut Graph)| {
+            let mut graph = Graph::new(1);
+            add(&mut graph);
+            graph.lower(gpu.target())
+        };
+        let arithmetic = plan(&|g| peak::multiply_add(g, INVOCATIONS, ROUNDS));
         let ms = best_ms(gpu, &arithmetic, "peak.factors", &[0.999, 0.001]).await?;
         let gflops = arithmetic.flops() as f64 / ms / 1e6;
 
-        let mut copy = Graph::new(1);
-        peak::copy(&mut copy, VALUES);
-        let copy = copy.lower(gpu.target());
+        let copy = plan(&|g| peak::copy(g, VALUES));
         let values: Vec<f32> = (0..VALUES).map(|i| i as f32).collect();
         let ms = best_ms(gpu, &copy, "peak.from", &values).await?;
         // Each value is read and written, four bytes each.
         let gbps = 8.0 * VALUES as f64 / ms / 1e6;
 
         // One workgroup without rounds, repeated on the same buffer.
-        let mut idle = Graph::new(1);
-        peak::multiply_add(&mut idle, 64, 0);
-        let idle = idle.lower(gpu.target());
+        let idle = plan(&|g| peak::multiply_add(g, 64, 0));
         let dispatch_us = 1e3 * best_ms(gpu, &idle, "peak.factors", &[1.0, 0.0]).await?;
         Ok(Peaks {
             gflops,
             gbps,
             dispatch_us,
         })
-    }
-
-    /// The fraction of the nearer peak that a kernel reaches. It exceeds 1 if the slots of the kernel
-    /// stay in a cache; those of the copy do not.
-    pub fn reached(&self, gflops: f64, gbps: f64) -> f64 {
-        (gflops / self.gflops).max(gbps / self.gbps)
     }
 }
 
@@ -78,8 +67,7 @@ async fn best_ms(gpu: &Gpu, plan: &Plan, slot: &str, values: &[f32]) -> Result<f
     memory.write(gpu, plan, slot, values)?;
     timed(gpu, &replay, 1, 1).await?;
     let last = replay.only(plan.steps().len() - 1);
-    let mut times = 1;
-    let mut best = timed(gpu, &last, times, times).await?.ms;
+    let (mut times, mut best) = (1, timed(gpu, &last, 1, 1).await?.ms);
     while best * (times as f64) < LEAST_MS && times < 1 << 12 {
         times *= 2;
         best = timed(gpu, &last, times, times).await?.ms;

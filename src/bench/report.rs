@@ -44,9 +44,6 @@ pub struct Report {
     /// The comparison with an earlier report, with `--compare`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compare: Option<Comparison>,
-    /// Milliseconds per step without timestamps, if the figures include them.
-    #[serde(skip)]
-    pub unstamped_ms: Option<f64>,
 }
 
 /// Figures of the train step at one batch size.
@@ -71,11 +68,14 @@ pub struct Figures {
     /// Milliseconds per step that the calling thread needs to encode and submit.
     #[serde(skip)]
     pub cpu_ms: f64,
+    /// Milliseconds per step without timestamps, if the other figures include them.
+    #[serde(skip)]
+    pub unstamped_ms: Option<f64>,
 }
 
 impl Figures {
     /// Figures from repeats of `steps` steps, sorted with the fastest first.
-    pub(super) fn new(plan: &Plan, steps: usize, runs: &[Run], cpu_ms: f64) -> Self {
+    pub(super) fn new(plan: &Plan, steps: usize, runs: &[Run]) -> Self {
         let ms = |index: usize| runs.get(index).map_or(f64::NAN, |run| run.ms);
         let last = runs.len().saturating_sub(1);
         let median = ms(last / 2);
@@ -88,7 +88,8 @@ impl Figures {
             ms_max: ms(last),
             images_per_second: 1e3 * plan.batch as f64 / median,
             gflops: plan.flops() as f64 / median / 1e6,
-            cpu_ms,
+            cpu_ms: runs.get(last / 2).map_or(f64::NAN, |run| run.cpu_ms),
+            unstamped_ms: None,
         }
     }
 
@@ -121,7 +122,8 @@ pub struct KernelRow {
     pub gflops: f64,
     /// GB/s if each bound slot moves once.
     pub gbps: f64,
-    /// Fraction of the nearer of the adapter's two peaks.
+    /// Fraction of the nearer of the adapter's two peaks. It exceeds 1 if the slots of the kernel stay in
+    /// a cache; those of the copy do not.
     pub of_peak: f64,
 }
 
@@ -148,7 +150,7 @@ pub(super) fn rows(plan: &Plan, bundles: &[Bundle], ms: &[f64], peaks: Peaks) ->
             share: if total > 0.0 { ms / total } else { 0.0 },
             gflops,
             gbps,
-            of_peak: peaks.reached(gflops, gbps),
+            of_peak: (gflops / peaks.gflops).max(gbps / peaks.gbps),
         }
     };
     bundles.iter().zip(ms).map(row).collect()
@@ -160,13 +162,14 @@ mod tests {
     use crate::plan::{Caps, Slots};
 
     fn figures(ms: &[f64]) -> Figures {
-        let runs: Vec<Run> = ms.iter().map(|&ms| Run { ms, cpu_ms: 0.0 }).collect();
-        Figures::new(
-            &Plan::new(4, Caps::portable(), Slots::default()),
-            10,
-            &runs,
-            0.1,
-        )
+        let run = |&ms: &f64| Run {
+            ms,
+            cpu_ms: 0.0,
+            kernels: Vec::new(),
+        };
+        let runs: Vec<Run> = ms.iter().map(run).collect();
+        let plan = Plan::new(4, Caps::portable(), Slots::default());
+        Figures::new(&plan, 10, &runs)
     }
 
     #[test]

@@ -22,20 +22,41 @@ const REPEAT: Duration = Duration::from_secs(1);
 /// Most steps of a repeat without a given length.
 const MOST_STEPS: usize = 10_000;
 
+/// Options of a benchmark.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The model to train.
+    pub model: Model,
+    /// Batch size.
+    pub batch: usize,
+    /// Steps per repeat; `None` means about one second.
+    pub steps: Option<usize>,
+    /// Repeats; the median counts.
+    pub repeats: usize,
+    /// Time each kernel too.
+    pub profile: bool,
+    /// Further batch sizes to measure.
+    pub sweep: Vec<usize>,
+}
+
 /// A timed run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Run {
     /// Milliseconds from the first submission to the end of the last.
     pub ms: f64,
     /// Milliseconds that the calling thread needed to encode and submit.
     pub cpu_ms: f64,
+    /// Milliseconds of each dispatch, if the run had timestamps.
+    pub kernels: Vec<f64>,
 }
 
 /// A train step with its memory, weights and data on the device.
 pub struct Rig<'g> {
-    gpu: &'g Gpu,
-    plan: Plan,
-    bundles: Vec<Bundle>,
+    pub(super) gpu: &'g Gpu,
+    /// The plan of the step.
+    pub plan: Plan,
+    /// The dispatches, each a list of steps of the plan; a profile times them one by one.
+    pub bundles: Vec<Bundle>,
     replay: Replay,
     /// Memory of the replay.
     memory: Memory,
@@ -54,10 +75,6 @@ impl<'g> Rig<'g> {
     }
 
     /// Sets up a train step of `model` on `images` with the plan of [`Rig::plan_for`].
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if it does not fit the adapter.
     pub async fn new(
         gpu: &'g Gpu,
         plan: Plan,
@@ -85,35 +102,12 @@ impl<'g> Rig<'g> {
         })
     }
 
-    /// The plan of the step.
-    pub fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    /// The dispatches, each a list of steps of the plan; a profile times them one by one.
-    pub fn bundles(&self) -> &[Bundle] {
-        &self.bundles
-    }
-
     /// Reads a slot of the plan.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if there is none of that name, or if the driver fails.
     pub async fn read(&self, name: &str) -> Result<Vec<f32>, GpuError> {
         self.memory.read(self.gpu, &self.plan, name).await
     }
 
-    /// Whether [`Rig::profile`] works on this adapter.
-    pub fn has_timestamps(&self) -> bool {
-        self.gpu.caps().timestamps
-    }
-
     /// Runs the first step, which compiles the shaders.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the driver fails.
     pub async fn first_step(&mut self) -> Result<(), GpuError> {
         self.run(1).await?;
         self.ahead = None;
@@ -121,10 +115,6 @@ impl<'g> Rig<'g> {
     }
 
     /// Runs until shaders are compiled and clocks have settled, and measures the pace.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the driver fails.
     pub async fn warm_up(&mut self) -> Result<(), GpuError> {
         let start = Instant::now();
         let mut steps = 1;
@@ -139,9 +129,11 @@ impl<'g> Rig<'g> {
         }
     }
 
-    /// Number of steps that take about a second.
-    pub fn steps_per_repeat(&self) -> usize {
-        (REPEAT.as_secs_f64() / self.seconds_per_step).clamp(2.0, MOST_STEPS as f64) as usize
+    /// Number of steps of a repeat.
+    pub fn steps_per_repeat(&self, options: &Options) -> usize {
+        let fitting = REPEAT.as_secs_f64() / self.seconds_per_step;
+        let fitting = fitting.clamp(2.0, MOST_STEPS as f64) as usize;
+        options.steps.unwrap_or(fitting)
     }
 
     /// Most steps per submission, by the time limit that training uses.
@@ -151,21 +143,12 @@ impl<'g> Rig<'g> {
     }
 
     /// Times `steps` steps.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the driver fails.
     pub async fn run(&self, steps: usize) -> Result<Run, GpuError> {
         timed(self.gpu, &self.replay, steps, self.most()).await
     }
 
-    /// Times `steps` steps with a timestamp after each dispatch; also returns the milliseconds per step
-    /// of each dispatch.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the driver fails.
-    pub async fn profile(&self, steps: usize) -> Result<(Run, Vec<f64>), GpuError> {
+    /// Times `steps` steps with a timestamp after each dispatch.
+    pub async fn profile(&self, steps: usize) -> Result<Run, GpuError> {
         let most = self.most().min(Gpu::most_profiled(&self.replay));
         let mut kernels = vec![0.0; self.bundles.len()];
         let start = Instant::now();
@@ -175,30 +158,17 @@ impl<'g> Rig<'g> {
             kernels.iter_mut().zip(sums).for_each(add);
         }
         let ms = 1e3 * start.elapsed().as_secs_f64() / steps as f64;
-        Ok((Run { ms, cpu_ms: 0.0 }, kernels))
+        Ok(Run {
+            ms,
+            cpu_ms: 0.0,
+            kernels,
+        })
     }
 
     /// Times `times` runs of one dispatch of the plan.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the driver fails.
     pub async fn alone(&self, index: usize, times: usize) -> Result<Run, GpuError> {
         // A dispatch is at most as long as a step, so as many fit into a submission.
         timed(self.gpu, &self.replay.only(index), times, self.most()).await
-    }
-
-    /// Milliseconds of each dispatch, timed alone, for adapters without timestamps.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the driver fails.
-    pub async fn each_alone(&self, times: usize) -> Result<Vec<f64>, GpuError> {
-        let mut all = Vec::new();
-        for index in 0..self.bundles.len() {
-            all.push(self.alone(index, times).await?.ms);
-        }
-        Ok(all)
     }
 }
 
@@ -234,6 +204,7 @@ pub(super) async fn timed(
     Ok(Run {
         ms: per_run(start.elapsed()),
         cpu_ms: per_run(cpu),
+        kernels: Vec::new(),
     })
 }
 

@@ -9,8 +9,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::options::Options;
-use super::rig::Rig;
+use super::rig::{Options, Rig};
 use crate::check::compare::{Limit, compare};
 use crate::data::PackedImages;
 use crate::gpu::{Feature, Gpu, GpuError};
@@ -59,10 +58,6 @@ pub struct Search {
 }
 
 /// Searches for the fastest choice for train steps on batches of `images`.
-///
-/// # Errors
-///
-/// [`GpuError`] if the step does not fit the adapter, or if the driver fails.
 pub async fn tune(
     gpu: &Gpu,
     images: &PackedImages,
@@ -89,7 +84,7 @@ pub async fn tune(
     if !gpu.caps().software {
         variants.extend([Some(Variant::Workgroup), Some(Variant::Plain)]);
     }
-    let textures = gpu.allows(Feature::Texels).then_some(true);
+    let textures = gpu.selection.allows(Feature::Texels).then_some(true);
     for variant in variants {
         for texels in [Some(false), textures] {
             let choice = Tuning {
@@ -174,7 +169,7 @@ impl<'a> Tuner<'a> {
             return Ok(());
         }
         (self.progress)(&format!("tuning: {choice}"));
-        let (ms_per_step, failure) = match self.try_out(choice).await {
+        let (ms_per_step, failure) = match self.time(choice).await {
             Ok(Some(ms)) => (Some(ms), None),
             Ok(None) => (None, Some("its gradients are wrong".to_owned())),
             // If the default fails, or the device is lost, the search ends.
@@ -193,32 +188,23 @@ impl<'a> Tuner<'a> {
     }
 
     /// Milliseconds per step; `None` if the gradients are wrong.
-    async fn try_out(&self, choice: Tuning) -> Result<Option<f64>, GpuError> {
+    async fn time(&self, choice: Tuning) -> Result<Option<f64>, GpuError> {
         if !agree(&self.gradients(choice).await?, &self.expected) {
             return Ok(None);
         }
-        self.time(choice).await.map(Some)
-    }
-
-    async fn time(&self, choice: Tuning) -> Result<f64, GpuError> {
         let mut rig = self.rig(choice, self.options.batch).await?;
         rig.first_step().await?;
         let once = rig.run(1).await?.ms;
         let best = self.candidates.iter().filter_map(|c| c.ms_per_step);
         if once > HOPELESS * best.fold(f64::INFINITY, f64::min) {
-            return Ok(once);
+            return Ok(Some(once));
         }
         rig.warm_up().await?;
         let mut times = Vec::new();
         for _ in 0..REPEATS {
-            times.push(self.repeat(&rig).await?);
+            times.push(rig.run(rig.steps_per_repeat(self.options)).await?.ms);
         }
-        Ok(middle(times))
-    }
-
-    async fn repeat(&self, rig: &Rig<'_>) -> Result<f64, GpuError> {
-        let steps = self.options.steps.unwrap_or_else(|| rig.steps_per_repeat());
-        Ok(rig.run(steps).await?.ms)
+        Ok(Some(middle(times)))
     }
 
     /// The fastest choice so far.
@@ -229,13 +215,30 @@ impl<'a> Tuner<'a> {
         best.map_or_else(Tuning::default, |(choice, _)| choice)
     }
 
-    /// Times the fastest choice and the default in alternation.
-    async fn decide(self) -> Result<Search, GpuError> {
+    /// The fastest choice, if it wins again.
+    async fn decide(mut self) -> Result<Search, GpuError> {
         let best = self.best();
         let own = self.candidates.first().and_then(|c| c.ms_per_step);
-        if let (Some(ms), true) = (own, best == Tuning::default()) {
-            return Ok(self.found(best, ms, ms));
-        }
+        let (choice, ms_per_step, untuned_ms_per_step) = match own {
+            Some(ms) if best == Tuning::default() => (best, ms, ms),
+            _ => {
+                let [untuned, tuned] = self.in_turns(best).await?;
+                match own.is_none() || tuned <= WORTH * untuned {
+                    true => (best, tuned, untuned),
+                    false => (Tuning::default(), untuned, untuned),
+                }
+            }
+        };
+        Ok(Search {
+            candidates: self.candidates,
+            choice,
+            ms_per_step,
+            untuned_ms_per_step,
+        })
+    }
+
+    /// Milliseconds per step with the default and with `best`, measured in alternation.
+    async fn in_turns(&mut self, best: Tuning) -> Result<[f64; 2], GpuError> {
         (self.progress)("tuning: once more, the fastest and the adapter's own in turns");
         let batch = self.options.batch;
         let mut rigs = [
@@ -248,24 +251,10 @@ impl<'a> Tuner<'a> {
         let mut times = [Vec::new(), Vec::new()];
         for _ in 0..self.options.repeats.max(1) {
             for (rig, times) in rigs.iter().zip(&mut times) {
-                times.push(self.repeat(rig).await?);
+                times.push(rig.run(rig.steps_per_repeat(self.options)).await?.ms);
             }
         }
-        let [untuned, tuned] = times.map(middle);
-        Ok(if own.is_none() || tuned <= WORTH * untuned {
-            self.found(best, tuned, untuned)
-        } else {
-            self.found(Tuning::default(), untuned, untuned)
-        })
-    }
-
-    fn found(self, choice: Tuning, ms_per_step: f64, untuned_ms_per_step: f64) -> Search {
-        Search {
-            candidates: self.candidates,
-            choice,
-            ms_per_step,
-            untuned_ms_per_step,
-        }
+        Ok(times.map(middle))
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::tune::Search;
 use crate::files::hash::hex;
 use crate::files::{atomic, regular};
 use crate::gpu::AdapterReport;
@@ -53,39 +54,35 @@ impl Setting {
     }
 
     /// The stored choice for it. An unreadable file counts as missing; tuning replaces it.
-    pub fn find(&self, cache: &Path) -> Option<Tuned> {
+    pub fn find(&self, cache: &Path) -> Option<Tuning> {
         let bytes = regular::read(&self.path(cache)).ok()?;
-        let tuned: Tuned = serde_json::from_slice(&bytes).ok()?;
-        (tuned.setting == *self).then_some(tuned)
+        let tuned: Tuned<Setting> = serde_json::from_slice(&bytes).ok()?;
+        (tuned.setting == *self).then_some(tuned.choice)
     }
-}
 
-/// A stored choice and its times.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Tuned {
-    /// The setting that it is valid for.
-    pub setting: Setting,
-    /// The choice.
-    pub choice: Tuning,
-    /// Milliseconds per step with it.
-    pub ms_per_step: f64,
-    /// Milliseconds per step with the adapter's default.
-    pub untuned_ms_per_step: f64,
-}
-
-impl Tuned {
-    /// Writes its file into a cache folder and returns the path.
-    ///
-    /// # Errors
-    ///
-    /// The operating system's error.
-    pub fn save(&self, cache: &Path) -> io::Result<PathBuf> {
-        let path = self.setting.path(cache);
+    /// Stores the result of a search in a cache folder and returns the path of the file.
+    pub fn save(&self, found: &Search, cache: &Path) -> io::Result<PathBuf> {
+        let path = self.path(cache);
         fs::create_dir_all(cache.join("tuned"))?;
-        let text = serde_json::to_string_pretty(self)? + "\n";
+        let tuned = Tuned {
+            setting: self,
+            choice: found.choice,
+            ms_per_step: found.ms_per_step,
+            untuned_ms_per_step: found.untuned_ms_per_step,
+        };
+        let text = serde_json::to_string_pretty(&tuned)? + "\n";
         atomic::write_with(&path, |file| file.write_all(text.as_bytes()))?;
         Ok(path)
     }
+}
+
+/// The contents of a file.
+#[derive(Serialize, Deserialize)]
+struct Tuned<S> {
+    setting: S,
+    choice: Tuning,
+    ms_per_step: f64,
+    untuned_ms_per_step: f64,
 }
 
 #[cfg(test)]
@@ -111,15 +108,19 @@ mod tests {
             texels: Some(false),
             ..Tuning::default()
         };
-        let tuned = Tuned {
-            setting: setting(),
+        let found = Search {
+            candidates: Vec::new(),
             choice,
             ms_per_step: 1.0 / 3.0,
             untuned_ms_per_step: 0.5,
         };
         assert_eq!(setting().find(cache.path()), None);
-        let path = tuned.save(cache.path()).unwrap();
-        assert_eq!(setting().find(cache.path()), Some(tuned));
+        let path = setting().save(&found, cache.path()).unwrap();
+        assert_eq!(setting().find(cache.path()), Some(choice));
+        let text = fs::read_to_string(&path).unwrap();
+        let stored: Tuned<Setting> = serde_json::from_str(&text).unwrap();
+        assert_eq!(stored.ms_per_step, 1.0 / 3.0);
+        assert_eq!(stored.untuned_ms_per_step, 0.5);
         let others = [
             Setting {
                 driver: "a newer driver".into(),

@@ -15,11 +15,10 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use serde_json::json;
 
-use super::outcome::{self, Outcome, PREFIX};
-use crate::files::tensors::{Tensor, TensorFile, TensorFileError};
-use crate::model::{Loss, Model, ModelError};
+use super::outcome::{self, PREFIX};
+use crate::files::tensors::{TensorFile, TensorFileError};
+use crate::model::{Loss, Model};
 
 /// A case.
 #[derive(Clone, Debug)]
@@ -50,61 +49,9 @@ pub enum CaseError {
     /// The file could not be read, or is not a safetensors file.
     #[error(transparent)]
     File(#[from] TensorFileError),
-    /// The configuration is missing or not valid.
-    #[error("cannot use {case}: the `config` in its metadata {fault}")]
-    Config {
-        /// The file.
-        case: String,
-        /// What is wrong with it, and what to do.
-        fault: String,
-    },
-    /// The configuration does not describe a valid model.
-    #[error("cannot use {case}: {fault}")]
-    Model {
-        /// The file.
-        case: String,
-        /// What is wrong.
-        fault: ModelError,
-    },
-    /// A tensor is missing or has a shape that contradicts the configuration.
-    #[error("cannot use {case}: {fault}")]
-    Tensor {
-        /// The file.
-        case: String,
-        /// What is wrong, and what to do.
-        fault: String,
-    },
-    /// A value is NaN, infinite, or not a valid target.
-    #[error("cannot use {case}: `{tensor}` holds {value} at {index}, {wanted}; record it again")]
-    Value {
-        /// The file.
-        case: String,
-        /// The tensor.
-        tensor: String,
-        /// The value.
-        value: f32,
-        /// Its index in the flat tensor.
-        index: usize,
-        /// What was expected instead.
-        wanted: &'static str,
-    },
-    /// The file has no expected tensor that this program computes.
-    #[error(
-        "cannot use {0}: it expects nothing that could be compared; a case has tensors such as \
-         `expect/logits`, `expect/loss` or `expect/grad/encoder.conv1.kernel`"
-    )]
-    NothingExpected(String),
-    /// An activation would be too large for any adapter.
-    #[error(
-        "cannot use {case}: an activation of {values} values is more than any adapter holds; \
-         record fewer images or a smaller model"
-    )]
-    TooLarge {
-        /// The file.
-        case: String,
-        /// Values of the largest activation.
-        values: u128,
-    },
+    /// The contents of the file (first text) are not a case: what is wrong, and what to do.
+    #[error("cannot use {0}: {1}")]
+    Content(String, String),
 }
 
 /// The keys of the configuration; other keys are ignored.
@@ -141,34 +88,24 @@ impl Case {
     }
 
     /// Validates the contents of a file with the file name `name`; messages call it `shown`.
-    ///
-    /// # Errors
-    ///
-    /// [`CaseError`] if it is not a case.
-    pub fn from_file(name: &str, shown: &str, mut file: TensorFile) -> Result<Case, CaseError> {
-        let case = || shown.to_owned();
-        let (model, relu_margin) = configuration(shown, &file)?;
-        let mut reader = Reader {
-            case: shown,
-            file: &mut file,
-        };
-        let (batch, steps) = reader.extents(&model)?;
+    pub fn from_file(name: &str, shown: &str, file: TensorFile) -> Result<Case, CaseError> {
+        let case = Self::of(name, file);
+        case.map_err(|fault| CaseError::Content(shown.to_owned(), fault))
+    }
+
+    fn of(name: &str, mut file: TensorFile) -> Result<Case, String> {
+        let (model, relu_margin) = configuration(&file)?;
+        let (batch, steps) = extents(&file, &model)?;
         let [h, w, c] = model.image;
-        let x = reader.take("input/x", &[batch, h, w, c])?;
-        if let Some(index) = x.iter().position(|v| !(0.0..=1.0).contains(v)) {
-            return Err(CaseError::Value {
-                case: case(),
-                tensor: "input/x".into(),
-                value: x[index],
-                index,
-                wanted: "but targets lie from 0 to 1",
-            });
+        let x = take(&mut file, "input/x", &[batch, h, w, c])?;
+        if let Some(at) = x.iter().position(|v| !(0.0..=1.0).contains(v)) {
+            return Err(holds("input/x", x[at], at, "but targets lie from 0 to 1"));
         }
-        let eps = reader.take("input/eps", &[steps, batch, model.latent_dim])?;
+        let eps = take(&mut file, "input/eps", &[steps, batch, model.latent_dim])?;
         let eps = eps.chunks(batch * model.latent_dim).map(<[f32]>::to_vec);
         let mut params = Vec::new();
         for spec in model.params() {
-            let values = reader.take(&format!("param/{}", spec.name), &spec.shape)?;
+            let values = take(&mut file, &format!("param/{}", spec.name), &spec.shape)?;
             params.push((spec.name, values));
         }
         let layers = [model.encoder().layers, model.decoder().layers].concat();
@@ -178,21 +115,26 @@ impl Case {
         });
         let values = activations.max().unwrap_or(0);
         if values > LARGEST_ACTIVATION {
-            return Err(CaseError::TooLarge {
-                case: case(),
-                values,
-            });
+            return Err(format!(
+                "an activation of {values} values is more than any adapter holds; record fewer \
+                 images or a smaller model"
+            ));
         }
         let mut expect = BTreeMap::new();
         for (tensor, shape) in outcome::shapes(&model, batch, steps) {
             let name = format!("{PREFIX}{tensor}");
-            if reader.file.tensors.contains_key(&name) {
-                expect.insert(tensor, reader.take(&name, &shape)?);
+            if file.tensors.contains_key(&name) {
+                expect.insert(tensor, take(&mut file, &name, &shape)?);
             }
         }
         if expect.is_empty() {
-            return Err(CaseError::NothingExpected(case()));
+            let example = "`expect/logits`, `expect/loss` or `expect/grad/encoder.conv1.kernel`";
+            return Err(format!(
+                "it expects nothing that could be compared; a case has tensors such as {example}"
+            ));
         }
+        let rest = file.tensors.keys();
+        let unknown = rest.filter_map(|name| name.strip_prefix(PREFIX));
         Ok(Case {
             name: name.to_owned(),
             batch,
@@ -200,20 +142,10 @@ impl Case {
             eps: eps.collect(),
             params,
             expect,
-            unknown: reader.unknown(),
+            unknown: unknown.map(str::to_owned).collect(),
             relu_margin,
             model,
         })
-    }
-
-    /// The same case with this outcome as its expectation.
-    #[must_use]
-    pub fn expecting(mut self, outcome: &Outcome) -> Case {
-        let values = |name: &str| outcome.get(name).map_or(&[][..], |(_, values)| values);
-        let single = |name: &str| values(name).iter().map(|&v| v as f32).collect();
-        let expect = outcome.names().map(|name| (name.to_owned(), single(name)));
-        self.expect = expect.collect();
-        self
     }
 
     /// The initial weight tensor `name`.
@@ -221,62 +153,14 @@ impl Case {
         let found = self.params.iter().find(|(n, _)| n == name);
         found.map(|(_, values)| values.as_slice())
     }
-
-    /// The case as a file.
-    pub fn to_file(&self) -> TensorFile {
-        let Case {
-            model,
-            batch,
-            x,
-            eps,
-            params,
-            ..
-        } = self;
-        let [h, w, c] = model.image;
-        let mut tensors = BTreeMap::new();
-        tensors.insert(
-            "input/x".to_owned(),
-            Tensor::f32([*batch, h, w, c], x.clone()),
-        );
-        let shape = [eps.len(), *batch, model.latent_dim];
-        tensors.insert("input/eps".into(), Tensor::f32(shape, eps.concat()));
-        for (spec, (name, values)) in model.params().into_iter().zip(params) {
-            let tensor = Tensor::f32(spec.shape, values.clone());
-            tensors.insert(format!("param/{name}"), tensor);
-        }
-        for (name, shape) in outcome::shapes(model, *batch, eps.len()) {
-            if let Some(values) = self.expect.get(&name) {
-                let tensor = Tensor::f32(shape, values.clone());
-                tensors.insert(format!("{PREFIX}{name}"), tensor);
-            }
-        }
-        let config = json!({
-            "image": model.image,
-            "latent_dim": model.latent_dim,
-            "enc_filters": model.encoder_filters,
-            "dec_base": model.decoder_base,
-            "dec_filters": model.decoder_filters,
-            "loss": model.loss,
-            "beta": model.beta,
-            "relu_margin": self.relu_margin,
-        });
-        TensorFile {
-            tensors,
-            metadata: [("config".to_owned(), config.to_string())].into(),
-        }
-    }
 }
 
 /// The model of a file, and its ReLU margin.
-fn configuration(shown: &str, file: &TensorFile) -> Result<(Model, Option<f64>), CaseError> {
-    let fault = |fault: String| CaseError::Config {
-        case: shown.to_owned(),
-        fault,
-    };
+fn configuration(file: &TensorFile) -> Result<(Model, Option<f64>), String> {
+    let fault = |fault: String| format!("the `config` in its metadata {fault}");
     let text = file.metadata.get("config");
-    let text =
-        text.ok_or_else(|| fault("is missing; check that this is a recorded case".into()))?;
-    let config: Config = serde_json::from_str(text)
+    let missing = || fault("is missing; check that this is a recorded case".into());
+    let config: Config = serde_json::from_str(text.ok_or_else(missing)?)
         .map_err(|e| fault(format!("cannot be used ({e}); record the case again")))?;
     let sizes = [
         ("image", &config.image[..]),
@@ -300,75 +184,51 @@ fn configuration(shown: &str, file: &TensorFile) -> Result<(Model, Option<f64>),
         loss: config.loss,
         beta: config.beta.unwrap_or(1.0),
     };
-    model.validate().map_err(|fault| CaseError::Model {
-        case: shown.to_owned(),
-        fault,
-    })?;
+    model.validate().map_err(|e| e.to_string())?;
     Ok((model, config.relu_margin.as_f64()))
 }
 
-/// Takes validated tensors out of a file.
-struct Reader<'a> {
-    case: &'a str,
-    file: &'a mut TensorFile,
+/// The message about a value that cannot be used.
+fn holds(tensor: &str, value: f32, index: usize, wanted: &str) -> String {
+    format!("`{tensor}` holds {value} at {index}, {wanted}; record it again")
 }
 
-impl Reader<'_> {
-    fn fault(&self, fault: String) -> CaseError {
-        CaseError::Tensor {
-            case: self.case.to_owned(),
-            fault,
+fn missing(name: &str) -> String {
+    let has = "a case has `input/x`, `input/eps`, and `param/…` for each weight";
+    format!("there is no tensor `{name}`; {has}")
+}
+
+/// Numbers of images and steps, from the shape of the noise.
+fn extents(file: &TensorFile, model: &Model) -> Result<(usize, usize), String> {
+    let eps = file.tensors.get("input/eps");
+    let shape = &eps.ok_or_else(|| missing("input/eps"))?.shape;
+    match shape[..] {
+        [steps, batch, latent] if latent == model.latent_dim && steps > 0 && batch > 0 => {
+            Ok((batch, steps))
         }
+        _ => Err(format!(
+            "tensor `input/eps` has shape {shape:?}, but [steps, images, {}] was expected from its \
+             config; record the case again",
+            model.latent_dim
+        )),
     }
+}
 
-    fn get(&self, name: &str) -> Result<&Tensor, CaseError> {
-        let missing = || {
-            let has = "a case has `input/x`, `input/eps`, and `param/…` for each weight";
-            self.fault(format!("there is no tensor `{name}`; {has}"))
-        };
-        self.file.tensors.get(name).ok_or_else(missing)
+/// Takes the values of the tensor `name` of that shape; all must be finite.
+fn take(file: &mut TensorFile, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
+    if !file.tensors.contains_key(name) {
+        return Err(missing(name));
     }
-
-    /// Numbers of images and steps, from the shape of the noise.
-    fn extents(&self, model: &Model) -> Result<(usize, usize), CaseError> {
-        let shape = &self.get("input/eps")?.shape;
-        match shape[..] {
-            [steps, batch, latent] if latent == model.latent_dim && steps > 0 && batch > 0 => {
-                Ok((batch, steps))
-            }
-            _ => Err(self.fault(format!(
-                "tensor `input/eps` has shape {shape:?}, but [steps, images, {}] was expected from \
-                 its config; record the case again",
-                model.latent_dim
-            ))),
-        }
-    }
-
-    /// The values of the tensor `name` of that shape; all must be finite.
-    fn take(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, CaseError> {
-        self.get(name)?;
-        let values = self.file.get_f32(name, shape);
-        values.map_err(|e| self.fault(e.to_string()))?;
-        let taken = self.file.tensors.remove(name).map(|tensor| tensor.data);
-        let Some(crate::files::tensors::TensorData::F32(values)) = taken else {
-            return Err(self.fault(format!("there is no tensor `{name}`")));
-        };
-        match values.iter().position(|v| !v.is_finite()) {
-            None => Ok(values),
-            Some(index) => Err(CaseError::Value {
-                case: self.case.to_owned(),
-                tensor: name.to_owned(),
-                value: values[index],
-                index,
-                wanted: "but only finite numbers can be compared",
-            }),
-        }
-    }
-
-    /// Names of the expected tensors that nothing took.
-    fn unknown(&self) -> Vec<String> {
-        let names = self.file.tensors.keys();
-        let expected = names.filter_map(|name| name.strip_prefix(PREFIX));
-        expected.map(str::to_owned).collect()
+    let values = file.get_f32(name, shape).map_err(|e| e.to_string())?;
+    let values = values.to_vec();
+    file.tensors.remove(name);
+    match values.iter().position(|v| !v.is_finite()) {
+        None => Ok(values),
+        Some(at) => Err(holds(
+            name,
+            values[at],
+            at,
+            "but only finite numbers can be compared",
+        )),
     }
 }

@@ -2,8 +2,6 @@
 
 use serde::Serialize;
 
-use crate::plan::Step;
-
 /// The largest allowed deviation of a tensor from the reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
@@ -66,20 +64,34 @@ pub struct By {
     pub kernel: String,
 }
 
-impl By {
-    /// The names of a step in reports.
-    pub fn new(step: &Step) -> Self {
-        By {
-            step: step.label.clone(),
-            kernel: format!("{}::{}", step.kernel.source.name, step.kernel.entry),
-        }
-    }
-}
-
 impl Row {
     /// Whether the tensor is within its limit.
     pub fn ok(&self) -> bool {
         self.share <= 1.0
+    }
+}
+
+/// The comparisons of a case, or of the kernels of a model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Section {
+    /// What was checked.
+    pub name: String,
+    /// A description for the user.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub about: String,
+    /// The limits used: `limit`, `strict_limit`, or `twin` for kernels.
+    pub judged_by: &'static str,
+    /// One row per tensor.
+    pub rows: Vec<Row>,
+    /// Names of expected tensors that this program does not compute.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_compared: Vec<String>,
+}
+
+impl Section {
+    /// Tensors beyond their limits.
+    pub fn failures(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| !row.ok())
     }
 }
 
@@ -93,11 +105,7 @@ fn ulp(value: f32) -> f64 {
 }
 
 /// Compares a tensor with the reference. A NaN on both sides counts as equal (neither side wrote it),
-/// but a tensor of nothing but NaN fails.
-///
-/// # Panics
-///
-/// Panics if the two sides differ in length.
+/// but a tensor of nothing but NaN fails. Panics if the two sides differ in length.
 pub fn compare(
     tensor: &str,
     shape: &[usize],
@@ -145,21 +153,16 @@ pub fn compare(
     let [computed, expected] = [computed, expected].map(|v| v.get(worst).copied());
     let (computed, expected) = (computed.unwrap_or(0.0), expected.unwrap_or(0.0));
     let (error, allowed) = (distance(computed, expected), allowed(expected));
-    let of = |whole: f64| if error == 0.0 { 0.0 } else { error / whole };
+    let of = |error: f64, whole: f64| if error == 0.0 { 0.0 } else { error / whole };
     let (measure, limit, found) = match limit {
-        Limit::OfLargest(share) => ("rel_max", share, of(largest)),
+        Limit::OfLargest(share) => ("rel_max", share, of(error, largest)),
         Limit::OfNorm(limit) => {
             share = share_of(squares.sqrt(), allowed);
-            let found = if squares == 0.0 {
-                0.0
-            } else {
-                squares.sqrt() / norm
-            };
-            ("rel_l2", limit, found)
+            ("rel_l2", limit, of(squares.sqrt(), norm))
         }
         Limit::Spread { .. } => ("max_abs", allowed, error),
         Limit::Each { .. } => ("each", allowed, error),
-        Limit::Ulps(count) => ("ulps", count, of(ulp(expected as f32))),
+        Limit::Ulps(count) => ("ulps", count, of(error, ulp(expected as f32))),
         Limit::Exact => ("equal", 0.0, error),
     };
     let unknown = known().next().is_none();
@@ -177,83 +180,11 @@ pub fn compare(
 }
 
 /// A flat index as one number per axis.
-fn coordinates(flat: usize, shape: &[usize]) -> Vec<usize> {
-    let mut rest = flat;
-    let mut at: Vec<usize> = shape
-        .iter()
-        .rev()
-        .map(|&size| {
-            let here = rest % size.max(1);
-            rest /= size.max(1);
-            here
-        })
-        .collect();
-    at.reverse();
+fn coordinates(mut flat: usize, shape: &[usize]) -> Vec<usize> {
+    let mut at = vec![0; shape.len()];
+    for (at, size) in at.iter_mut().zip(shape).rev() {
+        *at = flat % size.max(&1);
+        flat /= size.max(&1);
+    }
     at
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn row(computed: &[f64], expected: &[f64], limit: Limit) -> Row {
-        compare("t", &[computed.len()], computed, expected, limit)
-    }
-
-    #[test]
-    fn each_limit_measures_what_it_says() {
-        let (a, b) = ([1.0, 2.0, -8.0], [1.0, 2.5, -8.0]);
-        for (limit, found, allowed) in [
-            (Limit::OfLargest(0.1), 0.5 / 8.0, 0.1),
-            (Limit::OfNorm(0.1), 0.5 / (1.0f64 + 6.25 + 64.0).sqrt(), 0.1),
-            (Limit::Exact, 0.5, 0.0),
-        ] {
-            let row = row(&a, &b, limit);
-            assert!((row.found - found).abs() < 1e-15, "{row:?}");
-            assert!((row.limit - allowed).abs() < 1e-15, "{row:?}");
-            assert_eq!((row.worst.as_slice(), row.expected), (&[1][..], 2.5));
-            assert_eq!(row.ok(), found <= allowed, "{row:?}");
-        }
-        let spread = Limit::Spread {
-            share: 0.05,
-            absolute: 0.2,
-        };
-        let row = row(&a, &b, spread);
-        assert!(row.ok() && (row.limit - 0.6).abs() < 1e-15, "{row:?}");
-    }
-
-    #[test]
-    fn numbers_below_the_smallest_normal_one_may_be_flushed_but_no_others() {
-        for limit in [Limit::OfLargest(1e-6), Limit::OfNorm(1e-6)] {
-            assert!(row(&[0.0; 4], &[1e-39; 4], limit).ok());
-            assert!(!row(&[0.0; 4], &[1e-37; 4], limit).ok());
-            assert!(row(&[0.0; 4], &[0.0; 4], limit).ok());
-            assert!(!row(&[1e-30, 0.0], &[0.0, 0.0], limit).ok());
-        }
-    }
-
-    #[test]
-    fn what_is_not_a_number_is_off_unless_neither_side_wrote_it() {
-        let nan = f64::NAN;
-        for limit in [
-            Limit::OfLargest(0.1),
-            Limit::OfNorm(0.1),
-            Limit::Ulps(4.0),
-            Limit::Exact,
-        ] {
-            assert!(row(&[1.0, nan], &[1.0, nan], limit).ok());
-            assert!(!row(&[1.0, nan], &[1.0, 2.0], limit).ok());
-            assert!(!row(&[1.0, 2.0], &[1.0, nan], limit).ok());
-            assert!(!row(&[nan, nan], &[nan, nan], limit).ok());
-            assert!(!row(&[f64::INFINITY], &[1.0], limit).ok());
-        }
-    }
-
-    #[test]
-    fn the_worst_index_has_a_number_per_axis() {
-        let mut off = vec![0.0; 24];
-        off[17] = 1.0;
-        let row = compare("t", &[2, 3, 4], &off, &[0.0; 24], Limit::Exact);
-        assert_eq!(row.worst, [1, 1, 1]);
-    }
 }

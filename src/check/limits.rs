@@ -5,7 +5,7 @@
 
 use super::case::Case;
 use super::compare::{Limit, Row, compare};
-use super::outcome::{Outcome, updated};
+use super::outcome::Outcome;
 
 /// A set of limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,9 @@ impl Grade {
 fn has_large_weights(case: &Case) -> bool {
     let specs = case.model.params().into_iter();
     specs.filter(|s| s.limit > 0.0).any(|spec| {
-        let given = case.params.iter().find(|(name, _)| *name == spec.name);
-        let squares = |values: &[f32]| values.iter().map(|v| f64::from(v * v)).sum::<f64>();
-        let rms = given.map_or(0.0, |(_, v)| (squares(v) / spec.len() as f64).sqrt());
+        let values = case.param(&spec.name).unwrap_or_default().iter();
+        let squares = values.map(|v| f64::from(v * v)).sum::<f64>();
+        let rms = (squares / spec.len() as f64).sqrt();
         // Uniform numbers in ±limit have an RMS of limit/√3.
         rms > LARGE * spec.limit / 3f64.sqrt()
     })
@@ -89,7 +89,9 @@ pub fn judge(case: &Case, outcome: &Outcome, grade: Grade) -> Vec<Row> {
         let missing = vec![f64::NAN; expected.len()];
         let (shape, found) = outcome.get(name).unwrap_or((&[], &missing));
         let limit = limit(name, grade);
-        let Some(start) = updated(name).and_then(|param| case.param(param)) else {
+        let after = name.split_once('/');
+        let after = after.filter(|(group, _)| group.starts_with("param_after"));
+        let Some(start) = after.and_then(|(_, param)| case.param(param)) else {
             return compare(name, shape, found, &expected, limit);
         };
         let change = |values: &[f64]| -> Vec<f64> {

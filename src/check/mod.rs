@@ -1,18 +1,5 @@
-//! The self-test of an adapter.
-//!
-//! | module | contents |
-//! |---|---|
-//! | [`case`](mod@case) | a recorded case: batch, noise, weights, and expected results |
-//! | [`outcome`] | the results of an implementation, under the names of the case |
-//! | [`run`] | runs a case on an adapter or on the CPU twins |
-//! | [`limits`], [`compare`] | limits and comparison |
-//! | [`pair`](mod@pair), [`kernels`](mod@kernels) | plans on device and twins side by side; each kernel alone |
-//! | [`builtin`] | the cases that come with the program |
-//! | [`trace`](mod@trace) | finds the first wrong step of a case |
-//! | [`report`] | the result of a check |
-//!
-//! No device is compared with itself: references come from TensorFlow or from the twins, plain loops in
-//! double precision.
+//! The self-test of an adapter. No device is compared with itself: references come from TensorFlow or
+//! from the twins, plain loops in double precision.
 
 pub mod builtin;
 pub mod case;
@@ -21,50 +8,34 @@ pub mod kernels;
 pub mod limits;
 pub mod outcome;
 pub mod pair;
-pub mod report;
 pub mod run;
 pub mod trace;
 
 pub use case::{Case, CaseError};
-pub use compare::{Limit, Row};
+pub use compare::{Limit, Row, Section};
 pub use kernels::kernels;
 pub use limits::{Grade, judge};
 pub use outcome::Outcome;
-pub use report::{Report, Section};
 pub use trace::{Trace, trace};
 
 use crate::gpu::{Gpu, GpuError};
 use crate::model::Loss;
 
-/// Why a check did not run. A wrong result is not an error but a row of the [`Report`].
-#[derive(Debug, thiserror::Error)]
-pub enum CheckError {
-    /// A case is not valid.
-    #[error(transparent)]
-    Case(#[from] CaseError),
-    /// The adapter cannot run it.
-    #[error(transparent)]
-    Gpu(#[from] GpuError),
-}
-
 /// The built-in cases; those of the twins are computed lazily.
-pub fn cases() -> impl Iterator<Item = Result<Case, CaseError>> {
-    let made = builtin::recipes().into_iter();
-    std::iter::once_with(builtin::recorded).chain(made.map(|recipe| Ok(recipe.cook())))
+pub fn cases() -> impl Iterator<Item = Case> {
+    let made = builtin::recipes().into_iter().map(|recipe| recipe.cook());
+    std::iter::once_with(builtin::recorded).chain(made)
 }
 
 /// Runs a case on an adapter and compares the results, which are returned too. `strict` applies the
 /// *good* limits if they are fair for the case.
-///
-/// # Errors
-///
-/// [`GpuError`] if the adapter cannot run the case.
 pub async fn check_case(
     gpu: &Gpu,
     case: &Case,
     strict: bool,
 ) -> Result<(Section, Outcome), GpuError> {
-    let outcome = run::on_adapter(gpu, case).await?;
+    let plan = run::plan(case, gpu.target());
+    let outcome = run::on_adapter(gpu, &plan, case).await?;
     let grade = Grade::of(case, strict);
     let [h, w, c] = case.model.image;
     let section = Section {
@@ -84,28 +55,4 @@ pub async fn check_case(
         not_compared: case.unknown.clone(),
     };
     Ok((section, outcome))
-}
-
-/// The default check: all kernels against their twins, then the built-in cases. `progress` receives
-/// the name of the next part.
-///
-/// # Errors
-///
-/// [`CheckError`] if the check cannot run; wrong results are in the report.
-pub async fn suite(
-    gpu: &Gpu,
-    strict: bool,
-    progress: &mut dyn FnMut(&str),
-) -> Result<Report, CheckError> {
-    let mut report = Report {
-        sections: kernels(gpu, progress).await?,
-    };
-    for case in cases() {
-        let case = case?;
-        progress(&case.name);
-        report
-            .sections
-            .push(check_case(gpu, &case, strict).await?.0);
-    }
-    Ok(report)
 }

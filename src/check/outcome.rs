@@ -14,14 +14,19 @@ pub const PREFIX: &str = "expect/";
 pub fn shapes(model: &Model, batch: usize, steps: usize) -> BTreeMap<String, Vec<usize>> {
     let [h, w, c] = model.image;
     let mut shapes = BTreeMap::new();
-    for name in ["mean", "logvar", "z"] {
-        shapes.insert(name.to_owned(), vec![batch, model.latent_dim]);
+    for (name, shape) in [
+        ("mean", vec![batch, model.latent_dim]),
+        ("logvar", vec![batch, model.latent_dim]),
+        ("z", vec![batch, model.latent_dim]),
+        ("logpx_z", vec![batch]),
+        ("logpz", vec![batch]),
+        ("logqz_x", vec![batch]),
+        ("kl", vec![batch]),
+        ("logits", vec![batch, h, w, c]),
+        ("loss", vec![steps]),
+    ] {
+        shapes.insert(name.to_owned(), shape);
     }
-    for name in ["logpx_z", "logpz", "logqz_x", "kl"] {
-        shapes.insert(name.to_owned(), vec![batch]);
-    }
-    shapes.insert("logits".into(), vec![batch, h, w, c]);
-    shapes.insert("loss".into(), vec![steps]);
     let layers = [model.encoder().layers, model.decoder().layers].concat();
     for layer in layers.iter().filter(|l| l.relu) {
         let shape = [vec![batch], layer.output()].concat();
@@ -36,14 +41,6 @@ pub fn shapes(model: &Model, batch: usize, steps: usize) -> BTreeMap<String, Vec
         }
     }
     shapes
-}
-
-/// The name of the weight tensor whose updated value `tensor` is.
-pub fn updated(tensor: &str) -> Option<&str> {
-    let (group, param) = tensor.split_once('/')?;
-    ["param_after", "param_after_1"]
-        .contains(&group)
-        .then_some(param)
 }
 
 /// Results by name without the prefix.
@@ -68,27 +65,23 @@ impl Outcome {
     /// gradients are those of the first step, moments and weights those of the last; each step has a
     /// loss.
     pub fn due(&self, k: usize) -> Vec<(String, String)> {
-        let slot = |name: &String| {
-            let (first, last) = (k == 0, k + 1 == self.steps);
-            let (due, slot) = match name.split_once('/') {
-                None => match name.as_str() {
-                    "loss" => (true, "metrics"),
-                    "mean" | "logvar" => (first, "encoder.dense.y"),
-                    "logits" => (first, "decoder.deconv3.y"),
-                    name => (first, name),
-                },
-                Some(("act", layer)) => return first.then(|| format!("{layer}.y")),
-                Some(("param_after", param)) => (last, param),
-                Some(("param_after_1", param)) => (first, param),
-                Some(("grad", _)) => (first, name.as_str()),
-                Some(_) => (last, name.as_str()),
+        let (first, last) = (k == 0, k + 1 == self.steps);
+        let slot = |name: &str| {
+            let (due, slot) = match name.split_once('/').unwrap_or((name, "")) {
+                ("loss", _) => (true, "metrics".to_owned()),
+                ("mean" | "logvar", _) => (first, "encoder.dense.y".to_owned()),
+                ("logits", _) => (first, "decoder.deconv3.y".to_owned()),
+                ("act", layer) => (first, format!("{layer}.y")),
+                ("param_after", param) => (last, param.to_owned()),
+                ("param_after_1", param) => (first, param.to_owned()),
+                ("adam_m" | "adam_v", _) => (last, name.to_owned()),
+                _ => (first, name.to_owned()),
             };
-            due.then(|| slot.to_owned())
+            due.then_some(slot)
         };
         let names = self.shapes.keys();
-        names
-            .filter_map(|name| Some((name.clone(), slot(name)?)))
-            .collect()
+        let due = names.filter_map(|name| Some((name.clone(), slot(name)?)));
+        due.collect()
     }
 
     /// Stores a tensor from the contents of its slot after step `k`.

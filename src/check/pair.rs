@@ -2,15 +2,17 @@
 
 use crate::gpu::{Gpu, GpuError, Memory, Replay};
 use crate::plan::cpu::{self, Values};
-use crate::plan::{Plan, PlanError, Role, Scalar, Slot, SlotId, Step};
+use crate::plan::{Plan, Role, Scalar, Slot, SlotId, Step};
 
 use super::compare::{By, Limit, Row, compare};
 
 /// Device memory and CPU memory of the same plans.
 pub struct Pair<'g> {
     gpu: &'g Gpu,
-    device: Memory,
-    twin: cpu::Memory,
+    /// Device memory.
+    pub device: Memory,
+    /// CPU memory.
+    pub twin: cpu::Memory,
 }
 
 /// How the steps of a plan are submitted.
@@ -18,20 +20,17 @@ pub struct Pair<'g> {
 pub enum Submit {
     /// All in one pass, as in training.
     Together,
-    /// One submission per step, so that the results of a step can be read before the next.
+    /// One submission per step, up to the first result beyond its limit.
     Singly,
 }
 
-/// Slots that a step writes, according to its shader.
-fn written(step: &Step) -> Result<Vec<SlotId>, PlanError> {
-    let entry = step.kernel.reflect();
-    let entry = entry.map_err(|fault| PlanError::Step {
-        step: step.label.clone(),
-        fault,
-    })?;
-    let writes = |name: &str| entry.bindings.iter().any(|b| b.name == name && b.writes);
-    let bound = step.bindings.iter().filter(|(name, _)| writes(name));
-    Ok(bound.map(|(_, id)| *id).collect())
+/// Slots that a step writes, according to its shader. Reflection succeeds, since allocation checks the
+/// plan.
+pub fn written(step: &Step) -> impl Iterator<Item = SlotId> {
+    let bindings = step.kernel.reflect().map_or(&[][..], |e| &e.bindings);
+    let writes = |name: &str| bindings.iter().any(|b| b.name == name && b.writes);
+    let bound = step.bindings.iter().filter(move |(name, _)| writes(name));
+    bound.map(|(_, id)| *id)
 }
 
 /// Whether a step computes this slot; an arena with views counts through its views.
@@ -48,10 +47,6 @@ fn is_result(plan: &Plan, id: SlotId, slot: &Slot) -> bool {
 impl<'g> Pair<'g> {
     /// Allocates the slots of the plans. Every result is NaN on both sides, so that missing and stray
     /// writes show.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the device has too little memory.
     pub async fn new(gpu: &'g Gpu, plans: &[&Plan]) -> Result<Self, GpuError> {
         let device = Memory::allocate(gpu, plans).await?;
         let mut twin = cpu::Memory::default();
@@ -96,7 +91,8 @@ impl<'g> Pair<'g> {
         })
     }
 
-    async fn row(
+    /// Compares a slot that a step has written; integers must be equal.
+    pub async fn row(
         &self,
         plan: &Plan,
         step: &Step,
@@ -115,66 +111,51 @@ impl<'g> Pair<'g> {
         let device = floats(self.read(plan, id).await?);
         let twin = floats(self.twin.get(plan, id));
         let row = compare(&slot.name, &slot.shape, &device, &twin, limit);
-        let by = Some(By::new(step));
+        let by = Some(By {
+            step: step.label.clone(),
+            kernel: format!("{}::{}", step.kernel.source.name, step.kernel.entry),
+        });
         Ok(Row { by, ..row })
-    }
-
-    /// Runs a plan `times` times on both sides and compares every slot that it writes.
-    pub async fn run(
-        &mut self,
-        plan: &Plan,
-        times: usize,
-        limit: impl Fn(&str) -> Limit,
-    ) -> Result<Vec<Row>, GpuError> {
-        let replay = Replay::compile(self.gpu, plan, &self.device).await?;
-        self.gpu.submit(&[(&replay, times)], None)?;
-        (0..times).for_each(|_| self.twin.run(plan));
-        let mut rows = Vec::new();
-        for step in plan.steps() {
-            for id in written(step)? {
-                rows.push(self.row(plan, step, id, limit(&plan[id].name)).await?);
-            }
-        }
-        Ok(rows)
     }
 
     /// Runs a plan once and checks each kernel alone: before each step the twin gets the inputs of the
     /// device. Errors of earlier steps, and ReLUs that open on one side only, therefore do not
     /// accumulate. At the end both sides are equal.
-    ///
-    /// Each row goes to `listen`, which can end the walk.
     pub async fn walk(
         &mut self,
         plan: &Plan,
         submit: Submit,
         limit: impl Fn(&Step, &str) -> Limit,
-        mut listen: impl FnMut(Row) -> Walk,
-    ) -> Result<(), GpuError> {
+    ) -> Result<Vec<Row>, GpuError> {
         for (id, _) in plan.slots().filter(|(_, s)| s.owns_memory()) {
             self.follow_device(plan, id).await?;
         }
-        let replay = match submit {
-            Submit::Together => Replay::compile(self.gpu, plan, &self.device).await?,
-            Submit::Singly => Replay::compile_steps(self.gpu, plan, &self.device).await?,
+        let singly = submit == Submit::Singly;
+        let replay = match singly {
+            true => Replay::compile_steps(self.gpu, plan, &self.device).await?,
+            false => Replay::compile(self.gpu, plan, &self.device).await?,
         };
-        if submit == Submit::Together {
+        if !singly {
             self.gpu.submit(&[(&replay, 1)], None)?;
         }
+        let mut rows = Vec::new();
         for (i, step) in plan.steps().iter().enumerate() {
-            if submit == Submit::Singly {
+            if singly {
                 self.gpu.submit(&[(&replay.only(i), 1)], None)?;
             }
             self.twin.run_step(plan, step);
-            for id in written(step)? {
-                let limit = limit(step, &plan[id].name);
-                let row = self.row(plan, step, id, limit).await?;
-                if listen(row) == Walk::End {
-                    return Ok(());
+            for id in written(step) {
+                let row = self.row(plan, step, id, limit(step, &plan[id].name));
+                let row = row.await?;
+                let ends = singly && !row.ok();
+                rows.push(row);
+                if ends {
+                    return Ok(rows);
                 }
                 self.follow_device(plan, id).await?;
             }
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// Copies a slot from the device to the twin. Integers stay: they must be equal, and wrong ones
@@ -186,13 +167,4 @@ impl<'g> Pair<'g> {
         }
         Ok(())
     }
-}
-
-/// Whether to continue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Walk {
-    /// Continue with the next tensor.
-    On,
-    /// End the walk.
-    End,
 }

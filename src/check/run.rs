@@ -15,21 +15,8 @@ pub fn plan(case: &Case, target: &Target) -> Plan {
     model::train_step(&case.model, Feed::Injected, adam, case.batch, target)
 }
 
-/// The results of an adapter, with one submission per step.
-///
-/// # Errors
-///
-/// [`GpuError`] if the adapter cannot run the plan.
-pub async fn on_adapter(gpu: &Gpu, case: &Case) -> Result<Outcome, GpuError> {
-    replay(gpu, &plan(case, gpu.target()), case).await
-}
-
-/// The results of an adapter with this plan.
-///
-/// # Errors
-///
-/// [`GpuError`] if the adapter cannot run the plan.
-pub async fn replay(gpu: &Gpu, plan: &Plan, case: &Case) -> Result<Outcome, GpuError> {
+/// The results of an adapter with this plan, such as [`plan`], and one submission per step.
+pub async fn on_adapter(gpu: &Gpu, plan: &Plan, case: &Case) -> Result<Outcome, GpuError> {
     let _ahead = gpu.compile_ahead(&[plan]);
     let memory = Memory::allocate(gpu, &[plan]).await?;
     let replay = Replay::compile(gpu, plan, &memory).await?;

@@ -1,41 +1,34 @@
 //! Runs a case step by step against the CPU twins, to find the first wrong step.
 
+use serde::Serialize;
+
 use super::case::Case;
-use super::compare::{Limit, Row};
+use super::compare::Row;
 use super::kernels;
-use super::pair::{Pair, Submit, Walk};
+use super::pair::{Pair, Submit};
 use super::run;
 use crate::gpu::{Gpu, GpuError};
 use crate::plan::Step;
 
 /// The result of a trace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Trace {
+    /// Name of the case.
+    pub case: String,
     /// Number of tensors compared.
     pub compared: usize,
-    /// The first tensor beyond its limit, with its optimizer step, from 1.
-    pub first: Option<(usize, Row)>,
+    /// Optimizer step of the first tensor beyond its limit, from 1.
+    pub train_step: Option<usize>,
+    /// The first tensor beyond its limit.
+    #[serde(flatten)]
+    pub first: Option<Row>,
 }
 
-/// The limit of a kernel in a trace: five times that of ordinary inputs, since the weights and images
-/// of a file may have any size.
-fn limit(step: &Step, slot: &str) -> Limit {
-    match kernels::limit(step, slot) {
-        Limit::OfLargest(share) => Limit::OfLargest(5.0 * share),
-        Limit::Each { relative, absolute } => Limit::Each {
-            relative: 5.0 * relative,
-            absolute: 5.0 * absolute,
-        },
-        limit => limit,
-    }
-}
+/// Slack of the limits, since the weights and images of a file may have any size.
+const SLACK: f64 = 5.0;
 
 /// Dispatches each step of a case's plan alone and compares its outputs with those of its twin on the
 /// same inputs. Ends at the first tensor beyond its limit.
-///
-/// # Errors
-///
-/// [`GpuError`] if the adapter cannot run the plan.
 pub async fn trace(gpu: &Gpu, case: &Case) -> Result<Trace, GpuError> {
     let plan = run::plan(case, gpu.target());
     let mut pair = Pair::new(gpu, &[&plan]).await?;
@@ -44,21 +37,19 @@ pub async fn trace(gpu: &Gpu, case: &Case) -> Result<Trace, GpuError> {
     }
     pair.set(&plan, "x", &case.x)?;
     let mut trace = Trace {
+        case: case.name.clone(),
         compared: 0,
+        train_step: None,
         first: None,
     };
+    let limit = |step: &Step, slot: &str| kernels::limit(step, slot, SLACK);
     for (k, eps) in case.eps.iter().enumerate() {
         pair.set(&plan, "eps", eps)?;
-        let listen = |row: Row| {
-            trace.compared += 1;
-            if row.ok() {
-                return Walk::On;
-            }
-            trace.first = Some((k + 1, row));
-            Walk::End
-        };
-        pair.walk(&plan, Submit::Singly, limit, listen).await?;
+        let rows = pair.walk(&plan, Submit::Singly, limit).await?;
+        trace.compared += rows.len();
+        trace.first = rows.into_iter().find(|row| !row.ok());
         if trace.first.is_some() {
+            trace.train_step = Some(k + 1);
             break;
         }
     }

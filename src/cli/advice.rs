@@ -4,7 +4,6 @@ use std::env::consts::OS;
 use std::error::Error;
 
 use cvae_gpu::bench::CompareError;
-use cvae_gpu::check::CheckError;
 use cvae_gpu::data::{DataError, known};
 use cvae_gpu::explore::ExploreError;
 use cvae_gpu::gpu::GpuError;
@@ -37,9 +36,6 @@ pub fn gpu_error(error: &anyhow::Error) -> Option<&GpuError> {
         return Some(e);
     }
     if let Some(ExploreError::Gpu(e)) = error.downcast_ref() {
-        return Some(e);
-    }
-    if let Some(CheckError::Gpu(e)) = error.downcast_ref() {
         return Some(e);
     }
     error.downcast_ref()
@@ -236,7 +232,6 @@ mod tests {
             (lost().into(), "a smaller --batch"),
             (TrainError::Gpu(lost()).into(), "a smaller --batch"),
             (ExploreError::Gpu(lost()).into(), "a smaller --batch"),
-            (CheckError::Gpu(lost()).into(), "a smaller --batch"),
         ] {
             let plain = message(&error);
             assert!(plain.ends_with(end), "{plain}");

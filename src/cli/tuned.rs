@@ -1,6 +1,6 @@
 //! The kernels that `bench --tune` chose, for the commands that run the train step.
 
-use cvae_gpu::bench::{Search, Setting, Tuned};
+use cvae_gpu::bench::{Search, Setting};
 use cvae_gpu::data::known::Places;
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::Model;
@@ -16,7 +16,7 @@ pub fn choose(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize) -> Op
         return None;
     }
     let cache = Places::of_user().cache?;
-    let Tuned { choice, .. } = Setting::new(&gpu.adapter, model, batch).find(&cache)?;
+    let choice = Setting::new(&gpu.adapter, model, batch).find(&cache)?;
     if choice == Tuning::default() {
         return None;
     }
@@ -29,15 +29,10 @@ pub fn choose(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize) -> Op
 
 /// Stores and applies the choice for `gpu`, which is not tuned yet.
 pub fn keep(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize, found: &Search) {
-    let tuned = Tuned {
-        setting: Setting::new(&gpu.adapter, model, batch),
-        choice: found.choice,
-        ms_per_step: found.ms_per_step,
-        untuned_ms_per_step: found.untuned_ms_per_step,
-    };
+    let setting = Setting::new(&gpu.adapter, model, batch);
     gpu.tune(found.choice);
     let kept = match Places::of_user().cache {
-        Some(cache) => tuned.save(&cache).map_err(|e| e.to_string()),
+        Some(cache) => setting.save(found, &cache).map_err(|e| e.to_string()),
         None => Err("this user has no cache folder".into()),
     };
     match kept {

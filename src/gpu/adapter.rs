@@ -32,18 +32,17 @@ pub struct AdapterReport {
     pub f16: bool,
 }
 
-fn kind(device: wgpu::DeviceType) -> &'static str {
-    match device {
-        wgpu::DeviceType::DiscreteGpu => "discrete",
-        wgpu::DeviceType::IntegratedGpu => "integrated",
-        wgpu::DeviceType::VirtualGpu => "virtual",
-        wgpu::DeviceType::Cpu => "software",
-        wgpu::DeviceType::Other => "other",
-    }
-}
+/// Kinds of adapters, the preferred one first.
+const KINDS: [(wgpu::DeviceType, &str); 5] = [
+    (wgpu::DeviceType::DiscreteGpu, "discrete"),
+    (wgpu::DeviceType::IntegratedGpu, "integrated"),
+    (wgpu::DeviceType::VirtualGpu, "virtual"),
+    (wgpu::DeviceType::Other, "other"),
+    (wgpu::DeviceType::Cpu, "software"),
+];
 
 /// Most bytes of workgroup memory that a device is opened with: the minimum of every WebGPU adapter.
-pub(super) const MOST_WORKGROUP_MEMORY: u32 = 16 << 10;
+const MOST_WORKGROUP_MEMORY: u32 = 16 << 10;
 
 /// Most storage buffers per dispatch that a device is opened with.
 const MOST_BUFFERS: usize = 32;
@@ -58,15 +57,13 @@ pub(super) fn most_buffers(limits: &wgpu::Limits) -> usize {
 /// [`Backend::ALL`]. OpenGL is searched only on request or as a last resort, since its libraries print
 /// warnings.
 async fn enumerate(selection: &Selection) -> Vec<(wgpu::Adapter, AdapterReport)> {
-    match selection.backend {
-        Some(backend) => adapters_of(backend.flags(), selection).await,
-        None => {
-            let found = adapters_of(wgpu::Backends::all() - wgpu::Backends::GL, selection).await;
-            if !found.is_empty() {
-                return found;
-            }
-            adapters_of(wgpu::Backends::GL, selection).await
-        }
+    if let Some(backend) = selection.backend {
+        return adapters_of(backend.wgpu().into(), selection).await;
+    }
+    let found = adapters_of(wgpu::Backends::all() - wgpu::Backends::GL, selection).await;
+    match found.is_empty() {
+        true => adapters_of(wgpu::Backends::GL, selection).await,
+        false => found,
     }
 }
 
@@ -79,35 +76,39 @@ async fn adapters_of(
     // Vulkan and DirectX report the memory budget. An allocation error is better than a system that
     // runs out of memory. Other backends ignore this.
     descriptor.memory_budget_thresholds.for_resource_creation = Some(95);
-    let instance = wgpu::Instance::new(descriptor);
-    let found = instance.enumerate_adapters(backends).await;
+    let found = wgpu::Instance::new(descriptor).enumerate_adapters(backends);
     let mut found: Vec<_> = found
+        .await
         .into_iter()
-        .filter(|a| {
-            a.get_downlevel_capabilities()
-                .flags
-                .contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
-        })
         .filter_map(|adapter| Some((report(&adapter, selection)?, adapter)))
         .collect();
-    found.sort_by_key(|(r, _)| {
-        let kinds = ["discrete", "integrated", "virtual", "other", "software"];
-        let rank = kinds.iter().position(|k| *k == r.kind);
-        (rank, Backend::ALL.iter().position(|b| *b == r.backend))
-    });
-    let number = |(index, (report, adapter))| (adapter, AdapterReport { index, ..report });
+    found.sort_by_key(|((rank, _), _)| *rank);
+    let number = |(index, ((_, report), adapter))| (adapter, AdapterReport { index, ..report });
     found.into_iter().enumerate().map(number).collect()
 }
 
-fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterReport> {
+/// Positions of kind and backend among the preferred ones, and the report; `None` if this program
+/// cannot use the adapter.
+fn report(
+    adapter: &wgpu::Adapter,
+    selection: &Selection,
+) -> Option<((usize, usize), AdapterReport)> {
     let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
-    let on = |feature| !selection.disable.contains(&feature);
+    let downlevel = adapter.get_downlevel_capabilities().flags;
+    if !downlevel.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS) {
+        return None;
+    }
+    let kind = KINDS
+        .iter()
+        .position(|(kind, _)| *kind == info.device_type)?;
+    let backend = Backend::ALL.iter().position(|b| b.wgpu() == info.backend)?;
+    let on = |feature| selection.allows(feature);
     let subgroups = features.contains(wgpu::Features::SUBGROUP) && on(Feature::Subgroups);
     let timestamps = features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
     let size = |size: u32| if subgroups { size } else { 0 };
     // Naming accesses needs a buffer of its own.
     let buffers = most_buffers(&limits) - usize::from(selection.named);
-    let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
+    let workgroup_memory = limits.max_compute_workgroup_storage_size;
     let mut target = Target::new(Caps {
         subgroup_min: size(info.subgroup_min_size),
         subgroup_max: size(info.subgroup_max_size),
@@ -115,33 +116,30 @@ fn report(adapter: &wgpu::Adapter, selection: &Selection) -> Option<AdapterRepor
         timestamps: timestamps && on(Feature::Timestamps),
         max_buffers: buffers.clamp(8, MOST_BUFFERS),
         max_binding_bytes: limits.max_storage_buffer_binding_size,
-        workgroup_memory: limits
-            .max_compute_workgroup_storage_size
-            .min(MOST_WORKGROUP_MEMORY),
+        workgroup_memory: workgroup_memory.min(MOST_WORKGROUP_MEMORY),
     })
     .tuned(&selection.tuning);
     target.heuristics.texels &= on(Feature::Texels);
     target.heuristics.fuse &= on(Feature::Fusion);
-    Some(AdapterReport {
+    let driver = [info.driver.as_str(), info.driver_info.as_str()].join(" ");
+    let report = AdapterReport {
         index: 0,
-        name: info.name.clone(),
-        backend: Backend::of(info.backend)?,
+        name: info.name,
+        backend: Backend::ALL[backend],
         driver: driver.trim().to_owned(),
-        kind: kind(info.device_type),
+        kind: KINDS[kind].1,
         target,
-        workgroup_memory: limits.max_compute_workgroup_storage_size,
+        workgroup_memory,
         workgroup_invocations: limits.max_compute_invocations_per_workgroup,
         f16: features.contains(wgpu::Features::SHADER_F16),
-    })
+    };
+    Some(((kind, backend), report))
 }
 
 /// The adapters of this machine, the best first.
 pub async fn adapters(selection: &Selection) -> Vec<AdapterReport> {
-    enumerate(selection)
-        .await
-        .into_iter()
-        .map(|(_, r)| r)
-        .collect()
+    let found = enumerate(selection).await.into_iter();
+    found.map(|(_, report)| report).collect()
 }
 
 /// The adapter that `selection` selects.
@@ -204,78 +202,5 @@ pub fn first_willing<T, E>(
         tell(&error);
         index = refused + 1;
         first.get_or_insert(error);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kernel(index: usize) -> GpuError {
-        GpuError::Kernel {
-            adapter: format!("GPU {index}"),
-            index,
-            kernel: "conv_thin".into(),
-            reason: "X4027".into(),
-        }
-    }
-
-    fn no_device(index: usize) -> GpuError {
-        GpuError::NoDevice {
-            adapter: format!("GPU {index}"),
-            index,
-            reason: "not today".into(),
-        }
-    }
-
-    fn no_more() -> GpuError {
-        let (wanted, found) = (String::new(), Vec::new());
-        GpuError::UnknownAdapter { wanted, found }
-    }
-
-    fn own(error: &GpuError) -> Option<&GpuError> {
-        Some(error)
-    }
-
-    /// The result for adapters with these answers, and the messages.
-    fn outcome(
-        answers: impl Fn(usize) -> Result<usize, GpuError>,
-    ) -> (Result<usize, String>, Vec<String>) {
-        let mut told = Vec::new();
-        let done = first_willing(answers, own, |refusal| told.push(refusal.to_string()));
-        (done.map_err(|e| e.to_string()), told)
-    }
-
-    #[test]
-    fn the_next_adapter_is_tried_with_a_line_that_has_the_cause() {
-        let (done, told) = outcome(|index| match index {
-            0 => Err(no_device(0)),
-            // Adapter 1 has another backend.
-            1 | 2 => Err(kernel(2)),
-            _ => Ok(index),
-        });
-        assert_eq!(done, Ok(3));
-        assert!(told[0].contains("GPU 0") && told[0].contains("not today"));
-        assert!(told[1].contains("GPU 2") && told[1].contains("X4027"));
-        assert_eq!(told.len(), 2);
-    }
-
-    #[test]
-    fn where_all_refuse_the_first_says_why() {
-        let (done, told) = outcome(|index| match index {
-            0 | 1 => Err(kernel(index)),
-            _ => Err(no_more()),
-        });
-        assert!(done.is_err_and(|e| e.contains("GPU 0")));
-        assert_eq!(told.len(), 2);
-    }
-
-    #[test]
-    fn any_other_error_is_no_refusal() {
-        let missing = || GpuError::NoSlot("x".into());
-        let (done, told) = outcome(|_| Err(missing()));
-        assert_eq!(done, Err(missing().to_string()));
-        assert!(told.is_empty());
-        assert!(outcome(|_| Err(no_more())).0.is_err());
     }
 }

@@ -1,27 +1,24 @@
 //! Compiles a plan to pipelines and bind groups for replay.
 
-use std::sync::Arc;
-
-use super::device::Gpu;
+use super::device::{Gpu, Pipeline};
 use super::error::GpuError;
 use super::memory::{Memory, Refresh};
 use super::native;
-use super::pipeline::{Key, Pipeline};
 use super::selection::Backend;
 use crate::plan::bounds;
 use crate::plan::link::{self, Shader};
 use crate::plan::shader::Binding;
-use crate::plan::{Bundle, Plan, PlanError, SlotId, Source, Step};
+use crate::plan::{Bundle, Plan, PlanError, SlotId, Step};
 
 #[derive(Clone)]
 pub(super) struct Dispatch {
     /// Copies into the mirrors that it reads.
     copies: Vec<Refresh>,
-    pub(super) pipeline: Arc<Pipeline>,
-    pub(super) group: wgpu::BindGroup,
+    pipeline: Pipeline,
+    group: wgpu::BindGroup,
     /// On a checked device, the bind group of the bounds checks.
     guard: Option<wgpu::BindGroup>,
-    pub(super) grid: [u32; 3],
+    grid: [u32; 3],
     pub(super) flops: u64,
 }
 
@@ -76,10 +73,6 @@ impl Replay {
     }
 
     /// Compiles `plan` with one dispatch per step, in the plan's order.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Replay::compile`].
     pub async fn compile_steps(
         gpu: &Gpu,
         plan: &Plan,
@@ -90,7 +83,7 @@ impl Replay {
         Self::of(gpu, plan, memory, &alone).await
     }
 
-    async fn of(
+    pub(super) async fn of(
         gpu: &Gpu,
         plan: &Plan,
         memory: &Memory,
@@ -108,20 +101,11 @@ impl Replay {
         Ok(Replay { dispatches })
     }
 
-    /// The first workgroup of a bundle of `plan`.
+    /// Only the first workgroup of each dispatch.
     #[cfg(feature = "cli")]
-    pub(super) async fn first_group(
-        gpu: &Gpu,
-        plan: &Plan,
-        memory: &Memory,
-        bundle: &Bundle,
-    ) -> Result<Replay, GpuError> {
-        let whole = dispatch(gpu, plan, memory, bundle, &[]).await?;
-        let dispatches = vec![Dispatch {
-            grid: [1; 3],
-            ..whole
-        }];
-        Ok(Replay { dispatches })
+    pub(super) fn first_groups(mut self) -> Replay {
+        self.dispatches.iter_mut().for_each(|d| d.grid = [1; 3]);
+        self
     }
 
     /// The dispatch at `index` alone; empty if there is none.
@@ -143,7 +127,7 @@ async fn dispatch(
     let copies = copies.filter_map(Result::transpose);
     let copies = copies.collect::<Result<_, _>>()?;
     let steps: Vec<&Step> = bundle.iter().map(|&step| &plan.steps()[step]).collect();
-    let dispatch = link::dispatch(&steps, &gpu.mistakes)?;
+    let dispatch = link::dispatch(&steps, &gpu.edits)?;
     let pipeline = gpu.pipeline(&dispatch).await?;
     let mut entries = Vec::new();
     for (binding, id) in &dispatch.bindings {
@@ -157,9 +141,8 @@ async fn dispatch(
         layout: &pipeline.layout,
         entries: &entries,
     };
-    let (group, error) = gpu
-        .scoped(|| gpu.device.create_bind_group(&descriptor))
-        .await;
+    let make = || gpu.device.create_bind_group(&descriptor);
+    let (group, error) = gpu.scoped(make).await;
     if let Some(fault) = error {
         let step = dispatch.label;
         return Err(PlanError::Step { step, fault }.into());
@@ -193,84 +176,87 @@ fn binding_type(binding: &Binding) -> wgpu::BindingType {
 
 impl Gpu {
     /// The pipeline of a dispatch. Equal dispatches share one, across plans.
-    async fn pipeline(&self, dispatch: &link::Dispatch<'_>) -> Result<Arc<Pipeline>, GpuError> {
-        let (key, label) = match &dispatch.shader {
-            Shader::Kernel(kernel) => {
-                let label = format!("{}::{}", kernel.source.name, kernel.entry);
-                (Key::Kernel(kernel.key()), label)
+    async fn pipeline(&self, dispatch: &link::Dispatch<'_>) -> Result<Pipeline, GpuError> {
+        let (label, module, text, entry, constants) = match &dispatch.shader {
+            Shader::Kernel(kernel) => (
+                format!("{}::{}", kernel.source.name, kernel.entry),
+                kernel.source.name,
+                kernel.source.module_with(&self.edits),
+                kernel.entry,
+                &kernel.constants[..],
+            ),
+            Shader::Linked(text) => {
+                let label = &dispatch.label;
+                (label.clone(), &label[..], text.clone(), "main", &[][..])
             }
-            Shader::Linked(text) => (Key::Linked(text.clone()), dispatch.label.clone()),
         };
-        if let Some(found) = self.pipelines.lock().get(&key) {
+        let bits = constants.iter().map(|(name, v)| (*name, v.to_bits()));
+        let key = (text, entry, bits.collect());
+        if let Some(found) = self.cache.lock().pipelines.get(&key) {
             return Ok(found.clone());
         }
-        let entry = |(b, _): &(Binding, SlotId)| wgpu::BindGroupLayoutEntry {
-            binding: b.number,
-            visibility: wgpu::ShaderStages::COMPUTE,
-            ty: binding_type(b),
-            count: None,
+        let make = || {
+            let module = self.module(module, &key.0);
+            self.compile(&label, &module, entry, constants, &dispatch.bindings)
         };
-        let entries: Vec<_> = dispatch.bindings.iter().map(entry).collect();
-        let make = || self.compile(&dispatch.shader, &label, &entries);
         let (compiled, error) = self.scoped(make).await;
         if let Some(reason) = error {
             return Err(self.faults.refused(label, reason));
         }
-        let compiled = Arc::new(compiled);
-        self.pipelines.lock().insert(key, compiled.clone());
+        self.cache.lock().pipelines.insert(key, compiled.clone());
         Ok(compiled)
     }
 
     fn compile(
         &self,
-        shader: &Shader,
         label: &str,
-        entries: &[wgpu::BindGroupLayoutEntry],
+        module: &wgpu::ShaderModule,
+        entry: &str,
+        constants: &[(&str, f64)],
+        bindings: &[(Binding, SlotId)],
     ) -> Pipeline {
-        let (module, entry, constants) = match shader {
-            Shader::Kernel(kernel) => (
-                self.module(kernel.source),
-                kernel.entry,
-                &kernel.constants[..],
-            ),
-            Shader::Linked(text) => (self.create_module(label, text), "main", &[][..]),
-        };
-        let descriptor = wgpu::BindGroupLayoutDescriptor {
-            label: Some(label),
-            entries,
-        };
+        let label = Some(label);
+        let entries = bindings.iter().map(|(b, _)| wgpu::BindGroupLayoutEntry {
+            binding: b.number,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: binding_type(b),
+            count: None,
+        });
+        let entries = &entries.collect::<Vec<_>>();
+        let descriptor = wgpu::BindGroupLayoutDescriptor { label, entries };
         let layout = self.device.create_bind_group_layout(&descriptor);
         let guard = self.guard.as_ref().map(|guard| Some(&guard.layout));
-        let layouts: Vec<_> = [Some(&layout)].into_iter().chain(guard).collect();
-        let pipeline_layout = self
-            .device
-            .create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-                label: Some(label),
-                bind_group_layouts: &layouts,
-                immediate_size: 0,
-            });
-        let pipeline = self
-            .device
-            .create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-                label: Some(label),
-                layout: Some(&pipeline_layout),
-                module: &module,
-                entry_point: Some(entry),
-                compilation_options: wgpu::PipelineCompilationOptions {
-                    constants,
-                    // Every kernel writes its workgroup memory before it reads it.
-                    zero_initialize_workgroup_memory: self.checked,
-                },
-                cache: None,
-            });
+        let descriptor = wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)].into_iter().chain(guard).collect::<Vec<_>>(),
+            immediate_size: 0,
+        };
+        let pipeline_layout = self.device.create_pipeline_layout(&descriptor);
+        let descriptor = wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module,
+            entry_point: Some(entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants,
+                // Every kernel writes its workgroup memory before it reads it.
+                zero_initialize_workgroup_memory: self.selection.checked,
+            },
+            cache: None,
+        };
+        let pipeline = self.device.create_compute_pipeline(&descriptor);
         Pipeline { pipeline, layout }
     }
 
-    /// The shader module of a source.
-    fn module(&self, source: &'static Source) -> wgpu::ShaderModule {
-        let mut modules = self.modules.lock();
-        let create = || self.create_module(source.name, &source.module_with(&self.mistakes));
-        modules.entry(source.name).or_insert_with(create).clone()
+    /// The shader module of this text.
+    fn module(&self, label: &str, text: &str) -> wgpu::ShaderModule {
+        let modules = &mut self.cache.lock().modules;
+        if let Some(found) = modules.get(text) {
+            return found.clone();
+        }
+        let module = self.create_module(label, text);
+        modules.insert(text.to_owned(), module.clone());
+        module
     }
 
     #[expect(
@@ -279,13 +265,13 @@ impl Gpu {
     )]
     fn create_module(&self, label: &str, text: &str) -> wgpu::ShaderModule {
         // For invalid WGSL the error comes from wgpu.
-        let guarded = self.guard.as_ref().map(|guard| guard.source(label, text));
-        let source = guarded.and_then(Result::ok);
+        let guard = self.guard.as_ref();
+        let source = guard.and_then(|guard| guard.source(label, text));
         let descriptor = wgpu::ShaderModuleDescriptor {
             label: Some(label),
             source: source.unwrap_or(wgpu::ShaderSource::Wgsl(text.into())),
         };
-        if self.checked {
+        if self.selection.checked {
             return self.device.create_shader_module(descriptor);
         }
         // SAFETY: tests/kernels/bounds.rs checks that no kernel leaves its slots or divides by
@@ -307,11 +293,7 @@ pub struct Compiled {
 }
 
 impl Compiled {
-    /// Compiles a plan whose slots are in `memory`.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the plan does not fit the adapter or the driver does not compile it.
+    /// As [`Replay::compile`].
     pub async fn new(gpu: &Gpu, plan: Plan, memory: &Memory) -> Result<Self, GpuError> {
         let replay = Replay::compile(gpu, &plan, memory).await?;
         Ok(Compiled { plan, replay })

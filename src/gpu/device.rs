@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use parking_lot::Mutex;
 
@@ -10,41 +10,47 @@ use super::adapter::AdapterReport;
 use super::error::GpuError;
 use super::fault::Faults;
 use super::guard::Guard;
-use super::pipeline::{Key, Pipeline};
-use super::selection::{Feature, Selection};
-use crate::ops::{self, Target, Tuning};
+use super::selection::Selection;
+use crate::ops::{Target, Tuning};
 use crate::plan::Caps;
-use crate::plan::shader::Mistake;
+use crate::plan::shader::Edits;
 
 /// Counts of host-device traffic, to show that a train step needs none.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Submissions to the queue.
-    pub submissions: AtomicU64,
     /// Buffers written by the host.
     pub host_writes: AtomicU64,
-    /// Buffers read back.
-    pub readbacks: AtomicU64,
     /// Buffers created.
     pub buffers: AtomicU64,
 }
 
-impl Counters {
-    pub(super) fn add(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
+/// A compiled kernel and the layout of its one bind group.
+#[derive(Clone)]
+pub(super) struct Pipeline {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
 }
 
-/// An open device.
+/// Text of a module, entry point, and names and bits of constants: equal keys compile to the same code.
+type Key = (String, &'static str, Vec<(&'static str, u64)>);
+
+/// What has been compiled; modules by their text.
+#[derive(Clone, Default)]
+pub(super) struct Cache {
+    pub(super) modules: HashMap<String, wgpu::ShaderModule>,
+    pub(super) pipelines: HashMap<Key, Pipeline>,
+}
+
+/// An open device. Clones share it.
+#[derive(Clone)]
 pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
-    pub(super) selection: Selection,
-    pub(super) checked: bool,
-    pub(super) mistakes: Vec<Mistake>,
-    pub(super) pipelines: Mutex<HashMap<Key, Arc<Pipeline>>>,
-    pub(super) modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
-    pub(super) staging: Mutex<Vec<wgpu::Buffer>>,
+    /// The selection it was opened with.
+    pub selection: Selection,
+    pub(super) edits: Edits,
+    pub(super) cache: Arc<Mutex<Cache>>,
+    pub(super) staging: Arc<Mutex<Vec<wgpu::Buffer>>>,
     /// On a checked device, the bounds checks, unless the adapter has no storage buffer left.
     pub(super) guard: Option<Arc<Guard>>,
     pub(super) faults: Faults,
@@ -53,48 +59,27 @@ pub struct Gpu {
     /// The adapter it was opened on.
     pub adapter: AdapterReport,
     /// Host-device traffic so far.
-    pub counters: Counters,
+    pub counters: Arc<Counters>,
 }
 
 impl Gpu {
-    /// The same device with planted mistakes, to prove that checks detect them.
-    ///
-    /// Its shaders are bounds-checked, so that a wrong index is harmless. If this device's shaders are
-    /// checked too, pipelines without a mistake are reused.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError::Mistake`] if a mistake's text does not occur exactly once in its file, or if the
-    /// result is not valid WGSL.
-    pub fn planted(&self, mistakes: &[Mistake]) -> Result<Gpu, GpuError> {
-        let sources = ops::sources();
-        let check = |m: &Mistake| m.check(&sources).map_err(GpuError::Mistake);
-        mistakes.iter().try_for_each(check)?;
-        let right = |module: &str| {
-            let source = sources.iter().find(|s| s.name == module);
-            self.checked && self.mistakes.is_empty() && source.is_some_and(|s| !s.has(mistakes))
-        };
-        let modules = self.modules.lock().clone().into_iter();
-        let pipelines = self.pipelines.lock().clone().into_iter();
-        let stays = |key: &Key| matches!(key, Key::Kernel(key) if right(key.module));
+    /// The same device with other texts in place of some shader files, to try a change of a shader
+    /// without a build. Its shaders are bounds-checked, so that a wrong index is harmless. A text that is
+    /// not valid WGSL makes the compilation of plans fail.
+    #[must_use]
+    pub fn with_shaders(&self, edits: Edits) -> Gpu {
         if let Some(guard) = &self.guard {
             guard.reset(&self.queue);
         }
-        Ok(Gpu {
-            device: self.device.clone(),
-            queue: self.queue.clone(),
-            selection: self.selection.clone(),
-            checked: true,
-            mistakes: mistakes.to_vec(),
-            pipelines: Mutex::new(pipelines.filter(|(key, _)| stays(key)).collect()),
-            modules: Mutex::new(modules.filter(|(name, _)| right(name)).collect()),
-            staging: Mutex::default(),
-            guard: self.guard.clone(),
-            faults: self.faults.clone(),
-            aliases: self.aliases,
-            adapter: self.adapter.clone(),
-            counters: Counters::default(),
-        })
+        let mut edited = self.clone();
+        edited.edits = edits;
+        edited.selection.checked = true;
+        // Unchecked pipelines cannot be reused.
+        edited.cache = match self.selection.checked {
+            true => Arc::new(Mutex::new(self.cache.lock().clone())),
+            false => Arc::default(),
+        };
+        edited
     }
 
     /// The target for lowering.
@@ -105,11 +90,6 @@ impl Gpu {
     /// Capabilities of the adapter.
     pub fn caps(&self) -> &Caps {
         &self.adapter.target.caps
-    }
-
-    /// Whether the user has not disabled a feature; the adapter may still lack it.
-    pub fn allows(&self, feature: Feature) -> bool {
-        !self.selection.disable.contains(&feature)
     }
 
     /// Applies these choices to plans built from now on.
@@ -140,10 +120,10 @@ impl Gpu {
         let made = make();
         // Error scopes end in reverse order, before the next await.
         let [memory, internal, validation] = scopes;
-        let answers = (validation.pop(), internal.pop(), memory.pop());
-        let error = answers.0.await;
-        let error = answers.1.await.or(error);
-        let error = answers.2.await.or(error);
+        let mut error = None;
+        for answer in [validation.pop(), internal.pop(), memory.pop()] {
+            error = answer.await.or(error);
+        }
         (made, error.map(|e| e.to_string()))
     }
 }

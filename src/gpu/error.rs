@@ -36,14 +36,9 @@ pub enum GpuError {
     /// A plan does not fit the adapter, or is not valid.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The driver reported an error.
-    #[error("the GPU driver of {adapter} reported: {reason}")]
-    Driver {
-        /// Adapter name.
-        adapter: String,
-        /// Message of the driver.
-        reason: String,
-    },
+    /// The driver of the adapter (first text) reported an error.
+    #[error("the GPU driver of {0} reported: {1}")]
+    Driver(String, String),
     /// The device was lost: unplugged, reset, or stopped by a watchdog.
     #[error("the device of {adapter} was lost ({reason})")]
     Lost {
@@ -86,16 +81,9 @@ pub enum GpuError {
         reason: String,
     },
     /// A kernel accessed memory out of bounds or divided by zero. This is a bug of this program.
-    #[error(
-        "a kernel goes out of bounds: {access}. This is a fault of the program: please report it"
-    )]
-    OutOfBounds {
-        /// The access: WGSL text, function and module.
-        access: String,
-    },
-    /// A mistake cannot be planted, with the reason.
-    #[error("the mistake cannot be planted: {0}")]
-    Mistake(String),
+    /// The text is the access: WGSL, function and module.
+    #[error("a kernel goes out of bounds: {0}. This is a fault of the program: please report it")]
+    OutOfBounds(String),
     /// A plan uses a slot that the memory does not have, or has with another size.
     #[error("there is no slot `{0}` of that size on the device")]
     NoSlot(String),

@@ -6,19 +6,20 @@ use parking_lot::Mutex;
 
 use super::error::GpuError;
 
-#[derive(Clone, Debug)]
-enum Fault {
-    Lost(String),
-    Reported(String),
-}
-
-/// The first error of a device. A lost device replaces the errors that follow from it.
+/// The errors of a device.
 #[derive(Clone)]
 pub(super) struct Faults {
     adapter: String,
     index: usize,
-    first: Arc<Mutex<Option<Fault>>>,
-    refusal: Arc<Mutex<Option<Refusal>>>,
+    first: Arc<Mutex<First>>,
+}
+
+/// The first error of each kind. A lost device comes before the errors that follow from it.
+#[derive(Default)]
+struct First {
+    lost: Option<String>,
+    reported: Option<String>,
+    refusal: Option<Refusal>,
 }
 
 /// A kernel that the driver does not compile.
@@ -35,12 +36,11 @@ impl Faults {
             adapter: adapter.to_owned(),
             index,
             first: Arc::default(),
-            refusal: Arc::default(),
         };
         let on_error = faults.clone();
         device.on_uncaptured_error(Arc::new(move |e: wgpu::Error| {
-            let mut first = on_error.first.lock();
-            first.get_or_insert(Fault::Reported(e.to_string()));
+            let reported = &mut on_error.first.lock().reported;
+            reported.get_or_insert_with(|| e.to_string());
         }));
         let on_loss = faults.clone();
         device.set_device_lost_callback(move |reason, message| {
@@ -54,29 +54,43 @@ impl Faults {
 
     /// Records that the device is lost.
     pub(super) fn lose(&self, reason: String) {
-        let mut fault = self.first.lock();
-        if !matches!(*fault, Some(Fault::Lost(_))) {
-            *fault = Some(Fault::Lost(reason));
-        }
+        self.first.lock().lost.get_or_insert(reason);
     }
 
     /// Returns the first error that the driver has reported, if any.
     pub(super) fn check(&self) -> Result<(), GpuError> {
-        let first = self.first.lock().clone();
-        first.map_or(Ok(()), |fault| Err(self.error(fault)))
+        let reported = self.first.lock().reported.clone();
+        match self.loss().or(reported.map(|reason| self.driver(reason))) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
     /// The error of a failed call. If the device is lost, that is the error.
     pub(super) fn driver_error(&self, reason: impl ToString) -> GpuError {
-        let lost = self.first.lock().clone();
-        let lost = lost.filter(|fault| matches!(fault, Fault::Lost(_)));
-        self.error(lost.unwrap_or_else(|| Fault::Reported(reason.to_string())))
+        let driver = || self.driver(reason.to_string());
+        self.loss().unwrap_or_else(driver)
     }
 
     /// The error of a kernel that the driver did not compile.
     pub(super) fn refused(&self, kernel: String, reason: String) -> GpuError {
         let now = Refusal { kernel, reason };
-        self.refusal(cause(&mut self.refusal.lock(), now))
+        self.refusal(cause(&mut self.first.lock().refusal, now))
+    }
+
+    /// The error of a lost device: the kernel that the driver refused, if there was one.
+    fn loss(&self) -> Option<GpuError> {
+        let first = self.first.lock();
+        let reason = first.lost.clone()?;
+        let adapter = self.adapter.clone();
+        Some(match first.refusal.clone() {
+            Some(refusal) => self.refusal(refusal),
+            None => GpuError::Lost { adapter, reason },
+        })
+    }
+
+    fn driver(&self, reason: String) -> GpuError {
+        GpuError::Driver(self.adapter.clone(), reason)
     }
 
     fn refusal(&self, Refusal { kernel, reason }: Refusal) -> GpuError {
@@ -85,17 +99,6 @@ impl Faults {
             index: self.index,
             kernel,
             reason,
-        }
-    }
-
-    fn error(&self, fault: Fault) -> GpuError {
-        let adapter = self.adapter.clone();
-        if let (Fault::Lost(_), Some(refusal)) = (&fault, self.refusal.lock().clone()) {
-            return self.refusal(refusal);
-        }
-        match fault {
-            Fault::Lost(reason) => GpuError::Lost { adapter, reason },
-            Fault::Reported(reason) => GpuError::Driver { adapter, reason },
         }
     }
 }

@@ -1,26 +1,25 @@
 //! Reports which shader access went out of bounds, on devices with checked shaders.
 
+use std::borrow::Cow;
+
 use parking_lot::Mutex;
 
 use crate::plan::bounds::{self, Guarded};
 
 /// A word on the device with the number of an out-of-bounds access, or 0.
 pub(super) struct Guard {
-    buffer: wgpu::Buffer,
+    pub(super) buffer: wgpu::Buffer,
     pub(super) layout: wgpu::BindGroupLayout,
     pub(super) group: wgpu::BindGroup,
     /// Description of access number `i + 1`.
     sites: Mutex<Vec<String>>,
 }
 
-/// Size of the word.
-const BYTES: u64 = 4;
-
 impl Guard {
     pub(super) fn new(device: &wgpu::Device) -> Self {
         let buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("out of bounds"),
-            size: BYTES,
+            size: 4,
             usage: wgpu::BufferUsages::STORAGE
                 | wgpu::BufferUsages::COPY_SRC
                 | wgpu::BufferUsages::COPY_DST,
@@ -55,39 +54,22 @@ impl Guard {
         }
     }
 
-    /// The shader source of a module with bounds checks.
-    pub(super) fn source(
-        &self,
-        label: &str,
-        text: &str,
-    ) -> Result<wgpu::ShaderSource<'static>, String> {
+    /// The shader source of a module with bounds checks; `None` if the WGSL is not valid.
+    pub(super) fn source(&self, label: &str, text: &str) -> Option<wgpu::ShaderSource<'static>> {
         let mut known = self.sites.lock();
-        let Guarded { module, sites } = bounds::guard(text, known.len() as u32 + 1)?;
+        let Guarded { module, sites } = bounds::guard(text, known.len() as u32 + 1).ok()?;
         known.extend(sites.into_iter().map(|site| format!("{site} of {label}")));
-        Ok(wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(module)))
-    }
-
-    /// Encodes a copy of the word into a buffer from `staging`.
-    pub(super) fn copy_out(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        staging: impl FnOnce(u64) -> wgpu::Buffer,
-    ) -> wgpu::Buffer {
-        let to = staging(BYTES);
-        encoder.copy_buffer_to_buffer(&self.buffer, 0, &to, 0, BYTES);
-        to
+        Some(wgpu::ShaderSource::Naga(Cow::Owned(module)))
     }
 
     /// Resets the word to 0.
     pub(super) fn reset(&self, queue: &wgpu::Queue) {
-        queue.write_buffer(&self.buffer, 0, &[0; BYTES as usize]);
+        queue.write_buffer(&self.buffer, 0, &[0; 4]);
     }
 
     /// The access whose number a copy of the word holds, if any.
     pub(super) fn site(&self, word: u32) -> Option<String> {
-        let index = word.checked_sub(1)?;
-        let sites = self.sites.lock();
-        let site = sites.get(index as usize);
-        Some(site.map_or_else(|| format!("access {word}"), String::clone))
+        let index = word.checked_sub(1)? as usize;
+        self.sites.lock().get(index).cloned()
     }
 }

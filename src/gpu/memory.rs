@@ -2,8 +2,9 @@
 //! equal name. If the driver supports it, a mirror aliases the memory of its slot.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 
-use super::device::{Counters, Gpu};
+use super::device::Gpu;
 use super::error::GpuError;
 use super::native;
 use crate::plan::{Plan, Scalar, Slot, SlotId};
@@ -14,17 +15,10 @@ const ROW_BYTES: u32 = 16 * ROW;
 /// The first row stays zero, for padding; the slot starts at this row.
 const FIRST_ROW: u32 = 1;
 
-/// The storage of a slot.
-enum Store {
-    Buffer(wgpu::Buffer),
-    Texture(wgpu::Texture, wgpu::TextureView),
-}
-
-impl Store {
-    fn texture(texture: wgpu::Texture) -> Store {
-        let view = texture.create_view(&wgpu::TextureViewDescriptor::default());
-        Store::Texture(texture, view)
-    }
+/// The storage of a slot, and of its mirror.
+struct Store {
+    buffer: wgpu::Buffer,
+    mirror: Option<(wgpu::Texture, wgpu::TextureView)>,
 }
 
 /// A copy of a slot into its mirror.
@@ -74,32 +68,29 @@ impl Memory {
     /// [`GpuError::OutOfMemory`] if the device has too little memory.
     pub async fn allocate(gpu: &Gpu, plans: &[&Plan]) -> Result<Memory, GpuError> {
         plans.iter().try_for_each(|plan| plan.check())?;
-        let mut wants: Vec<_> = wants(gpu, plans).into_iter().collect();
+        let mut wants: Vec<_> = wants(plans).into_iter().collect();
         // Small slots first, so that the error reports best how much memory there is.
-        wants.sort_by_key(|&(name, want)| (want.bytes, name));
+        wants.sort_by_key(|&(name, want)| (want.total(gpu), name));
         let total = Self::need(gpu, plans);
         let (mut stores, mut room) = (HashMap::new(), 0);
         for (name, want) in wants {
-            Counters::add(&gpu.counters.buffers);
-            match make(gpu, name, want).await {
-                Ok(made) => stores.extend(made),
-                Err(reason) => {
-                    // A lost device fails allocations too.
-                    gpu.check()?;
-                    return Err(GpuError::OutOfMemory {
-                        adapter: gpu.adapter.name.clone(),
-                        slot: name.to_owned(),
-                        bytes: want.bytes,
-                        total,
-                        room,
-                        reason,
-                        fits: None,
-                    });
-                }
-            }
-            room += want.bytes;
+            gpu.counters.buffers.fetch_add(1, Ordering::Relaxed);
+            let (made, error) = gpu.scoped(|| make(gpu, name, want)).await;
+            let store = error.map_or(made, Err);
+            let store = store.map_err(|reason| GpuError::OutOfMemory {
+                adapter: gpu.adapter.name.clone(),
+                slot: name.to_owned(),
+                bytes: want.total(gpu),
+                total,
+                room,
+                reason,
+                fits: None,
+            });
+            // A lost device fails allocations too.
+            gpu.check()?;
+            stores.insert(name.to_owned(), store?);
+            room += want.total(gpu);
         }
-        gpu.check()?;
         Ok(Memory {
             stores,
             bytes: total,
@@ -109,7 +100,7 @@ impl Memory {
 
     /// Bytes that [`Memory::allocate`] needs for these plans.
     pub fn need(gpu: &Gpu, plans: &[&Plan]) -> u64 {
-        wants(gpu, plans).values().map(|want| want.bytes).sum()
+        wants(plans).values().map(|want| want.total(gpu)).sum()
     }
 
     /// Bytes of all slots.
@@ -118,27 +109,31 @@ impl Memory {
     }
 
     /// Buffer, offset and size in bytes of a slot that is not a mirror.
-    fn place(&self, plan: &Plan, id: SlotId) -> Result<(&wgpu::Buffer, u64, u64), GpuError> {
+    pub(super) fn place(
+        &self,
+        plan: &Plan,
+        id: SlotId,
+    ) -> Result<(&wgpu::Buffer, u64, u64), GpuError> {
         let slot = &plan[id];
         let (owner, offset) = slot.view_of.unwrap_or((id, 0));
         let (start, size) = (4 * offset as u64, padded(slot));
         match self.stores.get(&plan[owner].name) {
-            Some(Store::Buffer(buffer)) if start + size <= buffer.size() => {
+            Some(Store { buffer, .. }) if start + size <= buffer.size() => {
                 Ok((buffer, start, size))
             }
             _ => Err(GpuError::NoSlot(slot.name.clone())),
         }
     }
 
+    /// The slot that `mirror` mirrors, with the texture; `None` if it is no mirror.
     fn texture(
         &self,
         plan: &Plan,
         mirror: SlotId,
-    ) -> Result<(&wgpu::Texture, &wgpu::TextureView), GpuError> {
-        match self.stores.get(&plan[mirror].name) {
-            Some(Store::Texture(texture, view)) => Ok((texture, view)),
-            _ => Err(GpuError::NoSlot(plan[mirror].name.clone())),
-        }
+    ) -> Option<(SlotId, &(wgpu::Texture, wgpu::TextureView))> {
+        let origin = plan[mirror].mirror_of?;
+        let store = self.stores.get(&plan[origin].name)?;
+        Some((origin, store.mirror.as_ref()?))
     }
 
     /// The binding of a slot for a kernel that loads `width` components at a time. Scalar loads see no
@@ -149,8 +144,7 @@ impl Memory {
         id: SlotId,
         width: u32,
     ) -> Result<wgpu::BindingResource<'_>, GpuError> {
-        if plan[id].mirror_of.is_some() {
-            let (_, view) = self.texture(plan, id)?;
+        if let Some((_, (_, view))) = self.texture(plan, id) {
             return Ok(wgpu::BindingResource::TextureView(view));
         }
         let (buffer, offset, padded) = self.place(plan, id)?;
@@ -165,37 +159,16 @@ impl Memory {
 
     /// The copy into a mirror; `None` if mirrors alias their slots.
     pub(super) fn refresh(&self, plan: &Plan, mirror: SlotId) -> Result<Option<Refresh>, GpuError> {
-        if self.aliases {
+        let Some((origin, (texture, _))) = self.texture(plan, mirror).filter(|_| !self.aliases)
+        else {
             return Ok(None);
-        }
-        let origin = plan[mirror].mirror_of.unwrap_or(mirror);
+        };
         let (buffer, _, size) = self.place(plan, origin)?;
-        let (texture, _) = self.texture(plan, mirror)?;
         Ok(Some(Refresh {
             from: buffer.clone(),
             to: texture.clone(),
             rows: rows(size),
         }))
-    }
-
-    /// Encodes a copy of a slot into a buffer of its size from `staging`.
-    pub(super) fn copy_out(
-        &self,
-        plan: &Plan,
-        id: SlotId,
-        encoder: &mut wgpu::CommandEncoder,
-        staging: impl FnOnce(u64) -> wgpu::Buffer,
-    ) -> Result<wgpu::Buffer, GpuError> {
-        let (buffer, start, size) = self.place(plan, id)?;
-        let to = staging(size);
-        encoder.copy_buffer_to_buffer(buffer, start, &to, 0, size);
-        Ok(to)
-    }
-
-    fn find(plan: &Plan, name: &str, scalar: Scalar, len: usize) -> Result<SlotId, GpuError> {
-        let fits = |id: &SlotId| plan[*id].scalar == scalar && plan[*id].len() == len;
-        let missing = || GpuError::NoSlot(name.to_owned());
-        plan.find(name).filter(fits).ok_or_else(missing)
     }
 
     /// Writes the whole float slot `name`.
@@ -210,15 +183,10 @@ impl Memory {
         name: &str,
         values: &[f32],
     ) -> Result<(), GpuError> {
-        let id = Self::find(plan, name, Scalar::F32, values.len())?;
-        self.write_bytes(gpu, plan, id, bytemuck::cast_slice(values))
+        self.write_bytes(gpu, plan, (name, Scalar::F32), bytemuck::cast_slice(values))
     }
 
-    /// Writes the whole integer slot `name`.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError::NoSlot`] if there is none of that size.
+    /// As [`Memory::write`], for an integer slot.
     pub fn write_words(
         &self,
         gpu: &Gpu,
@@ -226,38 +194,33 @@ impl Memory {
         name: &str,
         values: &[u32],
     ) -> Result<(), GpuError> {
-        let id = Self::find(plan, name, Scalar::U32, values.len())?;
-        self.write_bytes(gpu, plan, id, bytemuck::cast_slice(values))
+        self.write_bytes(gpu, plan, (name, Scalar::U32), bytemuck::cast_slice(values))
     }
 
     fn write_bytes(
         &self,
         gpu: &Gpu,
         plan: &Plan,
-        id: SlotId,
+        (name, scalar): (&str, Scalar),
         bytes: &[u8],
     ) -> Result<(), GpuError> {
-        Counters::add(&gpu.counters.host_writes);
+        gpu.counters.host_writes.fetch_add(1, Ordering::Relaxed);
+        let fits =
+            |id: &SlotId| plan[*id].scalar == scalar && plan[*id].bytes() == bytes.len() as u64;
+        let id = plan.find(name).filter(fits);
+        let id = id.ok_or_else(|| GpuError::NoSlot(name.to_owned()))?;
         let (buffer, start, _) = self.place(plan, id)?;
         gpu.queue.write_buffer(buffer, start, bytes);
         gpu.check()
     }
 
     /// Reads the float slot `name`.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if there is none, or if the device fails.
     pub async fn read(&self, gpu: &Gpu, plan: &Plan, name: &str) -> Result<Vec<f32>, GpuError> {
         let words = self.read_words(gpu, plan, name).await?;
         Ok(bytemuck::cast_vec(words))
     }
 
     /// Reads the bits of the slot `name` of either type.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if there is none, or if the device fails.
     pub async fn read_words(
         &self,
         gpu: &Gpu,
@@ -268,85 +231,68 @@ impl Memory {
     }
 }
 
-/// The allocation for a name.
-#[derive(Clone, Copy)]
-struct Want<'p> {
+/// The allocation for a slot.
+#[derive(Clone, Copy, Default)]
+struct Want {
+    /// Bytes of the buffer. A mirrored one has whole rows, so that one copy covers it.
     bytes: u64,
-    kind: Kind<'p>,
+    mirrored: bool,
 }
 
-#[derive(Clone, Copy)]
-enum Kind<'p> {
-    Buffer,
-    Texture,
-    /// A buffer, and a texture of this name over its memory.
-    Mirrored(&'p str),
+impl Want {
+    /// Bytes of the buffer and of a mirror that does not alias it.
+    fn total(&self, gpu: &Gpu) -> u64 {
+        let mirror = self.mirrored && !gpu.aliases;
+        self.bytes * (1 + u64::from(mirror))
+    }
 }
 
-/// All allocations. Mirrored buffers have whole rows, so that one copy covers them.
-fn wants<'p>(gpu: &Gpu, plans: &[&'p Plan]) -> HashMap<&'p str, Want<'p>> {
+/// All allocations by slot name.
+fn wants<'p>(plans: &[&'p Plan]) -> HashMap<&'p str, Want> {
     let mut wants: HashMap<&str, Want> = HashMap::new();
-    let mut add = |slot: &'p Slot, bytes: u64, kind: Kind<'p>| {
-        let none = Want { bytes: 0, kind };
-        let want = wants.entry(&slot.name).or_insert(none);
-        want.bytes = bytes.max(want.bytes);
-        if matches!(kind, Kind::Mirrored(_)) {
-            want.kind = kind;
-        }
-    };
     for plan in plans {
         for (_, slot) in plan.slots().filter(|(_, s)| s.view_of.is_none()) {
-            let Some(origin) = slot.mirror_of else {
-                add(slot, padded(slot), Kind::Buffer);
-                continue;
-            };
-            let bytes = u64::from(rows(padded(slot))) * u64::from(ROW_BYTES);
-            if gpu.aliases {
-                add(&plan[origin], bytes, Kind::Mirrored(&slot.name));
-            } else {
-                add(&plan[origin], bytes, Kind::Buffer);
-                add(slot, bytes, Kind::Texture);
-            }
+            let origin = slot.mirror_of.map_or(slot, |origin| &plan[origin]);
+            let want = wants.entry(&origin.name).or_default();
+            want.bytes = want.bytes.max(padded(slot));
+            want.mirrored |= slot.mirror_of.is_some();
         }
+    }
+    for want in wants.values_mut().filter(|want| want.mirrored) {
+        want.bytes = want.bytes.next_multiple_of(u64::from(ROW_BYTES));
     }
     wants
 }
 
-/// Allocates; the error is the driver's message.
-async fn make(gpu: &Gpu, name: &str, want: Want<'_>) -> Result<Vec<(String, Store)>, String> {
-    let device = &gpu.device;
-    let make = || match want.kind {
-        Kind::Buffer => {
-            let buffer = device.create_buffer(&buffer(name, want.bytes));
-            Ok(vec![(name.to_owned(), Store::Buffer(buffer))])
-        }
-        Kind::Texture => {
-            let texture = device.create_texture(&texture(name, rows(want.bytes)));
-            Ok(vec![(name.to_owned(), Store::texture(texture))])
-        }
-        Kind::Mirrored(mirror) => {
-            let pair = pair(device, (name, mirror), rows(want.bytes))?;
-            Ok(vec![
-                (name.to_owned(), Store::Buffer(pair.buffer)),
-                (mirror.to_owned(), Store::texture(pair.texture)),
-            ])
-        }
-    };
-    match gpu.scoped(make).await {
-        (_, Some(reason)) => Err(reason),
-        (made, None) => made,
+/// Allocates a slot; the error is the reason why it cannot.
+fn make(gpu: &Gpu, name: &str, want: Want) -> Result<Store, String> {
+    let (device, buffer) = (&gpu.device, buffer(name, want.bytes));
+    if !want.mirrored {
+        let buffer = device.create_buffer(&buffer);
+        return Ok(Store {
+            buffer,
+            mirror: None,
+        });
     }
+    let texture = texture(name, rows(want.bytes));
+    let (buffer, texture) = match gpu.aliases {
+        true => native::pair(device, &texture, &buffer, FIRST_ROW)?,
+        false => (
+            device.create_buffer(&buffer),
+            device.create_texture(&texture),
+        ),
+    };
+    let view = texture.create_view(&Default::default());
+    Ok(Store {
+        buffer,
+        mirror: Some((texture, view)),
+    })
 }
 
 /// Whether textures can alias buffers on this device.
 pub(super) fn can_alias(device: &wgpu::Device) -> bool {
-    pair(device, ("probe", "probe.texels"), 1).is_ok()
-}
-
-/// A buffer of `rows` rows and a texture over its memory.
-fn pair(device: &wgpu::Device, names: (&str, &str), rows: u32) -> Result<native::Pair, String> {
-    let buffer = buffer(names.0, u64::from(rows) * u64::from(ROW_BYTES));
-    native::pair(device, &texture(names.1, rows), &buffer, FIRST_ROW)
+    let buffer = buffer("probe", u64::from(ROW_BYTES));
+    native::pair(device, &texture("probe", 1), &buffer, FIRST_ROW).is_ok()
 }
 
 fn buffer(name: &str, size: u64) -> wgpu::BufferDescriptor<'_> {

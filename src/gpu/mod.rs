@@ -11,7 +11,6 @@ mod lanes;
 mod memory;
 mod native;
 mod open;
-mod pipeline;
 mod profile;
 mod replay;
 mod selection;

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
-use super::adapter::{AdapterReport, MOST_WORKGROUP_MEMORY, most_buffers, select};
-use super::device::{Counters, Gpu};
+use super::adapter::{AdapterReport, most_buffers, select};
+use super::device::Gpu;
 use super::error::GpuError;
 use super::fault::Faults;
 use super::guard::Guard;
@@ -24,10 +22,6 @@ impl Gpu {
 
     /// As [`Gpu::open`], among the adapters from index `first` on, to try the next adapter after a
     /// refusal.
-    ///
-    /// # Errors
-    ///
-    /// As of [`Gpu::open`].
     pub async fn open_from(selection: &Selection, first: usize) -> Result<Gpu, GpuError> {
         let (adapter, report) = select(selection, first).await?;
         let mut gpu = Self::request(adapter, report, selection).await?;
@@ -35,7 +29,7 @@ impl Gpu {
             let caps = &mut gpu.adapter.target.caps;
             (caps.subgroup_min, caps.subgroup_max) = (0, 0);
         }
-        gpu.counters = Counters::default();
+        gpu.counters = Arc::default();
         Ok(gpu)
     }
 
@@ -52,29 +46,23 @@ impl Gpu {
             features |=
                 wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES;
         }
-        // Buffers may be as large as the adapter allows; other limits stay at the defaults.
         let offered = adapter.limits();
+        let buffers = report.target.caps.max_buffers as u32;
+        let guarded =
+            selection.checked && selection.named && most_buffers(&offered) > buffers as usize;
+        let buffers = buffers + u32::from(guarded);
+        let default = wgpu::Limits::downlevel_defaults().using_alignment(offered.clone());
+        let of_any_kind = default.max_buffers_and_acceleration_structures_per_shader_stage;
+        // Buffers may be as large as the adapter allows; other limits stay at the defaults.
         let limits = wgpu::Limits {
             max_buffer_size: offered.max_buffer_size,
             max_storage_buffer_binding_size: offered.max_storage_buffer_binding_size,
             max_texture_dimension_2d: offered.max_texture_dimension_2d,
             // WebGPU's minimum; wgpu's downlevel defaults are 32 bytes less.
-            max_compute_workgroup_storage_size: offered
-                .max_compute_workgroup_storage_size
-                .min(MOST_WORKGROUP_MEMORY),
-            ..wgpu::Limits::downlevel_defaults().using_alignment(offered.clone())
-        };
-        let guarded = selection.checked
-            && selection.named
-            && most_buffers(&offered) > report.target.caps.max_buffers;
-        let (buffers, of_any_kind) = (
-            report.target.caps.max_buffers as u32 + u32::from(guarded),
-            limits.max_buffers_and_acceleration_structures_per_shader_stage,
-        );
-        let limits = wgpu::Limits {
+            max_compute_workgroup_storage_size: report.target.caps.workgroup_memory,
             max_storage_buffers_per_shader_stage: buffers,
             max_buffers_and_acceleration_structures_per_shader_stage: buffers.max(of_any_kind),
-            ..limits
+            ..default
         };
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("cvae-gpu"),
@@ -83,36 +71,32 @@ impl Gpu {
             memory_hints: wgpu::MemoryHints::Performance,
             ..Default::default()
         };
-        let (device, queue) =
-            adapter
-                .request_device(&descriptor)
-                .await
-                .map_err(|e| GpuError::NoDevice {
-                    adapter: report.name.clone(),
-                    index: report.index,
-                    reason: e.to_string(),
-                })?;
-        if report.target.caps.software && !selection.disable.contains(&Feature::Pinning) {
+        let opened = adapter.request_device(&descriptor).await;
+        let (device, queue) = opened.map_err(|e| GpuError::NoDevice {
+            adapter: report.name.clone(),
+            index: report.index,
+            reason: e.to_string(),
+        })?;
+        if report.target.caps.software && selection.allows(Feature::Pinning) {
             native::keep_apart();
         }
-        let allowed = !selection.disable.contains(&Feature::Aliasing);
-        let aliases = report.target.may_alias() && allowed && memory::can_alias(&device);
+        let aliases = report.target.may_alias()
+            && selection.allows(Feature::Aliasing)
+            && memory::can_alias(&device);
         let faults = Faults::watch(&device, &report.name, report.index);
         let guard = guarded.then(|| Arc::new(Guard::new(&device)));
         Ok(Gpu {
-            guard,
             device,
             queue,
             selection: selection.clone(),
-            checked: selection.checked,
-            mistakes: Vec::new(),
-            pipelines: Mutex::default(),
-            modules: Mutex::default(),
-            staging: Mutex::default(),
+            edits: Default::default(),
+            cache: Arc::default(),
+            staging: Arc::default(),
+            guard,
             faults,
             aliases,
             adapter: report,
-            counters: Counters::default(),
+            counters: Arc::default(),
         })
     }
 }

@@ -1,12 +1,11 @@
 //! Times each dispatch of a plan by GPU timestamps. Copies into mirrors count with the dispatch that
 //! reads them.
 
-use futures_intrusive::channel::shared::oneshot_channel;
-
 use super::compile::{Replay, encode};
 use super::device::Gpu;
 use super::error::GpuError;
 use super::native;
+use super::replay::Copy;
 
 impl Gpu {
     /// Most runs of a plan that one call of [`Gpu::profile`] can time. A query set holds 4096
@@ -18,30 +17,21 @@ impl Gpu {
 
     /// Runs a plan `times` times in one submission, with a timestamp after each dispatch. Returns the
     /// milliseconds of each dispatch, summed over the runs. A dispatch lasts from the end of the
-    /// previous one to its own end, so the sum is the whole time.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError::Driver`] if the adapter has no timestamps inside a pass
-    /// ([`Caps::timestamps`](crate::plan::Caps)), or for more runs than [`Gpu::most_profiled`].
+    /// previous one to its own end. Needs [`Caps::timestamps`](crate::plan::Caps).
     pub async fn profile(&self, replay: &Replay, times: usize) -> Result<Vec<f64>, GpuError> {
         let steps = replay.dispatches.len();
-        let count = u32::try_from(times * steps + 1).unwrap_or(u32::MAX);
+        let count = times * steps + 1;
         let queries = self.device.create_query_set(&wgpu::QuerySetDescriptor {
             label: Some("profile"),
             ty: wgpu::QueryType::Timestamp,
-            count,
+            count: u32::try_from(count).unwrap_or(u32::MAX),
         });
-        let buffer = |usage| {
-            self.device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some("profile"),
-                size: 8 * u64::from(count),
-                usage,
-                mapped_at_creation: false,
-            })
-        };
-        let resolved = buffer(wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC);
-        let staging = buffer(wgpu::BufferUsages::COPY_DST | wgpu::BufferUsages::MAP_READ);
+        let resolved = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("profile"),
+            size: 8 * count as u64,
+            usage: wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: false,
+        });
         let mut encoder = self.device.create_command_encoder(&Default::default());
         let mut first = encoder.begin_compute_pass(&Default::default());
         first.write_timestamp(&queries, 0);
@@ -52,24 +42,14 @@ impl Gpu {
             written += 1;
             pass.write_timestamp(&queries, written);
         });
-        encoder.resolve_query_set(&queries, 0..count, &resolved, 0);
-        encoder.copy_buffer_to_buffer(&resolved, 0, &staging, 0, resolved.size());
-        self.queue.submit([encoder.finish()]);
-        let (sender, mapped) = oneshot_channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |result| {
-            // The receiver is dropped when the program exits.
-            let _ = sender.send(result);
-        });
-        native::wait(self, None)?;
-        let result = mapped.receive().await;
-        result
-            .ok_or_else(|| self.faults.driver_error("a readback was dropped"))?
-            .map_err(|e| self.faults.driver_error(e))?;
+        encoder.resolve_query_set(&queries, 0..written + 1, &resolved, 0);
+        let staged = self.stage(&mut encoder, (&resolved, 0, resolved.size()), 2 * count);
+        let index = self.queue.submit([encoder.finish()]);
+        let copy = Copy::map(staged);
+        native::wait(self, Some(index))?;
+        let words = copy.words(self).await?;
         self.check()?;
-        let view = staging
-            .get_mapped_range(..)
-            .map_err(|e| self.faults.driver_error(e))?;
-        let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&view);
+        let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&words);
         let period = f64::from(self.queue.get_timestamp_period()) * 1e-6;
         let mut sums = vec![0.0; steps];
         for (i, pair) in ticks.windows(2).enumerate() {

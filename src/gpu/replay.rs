@@ -1,10 +1,14 @@
 //! Submits compiled plans, many runs per submission, and reads results back without stalling.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
 use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 use super::compile::{Replay, encode};
-use super::device::{Counters, Gpu};
+use super::device::Gpu;
 use super::error::GpuError;
+use super::guard::Guard;
 use super::memory::Memory;
 use super::native;
 use crate::plan::Plan;
@@ -20,7 +24,10 @@ pub struct Readback {
 }
 
 /// A staging buffer and its number of valid words.
-struct Copy {
+type Staged = (wgpu::Buffer, usize);
+
+/// A staging buffer that is being mapped.
+pub(super) struct Copy {
     staging: wgpu::Buffer,
     len: usize,
     mapped: Mapped,
@@ -36,9 +43,8 @@ impl Gpu {
     ) -> Result<Readback, GpuError> {
         let begin = || self.device.create_command_encoder(&Default::default());
         let mut encoder = begin();
-        let repeated = |(replay, times): &(&'r Replay, usize)| {
-            std::iter::repeat_n(&replay.dispatches, *times).flatten()
-        };
+        let repeated =
+            |run: &(&'r Replay, usize)| std::iter::repeat_n(&run.0.dispatches, run.1).flatten();
         let all = runs.iter().flat_map(repeated);
         for (i, piece) in pieces(all, |d| d.flops).into_iter().enumerate() {
             if i > 0 {
@@ -49,34 +55,42 @@ impl Gpu {
         }
         let mut staged = None;
         if let Some((memory, plan, name)) = copy {
-            let missing = || GpuError::NoSlot(name.to_owned());
-            let id = plan.find(name).ok_or_else(missing)?;
-            let staging = memory.copy_out(plan, id, &mut encoder, |size| self.staging(size))?;
-            staged = Some((staging, plan[id].len()));
+            let id = plan.find(name);
+            let id = id.ok_or_else(|| GpuError::NoSlot(name.to_owned()))?;
+            let part = memory.place(plan, id)?;
+            staged = Some(self.stage(&mut encoder, part, plan[id].len()));
         }
-        let guard = self.guard.as_ref();
-        let guard = guard.map(|guard| guard.copy_out(&mut encoder, |size| self.staging(size)));
+        let word = |guard: &Arc<Guard>| self.stage(&mut encoder, (&guard.buffer, 0, 4), 1);
+        let guard = self.guard.as_ref().map(word);
         let index = self.queue.submit([encoder.finish()]);
-        Counters::add(&self.counters.submissions);
-        let copy = staged.map(|(staging, len)| Copy::map(staging, len));
-        let guard = guard.map(|staging| Copy::map(staging, 1));
+        let (copy, guard) = (staged.map(Copy::map), guard.map(Copy::map));
         self.check()?;
         Ok(Readback { index, copy, guard })
     }
 
-    /// A staging buffer: one returned by an earlier readback, or a new one.
-    fn staging(&self, size: u64) -> wgpu::Buffer {
+    /// Encodes a copy of a part of a buffer (offset and size in bytes) into a staging buffer: one
+    /// returned by an earlier readback, or a new one. Its first `len` words are valid.
+    pub(super) fn stage(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        (buffer, start, size): (&wgpu::Buffer, u64, u64),
+        len: usize,
+    ) -> Staged {
         let mut free = self.staging.lock();
-        if let Some(at) = free.iter().position(|b| b.size() == size) {
-            return free.swap_remove(at);
-        }
-        Counters::add(&self.counters.buffers);
-        self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("staging"),
-            size,
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        })
+        let staging = match free.iter().position(|b| b.size() == size) {
+            Some(at) => free.swap_remove(at),
+            None => {
+                self.counters.buffers.fetch_add(1, Ordering::Relaxed);
+                self.device.create_buffer(&wgpu::BufferDescriptor {
+                    label: Some("staging"),
+                    size,
+                    usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                    mapped_at_creation: false,
+                })
+            }
+        };
+        encoder.copy_buffer_to_buffer(buffer, start, &staging, 0, size);
+        (staging, len)
     }
 }
 
@@ -102,40 +116,30 @@ fn pieces<T>(items: impl Iterator<Item = T>, flops: impl Fn(&T) -> u64) -> Vec<V
 
 impl Readback {
     /// Waits for the submission and returns the bits of the copied slot; empty if no slot was copied.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the device fails.
     pub async fn words(self, gpu: &Gpu) -> Result<Vec<u32>, GpuError> {
         native::wait(gpu, Some(self.index))?;
         gpu.check()?;
-        if let Some(guard) = self.guard {
-            let word = guard.words(gpu).await?.first().copied().unwrap_or_default();
-            let guard = gpu.guard.as_ref();
-            if let Some((guard, access)) = guard.and_then(|g| Some((g, g.site(word)?))) {
-                guard.reset(&gpu.queue);
-                return Err(GpuError::OutOfBounds { access });
-            }
+        if let (Some(copy), Some(guard)) = (self.guard, &gpu.guard)
+            && let Some(access) = guard.site(copy.words(gpu).await?[0])
+        {
+            guard.reset(&gpu.queue);
+            return Err(GpuError::OutOfBounds(access));
         }
-        let Some(copy) = self.copy else {
-            return Ok(Vec::new());
-        };
-        Counters::add(&gpu.counters.readbacks);
-        copy.words(gpu).await
+        match self.copy {
+            Some(copy) => copy.words(gpu).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// As [`Readback::words`], as floats.
-    ///
-    /// # Errors
-    ///
-    /// [`GpuError`] if the device fails.
     pub async fn floats(self, gpu: &Gpu) -> Result<Vec<f32>, GpuError> {
         Ok(bytemuck::cast_vec(self.words(gpu).await?))
     }
 }
 
 impl Copy {
-    fn map(staging: wgpu::Buffer, len: usize) -> Self {
+    /// Maps a staging buffer, whose copy is submitted.
+    pub(super) fn map((staging, len): Staged) -> Self {
         let (sender, mapped) = oneshot_channel();
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver is dropped when the program exits.
@@ -149,15 +153,13 @@ impl Copy {
     }
 
     /// The words, once the submission has ended.
-    async fn words(self, gpu: &Gpu) -> Result<Vec<u32>, GpuError> {
+    pub(super) async fn words(self, gpu: &Gpu) -> Result<Vec<u32>, GpuError> {
         let result = self.mapped.receive().await;
         result
             .ok_or_else(|| gpu.faults.driver_error("a readback was dropped"))?
             .map_err(|e| gpu.faults.driver_error(e))?;
-        let view = self
-            .staging
-            .get_mapped_range(..)
-            .map_err(|e| gpu.faults.driver_error(e))?;
+        let view = self.staging.get_mapped_range(..);
+        let view = view.map_err(|e| gpu.faults.driver_error(e))?;
         let mut words = bytemuck::pod_collect_to_vec(&view);
         words.truncate(self.len);
         drop(view);

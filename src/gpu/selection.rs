@@ -1,5 +1,7 @@
 //! The user's selection of an adapter and of the features to use.
 
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::ops::Tuning;
@@ -24,30 +26,15 @@ impl Backend {
 
     /// Name on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Backend::Vulkan => "vulkan",
-            Backend::Metal => "metal",
-            Backend::Dx12 => "dx12",
-            Backend::Gl => "gl",
-        }
+        self.wgpu().to_str()
     }
 
-    pub(super) fn of(backend: wgpu::Backend) -> Option<Self> {
-        match backend {
-            wgpu::Backend::Vulkan => Some(Backend::Vulkan),
-            wgpu::Backend::Metal => Some(Backend::Metal),
-            wgpu::Backend::Dx12 => Some(Backend::Dx12),
-            wgpu::Backend::Gl => Some(Backend::Gl),
-            _ => None,
-        }
-    }
-
-    pub(super) fn flags(self) -> wgpu::Backends {
+    pub(super) fn wgpu(self) -> wgpu::Backend {
         match self {
-            Backend::Vulkan => wgpu::Backends::VULKAN,
-            Backend::Metal => wgpu::Backends::METAL,
-            Backend::Dx12 => wgpu::Backends::DX12,
-            Backend::Gl => wgpu::Backends::GL,
+            Backend::Vulkan => wgpu::Backend::Vulkan,
+            Backend::Metal => wgpu::Backend::Metal,
+            Backend::Dx12 => wgpu::Backend::Dx12,
+            Backend::Gl => wgpu::Backend::Gl,
         }
     }
 }
@@ -56,11 +43,15 @@ impl std::str::FromStr for Backend {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Backend::ALL
-            .into_iter()
-            .find(|b| b.name() == text)
-            .ok_or_else(|| format!("unknown backend `{text}`: use vulkan, metal, dx12 or gl"))
+        let unknown = || format!("unknown backend `{text}`: use vulkan, metal, dx12 or gl");
+        by_name(text).ok_or_else(unknown)
     }
+}
+
+/// The value that serializes to this name.
+fn by_name<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let text: StrDeserializer<'_, de::value::Error> = text.into_deserializer();
+    T::deserialize(text).ok()
 }
 
 /// Features of an adapter that a user can disable.
@@ -85,17 +76,8 @@ impl std::str::FromStr for Feature {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "subgroups" => Ok(Feature::Subgroups),
-            "texels" => Ok(Feature::Texels),
-            "timestamps" => Ok(Feature::Timestamps),
-            "fusion" => Ok(Feature::Fusion),
-            "pinning" => Ok(Feature::Pinning),
-            "aliasing" => Ok(Feature::Aliasing),
-            _ => Err(format!(
-                "unknown feature `{text}`: use subgroups, texels, timestamps, fusion, pinning or aliasing"
-            )),
-        }
+        let all = "subgroups, texels, timestamps, fusion, pinning or aliasing";
+        by_name(text).ok_or_else(|| format!("unknown feature `{text}`: use {all}"))
     }
 }
 
@@ -116,4 +98,11 @@ pub struct Selection {
     /// Choices among kernels.
     #[serde(flatten)]
     pub tuning: Tuning,
+}
+
+impl Selection {
+    /// Whether the user has not disabled a feature; the adapter may still lack it.
+    pub fn allows(&self, feature: Feature) -> bool {
+        !self.disable.contains(&feature)
+    }
 }

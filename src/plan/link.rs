@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use naga::BuiltIn;
 
 use super::part::Part;
-use super::shader::{Binding, Mistake};
+use super::shader::{Binding, Edits};
 use super::{Caps, Kernel, PlanError, SlotId, Step};
 
 /// Most storage textures per dispatch on every WebGPU adapter.
@@ -94,12 +94,12 @@ fn shared(parts: &[Part]) -> Vec<(&'static Binding, SlotId)> {
     shared
 }
 
-/// The dispatch of these steps. `mistakes` are applied to linked modules only.
+/// The dispatch of these steps. `edits` apply to linked modules only.
 ///
 /// # Errors
 ///
 /// [`PlanError::Step`] if a step and its shader disagree.
-pub fn dispatch<'p>(steps: &[&'p Step], mistakes: &[Mistake]) -> Result<Dispatch<'p>, PlanError> {
+pub fn dispatch<'p>(steps: &[&'p Step], edits: &Edits) -> Result<Dispatch<'p>, PlanError> {
     let parts: Vec<Part> = steps
         .iter()
         .map(|step| Part::of(step))
@@ -116,7 +116,7 @@ pub fn dispatch<'p>(steps: &[&'p Step], mistakes: &[Mistake]) -> Result<Dispatch
                 part.step.grid,
             )
         }
-        _ => link(&parts, mistakes),
+        _ => link(&parts, edits),
     };
     Ok(Dispatch {
         label: labels.join(" + "),
@@ -129,7 +129,7 @@ pub fn dispatch<'p>(steps: &[&'p Step], mistakes: &[Mistake]) -> Result<Dispatch
 
 type Linked<'p> = (Shader<'p>, Vec<(Binding, SlotId)>, [u32; 3]);
 
-fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
+fn link<'p>(parts: &[Part<'p>], edits: &Edits) -> Linked<'p> {
     let numbered = |(number, (binding, slot)): (u32, (&Binding, SlotId))| {
         (
             Binding {
@@ -157,7 +157,7 @@ fn link<'p>(parts: &[Part<'p>], mistakes: &[Mistake]) -> Linked<'p> {
             same.map(|(b, _)| (binding.name.as_str(), b.number))
         };
         let numbers = part.bindings().filter_map(shared_number).collect();
-        linker.add((number, part.step), &prefix, &numbers, mistakes);
+        linker.add((number, part.step), &prefix, &numbers, edits);
         let (call, part_groups) = call(part, &prefix, size);
         calls.push_str(&call);
         groups += part_groups;
@@ -250,9 +250,9 @@ impl Linker<'_> {
         (part, step): (usize, &Step),
         prefix: &str,
         numbers: &HashMap<&str, u32>,
-        mistakes: &[Mistake],
+        edits: &Edits,
     ) {
-        let text = step.kernel.source.module_with(mistakes);
+        let text = step.kernel.source.module_with(edits);
         let items = items(&text);
         let mut names = HashMap::new();
         for item in &items {

@@ -3,6 +3,7 @@
 //! A module is the concatenation of `common.wgsl`, the shared files it needs, and its own file. naga
 //! reads binding names, access, types and workgroup sizes from the WGSL, so Rust does not repeat them.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use naga::valid::{Capabilities, GlobalUse, ValidationFlags, Validator};
@@ -58,25 +59,14 @@ impl Source {
 
     /// The WGSL for wgpu.
     pub fn module(&self) -> String {
-        self.module_with(&[])
+        self.module_with(&Edits::new())
     }
 
-    /// The WGSL with these mistakes applied.
-    pub fn module_with(&self, mistakes: &[Mistake]) -> String {
-        let text = |(file, text): &(&str, &str)| {
-            let here = mistakes.iter().filter(|m| m.file == *file);
-            here.fold((*text).to_owned(), |text, m| {
-                text.replacen(&m.from, &m.to, 1)
-            })
-        };
-        let parts: Vec<String> = self.files.iter().map(text).collect();
-        parts.join("\n")
-    }
-
-    /// Whether a mistake is in one of its files.
-    pub fn has(&self, mistakes: &[Mistake]) -> bool {
-        let within = |m: &Mistake| self.files.iter().any(|(file, _)| m.file == *file);
-        mistakes.iter().any(within)
+    /// The WGSL with the texts of `edits`.
+    pub fn module_with(&self, edits: &Edits) -> String {
+        let files = self.files.iter();
+        let texts = files.map(|(stem, text)| edits.get(*stem).map_or(*text, String::as_str));
+        texts.collect::<Vec<_>>().join("\n")
     }
 
     /// The WGSL for browsers and `tint`: with the `enable` directives that naga rejects.
@@ -112,41 +102,9 @@ impl Source {
     }
 }
 
-/// A planted mistake: a text replacement in a shader, to prove that tests and checks detect it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistake {
-    /// Path of the shader file below `shaders/` without extension, such as `adam` or `common/conv`.
-    pub file: String,
-    /// The text to replace; it occurs exactly once.
-    pub from: String,
-    /// The replacement.
-    pub to: String,
-}
-
-impl Mistake {
-    /// Checks that the text occurs exactly once and that every module with the file still compiles.
-    ///
-    /// # Errors
-    ///
-    /// The reason why the mistake cannot be planted.
-    pub fn check(&self, sources: &[&'static Source]) -> Result<(), String> {
-        let Mistake { file, from, .. } = self;
-        let mut parts = sources.iter().flat_map(|source| source.files);
-        let (_, text) = parts
-            .find(|part| part.0 == file)
-            .ok_or_else(|| format!("there is no shaders/{file}.wgsl"))?;
-        let count = text.matches(from.as_str()).count();
-        if count != 1 {
-            let reason = format!("`{from}` is {count} times in shaders/{file}.wgsl, not once");
-            return Err(reason);
-        }
-        let alone = std::slice::from_ref(self);
-        for source in sources.iter().filter(|s| s.has(alone)) {
-            validate(source, &source.module_with(alone))?;
-        }
-        Ok(())
-    }
-}
+/// Texts that replace shader files, by path below `shaders/` without extension, such as `adam` or
+/// `common/conv`.
+pub type Edits = BTreeMap<String, String>;
 
 /// A binding of an entry point.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -201,19 +159,6 @@ impl Entry {
     }
 }
 
-/// Parses and validates `text`, the possibly changed WGSL of `source`.
-fn validate(
-    source: &Source,
-    text: &str,
-) -> Result<(naga::Module, naga::valid::ModuleInfo), String> {
-    let named = |e: String| format!("shaders/{}.wgsl (after common.wgsl): {e}", source.name);
-    let module = naga::front::wgsl::parse_str(text).map_err(|e| named(e.emit_to_string(text)))?;
-    let info = validator(source.subgroups)
-        .validate(&module)
-        .map_err(|e| named(e.emit_to_string(text)))?;
-    Ok((module, info))
-}
-
 /// A validator for compute shaders, with or without subgroup operations.
 pub(super) fn validator(subgroups: bool) -> Validator {
     let capabilities = if subgroups {
@@ -230,7 +175,12 @@ pub(super) fn validator(subgroups: bool) -> Validator {
 
 fn reflect_all(source: &Source) -> Result<Vec<(String, Entry)>, String> {
     let mut entries = Vec::new();
-    let (module, info) = validate(source, &source.module())?;
+    let text = source.module();
+    let named = |e: String| format!("shaders/{}.wgsl (after common.wgsl): {e}", source.name);
+    let module = naga::front::wgsl::parse_str(&text).map_err(|e| named(e.emit_to_string(&text)))?;
+    let info = validator(source.subgroups)
+        .validate(&module)
+        .map_err(|e| named(e.emit_to_string(&text)))?;
     for (index, point) in module.entry_points.iter().enumerate() {
         let usage = info.get_entry_point(index);
         let mut bindings: Vec<Binding> = module
@@ -318,50 +268,5 @@ fn width_of(module: &naga::Module, ty: naga::Handle<naga::Type>) -> u32 {
         naga::TypeInner::Vector { size, .. } => size as u32,
         naga::TypeInner::Scalar(_) => 1,
         _ => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops;
-
-    fn mistake(file: &str, from: &str, to: &str) -> Mistake {
-        let [file, from, to] = [file, from, to].map(str::to_owned);
-        Mistake { file, from, to }
-    }
-
-    #[test]
-    fn a_mistake_is_planted_in_every_module_of_its_file_and_nowhere_else() {
-        let mistakes = [mistake(
-            "common/conv",
-            "vec4(NONE), FIRST + p * SMALL_QUADS, p < vec4(end)",
-            "vec4(NONE), FIRST + p * SMALL_QUADS, p <= vec4(end)",
-        )];
-        let sources = ops::sources();
-        assert_eq!(mistakes[0].check(&sources), Ok(()));
-        for source in sources {
-            let differs = source.module_with(&mistakes) != source.module();
-            assert_eq!(differs, source.has(&mistakes), "{}", source.name);
-            assert_eq!(
-                differs,
-                source.files().contains(&"common/conv"),
-                "{}",
-                source.name
-            );
-        }
-    }
-
-    #[test]
-    fn a_mistake_that_cannot_be_made_is_refused() {
-        for (file, from, to, reason) in [
-            ("nowhere", "a", "b", "no shaders/nowhere.wgsl"),
-            ("adam", "not there", "b", "0 times"),
-            ("adam", "grads", "b", "times in shaders/adam.wgsl"),
-            ("adam", "g * g - v[i]", "g * ", "expected"),
-        ] {
-            let refused = mistake(file, from, to).check(&ops::sources()).unwrap_err();
-            assert!(refused.contains(reason), "{refused}");
-        }
     }
 }

@@ -6,13 +6,14 @@ mod common;
 
 use std::path::Path;
 
+use common::case::case_file;
 use common::gpu;
+use common::mutants::Mistake;
 use common::report::Report;
 use cvae_gpu::check::builtin::{self, Recipe};
 use cvae_gpu::check::{self, Case, Grade, judge, run};
-use cvae_gpu::gpu::{Feature, Gpu, GpuError, Selection};
+use cvae_gpu::gpu::{Feature, Gpu, Selection};
 use cvae_gpu::model::{Loss, Model};
-use cvae_gpu::plan::shader::Mistake;
 
 /// A model that uses only plain kernels, which every driver compiles quickly.
 fn odd() -> Model {
@@ -27,14 +28,15 @@ fn odd() -> Model {
 }
 
 fn on_adapter(gpu: &Gpu, case: &Case) -> check::Outcome {
-    pollster::block_on(run::on_adapter(gpu, case)).expect("a run")
+    let plan = run::plan(case, gpu.target());
+    pollster::block_on(run::on_adapter(gpu, &plan, case)).expect("a run")
 }
 
 /// The case after a round trip through a file.
 fn through_file(case: &Case) -> Case {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join(&case.name);
-    case.to_file().write(&path).expect("a file");
+    case_file(case).write(&path).expect("a file");
     let read = Case::read(&path).expect("a case");
     assert_eq!(read.model, case.model);
     assert_eq!(read.expect, case.expect);
@@ -211,22 +213,16 @@ fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
             "grad/encoder.conv1.kernel",
         ),
     ] {
-        let mistake = Mistake {
-            file: file.into(),
-            from: from.into(),
-            to: to.into(),
-        };
-        let planted = match right.planted(&[mistake]) {
-            Ok(planted) => planted,
-            Err(e) => panic!("{file}: {e}"),
-        };
+        let planted = Mistake::new(file, from, to).plant(&right);
+        let planted = planted.unwrap_or_else(|e| panic!("{file}: {e}"));
         let off = judged(&planted);
         assert!(off.iter().any(|name| name == seen), "{file}: {off:?}");
-        let (k, row) = trace(&planted).first.expect("a divergence");
+        let trace = trace(&planted);
+        let row = trace.first.expect("a divergence");
         let by = row.by.as_ref().expect("a step");
         assert_eq!(
-            (k, by.step.as_str(), row.tensor.as_str()),
-            (1, step, tensor)
+            (trace.train_step, by.step.as_str(), row.tensor.as_str()),
+            (Some(1), step, tensor)
         );
         let stem = file.rsplit('/').next().unwrap_or(file);
         assert!(by.kernel.starts_with(stem), "{by:?}");
@@ -236,20 +232,9 @@ fn a_planted_mistake_is_seen_and_the_trace_names_its_step_and_tensor() {
 }
 
 #[test]
-fn a_mistake_that_cannot_be_planted_is_refused() {
-    let mistake = Mistake {
-        file: "adam".into(),
-        from: "not there".into(),
-        to: String::new(),
-    };
-    let refused = gpu().planted(&[mistake]).map(|_| ());
-    assert!(matches!(refused, Err(GpuError::Mistake(_))), "{refused:?}");
-}
-
-#[test]
 fn a_case_lives_without_some_expectations_and_notes_those_it_cannot_compare() {
     let case = Recipe::new("few.safetensors", odd(), 2).cook();
-    let mut file = case.to_file();
+    let mut file = case_file(&case);
     let keep = |name: &str| !name.starts_with("expect/") || name == "expect/logits";
     file.tensors.retain(|name, _| keep(name));
     let logits = file.tensors["expect/logits"].clone();

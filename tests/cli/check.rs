@@ -10,6 +10,7 @@ use cvae_gpu::model::{Loss, Model};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::case::case_file;
 use super::program::{Cli, Outcome};
 
 /// A case in its own folder.
@@ -39,7 +40,7 @@ impl Bench {
 
     /// Writes a changed copy of the case.
     fn write(&self, name: &str, change: impl FnOnce(&mut TensorFile)) -> PathBuf {
-        let mut file = self.case.to_file();
+        let mut file = case_file(&self.case);
         change(&mut file);
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
@@ -74,7 +75,7 @@ fn rows(document: &Value) -> Vec<(String, Value)> {
 fn assert_dumped(path: &Path, case: &Case) {
     let dump = TensorFile::read(path).expect("a dump");
     assert!(dump.metadata.contains_key("adapter"));
-    let expected = case.to_file().tensors.into_iter();
+    let expected = case_file(case).tensors.into_iter();
     let expected: Vec<_> = expected
         .filter(|(name, _)| name.starts_with("expect/"))
         .collect();
@@ -82,7 +83,7 @@ fn assert_dumped(path: &Path, case: &Case) {
     for (name, tensor) in expected {
         assert_eq!(dump.tensors[&name].shape, tensor.shape, "{name}");
     }
-    let mut whole = case.to_file();
+    let mut whole = case_file(case);
     whole.tensors.extend(dump.tensors);
     let dumped = Case::from_file("dump", "dump", whole).expect("a case");
     let rows = judge(&dumped, &run::on_twins(case), Grade::Must);
@@ -139,7 +140,7 @@ fn given_cases_are_all_that_is_run_and_each_has_a_row_per_tensor() {
     };
     let other_case = other.cook();
     let other = bench.path("other.safetensors");
-    other_case.to_file().write(&other).expect("a file");
+    case_file(&other_case).write(&other).expect("a file");
     let dump = bench.path("new/dump");
     let both = || check(&small).with("--case").path(&other).on_adapter();
     let table = both().with("--trace --dump").path(&dump).succeed();
@@ -294,7 +295,7 @@ fn files_that_cannot_be_read_are_refused() {
     let bench = Bench::new();
     assert_refused(&bench.path("nothing"), &["cannot read", "check the path"]);
     assert_refused(bench.root.path(), &["cannot read"]);
-    let whole = bench.case.to_file().to_bytes().expect("bytes");
+    let whole = case_file(&bench.case).to_bytes().expect("bytes");
     let png = b"\x89PNG\r\n\x1a\n and what follows".to_vec();
     for (bytes, word) in [
         (whole[..whole.len() - 1].to_vec(), "copy or make it again"),
@@ -486,6 +487,6 @@ fn a_case_larger_than_any_adapter_is_refused_before_anything_is_allocated() {
     };
     let root = tempfile::tempdir().expect("a temporary folder");
     let path = root.path().join("large");
-    case.to_file().write(&path).expect("a file");
+    case_file(&case).write(&path).expect("a file");
     assert_refused(&path, &["1152000000 values", "fewer images"]);
 }

@@ -2,6 +2,8 @@
 //! IDX folders; the adapter is the best one, or that of `CVAE_GPU_BACKEND` and `CVAE_GPU_ADAPTER`.
 
 mod bench;
+#[path = "../common/case.rs"]
+mod case;
 mod check;
 mod data;
 #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! Shared test code: devices, comparisons, small training runs.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod case;
 pub mod dense;
 pub mod device;
 pub mod mutants;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
+use crate::common::case::case_file;
 use crate::common::training::rectangles;
 use crate::parsers::{ALL, IMAGES, LABELS, Parser, small_model};
 use cvae_gpu::check::case::Case;
@@ -170,5 +171,5 @@ fn case() -> Vec<u8> {
         relu_margin: Some(0.1),
         model,
     };
-    case.to_file().to_bytes().expect("a case")
+    case_file(&case).to_bytes().expect("a case")
 }

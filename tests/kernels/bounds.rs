@@ -4,6 +4,7 @@
 //! A checked device tests every access and every division (src/plan/bounds.rs) and names the first
 //! error. Indices in these plans do not depend on the contents of the slots, so zeros suffice.
 
+use crate::common::mutants::Mistake;
 use crate::common::suite::convolutions::{
     ELSEWHERE, Ending, ending, plan, serves, shapes, sizes, software, target,
 };
@@ -16,7 +17,6 @@ use cvae_gpu::ops::conv::{Padding, Variant};
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::ops::{Target, Tiles};
 use cvae_gpu::plan::Plan;
-use cvae_gpu::plan::shader::Mistake;
 
 /// Runs a plan by steps and then by bundles (if there are any) on one memory, so that the second run
 /// starts past the end of short data sets.
@@ -121,12 +121,8 @@ fn whole_plans_stay_in_bounds_as_gpus_run_them() {
 #[test]
 fn an_access_out_of_bounds_is_named() {
     let gpu = naming_gpu();
-    let unguarded = Mistake {
-        file: "conv_thin".into(),
-        from: "y < BIG_H && s.n < BATCH;".into(),
-        to: "y < BIG_H;".into(),
-    };
-    let wrong = gpu.planted(&[unguarded]).expect("a mistake");
+    let unguarded = Mistake::new("conv_thin", "y < BIG_H && s.n < BATCH;", "y < BIG_H;");
+    let wrong = unguarded.plant(gpu).expect("a mistake");
     let shape = (7, [28, 28, 1], 32, 3, 2, Padding::Valid);
     let target = target(gpu.target(), Variant::Thin, false, Tiles::Medium, false);
     let plan = plan(shape, &target, Ending::Forward { relu: true });

@@ -223,7 +223,7 @@ fn all() -> (BTreeMap<String, String>, String) {
             plan.check().expect("a sound plan");
             for bundle in plan.bundles().expect("bundles") {
                 let steps: Vec<&Step> = bundle.iter().map(|&step| &plan.steps()[step]).collect();
-                let dispatch = link::dispatch(&steps, &[]).expect("a dispatch");
+                let dispatch = link::dispatch(&steps, &Default::default()).expect("a dispatch");
                 let text = emit(&dispatch);
                 let digest = Sha256::digest(&text);
                 let digest: String = digest[..6].iter().map(|b| format!("{b:02x}")).collect();

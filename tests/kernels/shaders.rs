@@ -333,7 +333,7 @@ fn linked() -> Vec<(String, String, Caps)> {
     for plan in plans() {
         for bundle in plan.bundles().expect("bundles") {
             let steps: Vec<&Step> = bundle.iter().map(|&step| &plan.steps()[step]).collect();
-            let dispatch = link::dispatch(&steps, &[]).expect("a dispatch");
+            let dispatch = link::dispatch(&steps, &Default::default()).expect("a dispatch");
             if let Shader::Linked(text) = dispatch.shader {
                 linked.insert(text, (dispatch.label, plan.caps.clone()));
             }

@@ -1,8 +1,10 @@
 //! The library through its public interface, room by room.
 
+mod check;
 mod data;
 mod explore;
 mod files;
+mod gpu;
 mod model;
 mod ops;
 mod plan;

@@ -15,18 +15,17 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, ScopedJoinHandle};
 
-use common::mutants::{files, products_turned};
+use common::mutants::{Mistake, files, products_turned};
 use common::report::Report;
 use common::suite::convolutions::sizes;
 use common::suite::{convolutions, fused, golden, kernels, state, step};
 use common::{checked_gpu, naming_gpu, say};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::{self, Feed, Loss, Model};
-use cvae_gpu::ops::Target;
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::conv::Variant;
+use cvae_gpu::ops::{Target, sources};
 use cvae_gpu::plan::Plan;
-use cvae_gpu::plan::shader::Mistake;
 
 /// Prints panics without backtraces: each mistake causes dozens of panics, and a backtrace takes longer
 /// than a check.
@@ -415,12 +414,7 @@ fn plain() -> Target {
 }
 
 fn planted(right: &Gpu, file: &str, from: &str, to: &str) -> Gpu {
-    let mistake = Mistake {
-        file: file.to_owned(),
-        from: from.to_owned(),
-        to: to.to_owned(),
-    };
-    let planted = right.planted(&[mistake]);
+    let planted = Mistake::new(file, from, to).plant(right);
     planted.expect("a mistake that can be made")
 }
 
@@ -465,6 +459,34 @@ fn seen(plant: &Plant) -> Seen {
 fn in_crate(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+#[test]
+fn a_mistake_is_planted_in_every_module_of_its_file_and_nowhere_else() {
+    let mistake = Mistake::new(
+        "common/conv",
+        "vec4(NONE), FIRST + p * SMALL_QUADS, p < vec4(end)",
+        "vec4(NONE), FIRST + p * SMALL_QUADS, p <= vec4(end)",
+    );
+    let edits = mistake.edits().expect("a mistake that can be made");
+    for source in sources() {
+        let differs = source.module_with(&edits) != source.module();
+        let has = source.files().contains(&"common/conv");
+        assert_eq!(differs, has, "{}", source.name);
+    }
+}
+
+#[test]
+fn a_mistake_that_cannot_be_made_is_refused() {
+    for (file, from, to, reason) in [
+        ("nowhere", "a", "b", "no shaders/nowhere.wgsl"),
+        ("adam", "not there", "b", "0 times"),
+        ("adam", "grads", "b", "times in shaders/adam.wgsl"),
+        ("adam", "g * g - v[i]", "g * ", "expected"),
+    ] {
+        let refused = Mistake::new(file, from, to).edits().unwrap_err();
+        assert!(refused.contains(reason), "{refused}");
+    }
 }
 
 #[test]
@@ -600,7 +622,7 @@ enum Turned {
 }
 
 fn turned(file: &str, mistake: &Mistake) -> Turned {
-    match checked_gpu().planted(std::slice::from_ref(mistake)) {
+    match mistake.plant(checked_gpu()) {
         Err(_) => Turned::Refused,
         Ok(planted) if fails(|| check_file(&planted, file)) => Turned::Seen,
         Ok(_) => Turned::Unseen,

@@ -166,7 +166,7 @@ pub fn doubts(report: &Report, profile: bool) -> Vec<String> {
         }
     }
     let sum: Option<f64> = (report.kernels.as_ref()).map(|rows| rows.iter().map(|r| r.ms).sum());
-    match (report.unstamped_ms, sum) {
+    match (figures.unstamped_ms, sum) {
         (Some(plain), Some(_)) if figures.ms_per_step > 1.05 * plain => doubts.push(format!(
             "note: with a timestamp behind each kernel a step takes {:.3} ms, without {plain:.3} ms",
             figures.ms_per_step

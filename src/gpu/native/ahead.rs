@@ -44,7 +44,7 @@ impl Gpu {
     pub fn compile_ahead(&self, plans: &[&Plan]) -> Option<Ahead> {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         let small = Memory::need(self, plans) <= MOST_BYTES;
-        if !self.caps().software || !self.mistakes.is_empty() || processors == 1 || !small {
+        if !self.caps().software || !self.edits.is_empty() || processors == 1 || !small {
             return None;
         }
         let selection = Selection {
@@ -82,8 +82,9 @@ async fn compile(
             }
             let kernels = bundle.iter().map(|&step| plan.steps()[step].kernel.key());
             if compiled.insert(kernels.collect::<Vec<_>>()) {
-                let group = Replay::first_group(&gpu, plan, &memory, bundle).await?;
-                gpu.submit(&[(&group, 1)], None)?.words(&gpu).await?;
+                let one = std::slice::from_ref(bundle);
+                let replay = Replay::of(&gpu, plan, &memory, one).await?.first_groups();
+                gpu.submit(&[(&replay, 1)], None)?.words(&gpu).await?;
             }
         }
     }

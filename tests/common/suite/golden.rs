@@ -35,7 +35,7 @@ pub fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
 pub fn on_adapter(gpu: &Gpu, target: &Target, edit: impl Fn(&mut Plan), case: &Case) -> Outcome {
     let mut plan = run::plan(case, target);
     edit(&mut plan);
-    pollster::block_on(run::replay(gpu, &plan, case)).expect("a run")
+    pollster::block_on(run::on_adapter(gpu, &plan, case)).expect("a run")
 }
 
 pub fn p1_holds_on_the_adapter(gpu: &Gpu) {
