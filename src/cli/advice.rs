@@ -46,24 +46,22 @@ pub fn gpu_error(error: &anyhow::Error) -> Option<&GpuError> {
 }
 
 fn gpu(error: &GpuError) -> Option<String> {
-    let text = match error {
-        GpuError::NoAdapter { .. } => adapter_on(OS),
-        GpuError::NoDevice { .. } => "try another adapter (`cvae-gpu devices` lists them)",
-        GpuError::Lost { .. } => "if it happens again, try another driver or a smaller --batch",
-        GpuError::OutOfMemory { fits: None, .. } => "use a smaller --batch, or another adapter",
-        GpuError::OutOfMemory {
-            fits: Some(batch), ..
-        } => {
-            return Some(format!(
-                "use a smaller --batch ({batch} should fit), or another adapter"
-            ));
+    Some(match error {
+        GpuError::NoAdapter { .. } => adapter_on(OS).into(),
+        GpuError::NoDevice { .. } => "try another adapter (`cvae-gpu devices` lists them)".into(),
+        GpuError::Lost { .. } => {
+            "if it happens again, try another driver or a smaller --batch".into()
+        }
+        GpuError::OutOfMemory { fits, .. } => {
+            let fits = fits.map(|batch| format!(" ({batch} should fit)"));
+            let fits = fits.unwrap_or_default();
+            format!("use a smaller --batch{fits}, or another adapter")
         }
         GpuError::Kernel { .. } => {
-            "try --disable fusion, --variant plain, a newer driver, or another --backend"
+            "try --disable fusion, --variant plain, a newer driver, or another --backend".into()
         }
         _ => return None,
-    };
-    Some(text.to_owned())
+    })
 }
 
 /// How to get an adapter on an operating system.
@@ -103,14 +101,14 @@ fn training(error: &TrainError) -> Option<String> {
 }
 
 fn exploring(error: &ExploreError) -> Option<String> {
-    let text = match error {
+    Some(match error {
         ExploreError::Images { .. } => {
             "give --data of that size (--size and --channels change it), or a model of those images"
+                .into()
         }
-        ExploreError::NotFinite { .. } => "`cvae-gpu check` tests the adapter",
+        ExploreError::NotFinite { .. } => "`cvae-gpu check` tests the adapter".into(),
         _ => return None,
-    };
-    Some(text.to_owned())
+    })
 }
 
 fn data(error: &DataError) -> Option<String> {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::files::npy;
 
+use super::common::Common;
 use super::table;
 use super::trained::{DataFlags, Images, ModelFlags, is, path_of};
-use crate::cli::common::Common;
 
 /// Write the latent mean and log-variance of each image
 #[derive(Args)]
@@ -32,10 +32,10 @@ pub struct EncodeArgs {
 impl EncodeArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.model.open_with(&self.data, common)?;
-        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
+        let mut output = (self.model).output(common, [&*self.out], &[images.path()])?;
         let codes = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
-            Ok(explorer.encode(&images.images, &mut meter).await?)
+            explorer.encode(&images.images, &mut meter).await
         })?;
         let latent = trained.model.latent_dim;
         let bytes = if is(&self.out, "csv") {
@@ -44,7 +44,7 @@ impl EncodeArgs {
             npy::to_bytes(&[images.count(), 2 * latent], &codes)
         };
         output.write(&self.out, &bytes)?;
-        output.finish(images.count())
+        output.finish(Some(images.count()))
     }
 }
 

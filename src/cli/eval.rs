@@ -7,11 +7,11 @@ use cvae_gpu::train::eval::Terms;
 use serde::Serialize;
 
 use super::choices::caution;
+use super::common::Common;
 use super::output::Output;
 use super::table;
+use super::terminal::{print, print_json};
 use super::trained::{DataFlags, ModelFlags, path_of};
-use crate::cli::common::Common;
-use crate::cli::terminal::{print, print_json};
 
 /// Compute the test ELBO and its terms, and with --samples the importance-weighted bound
 #[derive(Args)]
@@ -62,8 +62,8 @@ struct Report {
 impl EvalArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.model.open_with(&self.data, common)?;
-        let (model, files) = (self.model.path(), [self.per_image.as_deref()]);
-        let mut output = Output::new(common, false, &files, &[&model, images.path()])?;
+        let (model, table) = (self.model.path(), self.per_image.as_deref());
+        let mut output = Output::new(common, false, table, &[&model, images.path()])?;
         let seed = self.model.seed;
         let (terms, bounds) = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Evaluating");
@@ -81,7 +81,7 @@ impl EvalArgs {
             let text = table::csv(&images, &terms, bounds.as_deref(), loss, order);
             output.write(path, text.as_bytes())?;
         }
-        output.finish(images.count())?;
+        output.finish(None)?;
         let mean = Terms::mean(&terms);
         let caution = caution(&images.images);
         let mean_bound =
@@ -98,31 +98,30 @@ impl EvalArgs {
             iwae_samples: self.samples,
         };
         if self.model.json {
-            return print_json(&report, true);
+            return print_json(&report);
         }
-        report.print()?;
+        let Report { images, elbo, .. } = report;
+        let samples = self.samples.unwrap_or_default();
+        for (name, value, about) in [
+            (
+                "ELBO",
+                Some(elbo),
+                format!(" nats per image, the mean of {images}"),
+            ),
+            (
+                "reconstruction",
+                Some(report.reconstruction),
+                " log p(x|z)".into(),
+            ),
+            ("KL", Some(report.kl), String::new()),
+            ("log p(z)", Some(report.log_pz), String::new()),
+            ("log q(z|x)", Some(report.log_qz_x), String::new()),
+            ("IWAE", report.iwae, format!(" with {samples} samples")),
+        ] {
+            if let Some(value) = value {
+                print(&format!("{name:<16}{value:>10.3}{about}"))?;
+            }
+        }
         Ok(caution.map_or(Ok(()), print)?)
-    }
-}
-
-impl Report {
-    fn print(&self) -> anyhow::Result<()> {
-        let Report { images, elbo, .. } = self;
-        print(&format!(
-            "ELBO            {elbo:>10.3} nats per image, the mean of {images}"
-        ))?;
-        print(&format!(
-            "reconstruction  {:>10.3} log p(x|z)",
-            self.reconstruction
-        ))?;
-        print(&format!("KL              {:>10.3}", self.kl))?;
-        print(&format!("log p(z)        {:>10.3}", self.log_pz))?;
-        print(&format!("log q(z|x)      {:>10.3}", self.log_qz_x))?;
-        if let (Some(iwae), Some(samples)) = (self.iwae, self.iwae_samples) {
-            print(&format!(
-                "IWAE            {iwae:>10.3} with {samples} samples"
-            ))?;
-        }
-        Ok(())
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::render::{self, Points};
 
-use super::trained::{DataFlags, ModelFlags, check_dims, dims, png_path};
-use crate::cli::common::Common;
+use super::common::Common;
+use super::trained::{DataFlags, ModelFlags, check_dims, dims, path_of};
 
 /// Draw the codes of images in the latent space, coloured by label
 #[derive(Args)]
@@ -25,7 +25,7 @@ pub struct LatentArgs {
     #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
     dims: [usize; 2],
     /// Picture to write
-    #[arg(long, value_name = "FILE.png", default_value = "latent.png", value_parser = png_path)]
+    #[arg(long, value_name = "FILE.png", default_value = "latent.png", value_parser = |t: &str| path_of(t, &["png"]))]
     out: PathBuf,
 }
 
@@ -34,10 +34,10 @@ impl LatentArgs {
         let (trained, images) = self.model.open_with(&self.data, common)?;
         let (latent, [i, j]) = (trained.model.latent_dim, self.dims);
         check_dims([i, j], latent)?;
-        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
+        let mut output = (self.model).output(common, [&*self.out], &[images.path()])?;
         let codes = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
-            Ok(explorer.encode(&images.images, &mut meter).await?)
+            explorer.encode(&images.images, &mut meter).await
         })?;
         let at: Vec<[f32; 2]> = codes
             .chunks_exact(2 * latent)
@@ -46,11 +46,11 @@ impl LatentArgs {
         let names = self.dims.map(|d| format!("z[{d}]"));
         let picture = render::scatter(&Points {
             at: &at,
-            labels: images.labels(),
-            classes: images.classes(),
+            labels: images.labels.as_deref(),
+            classes: &images.classes,
             axes: [&names[0], &names[1]],
         });
         output.write(&self.out, &render::png_bytes(&picture)?)?;
-        output.finish(at.len())
+        output.finish(Some(at.len()))
     }
 }

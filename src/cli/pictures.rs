@@ -9,14 +9,15 @@ const GAP: usize = 4;
 /// Most images in a row of a sheet that is not square.
 const ROW: usize = 16;
 
-/// Columns of a nearly square sheet of `count` images.
-pub fn columns(count: usize) -> usize {
+/// The PNG of images on a nearly square sheet.
+pub fn square(images: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderError> {
+    let count = images.len() / shape.iter().product::<usize>().max(1);
     let side = count.isqrt();
-    side + usize::from(side * side < count)
+    sheet(images, shape, side + usize::from(side * side < count))
 }
 
 /// The PNG of images `[N, H, W, C]` row by row, from 0 (black) to 1 (white).
-pub fn sheet(images: &[f32], shape: [usize; 3], columns: usize) -> Result<Vec<u8>, RenderError> {
+fn sheet(images: &[f32], shape: [usize; 3], columns: usize) -> Result<Vec<u8>, RenderError> {
     let largest = shape[0].max(shape[1]).max(1);
     let style = GridStyle {
         cell: largest * (SIDE / largest).max(1) + GAP,

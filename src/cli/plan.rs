@@ -1,6 +1,7 @@
 //! `cvae-gpu plan`
 
 use clap::Args;
+use cvae_gpu::data::Depth;
 use cvae_gpu::gpu::{self, Feature, GpuError};
 use cvae_gpu::model::{self, Feed};
 use cvae_gpu::ops::Target;
@@ -9,6 +10,7 @@ use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
 use serde::Serialize;
 
+use super::choices::count;
 use super::train::ModelArgs;
 use crate::cli::common::Common;
 use crate::cli::terminal::{print, print_json, print_table};
@@ -22,8 +24,8 @@ Example:
   cvae-gpu plan --variant plain --json")]
 pub struct PlanArgs {
     /// Images of an optimizer step
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
-    batch: u32,
+    #[arg(long, default_value_t = 32, value_parser = count(1..))]
+    batch: usize,
     #[command(flatten)]
     model: ModelArgs,
     /// Plan for a typical GPU instead of this machine's adapter
@@ -61,11 +63,11 @@ impl PlanArgs {
         let data = Packed {
             shape: model.image,
             count: 60_000,
-            depth: cvae_gpu::data::Depth::Bit,
+            depth: Depth::Bit,
             drawn: false,
         };
         let feed = Feed::Resident("train.images", data, Order::Shuffled);
-        let plan = model::train_step(&model, feed, Adam::default(), self.batch as usize, &target);
+        let plan = model::train_step(&model, feed, Adam::default(), self.batch, &target);
         plan.check()?;
         let bundles = plan.bundles()?;
         let row = |dispatch: usize, step: usize| {
@@ -90,23 +92,19 @@ impl PlanArgs {
             steps: rows.collect(),
         };
         if self.json {
-            return print_json(&table, true);
+            return print_json(&table);
         }
-        let cells = table.steps.iter().map(|row| {
-            let [x, y, z] = row.grid;
-            vec![
-                row.dispatch.to_string(),
-                row.step.clone(),
-                row.kernel.clone(),
-                row.variant.to_owned(),
-                format!("{x}×{y}×{z}"),
-                format!("{:.1}", row.bytes as f64 / 1024.0),
-                format!("{:.2}", row.flops as f64 / 1e6),
-            ]
-        });
         print_table(
-            &["", "step", "kernel", "variant", "grid", "KiB", "MFLOP"],
-            &cells.collect::<Vec<_>>(),
+            &table.steps,
+            &[
+                ("", |row| row.dispatch.to_string()),
+                ("step", |row| row.step.clone()),
+                ("kernel", |row| row.kernel.clone()),
+                ("variant", |row| row.variant.to_owned()),
+                ("grid", |row| row.grid.map(|n| n.to_string()).join("×")),
+                ("KiB", |row| format!("{:.1}", row.bytes as f64 / 1024.0)),
+                ("MFLOP", |row| format!("{:.2}", row.flops as f64 / 1e6)),
+            ],
         )?;
         print("")?;
         Ok(print(&format!(

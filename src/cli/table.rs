@@ -35,30 +35,25 @@ pub fn csv(
 
 /// The label of an image; empty for none.
 pub fn label(images: &Images, image: usize) -> String {
-    images
-        .label(image)
-        .map(|l| l.to_string())
-        .unwrap_or_default()
+    let label = images.label(image);
+    label.map_or_else(String::new, |label| label.to_string())
 }
 
 /// The header of the last column, if classes have names.
 pub fn header(images: &Images) -> &'static str {
-    if images.classes().is_empty() {
-        ""
-    } else {
-        ",class"
+    match images.classes[..] {
+        [] => "",
+        _ => ",class",
     }
 }
 
 /// The last column of an image: the name of its class, if classes have names.
 pub fn class(images: &Images, image: usize) -> String {
-    let names = images.classes();
-    if names.is_empty() {
+    if images.classes.is_empty() {
         return String::new();
     }
-    let name = images
-        .label(image)
-        .and_then(|label| names.get(label as usize));
+    let label = images.label(image);
+    let name = label.and_then(|label| images.classes.get(label as usize));
     format!(",{}", field(name.map_or("", String::as_str)))
 }
 

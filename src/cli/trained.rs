@@ -3,21 +3,20 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use crate::cli::progress::Meter;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use cvae_gpu::data::{Binarize, DataError, PackedImages, Prepare, Split};
 use cvae_gpu::explore::{ExploreError, Explorer};
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::Model;
+use cvae_gpu::model::{Loss, Model};
 use cvae_gpu::saved::{Stored, Trained};
 
 use super::adapter::on_adapter;
-use super::choices::{BinarizeArg, Kl, differing, model_options, numbers, pair, weight};
-use super::images::{Choice, Named, Own, PrepareArgs, load_any};
+use super::choices::{self, count, differing, model_options, numbers, pair, weight};
+use super::common::Common;
+use super::images::{Choice, Own, PrepareArgs, load_any};
 use super::output::Output;
 use super::weights::Weights;
-use crate::cli::common::Common;
 
 /// Options of a trained model.
 #[derive(Args)]
@@ -30,8 +29,8 @@ pub struct ModelFlags {
     #[arg(skip)]
     weights: OnceCell<Weights>,
     /// Images per batch; it changes the speed, not the result
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_535))]
-    batch: u32,
+    #[arg(long, default_value_t = 32, value_parser = count(1..=65_535))]
+    batch: usize,
     /// Seed of the noise, if any is drawn
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub seed: u64,
@@ -61,8 +60,8 @@ struct Given {
     #[arg(long, help_heading = EXPECT)]
     decoder_base: Option<usize>,
     /// KL term of the ELBO; a choice for plain files only
-    #[arg(long, value_enum, help_heading = EXPECT)]
-    kl: Option<Kl>,
+    #[arg(long, value_parser = choices::kl(), help_heading = EXPECT)]
+    kl: Option<Loss>,
     /// Weight of the KL term that the model must have been trained with
     #[arg(long, value_parser = weight, value_name = "B", help_heading = EXPECT)]
     beta: Option<f64>,
@@ -78,11 +77,11 @@ pub struct DataFlags {
     #[arg(long, value_enum, default_value_t = Part::Test, help_heading = "Data")]
     split: Part,
     /// Only the first N images
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Data")]
-    limit: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = count(1..), help_heading = "Data")]
+    limit: Option<usize>,
     /// How grey levels become 0 and 1 [default: as the model was trained, else as `train` would]
-    #[arg(long, value_enum, help_heading = "Data")]
-    binarize: Option<BinarizeArg>,
+    #[arg(long, value_parser = choices::binarize(), help_heading = "Data")]
+    binarize: Option<Binarize>,
     #[command(flatten)]
     prepare: PrepareArgs,
 }
@@ -97,8 +96,10 @@ enum Part {
 pub struct Images {
     /// The images.
     pub images: PackedImages,
-    labels: Option<Vec<u32>>,
-    classes: Vec<String>,
+    /// Their labels, if the set has labels.
+    pub labels: Option<Vec<u32>>,
+    /// The names of the classes, label 0 first; empty if they have none.
+    pub classes: Vec<String>,
     choice: Choice,
     source: String,
 }
@@ -113,16 +114,6 @@ impl Images {
         self.labels.as_ref()?.get(image).copied()
     }
 
-    /// The names of the classes, label 0 first; empty if they have none.
-    pub fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    /// All labels, if the set has them.
-    pub fn labels(&self) -> Option<&[u32]> {
-        self.labels.as_deref()
-    }
-
     /// Their source as a path, which no output may overwrite.
     pub fn path(&self) -> &Path {
         Path::new(&self.source)
@@ -132,58 +123,54 @@ impl Images {
 impl DataFlags {
     /// Loads the images for the model at `path`; by default those it was trained on.
     fn load(&self, path: &Path, stored: &Stored, common: &Common) -> anyhow::Result<Images> {
-        let given = self.binarize.map(BinarizeArg::value);
-        if let (Some(given), Some(own)) = (given, stored.binarize())
+        if let (Some(given), Some(own)) = (self.binarize, stored.binarize())
             && given != own
         {
             let [given, own] = [given, own].map(Binarize::name);
             bail!("--binarize {given}, but the model was trained with {own}: leave it out");
         }
-        let own = Own::of(path, stored);
-        let (sources, remembered) = match (&self.data, own) {
-            (Some(data), own) => {
-                let remembered = own.map(|own| own.prepare).unwrap_or_default();
-                (vec![data.clone()], remembered)
-            }
-            (None, own) => own.map(|own| (own.sources, own.prepare))?,
-        };
-        let named = match self.data {
-            Some(_) => Named::ByUser,
-            None => Named::ByRun,
+        let own = match Own::of(path, stored) {
+            Err(_) if self.data.is_some() => Own::default(),
+            own => own?,
         };
         let load = |remembered: &Prepare| {
             let prepare = self.prepare.over(remembered);
-            load_any(&sources, named, Binarize::None, &prepare, common)
+            load_any(
+                self.data.as_ref(),
+                &own.sources,
+                Binarize::None,
+                &prepare,
+                common,
+            )
         };
-        let (set, source) = match load(&remembered) {
+        let (set, source) = match load(&own.prepare) {
             // The test fraction of the run does not apply to other images.
-            Err(e) if self.data.is_some() && remembered.test_fraction.is_some() && has_test(&e) => {
+            Err(e)
+                if self.data.is_some() && own.prepare.test_fraction.is_some() && has_test(&e) =>
+            {
                 let test_fraction = None;
                 load(&Prepare {
                     test_fraction,
-                    ..remembered
+                    ..own.prepare
                 })?
             }
             loaded => loaded?,
         };
-        let known = given.or(stored.binarize());
-        let choice = Choice::of(known, &set);
-        let binarize = choice.binarize;
-        let set = set.binarized(binarize)?;
-        let classes = set.classes;
+        let choice = Choice::of(self.binarize.or(stored.binarize()), &set);
+        let set = set.binarized(choice.binarize)?;
         let split = match self.split {
             Part::Test => set.test,
             Part::Train => set.train,
         };
-        let limit = self.limit.map_or(usize::MAX, |n| n as usize);
+        let limit = self.limit.unwrap_or(usize::MAX);
         let Split { mut images, labels } = split.first(limit);
-        if binarize == Binarize::Stochastic {
+        if choice.binarize == Binarize::Stochastic {
             images = images.drawn();
         }
         Ok(Images {
             images,
             labels,
-            classes,
+            classes: set.classes,
             choice,
             source,
         })
@@ -211,8 +198,7 @@ impl ModelFlags {
 
     /// The model.
     pub fn open(&self) -> anyhow::Result<Trained> {
-        let trained = Stored::read(&self.path())?;
-        self.confirm(trained, None)
+        self.confirm(Stored::read(&self.path())?, None)
     }
 
     /// The model and its images.
@@ -243,10 +229,10 @@ impl ModelFlags {
     }
 
     /// The output files of a command, which must be neither the model nor one of `inputs`.
-    pub fn output<'a>(
+    pub fn output<'a, 'b>(
         &self,
         common: &'a Common,
-        files: &[Option<&Path>],
+        files: impl IntoIterator<Item = &'b Path>,
         inputs: &[&Path],
     ) -> anyhow::Result<Output<'a>> {
         let model = self.path();
@@ -263,16 +249,15 @@ impl ModelFlags {
             encoder_filters: given.encoder_filters.unwrap_or(model.encoder_filters),
             decoder_filters: given.decoder_filters.unwrap_or(model.decoder_filters),
             decoder_base: given.decoder_base.unwrap_or(model.decoder_base),
-            loss: given.kl.map_or(model.loss, Kl::loss),
+            loss: given.kl.unwrap_or(model.loss),
             beta: given.beta.unwrap_or(model.beta),
             ..*model
         };
         if !fixed {
             (model.loss, model.beta) = (expected.loss, expected.beta);
         }
-        if let Some((flag, given, own)) =
-            differing(&model_options(&expected), &model_options(model))
-        {
+        let (expected, model) = (model_options(&expected), model_options(model));
+        if let Some((flag, given, own)) = differing(expected, model) {
             let path = self.model.display();
             bail!("{flag} {given}, but {path} was trained with {own}: leave {flag} out");
         }
@@ -284,7 +269,7 @@ impl ModelFlags {
         &self,
         common: &Common,
         trained: &Trained,
-        mut work: impl AsyncFnMut(&Explorer<'_>) -> anyhow::Result<T>,
+        mut work: impl AsyncFnMut(&Explorer<'_>) -> Result<T, ExploreError>,
     ) -> anyhow::Result<T> {
         let selection = common.selection();
         let mut explore = async |first| {
@@ -294,19 +279,11 @@ impl ModelFlags {
                 let adapter = &gpu.adapter;
                 common.say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));
             }
-            work(&Explorer::new(&gpu, trained, self.batch as usize)).await
+            Ok(work(&Explorer::new(&gpu, trained, self.batch)).await?)
         };
         on_adapter(&selection, common, |first| {
             pollster::block_on(explore(first))
         })
-    }
-}
-
-impl Common {
-    /// Shows the progress of a job.
-    pub fn meter(&self, what: &'static str) -> impl FnMut(usize, usize) + use<> {
-        let mut meter = Meter::new(what, self.quiet);
-        move |done, of| meter.show(done, of)
     }
 }
 
@@ -335,22 +312,10 @@ pub fn dims(text: &str) -> Result<[usize; 2], String> {
 /// A path that ends in one of these extensions.
 pub fn path_of(text: &str, extensions: &[&str]) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    let found = path.extension().and_then(|e| e.to_str()).unwrap_or("");
-    let known = |e: &&str| e.eq_ignore_ascii_case(found);
-    if path.file_stem().is_some() && extensions.iter().any(known) {
+    if extensions.iter().any(|extension| is(&path, extension)) {
         return Ok(path);
     }
     Err(format!("name a .{} file", extensions.join(" or .")))
-}
-
-/// A path to a PNG.
-pub fn png_path(text: &str) -> Result<PathBuf, String> {
-    path_of(text, &["png"])
-}
-
-/// A path to an array.
-pub fn npy_path(text: &str) -> Result<PathBuf, String> {
-    path_of(text, &["npy"])
 }
 
 /// True if a path has this extension.
