@@ -1,11 +1,11 @@
 //! The flags of every command.
 
 use clap::{ArgAction, Args};
-use cvae_gpu::gpu::{Backend, Feature, Selection};
+use cvae_gpu::gpu::{self, Backend, Feature, Selection};
 use cvae_gpu::ops::Tuning;
 use cvae_gpu::ops::conv::Variant;
 
-use crate::cli::terminal;
+use super::{advice, terminal};
 
 /// Flags of every command.
 #[derive(Args)]
@@ -62,5 +62,22 @@ impl Common {
                 ..Tuning::default()
             },
         }
+    }
+
+    /// Runs `work` on the first adapter. Where that gives no device or does not compile a kernel, the
+    /// next one is tried, with a warning, unless the user named an adapter. Where all fail, the error
+    /// is that of the first.
+    pub fn on_adapter<T>(
+        &self,
+        selection: &Selection,
+        mut work: impl FnMut(usize) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        if selection.adapter.is_some() {
+            return work(0);
+        }
+        gpu::first_willing(work, advice::gpu_error, |refusal| {
+            let refusal = advice::message(refusal);
+            self.say(&format!("warning: {refusal}; the next adapter is tried"));
+        })
     }
 }

@@ -7,7 +7,7 @@ use cvae_gpu::files::npy;
 
 use super::common::Common;
 use super::table;
-use super::trained::{DataFlags, Images, ModelFlags, is, path_of};
+use super::trained::{ImageFlags, Images, is, path_of};
 
 /// Write the latent mean and log-variance of each image
 #[derive(Args)]
@@ -21,9 +21,7 @@ table has a header: index,label,mean_0,…,logvar_0,… and, where classes have 
 in file order.")]
 pub struct EncodeArgs {
     #[command(flatten)]
-    model: ModelFlags,
-    #[command(flatten)]
-    data: DataFlags,
+    input: ImageFlags,
     /// Array or table to write
     #[arg(long, value_name = "FILE.npy|FILE.csv", value_parser = |t: &str| path_of(t, &["npy", "csv"]))]
     out: PathBuf,
@@ -31,12 +29,15 @@ pub struct EncodeArgs {
 
 impl EncodeArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data, common)?;
-        let mut output = (self.model).output(common, [&*self.out], &[images.path()])?;
-        let codes = self.model.explore(common, &trained, async |explorer| {
-            let mut meter = common.meter("Encoding");
-            explorer.encode(&images.images, &mut meter).await
-        })?;
+        let (trained, images) = self.input.open(common)?;
+        let mut output = self.input.output(common, &self.out, &images)?;
+        let codes = self
+            .input
+            .model
+            .explore(common, &trained, async |explorer| {
+                let mut meter = common.meter("Encoding");
+                explorer.encode(&images.images, &mut meter).await
+            })?;
         let latent = trained.model.latent_dim;
         let bytes = if is(&self.out, "csv") {
             csv(&images, &codes, latent).into_bytes()

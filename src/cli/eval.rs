@@ -11,7 +11,7 @@ use super::common::Common;
 use super::output::Output;
 use super::table;
 use super::terminal::{print, print_json};
-use super::trained::{DataFlags, ModelFlags, path_of};
+use super::trained::{ImageFlags, path_of};
 
 /// Compute the test ELBO and its terms, and with --samples the importance-weighted bound
 #[derive(Args)]
@@ -30,9 +30,7 @@ Bernoulli term is no probability: they compare models on the same images, but ar
 then has `bounds_log_px`: false.")]
 pub struct EvalArgs {
     #[command(flatten)]
-    model: ModelFlags,
-    #[command(flatten)]
-    data: DataFlags,
+    input: ImageFlags,
     /// Also compute the importance-weighted bound, with K draws per image
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     samples: Option<u32>,
@@ -61,20 +59,23 @@ struct Report {
 
 impl EvalArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data, common)?;
-        let (model, table) = (self.model.path(), self.per_image.as_deref());
+        let (trained, images) = self.input.open(common)?;
+        let (model, table) = (self.input.model.path(), self.per_image.as_deref());
         let mut output = Output::new(common, false, table, &[&model, images.path()])?;
-        let seed = self.model.seed;
-        let (terms, bounds) = self.model.explore(common, &trained, async |explorer| {
-            let mut meter = common.meter("Evaluating");
-            let terms = explorer.terms(&images.images, seed, &mut meter).await?;
-            let Some(samples) = self.samples else {
-                return Ok((terms, None));
-            };
-            let mut meter = common.meter("Sampling");
-            let bounds = explorer.bounds(&images.images, samples, seed, &mut meter);
-            Ok((terms, Some(bounds.await?)))
-        })?;
+        let seed = self.input.model.seed;
+        let (terms, bounds) = self
+            .input
+            .model
+            .explore(common, &trained, async |explorer| {
+                let mut meter = common.meter("Evaluating");
+                let terms = explorer.terms(&images.images, seed, &mut meter).await?;
+                let Some(samples) = self.samples else {
+                    return Ok((terms, None));
+                };
+                let mut meter = common.meter("Sampling");
+                let bounds = explorer.bounds(&images.images, samples, seed, &mut meter);
+                Ok((terms, Some(bounds.await?)))
+            })?;
         let loss = trained.model.loss;
         if let Some(path) = &self.per_image {
             let order = 0..images.count();
@@ -97,7 +98,7 @@ impl EvalArgs {
             iwae: bounds.as_ref().map(mean_bound),
             iwae_samples: self.samples,
         };
-        if self.model.json {
+        if self.input.model.json {
             return print_json(&report);
         }
         let Report { images, elbo, .. } = report;

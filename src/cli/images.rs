@@ -93,39 +93,24 @@ impl Common {
     }
 }
 
-/// The images that a model was trained on.
-#[derive(Default)]
-pub struct Own {
-    /// The places to search, the likeliest first.
-    pub sources: Vec<String>,
-    pub prepare: Prepare,
-}
-
-impl Own {
-    /// The images that the run in the model's folder names, else those that the model file names.
-    pub fn of(path: &Path, stored: &Stored) -> anyhow::Result<Own> {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let run = RunConfig::read(&folder.join(run::CONFIG)).ok();
-        if let Some(run) = run.filter(|run| stored.is_of(&run.model_config())) {
-            return Ok(Own {
-                sources: run.sources(folder),
-                prepare: run.prepare,
-            });
-        }
-        let name = match stored.data() {
-            Some(name) if known::by_name(name).is_some() => name,
-            None if !stored.has_config() => mnist::NAME,
-            _ => bail!(
-                "{} does not name the images it was trained on, and neither does its folder: give \
-                 --data",
-                path.display()
-            ),
-        };
-        Ok(Own {
-            sources: vec![name.to_owned()],
-            prepare: Prepare::default(),
-        })
+/// The images that a model was trained on: the places to search, the likeliest first, and their
+/// preparation. The run in the model's folder names them, else the model file does.
+pub fn own_images(path: &Path, stored: &Stored) -> anyhow::Result<(Vec<String>, Prepare)> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let run = RunConfig::read(&folder.join(run::CONFIG)).ok();
+    if let Some(run) = run.filter(|run| stored.is_of(&run.model_config())) {
+        return Ok((run.sources(folder), run.prepare));
     }
+    let name = match stored.data() {
+        Some(name) if known::by_name(name).is_some() => name,
+        None if !stored.has_config() => mnist::NAME,
+        _ => bail!(
+            "{} does not name the images it was trained on, and neither does its folder: give \
+             --data",
+            path.display()
+        ),
+    };
+    Ok((vec![name.to_owned()], Prepare::default()))
 }
 
 /// Prints the path from `config.json` before it is read, since a run folder may be untrusted.

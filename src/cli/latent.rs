@@ -6,7 +6,7 @@ use clap::Args;
 use cvae_gpu::render::{self, Points};
 
 use super::common::Common;
-use super::trained::{DataFlags, ModelFlags, check_dims, dims, path_of};
+use super::trained::{ImageFlags, check_dims, dims, path_of};
 
 /// Draw the codes of images in the latent space, coloured by label
 #[derive(Args)]
@@ -18,9 +18,7 @@ Examples:
 Each point is the mean of q(z|x) of an image. Sets without labels are drawn in one colour.")]
 pub struct LatentArgs {
     #[command(flatten)]
-    model: ModelFlags,
-    #[command(flatten)]
-    data: DataFlags,
+    input: ImageFlags,
     /// The two latent dimensions, counted from 0
     #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
     dims: [usize; 2],
@@ -31,14 +29,17 @@ pub struct LatentArgs {
 
 impl LatentArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data, common)?;
+        let (trained, images) = self.input.open(common)?;
         let (latent, [i, j]) = (trained.model.latent_dim, self.dims);
         check_dims([i, j], latent)?;
-        let mut output = (self.model).output(common, [&*self.out], &[images.path()])?;
-        let codes = self.model.explore(common, &trained, async |explorer| {
-            let mut meter = common.meter("Encoding");
-            explorer.encode(&images.images, &mut meter).await
-        })?;
+        let mut output = self.input.output(common, &self.out, &images)?;
+        let codes = self
+            .input
+            .model
+            .explore(common, &trained, async |explorer| {
+                let mut meter = common.meter("Encoding");
+                explorer.encode(&images.images, &mut meter).await
+            })?;
         let at: Vec<[f32; 2]> = codes
             .chunks_exact(2 * latent)
             .map(|code| [code[i], code[j]])

@@ -1,6 +1,5 @@
 //! The command line: one file per command.
 
-mod adapter;
 mod advice;
 mod bench;
 mod check;

@@ -7,7 +7,7 @@ use clap::Args;
 use super::choices::{caution, count};
 use super::common::Common;
 use super::table;
-use super::trained::{DataFlags, ModelFlags, path_of};
+use super::trained::{ImageFlags, path_of};
 
 /// Write the ELBO of each image, to find likely and unlikely ones
 #[derive(Args)]
@@ -21,9 +21,7 @@ Lines are in file order; with --worst by ascending ELBO. An index counts the ima
 0. For images of real values (--binarize none) the ELBO is no bound on log p(x).")]
 pub struct ScoreArgs {
     #[command(flatten)]
-    model: ModelFlags,
-    #[command(flatten)]
-    data: DataFlags,
+    input: ImageFlags,
     /// Only the N images of the lowest ELBO, the worst first
     #[arg(long, value_name = "N", value_parser = count(1..))]
     worst: Option<usize>,
@@ -34,13 +32,16 @@ pub struct ScoreArgs {
 
 impl ScoreArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data, common)?;
-        let mut output = (self.model).output(common, [&*self.out], &[images.path()])?;
-        let seed = self.model.seed;
-        let terms = self.model.explore(common, &trained, async |explorer| {
-            let mut meter = common.meter("Evaluating");
-            explorer.terms(&images.images, seed, &mut meter).await
-        })?;
+        let (trained, images) = self.input.open(common)?;
+        let mut output = self.input.output(common, &self.out, &images)?;
+        let seed = self.input.model.seed;
+        let terms = self
+            .input
+            .model
+            .explore(common, &trained, async |explorer| {
+                let mut meter = common.meter("Evaluating");
+                explorer.terms(&images.images, seed, &mut meter).await
+            })?;
         let loss = trained.model.loss;
         let mut order: Vec<usize> = (0..images.count()).collect();
         if let Some(worst) = self.worst {

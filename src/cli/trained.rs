@@ -11,10 +11,9 @@ use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::{Loss, Model};
 use cvae_gpu::saved::{Stored, Trained};
 
-use super::adapter::on_adapter;
 use super::choices::{self, count, differing, model_options, numbers, pair, weight};
 use super::common::Common;
-use super::images::{Choice, Own, PrepareArgs, load_any};
+use super::images::{Choice, PrepareArgs, load_any, own_images};
 use super::output::Output;
 use super::weights::Weights;
 
@@ -67,9 +66,11 @@ struct Given {
     beta: Option<f64>,
 }
 
-/// The images, in file order.
+/// Options of a trained model and of its images, which are in file order.
 #[derive(Args)]
-pub struct DataFlags {
+pub struct ImageFlags {
+    #[command(flatten)]
+    pub model: ModelFlags,
     /// Images: a name (see `cvae-gpu data list`), a folder, a .npy file, or a packed set [default: the model's own]
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     data: Option<String>,
@@ -120,7 +121,42 @@ impl Images {
     }
 }
 
-impl DataFlags {
+impl ImageFlags {
+    /// The model and its images.
+    pub fn open(&self, common: &Common) -> anyhow::Result<(Trained, Images)> {
+        let path = self.model.path();
+        let stored = Stored::read(&path)?;
+        let loaded = match self.load(&path, &stored, common) {
+            Err(e) if !stored.has_config() => return Err(e),
+            loaded => loaded,
+        };
+        let shape = loaded.as_ref().ok().map(|images| images.images.shape());
+        // An invalid model is reported before missing images.
+        let trained = self
+            .model
+            .confirm(stored, shape.map(|[height, width, _]| [height, width]))?;
+        let images = loaded?;
+        let shape = images.images.shape();
+        if shape != trained.model.image {
+            let (found, wanted) = (shape, trained.model.image);
+            let refused = ExploreError::Images { found, wanted };
+            let (data, model) = (&images.source, self.model.model.display());
+            return Err(refused).with_context(|| format!("{data} does not fit {model}"));
+        }
+        images.choice.say(common);
+        Ok((trained, images))
+    }
+
+    /// The one output file of a command, which must be neither the model nor one of the images.
+    pub fn output<'a>(
+        &self,
+        common: &'a Common,
+        out: &Path,
+        images: &Images,
+    ) -> anyhow::Result<Output<'a>> {
+        self.model.output(common, [out], &[images.path()])
+    }
+
     /// Loads the images for the model at `path`; by default those it was trained on.
     fn load(&self, path: &Path, stored: &Stored, common: &Common) -> anyhow::Result<Images> {
         if let (Some(given), Some(own)) = (self.binarize, stored.binarize())
@@ -129,29 +165,23 @@ impl DataFlags {
             let [given, own] = [given, own].map(Binarize::name);
             bail!("--binarize {given}, but the model was trained with {own}: leave it out");
         }
-        let own = match Own::of(path, stored) {
-            Err(_) if self.data.is_some() => Own::default(),
+        let (sources, own) = match own_images(path, stored) {
+            Err(_) if self.data.is_some() => Default::default(),
             own => own?,
         };
-        let load = |remembered: &Prepare| {
-            let prepare = self.prepare.over(remembered);
-            load_any(
-                self.data.as_ref(),
-                &own.sources,
-                Binarize::None,
-                &prepare,
-                common,
-            )
+        let load = |own: &Prepare| {
+            let (given, prepare) = (self.data.as_ref(), self.prepare.over(own));
+            load_any(given, &sources, Binarize::None, &prepare, common)
         };
-        let (set, source) = match load(&own.prepare) {
+        let has_test =
+            |e: &anyhow::Error| matches!(e.downcast_ref(), Some(DataError::HasTestImages { .. }));
+        let (set, source) = match load(&own) {
             // The test fraction of the run does not apply to other images.
-            Err(e)
-                if self.data.is_some() && own.prepare.test_fraction.is_some() && has_test(&e) =>
-            {
+            Err(e) if self.data.is_some() && own.test_fraction.is_some() && has_test(&e) => {
                 let test_fraction = None;
                 load(&Prepare {
                     test_fraction,
-                    ..own.prepare
+                    ..own
                 })?
             }
             loaded => loaded?,
@@ -177,10 +207,6 @@ impl DataFlags {
     }
 }
 
-fn has_test(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(DataError::HasTestImages { .. }))
-}
-
 impl ModelFlags {
     /// The file of `--model`.
     pub fn path(&self) -> PathBuf {
@@ -199,33 +225,6 @@ impl ModelFlags {
     /// The model.
     pub fn open(&self) -> anyhow::Result<Trained> {
         self.confirm(Stored::read(&self.path())?, None)
-    }
-
-    /// The model and its images.
-    pub fn open_with(
-        &self,
-        flags: &DataFlags,
-        common: &Common,
-    ) -> anyhow::Result<(Trained, Images)> {
-        let path = self.path();
-        let stored = Stored::read(&path)?;
-        let loaded = match flags.load(&path, &stored, common) {
-            Err(e) if !stored.has_config() => return Err(e),
-            loaded => loaded,
-        };
-        let shape = loaded.as_ref().ok().map(|images| images.images.shape());
-        // An invalid model is reported before missing images.
-        let trained = self.confirm(stored, shape.map(|[height, width, _]| [height, width]))?;
-        let images = loaded?;
-        let shape = images.images.shape();
-        if shape != trained.model.image {
-            let (found, wanted) = (shape, trained.model.image);
-            let refused = ExploreError::Images { found, wanted };
-            let (data, model) = (&images.source, self.model.display());
-            return Err(refused).with_context(|| format!("{data} does not fit {model}"));
-        }
-        images.choice.say(common);
-        Ok((trained, images))
     }
 
     /// The output files of a command, which must be neither the model nor one of `inputs`.
@@ -281,9 +280,7 @@ impl ModelFlags {
             }
             Ok(work(&Explorer::new(&gpu, trained, self.batch)).await?)
         };
-        on_adapter(&selection, common, |first| {
-            pollster::block_on(explore(first))
-        })
+        common.on_adapter(&selection, |first| pollster::block_on(explore(first)))
     }
 }
 

@@ -10,7 +10,6 @@ use cvae_gpu::bench::{self, Options, Past};
 use cvae_gpu::data;
 use cvae_gpu::gpu::Gpu;
 
-use super::adapter::on_adapter;
 use super::choices::count;
 use super::train::ModelArgs;
 use super::tuned;
@@ -79,7 +78,7 @@ impl BenchArgs {
         let selection = common.selection();
         // The file is checked before any work.
         let past = self.compare.as_deref().map(Past::read).transpose()?;
-        on_adapter(&selection, common, |first| {
+        common.on_adapter(&selection, |first| {
             let gpu = pollster::block_on(Gpu::open_from(&selection, first))?;
             self.run_on(gpu, common, past.as_ref(), start)
         })

@@ -1,6 +1,5 @@
 //! `cvae-gpu train`
 
-mod kernels;
 mod options;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +18,6 @@ use cvae_gpu::train::LogEvery;
 use cvae_gpu::train::event::Event;
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
-use super::adapter::on_adapter;
 use super::advice;
 use super::choices::caution;
 use super::images::{Choice, load_any};
@@ -98,7 +96,7 @@ impl TrainArgs {
         let selection = job.folder.run().device.clone();
         let mut stdout = Stdout::default();
         let mut attempt = |job: &mut Job, faults| {
-            on_adapter(&selection, common, |first| {
+            common.on_adapter(&selection, |first| {
                 self.attempt(job, common, &signals, &mut stdout, faults, first)
             })
         };
@@ -146,11 +144,9 @@ impl TrainArgs {
 
     /// Starts a new run in its own folder.
     fn begin(&self, common: &Common, signals: &Signals) -> anyhow::Result<Job> {
-        let (source, prepare) = (
-            self.run.source(),
-            self.run.prepare.over(&Prepare::default()),
-        );
-        let set = data::load_prepared(source, Binarize::None, &prepare, &mut common.watch())?;
+        let prepare = self.run.prepare.over(&Prepare::default());
+        let (source, mut watch) = (self.run.source(), common.watch());
+        let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
         let choice = Choice::of(self.run.binarize, &set);
         let set = set.binarized(choice.binarize)?;
         let run = (self.run).fresh(&self.model, common.selection(), &set, choice.binarize)?;
@@ -277,7 +273,7 @@ impl TrainArgs {
         {
             let here = Platform::of(&gpu.adapter.name, &gpu.adapter.driver, trainer.variant());
             let differences = here.differences(&platform);
-            let chosen = kernels::differences(&run.device, &device);
+            let chosen = options::kernel_differences(&run.device, &device);
             if !chosen.is_empty() && differences.is_empty() {
                 warnings.push(format!(
                     "the kernels are not those of the checkpoint ({}): the run resumes, but perhaps \

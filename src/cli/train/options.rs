@@ -6,7 +6,7 @@
 use anyhow::{anyhow, bail};
 use clap::Args;
 use cvae_gpu::data::{Binarize, ImageSet, Prepare, TEST_FRACTION, mnist};
-use cvae_gpu::gpu::Selection;
+use cvae_gpu::gpu::{Feature, Selection};
 use cvae_gpu::model::{Loss, Model, ModelError};
 use cvae_gpu::ops::Tuning;
 use cvae_gpu::run::config::RunConfig;
@@ -137,9 +137,13 @@ impl RunArgs {
         set: &ImageSet,
         binarize: Binarize,
     ) -> anyhow::Result<RunConfig> {
+        let model = model.model(set.shape()).map_err(|error| match error {
+            ModelError::ImageSize { .. } => anyhow!("{error}; resize them with --size N"),
+            other => other.into(),
+        })?;
         let default = RunConfig {
             version: env!("CARGO_PKG_VERSION").into(),
-            model: model.model(set.shape()).map_err(with_hint)?,
+            model,
             data: self.source().to_owned(),
             data_path: None,
             data_sha256: Some(set.fingerprint()),
@@ -231,14 +235,6 @@ fn kept(run: &RunConfig) -> Given {
     options
 }
 
-/// Adds how to resize images.
-fn with_hint(error: ModelError) -> anyhow::Error {
-    match error {
-        ModelError::ImageSize { .. } => anyhow!("{error}; resize them with --size N"),
-        other => other.into(),
-    }
-}
-
 /// A saved selection with the given options.
 fn over(common: &Common, saved: &Selection) -> Selection {
     let given = common.selection();
@@ -256,4 +252,26 @@ fn over(common: &Common, saved: &Selection) -> Selection {
     next.checked |= given.checked;
     next.named |= given.named;
     next
+}
+
+/// The differences in the choice of kernels; none where the same adapter computes the same bits.
+pub fn kernel_differences(now: &Selection, before: &Selection) -> Vec<String> {
+    let mut found = Vec::new();
+    if now.tuning != before.tuning {
+        found.push(format!("{} instead of {}", now.tuning, before.tuning));
+    }
+    // The other features change how fast a step is, not what it computes.
+    let kernels = [Feature::Subgroups, Feature::Texels, Feature::Fusion];
+    let disabled = |feature| [now, before].map(|selection| selection.disable.contains(&feature));
+    if kernels
+        .map(disabled)
+        .iter()
+        .any(|[now, before]| now != before)
+    {
+        found.push("another --disable".into());
+    }
+    if now.checked != before.checked {
+        found.push("--checked".into());
+    }
+    found
 }
