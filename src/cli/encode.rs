@@ -31,13 +31,10 @@ impl EncodeArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.input.open(common)?;
         let mut output = self.input.output(common, &self.out, &images)?;
-        let codes = self
-            .input
-            .model
-            .explore(common, &trained, async |explorer| {
-                let mut meter = common.meter("Encoding");
-                explorer.encode(&images.images, &mut meter).await
-            })?;
+        let codes = (self.input.model).explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Encoding");
+            explorer.encode(&images.images, &mut meter).await
+        })?;
         let latent = trained.model.latent_dim;
         let bytes = if is(&self.out, "csv") {
             csv(&images, &codes, latent).into_bytes()
@@ -52,15 +49,9 @@ impl EncodeArgs {
 /// A line per image; each number is the shortest text of its float32.
 fn csv(images: &Images, codes: &[f32], latent: usize) -> String {
     let names = |name| (0..latent).map(move |d| format!(",{name}_{d}"));
-    let mut text = "index,label".to_owned();
-    text.extend(names("mean").chain(names("logvar")));
-    text.push_str(table::header(images));
-    text.push('\n');
-    for (i, code) in codes.chunks_exact(2 * latent).enumerate() {
-        text += &format!("{i},{}", table::label(images, i));
-        text.extend(code.iter().map(|v| format!(",{v}")));
-        text += &table::class(images, i);
-        text.push('\n');
-    }
-    text
+    let header: String = names("mean").chain(names("logvar")).collect();
+    let codes: Vec<&[f32]> = codes.chunks_exact(2 * latent).collect();
+    table::csv(images, 0..codes.len(), &header, |i| {
+        codes[i].iter().map(|v| format!(",{v}")).collect()
+    })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use cvae_gpu::train::eval::Terms;
-use serde::Serialize;
+use serde_json::json;
 
 use super::choices::caution;
 use super::common::Common;
@@ -39,89 +39,69 @@ pub struct EvalArgs {
     per_image: Option<PathBuf>,
 }
 
-/// The result, in nats per image.
-#[derive(Serialize)]
-struct Report {
-    images: usize,
-    elbo: f64,
-    reconstruction: f64,
-    kl: f64,
-    log_pz: f64,
-    log_qz_x: f64,
-    /// False for images with real values, else omitted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bounds_log_px: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iwae: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iwae_samples: Option<u32>,
-}
-
 impl EvalArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.input.open(common)?;
         let (model, table) = (self.input.model.path(), self.per_image.as_deref());
         let mut output = Output::new(common, false, table, &[&model, images.path()])?;
         let seed = self.input.model.seed;
-        let (terms, bounds) = self
-            .input
-            .model
-            .explore(common, &trained, async |explorer| {
-                let mut meter = common.meter("Evaluating");
-                let terms = explorer.terms(&images.images, seed, &mut meter).await?;
-                let Some(samples) = self.samples else {
-                    return Ok((terms, None));
-                };
-                let mut meter = common.meter("Sampling");
-                let bounds = explorer.bounds(&images.images, samples, seed, &mut meter);
-                Ok((terms, Some(bounds.await?)))
-            })?;
+        let (terms, bounds) = (self.input.model).explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Evaluating");
+            let terms = explorer.terms(&images.images, seed, &mut meter).await?;
+            let Some(samples) = self.samples else {
+                return Ok((terms, None));
+            };
+            let mut meter = common.meter("Sampling");
+            let bounds = explorer.bounds(&images.images, samples, seed, &mut meter);
+            Ok((terms, Some(bounds.await?)))
+        })?;
         let loss = trained.model.loss;
         if let Some(path) = &self.per_image {
             let order = 0..images.count();
-            let text = table::csv(&images, &terms, bounds.as_deref(), loss, order);
+            let text = table::terms(&images, &terms, bounds.as_deref(), loss, order);
             output.write(path, text.as_bytes())?;
         }
         output.finish(None)?;
-        let mean = Terms::mean(&terms);
+        let (mean, count) = (Terms::mean(&terms), images.count());
+        let (elbo, kl) = (mean.elbo(loss), mean.divergence(loss));
+        let total = |bounds: Vec<f32>| bounds.into_iter().map(f64::from).sum::<f64>();
+        let iwae = bounds
+            .map(|bounds| total(bounds) / count as f64)
+            .zip(self.samples);
         let caution = caution(&images.images);
-        let mean_bound =
-            |b: &Vec<f32>| b.iter().map(|v| f64::from(*v)).sum::<f64>() / b.len() as f64;
-        let report = Report {
-            images: images.count(),
-            elbo: mean.elbo(loss),
-            reconstruction: mean.logpx_z,
-            kl: mean.divergence(loss),
-            log_pz: mean.logpz,
-            log_qz_x: mean.logqz_x,
-            bounds_log_px: caution.map(|_| false),
-            iwae: bounds.as_ref().map(mean_bound),
-            iwae_samples: self.samples,
-        };
         if self.input.model.json {
+            let mut report = json!({
+                "images": count,
+                "elbo": elbo,
+                "reconstruction": mean.logpx_z,
+                "kl": kl,
+                "log_pz": mean.logpz,
+                "log_qz_x": mean.logqz_x,
+            });
+            if caution.is_some() {
+                report["bounds_log_px"] = false.into();
+            }
+            if let Some((bound, samples)) = iwae {
+                report["iwae"] = bound.into();
+                report["iwae_samples"] = samples.into();
+            }
             return print_json(&report);
         }
-        let Report { images, elbo, .. } = report;
-        let samples = self.samples.unwrap_or_default();
+        print(&format!(
+            "ELBO            {elbo:>10.3} nats per image, the mean of {count}"
+        ))?;
         for (name, value, about) in [
-            (
-                "ELBO",
-                Some(elbo),
-                format!(" nats per image, the mean of {images}"),
-            ),
-            (
-                "reconstruction",
-                Some(report.reconstruction),
-                " log p(x|z)".into(),
-            ),
-            ("KL", Some(report.kl), String::new()),
-            ("log p(z)", Some(report.log_pz), String::new()),
-            ("log q(z|x)", Some(report.log_qz_x), String::new()),
-            ("IWAE", report.iwae, format!(" with {samples} samples")),
+            ("reconstruction", mean.logpx_z, " log p(x|z)"),
+            ("KL", kl, ""),
+            ("log p(z)", mean.logpz, ""),
+            ("log q(z|x)", mean.logqz_x, ""),
         ] {
-            if let Some(value) = value {
-                print(&format!("{name:<16}{value:>10.3}{about}"))?;
-            }
+            print(&format!("{name:<16}{value:>10.3}{about}"))?;
+        }
+        if let Some((bound, samples)) = iwae {
+            print(&format!(
+                "IWAE            {bound:>10.3} with {samples} samples"
+            ))?;
         }
         Ok(caution.map_or(Ok(()), print)?)
     }

@@ -47,16 +47,13 @@ impl InterpolateArgs {
         };
         let mut output = self.input.output(common, &self.out, &images)?;
         let (latent, steps) = (trained.model.latent_dim, self.steps);
-        let decoded = self
-            .input
-            .model
-            .explore(common, &trained, async |explorer| {
-                let codes = explorer.encode(&ends, &mut |_, _| ()).await?;
-                let means = means(&codes, latent);
-                let z = line(&means[..latent], &means[latent..], steps);
-                let mut meter = common.meter("Decoding");
-                explorer.decode(&z, &mut meter).await
-            })?;
+        let decoded = (self.input.model).explore(common, &trained, async |explorer| {
+            let codes = explorer.encode(&ends, &mut |_, _| ()).await?;
+            let means = means(&codes, latent);
+            let z = line(&means[..latent], &means[latent..], steps);
+            let mut meter = common.meter("Decoding");
+            explorer.decode(&z, &mut meter).await
+        })?;
         let shape = trained.model.image;
         let bytes = if is(&self.out, "gif") {
             pictures::animation(&decoded, shape)?

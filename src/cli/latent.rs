@@ -6,7 +6,7 @@ use clap::Args;
 use cvae_gpu::render::{self, Points};
 
 use super::common::Common;
-use super::trained::{ImageFlags, check_dims, dims, path_of};
+use super::trained::{ImageFlags, Plane, path_of};
 
 /// Draw the codes of images in the latent space, coloured by label
 #[derive(Args)]
@@ -19,9 +19,8 @@ Each point is the mean of q(z|x) of an image. Sets without labels are drawn in o
 pub struct LatentArgs {
     #[command(flatten)]
     input: ImageFlags,
-    /// The two latent dimensions, counted from 0
-    #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
-    dims: [usize; 2],
+    #[command(flatten)]
+    plane: Plane,
     /// Picture to write
     #[arg(long, value_name = "FILE.png", default_value = "latent.png", value_parser = |t: &str| path_of(t, &["png"]))]
     out: PathBuf,
@@ -30,21 +29,17 @@ pub struct LatentArgs {
 impl LatentArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.input.open(common)?;
-        let (latent, [i, j]) = (trained.model.latent_dim, self.dims);
-        check_dims([i, j], latent)?;
+        let [i, j] = self.plane.of(&trained.model)?;
         let mut output = self.input.output(common, &self.out, &images)?;
-        let codes = self
-            .input
-            .model
-            .explore(common, &trained, async |explorer| {
-                let mut meter = common.meter("Encoding");
-                explorer.encode(&images.images, &mut meter).await
-            })?;
+        let codes = (self.input.model).explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Encoding");
+            explorer.encode(&images.images, &mut meter).await
+        })?;
         let at: Vec<[f32; 2]> = codes
-            .chunks_exact(2 * latent)
+            .chunks_exact(2 * trained.model.latent_dim)
             .map(|code| [code[i], code[j]])
             .collect();
-        let names = self.dims.map(|d| format!("z[{d}]"));
+        let names = [i, j].map(|d| format!("z[{d}]"));
         let picture = render::scatter(&Points {
             at: &at,
             labels: images.labels.as_deref(),

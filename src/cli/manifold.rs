@@ -10,7 +10,7 @@ use cvae_gpu::render;
 
 use super::choices::count;
 use super::common::Common;
-use super::trained::{ModelFlags, check_dims, dims, path_of};
+use super::trained::{ModelFlags, Plane, path_of};
 
 /// Decode a plane of the latent space
 #[derive(Args)]
@@ -27,9 +27,8 @@ pub struct ManifoldArgs {
     /// Images along each side
     #[arg(short, long = "side", value_name = "N", default_value_t = 20, value_parser = count(1..=256))]
     n: usize,
-    /// The two latent dimensions, counted from 0
-    #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
-    dims: [usize; 2],
+    #[command(flatten)]
+    plane: Plane,
     /// Picture to write
     #[arg(long, value_name = "FILE.png", default_value = "manifold.png", value_parser = |t: &str| path_of(t, &["png"]))]
     out: PathBuf,
@@ -42,13 +41,13 @@ impl ManifoldArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let trained = self.model.open()?;
         let latent = trained.model.latent_dim;
-        check_dims(self.dims, latent)?;
+        let [i, j] = self.plane.of(&trained.model)?;
         let files = iter::once(&*self.out).chain(self.npy.as_deref());
         let mut output = self.model.output(common, files, &[])?;
         let (n, [h, w, c]) = (self.n, trained.model.image);
         let mut z = vec![0.0; n * n * latent];
         for (code, [x, y]) in z.chunks_mut(latent).zip(latent_grid(n).as_chunks().0) {
-            (code[self.dims[0]], code[self.dims[1]]) = (*x, *y);
+            (code[i], code[j]) = (*x, *y);
         }
         let images = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Decoding");

@@ -35,15 +35,12 @@ impl ReconstructArgs {
         let mut output = self.input.output(common, &self.out, &images)?;
         let shown = images.images.clone().first(self.n);
         let latent = trained.model.latent_dim;
-        let decoded = self
-            .input
-            .model
-            .explore(common, &trained, async |explorer| {
-                let mut meter = common.meter("Encoding");
-                let means = means(&explorer.encode(&shown, &mut meter).await?, latent);
-                let mut meter = common.meter("Decoding");
-                explorer.decode(&means, &mut meter).await
-            })?;
+        let decoded = (self.input.model).explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Encoding");
+            let means = means(&explorer.encode(&shown, &mut meter).await?, latent);
+            let mut meter = common.meter("Decoding");
+            explorer.decode(&means, &mut meter).await
+        })?;
         let originals: Vec<f32> = (0..shown.count()).flat_map(|i| shown.values(i)).collect();
         let picture = pictures::pairs(&originals, &decoded, trained.model.image)?;
         output.write(&self.out, &picture)?;

@@ -35,13 +35,10 @@ impl ScoreArgs {
         let (trained, images) = self.input.open(common)?;
         let mut output = self.input.output(common, &self.out, &images)?;
         let seed = self.input.model.seed;
-        let terms = self
-            .input
-            .model
-            .explore(common, &trained, async |explorer| {
-                let mut meter = common.meter("Evaluating");
-                explorer.terms(&images.images, seed, &mut meter).await
-            })?;
+        let terms = (self.input.model).explore(common, &trained, async |explorer| {
+            let mut meter = common.meter("Evaluating");
+            explorer.terms(&images.images, seed, &mut meter).await
+        })?;
         let loss = trained.model.loss;
         let mut order: Vec<usize> = (0..images.count()).collect();
         if let Some(worst) = self.worst {
@@ -49,7 +46,7 @@ impl ScoreArgs {
             order.sort_by(|&a, &b| terms[a].elbo(loss).total_cmp(&terms[b].elbo(loss)));
             order.truncate(worst);
         }
-        let text = table::csv(&images, &terms, None, loss, order.into_iter());
+        let text = table::terms(&images, &terms, None, loss, order.into_iter());
         output.write(&self.out, text.as_bytes())?;
         if let Some(caution) = caution(&images.images) {
             common.say(caution);

@@ -132,9 +132,8 @@ impl ImageFlags {
         };
         let shape = loaded.as_ref().ok().map(|images| images.images.shape());
         // An invalid model is reported before missing images.
-        let trained = self
-            .model
-            .confirm(stored, shape.map(|[height, width, _]| [height, width]))?;
+        let trained =
+            (self.model).confirm(stored, shape.map(|[height, width, _]| [height, width]))?;
         let images = loaded?;
         let shape = images.images.shape();
         if shape != trained.model.image {
@@ -284,26 +283,36 @@ impl ModelFlags {
     }
 }
 
-/// Checks for two different dimensions of `latent`.
-pub fn check_dims([i, j]: [usize; 2], latent: usize) -> anyhow::Result<()> {
-    if latent < 2 {
-        bail!(
-            "the model has one latent dimension, and a plane needs two: use `encode` or `decode` \
-             instead"
-        );
-    }
-    if i >= latent || j >= latent || i == j {
-        bail!(
-            "--dims {i},{j}: the model has the latent dimensions 0 to {}; give two of them",
-            latent - 1
-        );
-    }
-    Ok(())
+/// A plane of the latent space.
+#[derive(Args)]
+pub struct Plane {
+    /// The two latent dimensions, counted from 0
+    #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
+    dims: [usize; 2],
 }
 
-/// Two indices.
-pub fn dims(text: &str) -> Result<[usize; 2], String> {
+fn dims(text: &str) -> Result<[usize; 2], String> {
     numbers(text).ok_or("give two latent dimensions, counted from 0, such as 0,1".into())
+}
+
+impl Plane {
+    /// The two dimensions, which are different and among those of the model.
+    pub fn of(&self, model: &Model) -> anyhow::Result<[usize; 2]> {
+        let (latent, [i, j]) = (model.latent_dim, self.dims);
+        if latent < 2 {
+            bail!(
+                "the model has one latent dimension, and a plane needs two: use `encode` or `decode` \
+                 instead"
+            );
+        }
+        if i >= latent || j >= latent || i == j {
+            bail!(
+                "--dims {i},{j}: the model has the latent dimensions 0 to {}; give two of them",
+                latent - 1
+            );
+        }
+        Ok([i, j])
+    }
 }
 
 /// A path that ends in one of these extensions.

@@ -86,30 +86,25 @@ fn kernels(rows: &[KernelRow], figures: &Figures) -> anyhow::Result<()> {
     print("")?;
     // Steps of one dispatch are rows below each other; the first has the figures.
     let lines = rows.iter().flat_map(|row| {
-        let figures = iter::once(Some(row)).chain(iter::repeat(None));
-        let steps = row.name.split(TOGETHER).zip(row.entry.split(TOGETHER));
-        figures.zip(steps)
+        let figures = [
+            format!("{:.3}", row.ms),
+            format!("{:.1}", 100.0 * row.share),
+            format!("{:.2}", row.gflops),
+            format!("{:.2}", row.gbps),
+            format!("{:.0} %", 100.0 * row.of_peak),
+        ];
+        let figures = iter::once(figures).chain(iter::repeat_with(Default::default));
+        figures.zip(row.name.split(TOGETHER).zip(row.entry.split(TOGETHER)))
     });
-    type Line<'a> = (Option<&'a KernelRow>, (&'a str, &'a str));
-    fn figure(line: &Line<'_>, text: impl Fn(&KernelRow) -> String) -> String {
-        line.0.map_or_else(String::new, text)
-    }
+    let lines: Vec<([String; 5], (&str, &str))> = lines.collect();
     print_table(
-        &lines.collect::<Vec<Line<'_>>>(),
+        &lines,
         &[
-            ("ms", |line| figure(line, |row| format!("{:.3}", row.ms))),
-            ("%", |line| {
-                figure(line, |row| format!("{:.1}", 100.0 * row.share))
-            }),
-            ("GFLOP/s", |line| {
-                figure(line, |row| format!("{:.2}", row.gflops))
-            }),
-            ("GB/s", |line| {
-                figure(line, |row| format!("{:.2}", row.gbps))
-            }),
-            ("of peak", |line| {
-                figure(line, |row| format!("{:.0} %", 100.0 * row.of_peak))
-            }),
+            ("ms", |(figures, _)| figures[0].clone()),
+            ("%", |(figures, _)| figures[1].clone()),
+            ("GFLOP/s", |(figures, _)| figures[2].clone()),
+            ("GB/s", |(figures, _)| figures[3].clone()),
+            ("of peak", |(figures, _)| figures[4].clone()),
             ("step", |(_, (step, _))| (*step).to_owned()),
             ("kernel", |(_, (_, kernel))| (*kernel).to_owned()),
         ],
