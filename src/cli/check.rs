@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -13,9 +14,8 @@ use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
 use serde::Serialize;
 
-use super::progress::Spinner;
-use crate::cli::common::Common;
-use crate::cli::terminal::{print, print_json, print_table, say};
+use super::common::Common;
+use super::terminal::{Column, print, print_json, print_table, say};
 
 /// Test that this adapter computes correctly: kernels and train steps against reference values
 #[derive(Args)]
@@ -87,17 +87,17 @@ impl CheckArgs {
             })?;
         }
         let gpu = pollster::block_on(Gpu::open(&common.selection()))?;
-        let progress = Spinner::new(common.quiet);
-        let (sections, traces) = self.check(&gpu, given, &progress)?;
-        drop(progress);
+        let (sections, traces) = self.check(&gpu, given, common.spinner())?;
         let compared = sections.iter().map(|s| s.rows.len()).sum();
         let failed = sections.iter().flat_map(Section::failures).count();
         let agree = traces.iter().all(|t| t.first.is_none());
+        let adam = Adam::default();
+        let plan = model::train_step(&Model::default(), Feed::Injected, adam, 32, gpu.target());
         let document = Document {
             adapter: gpu.adapter.name.clone(),
             driver: gpu.adapter.driver.clone(),
             backend: gpu.adapter.backend.name(),
-            variant: variants(&gpu),
+            variant: plan.variants().join(","),
             strict: self.strict,
             passed: compared > 0 && failed == 0 && agree,
             compared,
@@ -107,7 +107,7 @@ impl CheckArgs {
             traces,
         };
         if self.json {
-            print_json(&document, true)?;
+            print_json(&document)?;
         } else {
             document.show(common.quiet, common.verbose > 0)?;
         }
@@ -119,11 +119,11 @@ impl CheckArgs {
         &self,
         gpu: &Gpu,
         given: Vec<Case>,
-        progress: &Spinner,
+        mut progress: impl FnMut(&str),
     ) -> anyhow::Result<(Vec<Section>, Vec<Trace>)> {
         let (mut sections, mut traces) = (Vec::new(), Vec::new());
         let cases: Box<dyn Iterator<Item = Case>> = if given.is_empty() {
-            let mut listen = |what: &str| progress.show(&format!("checking {what}"));
+            let mut listen = |what: &str| progress(&format!("checking {what}"));
             sections = pollster::block_on(check::kernels(gpu, &mut listen))?;
             Box::new(check::cases())
         } else {
@@ -131,23 +131,22 @@ impl CheckArgs {
         };
         for case in cases {
             let of_case = || format!("cannot run {}", case.name);
-            progress.show(&format!("checking {}", case.name));
+            progress(&format!("checking {}", case.name));
             let run = pollster::block_on(check::check_case(gpu, &case, self.strict));
             let (section, outcome) = run.with_context(of_case)?;
             if let Some(folder) = &self.dump {
                 let mut file = outcome.to_file();
-                let metadata = [
-                    ("adapter", gpu.adapter.name.clone()),
-                    ("driver", gpu.adapter.driver.clone()),
-                    ("backend", gpu.adapter.backend.name().to_owned()),
-                ];
-                let metadata = metadata.map(|(key, value)| (key.to_owned(), value));
-                file.metadata = metadata.into();
+                file.metadata = [
+                    ("adapter".to_owned(), gpu.adapter.name.clone()),
+                    ("driver".to_owned(), gpu.adapter.driver.clone()),
+                    ("backend".to_owned(), gpu.adapter.backend.name().to_owned()),
+                ]
+                .into();
                 file.write(folder.join(&case.name))?;
             }
             sections.push(section);
             if self.trace {
-                progress.show(&format!("checking {}, step by step", case.name));
+                progress(&format!("checking {}, step by step", case.name));
                 let trace = pollster::block_on(check::trace(gpu, &case)).with_context(of_case)?;
                 traces.push(trace);
             }
@@ -184,35 +183,27 @@ fn refuse_overwriting(folder: &Path, cases: &[PathBuf]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The convolution kernels of a train step.
-fn variants(gpu: &Gpu) -> String {
-    let adam = Adam::default();
-    let plan = model::train_step(&Model::default(), Feed::Injected, adam, 32, gpu.target());
-    plan.variants().join(",")
-}
-
-/// The text of a trace.
-fn lines(trace: &Trace) -> Vec<String> {
+/// Prints a trace.
+fn print_trace(trace: &Trace) -> io::Result<()> {
     let Trace { case, compared, .. } = trace;
     let (Some(row), Some(step)) = (&trace.first, trace.train_step) else {
-        let line = format!("trace of {case}: all {compared} kernel results agree with the CPU");
-        return vec![line];
+        return print(&format!(
+            "trace of {case}: all {compared} kernel results agree with the CPU"
+        ));
     };
     let by = row.by.as_ref();
-    let (step_label, kernel) = by.map_or(("", ""), |by| (&by.step, &by.kernel));
-    vec![
-        format!(
-            "trace of {case}: train step {step} first goes wrong in `{step_label}` ({kernel}):"
-        ),
-        format!(
-            "  `{}` at {} is {:.9e}, the CPU has {:.9e}; {} results before it agree",
-            row.tensor,
-            index(row),
-            row.computed,
-            row.expected,
-            compared - 1
-        ),
-    ]
+    let (label, kernel) = by.map_or(("", ""), |by| (&by.step, &by.kernel));
+    print(&format!(
+        "trace of {case}: train step {step} first goes wrong in `{label}` ({kernel}):"
+    ))?;
+    print(&format!(
+        "  `{}` at {} is {:.9e}, the CPU has {:.9e}; {} results before it agree",
+        row.tensor,
+        index(row),
+        row.computed,
+        row.expected,
+        compared - 1
+    ))
 }
 
 impl Document {
@@ -230,12 +221,12 @@ impl Document {
             if !failures.is_empty() {
                 print("")?;
                 print(&format!("Beyond their limits in {}:", section.name))?;
-                show_rows(section, failures)?;
+                show_rows(section, &failures)?;
             }
         }
         for trace in self.traces.iter().filter(|t| !quiet || t.first.is_some()) {
             print("")?;
-            lines(trace).iter().try_for_each(|line| print(line))?;
+            print_trace(trace)?;
         }
         if quiet {
             return Ok(());
@@ -293,18 +284,20 @@ fn kernel(row: &Row) -> &str {
 }
 
 fn show_section(section: &Section, verbose: bool) -> anyhow::Result<()> {
-    let judged = match section.judged_by {
-        "twin" => "judged by their CPU twins".to_owned(),
-        grade => format!("judged by `{grade}`"),
+    let about = match section.about.as_str() {
+        "" => String::new(),
+        about => format!("{about}; "),
     };
-    let about = [section.about.as_str(), &judged];
-    let about: Vec<&str> = about.into_iter().filter(|text| !text.is_empty()).collect();
+    let judges = match section.judged_by {
+        "twin" => "their CPU twins".to_owned(),
+        grade => format!("`{grade}`"),
+    };
     print("")?;
-    print(&format!("{}: {}", section.name, about.join("; ")))?;
+    print(&format!("{}: {about}judged by {judges}", section.name))?;
     if section.judged_by == "twin" && !verbose {
         show_kernels(&section.rows)?;
     } else {
-        show_rows(section, section.rows.iter().collect())?;
+        show_rows(section, &section.rows.iter().collect::<Vec<_>>())?;
     }
     for name in &section.not_compared {
         say(&format!(
@@ -316,31 +309,28 @@ fn show_section(section: &Section, verbose: bool) -> anyhow::Result<()> {
 }
 
 /// One row per tensor, with the kernel for kernels.
-fn show_rows(section: &Section, rows: Vec<&Row>) -> anyhow::Result<()> {
+fn show_rows(section: &Section, rows: &[&Row]) -> anyhow::Result<()> {
+    let limit: Column<&Row> = ("limit", |row| number(row.limit));
+    let found: Column<&Row> = ("found", |row| number(row.found));
     if section.judged_by == "twin" {
-        let cells = rows.into_iter().map(|row| {
-            let place = format!("{}{}", row.tensor, index(row));
-            let [limit, found] = [row.limit, row.found].map(number);
-            vec![kernel(row).to_owned(), limit, found, place]
-        });
-        let header = ["kernel", "limit", "found", "worst"];
-        return print_table(&header, &cells.collect::<Vec<_>>());
+        let kernel: Column<&Row> = ("kernel", |row| kernel(row).to_owned());
+        let worst: Column<&Row> = ("worst", |row| format!("{}{}", row.tensor, index(row)));
+        return print_table(rows, &[kernel, limit, found, worst]);
     }
-    let cells = rows.into_iter().map(|row| {
-        let [limit, found] = [row.limit, row.found].map(number);
-        let measure = row.measure.to_owned();
-        vec![row.tensor.clone(), measure, limit, found, index(row)]
-    });
-    let header = ["tensor", "measure", "limit", "found", "worst"];
-    print_table(&header, &cells.collect::<Vec<_>>())
+    let tensor: Column<&Row> = ("tensor", |row| row.tensor.clone());
+    let measure: Column<&Row> = ("measure", |row| row.measure.to_owned());
+    let worst: Column<&Row> = ("worst", |row| index(row));
+    print_table(rows, &[tensor, measure, limit, found, worst])
 }
 
 /// One row per kernel: the number of its results, and the result nearest to its limit.
 fn show_kernels(rows: &[Row]) -> anyhow::Result<()> {
     let mut kernels: Vec<(usize, &Row)> = Vec::new();
     for row in rows {
-        let same = |(_, other): &&mut (usize, &Row)| kernel(other) == kernel(row);
-        match kernels.iter_mut().find(same) {
+        match kernels
+            .iter_mut()
+            .find(|(_, other)| kernel(other) == kernel(row))
+        {
             None => kernels.push((1, row)),
             Some((count, worst)) => {
                 *count += 1;
@@ -350,11 +340,14 @@ fn show_kernels(rows: &[Row]) -> anyhow::Result<()> {
             }
         }
     }
-    let cells = kernels.into_iter().map(|(count, row)| {
-        let [limit, found] = [row.limit, row.found].map(number);
-        let head = [kernel(row).to_owned(), count.to_string()];
-        [&head[..], &[limit, found, row.tensor.clone()]].concat()
-    });
-    let header = ["kernel", "results", "limit", "found", "of"];
-    print_table(&header, &cells.collect::<Vec<_>>())
+    print_table(
+        &kernels,
+        &[
+            ("kernel", |(_, row)| kernel(row).to_owned()),
+            ("results", |(count, _)| count.to_string()),
+            ("limit", |(_, row)| number(row.limit)),
+            ("found", |(_, row)| number(row.found)),
+            ("of", |(_, row)| row.tensor.clone()),
+        ],
+    )
 }

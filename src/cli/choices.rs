@@ -1,34 +1,38 @@
 //! Values of options that several commands take.
 
-use clap::ValueEnum;
+use std::ops::RangeBounds;
+
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use cvae_gpu::data::{Binarize, Depth, PackedImages};
 use cvae_gpu::model::{Loss, Model};
 
 /// The KL term.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum Kl {
-    Mc,
-    Analytic,
-}
-
-impl Kl {
-    pub fn loss(self) -> Loss {
-        match self {
-            Kl::Mc => Loss::Mc,
-            Kl::Analytic => Loss::AnalyticKl,
-        }
-    }
+pub fn kl() -> impl TypedValueParser<Value = Loss> {
+    PossibleValuesParser::new(["mc", "analytic"]).map(|name| match name.as_str() {
+        "mc" => Loss::Mc,
+        _ => Loss::AnalyticKl,
+    })
 }
 
 /// How grey levels become 0 and 1.
-#[derive(Clone, Copy, ValueEnum)]
-pub enum BinarizeArg {
-    /// 1 from byte 128 up, else 0
-    Threshold,
-    /// 1 with a probability of byte / 255: training images in each epoch, test images once
-    Stochastic,
-    /// Real values from 0 to 1; the ELBO is then no bound on log p(x)
-    None,
+pub fn binarize() -> impl TypedValueParser<Value = Binarize> {
+    let values = [
+        ("threshold", "1 from byte 128 up, else 0"),
+        (
+            "stochastic",
+            "1 with a probability of byte / 255: training images in each epoch, test images once",
+        ),
+        (
+            "none",
+            "Real values from 0 to 1; the ELBO is then no bound on log p(x)",
+        ),
+    ];
+    let values = values.map(|(name, help)| PossibleValue::new(name).help(help));
+    PossibleValuesParser::new(values).map(|name| match name.as_str() {
+        "threshold" => Binarize::Threshold,
+        "stochastic" => Binarize::Stochastic,
+        _ => Binarize::None,
+    })
 }
 
 /// The caution for images whose ELBO is no bound on log p(x).
@@ -41,14 +45,9 @@ pub fn caution(images: &PackedImages) -> Option<&'static str> {
     )
 }
 
-impl BinarizeArg {
-    pub fn value(self) -> Binarize {
-        match self {
-            BinarizeArg::Threshold => Binarize::Threshold,
-            BinarizeArg::Stochastic => Binarize::Stochastic,
-            BinarizeArg::None => Binarize::None,
-        }
-    }
+/// A number of things in this range.
+pub fn count(range: impl RangeBounds<i64>) -> impl TypedValueParser<Value = usize> {
+    clap::value_parser!(u32).range(range).map(|n| n as usize)
 }
 
 /// The weight of the KL term.
@@ -94,11 +93,8 @@ pub fn model_options(model: &Model) -> Given {
 }
 
 /// The first option that differs, with both values.
-pub fn differing<'a>(
-    ours: &'a Given,
-    theirs: &'a Given,
-) -> Option<(&'static str, &'a str, &'a str)> {
-    let mut pairs = ours.iter().zip(theirs);
+pub fn differing(ours: Given, theirs: Given) -> Option<(&'static str, String, String)> {
+    let mut pairs = ours.into_iter().zip(theirs);
     let ((option, ours), (_, theirs)) = pairs.find(|(ours, theirs)| ours != theirs)?;
     Some((option, ours, theirs))
 }

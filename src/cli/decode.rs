@@ -1,15 +1,15 @@
 //! `cvae-gpu decode`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
 use cvae_gpu::explore::means;
 use cvae_gpu::files::npy;
 
+use super::common::Common;
 use super::pictures;
-use super::trained::{ModelFlags, is, npy_path, path_of};
-use crate::cli::common::Common;
+use super::trained::{ModelFlags, is, path_of};
 
 /// Decode codes from a file
 #[derive(Args)]
@@ -25,7 +25,7 @@ pub struct DecodeArgs {
     #[command(flatten)]
     model: ModelFlags,
     /// Codes
-    #[arg(long, value_name = "FILE.npy", value_parser = npy_path)]
+    #[arg(long, value_name = "FILE.npy", value_parser = |t: &str| path_of(t, &["npy"]))]
     z: PathBuf,
     /// Array or picture to write
     #[arg(long, value_name = "FILE.npy|FILE.png", value_parser = |t: &str| path_of(t, &["npy", "png"]))]
@@ -35,75 +35,58 @@ pub struct DecodeArgs {
 impl DecodeArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let trained = self.model.open()?;
-        let latent = trained.model.latent_dim;
-        let Codes {
-            count,
-            z,
-            of_encode,
-        } = read_codes(&self.z, latent)?;
-        let mut output = (self.model).output(common, &[Some(&self.out)], &[&self.z])?;
+        let (latent, [h, w, c]) = (trained.model.latent_dim, trained.model.image);
+        let (width, codes) = self.codes(latent)?;
+        let count = codes.len() / width;
+        // The log-variances of `encode` are left out.
+        let z = if width == latent {
+            codes
+        } else {
+            means(&codes, latent)
+        };
+        let mut output = (self.model).output(common, [&*self.out], &[&self.z])?;
         let images = self.model.explore(common, &trained, async |explorer| {
-            if of_encode {
-                let (z, both) = (self.z.display(), 2 * latent);
+            if width != latent {
+                let z = self.z.display();
                 common.say(&format!(
-                    "{z} has {both} columns: the first {latent} are the means, which are decoded"
+                    "{z} has {width} columns: the first {latent} are the means, which are decoded"
                 ));
             }
             let mut meter = common.meter("Decoding");
-            Ok(explorer.decode(&z, &mut meter).await?)
+            explorer.decode(&z, &mut meter).await
         })?;
-        let [h, w, c] = trained.model.image;
         let bytes = if is(&self.out, "png") {
-            pictures::sheet(&images, [h, w, c], pictures::columns(count))?
+            pictures::square(&images, [h, w, c])?
         } else {
             npy::to_bytes(&[count, h, w, c], &images)
         };
         output.write(&self.out, &bytes)?;
-        output.finish(count)
+        output.finish(Some(count))
     }
-}
 
-/// Codes to decode.
-struct Codes {
-    count: usize,
-    /// `[count, L]`
-    z: Vec<f32>,
-    /// The file has log-variances too, which are ignored.
-    of_encode: bool,
-}
-
-/// Reads codes, which must be finite.
-fn read_codes(path: &Path, latent: usize) -> anyhow::Result<Codes> {
-    let array = npy::read(path)?;
-    let (shown, both) = (path.display(), 2 * latent);
-    let (&[count, width], Some(values)) = (&array.shape[..], array.as_f32()) else {
-        bail!(
-            "{shown} has the shape {:?}: give an array of two axes, [N, {latent}] or [N, {both}]",
-            array.shape
-        );
-    };
-    if ![latent, both].contains(&width) || count == 0 {
-        bail!(
-            "{shown} has the shape [{count}, {width}], but the model has {latent} latent \
-             dimensions: give [N, {latent}], or [N, {both}] from `encode`, with N at least 1"
-        );
+    /// The number of columns of the file, `latent` or twice as many, and its values, which are finite.
+    fn codes(&self, latent: usize) -> anyhow::Result<(usize, Vec<f32>)> {
+        let array = npy::read(&self.z)?;
+        let (shown, both) = (self.z.display(), 2 * latent);
+        let (&[count, width], Some(values)) = (&array.shape[..], array.as_f32()) else {
+            bail!(
+                "{shown} has the shape {:?}: give an array of two axes, [N, {latent}] or [N, {both}]",
+                array.shape
+            );
+        };
+        if ![latent, both].contains(&width) || count == 0 {
+            bail!(
+                "{shown} has the shape [{count}, {width}], but the model has {latent} latent \
+                 dimensions: give [N, {latent}], or [N, {both}] from `encode`, with N at least 1"
+            );
+        }
+        if let Some(at) = values.iter().position(|v| !v.is_finite()) {
+            let (row, column) = (at / width, at % width);
+            bail!(
+                "{shown} holds {} at [{row}, {column}]: codes must be finite",
+                values[at]
+            );
+        }
+        Ok((width, values.to_vec()))
     }
-    if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-        let (row, column) = (at / width, at % width);
-        bail!(
-            "{shown} holds {} at [{row}, {column}]: codes must be finite",
-            values[at]
-        );
-    }
-    let of_encode = width == both;
-    let z = if of_encode {
-        means(values, latent)
-    } else {
-        values.to_vec()
-    };
-    Ok(Codes {
-        count,
-        z,
-        of_encode,
-    })
 }

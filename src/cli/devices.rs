@@ -53,37 +53,36 @@ impl DevicesArgs {
         };
         let rows: Vec<Row> = found.into_iter().map(row).collect();
         if self.json {
-            return print_json(&rows, true);
+            return print_json(&rows);
         }
-        let header = [
-            "index",
-            "name",
-            "backend",
-            "driver",
-            "type",
-            "subgroup",
-            "timestamps",
-            "max binding",
-            "kernels",
-        ];
-        let cells = rows.iter().map(|Row { adapter, variants }| {
-            let caps = &adapter.target.caps;
-            vec![
-                adapter.index.to_string(),
-                adapter.name.clone(),
-                adapter.backend.name().to_owned(),
-                adapter.driver.clone(),
-                adapter.kind.to_owned(),
-                if caps.subgroup_min == 0 {
-                    "-".into()
-                } else {
-                    format!("{}..{}", caps.subgroup_min, caps.subgroup_max)
-                },
-                if caps.timestamps { "yes" } else { "no" }.to_owned(),
-                format!("{} MiB", caps.max_binding_bytes >> 20),
-                variants.join(" "),
-            ]
-        });
-        print_table(&header, &cells.collect::<Vec<_>>())
+        print_table(
+            &rows,
+            &[
+                ("index", |row| row.adapter.index.to_string()),
+                ("name", |row| row.adapter.name.clone()),
+                ("backend", |row| row.adapter.backend.name().to_owned()),
+                ("driver", |row| row.adapter.driver.clone()),
+                ("type", |row| row.adapter.kind.to_owned()),
+                ("subgroup", |row| {
+                    let caps = &row.adapter.target.caps;
+                    match caps.subgroup_min {
+                        0 => "-".into(),
+                        min => format!("{min}..{}", caps.subgroup_max),
+                    }
+                }),
+                ("timestamps", |row| {
+                    if row.adapter.target.caps.timestamps {
+                        "yes"
+                    } else {
+                        "no"
+                    }
+                    .to_owned()
+                }),
+                ("max binding", |row| {
+                    format!("{} MiB", row.adapter.target.caps.max_binding_bytes >> 20)
+                }),
+                ("kernels", |row| row.variants.join(" ")),
+            ],
+        )
     }
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::files::npy;
 
+use super::common::Common;
 use super::table;
-use super::trained::{DataFlags, Images, ModelFlags, is, path_of};
-use crate::cli::common::Common;
+use super::trained::{ImageFlags, Images, is, path_of};
 
 /// Write the latent mean and log-variance of each image
 #[derive(Args)]
@@ -21,9 +21,7 @@ table has a header: index,label,mean_0,…,logvar_0,… and, where classes have 
 in file order.")]
 pub struct EncodeArgs {
     #[command(flatten)]
-    model: ModelFlags,
-    #[command(flatten)]
-    data: DataFlags,
+    input: ImageFlags,
     /// Array or table to write
     #[arg(long, value_name = "FILE.npy|FILE.csv", value_parser = |t: &str| path_of(t, &["npy", "csv"]))]
     out: PathBuf,
@@ -31,11 +29,11 @@ pub struct EncodeArgs {
 
 impl EncodeArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data, common)?;
-        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
-        let codes = self.model.explore(common, &trained, async |explorer| {
+        let (trained, images) = self.input.open(common)?;
+        let mut output = self.input.output(common, &self.out, &images)?;
+        let codes = (self.input.model).explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
-            Ok(explorer.encode(&images.images, &mut meter).await?)
+            explorer.encode(&images.images, &mut meter).await
         })?;
         let latent = trained.model.latent_dim;
         let bytes = if is(&self.out, "csv") {
@@ -44,22 +42,16 @@ impl EncodeArgs {
             npy::to_bytes(&[images.count(), 2 * latent], &codes)
         };
         output.write(&self.out, &bytes)?;
-        output.finish(images.count())
+        output.finish(Some(images.count()))
     }
 }
 
 /// A line per image; each number is the shortest text of its float32.
 fn csv(images: &Images, codes: &[f32], latent: usize) -> String {
     let names = |name| (0..latent).map(move |d| format!(",{name}_{d}"));
-    let mut text = "index,label".to_owned();
-    text.extend(names("mean").chain(names("logvar")));
-    text.push_str(table::header(images));
-    text.push('\n');
-    for (i, code) in codes.chunks_exact(2 * latent).enumerate() {
-        text += &format!("{i},{}", table::label(images, i));
-        text.extend(code.iter().map(|v| format!(",{v}")));
-        text += &table::class(images, i);
-        text.push('\n');
-    }
-    text
+    let header: String = names("mean").chain(names("logvar")).collect();
+    let codes: Vec<&[f32]> = codes.chunks_exact(2 * latent).collect();
+    table::csv(images, 0..codes.len(), &header, |i| {
+        codes[i].iter().map(|v| format!(",{v}")).collect()
+    })
 }

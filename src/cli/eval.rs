@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use cvae_gpu::train::eval::Terms;
-use serde::Serialize;
+use serde_json::json;
 
 use super::choices::caution;
+use super::common::Common;
 use super::output::Output;
 use super::table;
-use super::trained::{DataFlags, ModelFlags, path_of};
-use crate::cli::common::Common;
-use crate::cli::terminal::{print, print_json};
+use super::terminal::{print, print_json};
+use super::trained::{ImageFlags, path_of};
 
 /// Compute the test ELBO and its terms, and with --samples the importance-weighted bound
 #[derive(Args)]
@@ -30,9 +30,7 @@ Bernoulli term is no probability: they compare models on the same images, but ar
 then has `bounds_log_px`: false.")]
 pub struct EvalArgs {
     #[command(flatten)]
-    model: ModelFlags,
-    #[command(flatten)]
-    data: DataFlags,
+    input: ImageFlags,
     /// Also compute the importance-weighted bound, with K draws per image
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     samples: Option<u32>,
@@ -41,31 +39,13 @@ pub struct EvalArgs {
     per_image: Option<PathBuf>,
 }
 
-/// The result, in nats per image.
-#[derive(Serialize)]
-struct Report {
-    images: usize,
-    elbo: f64,
-    reconstruction: f64,
-    kl: f64,
-    log_pz: f64,
-    log_qz_x: f64,
-    /// False for images with real values, else omitted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bounds_log_px: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iwae: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    iwae_samples: Option<u32>,
-}
-
 impl EvalArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data, common)?;
-        let (model, files) = (self.model.path(), [self.per_image.as_deref()]);
-        let mut output = Output::new(common, false, &files, &[&model, images.path()])?;
-        let seed = self.model.seed;
-        let (terms, bounds) = self.model.explore(common, &trained, async |explorer| {
+        let (trained, images) = self.input.open(common)?;
+        let (model, table) = (self.input.model.path(), self.per_image.as_deref());
+        let mut output = Output::new(common, false, table, &[&model, images.path()])?;
+        let seed = self.input.model.seed;
+        let (terms, bounds) = (self.input.model).explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Evaluating");
             let terms = explorer.terms(&images.images, seed, &mut meter).await?;
             let Some(samples) = self.samples else {
@@ -78,51 +58,51 @@ impl EvalArgs {
         let loss = trained.model.loss;
         if let Some(path) = &self.per_image {
             let order = 0..images.count();
-            let text = table::csv(&images, &terms, bounds.as_deref(), loss, order);
+            let text = table::terms(&images, &terms, bounds.as_deref(), loss, order);
             output.write(path, text.as_bytes())?;
         }
-        output.finish(images.count())?;
-        let mean = Terms::mean(&terms);
+        output.finish(None)?;
+        let (mean, count) = (Terms::mean(&terms), images.count());
+        let (elbo, kl) = (mean.elbo(loss), mean.divergence(loss));
+        let total = |bounds: Vec<f32>| bounds.into_iter().map(f64::from).sum::<f64>();
+        let iwae = bounds
+            .map(|bounds| total(bounds) / count as f64)
+            .zip(self.samples);
         let caution = caution(&images.images);
-        let mean_bound =
-            |b: &Vec<f32>| b.iter().map(|v| f64::from(*v)).sum::<f64>() / b.len() as f64;
-        let report = Report {
-            images: images.count(),
-            elbo: mean.elbo(loss),
-            reconstruction: mean.logpx_z,
-            kl: mean.divergence(loss),
-            log_pz: mean.logpz,
-            log_qz_x: mean.logqz_x,
-            bounds_log_px: caution.map(|_| false),
-            iwae: bounds.as_ref().map(mean_bound),
-            iwae_samples: self.samples,
-        };
-        if self.model.json {
-            return print_json(&report, true);
+        if self.input.model.json {
+            let mut report = json!({
+                "images": count,
+                "elbo": elbo,
+                "reconstruction": mean.logpx_z,
+                "kl": kl,
+                "log_pz": mean.logpz,
+                "log_qz_x": mean.logqz_x,
+            });
+            if caution.is_some() {
+                report["bounds_log_px"] = false.into();
+            }
+            if let Some((bound, samples)) = iwae {
+                report["iwae"] = bound.into();
+                report["iwae_samples"] = samples.into();
+            }
+            return print_json(&report);
         }
-        report.print()?;
-        Ok(caution.map_or(Ok(()), print)?)
-    }
-}
-
-impl Report {
-    fn print(&self) -> anyhow::Result<()> {
-        let Report { images, elbo, .. } = self;
         print(&format!(
-            "ELBO            {elbo:>10.3} nats per image, the mean of {images}"
+            "ELBO            {elbo:>10.3} nats per image, the mean of {count}"
         ))?;
-        print(&format!(
-            "reconstruction  {:>10.3} log p(x|z)",
-            self.reconstruction
-        ))?;
-        print(&format!("KL              {:>10.3}", self.kl))?;
-        print(&format!("log p(z)        {:>10.3}", self.log_pz))?;
-        print(&format!("log q(z|x)      {:>10.3}", self.log_qz_x))?;
-        if let (Some(iwae), Some(samples)) = (self.iwae, self.iwae_samples) {
+        for (name, value, about) in [
+            ("reconstruction", mean.logpx_z, " log p(x|z)"),
+            ("KL", kl, ""),
+            ("log p(z)", mean.logpz, ""),
+            ("log q(z|x)", mean.logqz_x, ""),
+        ] {
+            print(&format!("{name:<16}{value:>10.3}{about}"))?;
+        }
+        if let Some((bound, samples)) = iwae {
             print(&format!(
-                "IWAE            {iwae:>10.3} with {samples} samples"
+                "IWAE            {bound:>10.3} with {samples} samples"
             ))?;
         }
-        Ok(())
+        Ok(caution.map_or(Ok(()), print)?)
     }
 }

@@ -1,13 +1,13 @@
 //! `cvae-gpu export`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, ValueEnum};
 use cvae_gpu::saved::{onnx, pytorch};
 
+use super::common::Common;
 use super::trained::{ModelFlags, is, path_of};
-use crate::cli::common::Common;
 
 /// Write a model for other programs
 #[derive(Args)]
@@ -51,9 +51,11 @@ enum Format {
 impl ExportArgs {
     pub fn run(self, mut program: clap::Command, common: &Common) -> anyhow::Result<()> {
         let out = self.out.as_path();
+        // `folder/vae.part.onnx` of `folder/vae.onnx`.
+        let beside = |part| out.with_extension(format!("{part}.onnx"));
         let (extension, paths) = match self.format {
             Format::Safetensors | Format::Pytorch => ("safetensors", vec![out.to_owned()]),
-            Format::Onnx => ("onnx", vec![beside(out, "encoder"), beside(out, "decoder")]),
+            Format::Onnx => ("onnx", ["encoder", "decoder"].map(beside).to_vec()),
         };
         if !is(out, extension) {
             let message = format!(
@@ -63,8 +65,8 @@ impl ExportArgs {
             program.error(ErrorKind::ValueValidation, message).exit();
         }
         let trained = self.model.open()?;
-        let files: Vec<Option<&Path>> = paths.iter().map(|path| Some(path.as_path())).collect();
-        let mut output = self.model.output(common, &files, &[])?;
+        let files = paths.iter().map(PathBuf::as_path);
+        let mut output = self.model.output(common, files, &[])?;
         let contents = match self.format {
             Format::Safetensors => vec![trained.to_file().to_bytes()?],
             Format::Pytorch => vec![pytorch::to_pytorch(&trained).to_bytes()?],
@@ -74,11 +76,6 @@ impl ExportArgs {
             output.write(path, &bytes)?;
         }
         self.model.say_path(common);
-        output.finish(0)
+        output.finish(None)
     }
-}
-
-/// `folder/vae.part.onnx` of `folder/vae.onnx`.
-fn beside(path: &Path, part: &str) -> PathBuf {
-    path.with_extension(format!("{part}.onnx"))
 }

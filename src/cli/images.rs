@@ -2,57 +2,38 @@
 
 use std::fs;
 use std::path::Path;
+use std::slice;
+use std::str::FromStr;
 
-use crate::cli::progress::Meter;
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 use cvae_gpu::data::{self, Binarize, DataError, ImageSet, Prepare, Progress, known, mnist};
 use cvae_gpu::run::{self, config::RunConfig};
 use cvae_gpu::saved::Stored;
 
-use crate::cli::common::Common;
-use crate::cli::terminal::say;
+use super::common::Common;
 
 /// Preparation of images.
 #[derive(Args, Clone, Copy)]
 pub struct PrepareArgs {
     /// Resize images to N×N pixels; the aspect ratio is not kept
-    #[arg(long, value_name = "N", value_parser = size, help_heading = "Data")]
+    #[arg(long, value_name = "N", value_parser = |t: &str| valid(t, |p, n| p.size = Some(n)), help_heading = "Data")]
     size: Option<usize>,
     /// Convert images to grey (1) or colour (3) [default: as they are; a folder is colour if any image in it is]
-    #[arg(long, value_name = "1|3", value_parser = channels, help_heading = "Data")]
+    #[arg(long, value_name = "1|3", value_parser = |t: &str| valid(t, |p, n| p.channels = Some(n)), help_heading = "Data")]
     channels: Option<usize>,
     /// Part to hold out if a set has no test images, taken at even distances [default: 0.1]
-    #[arg(long, value_name = "F", value_parser = fraction, help_heading = "Data")]
+    #[arg(long, value_name = "F", value_parser = |t: &str| valid(t, |p, n| p.test_fraction = Some(n)), help_heading = "Data")]
     test_fraction: Option<f64>,
 }
 
-/// Parses and validates a number for a preparation.
-fn valid<T: Copy>(number: Option<T>, prepare: impl Fn(T) -> Prepare) -> Result<T, String> {
-    let number = number.ok_or("give a number")?;
-    prepare(number).validate()?;
+/// Parses and validates a number of a preparation.
+fn valid<T: Copy + FromStr>(text: &str, set: fn(&mut Prepare, T)) -> Result<T, String> {
+    let number = text.parse().map_err(|_| "give a number")?;
+    let mut prepare = Prepare::default();
+    set(&mut prepare, number);
+    prepare.validate()?;
     Ok(number)
-}
-
-fn size(text: &str) -> Result<usize, String> {
-    valid(text.parse().ok(), |n| Prepare {
-        size: Some(n),
-        ..Prepare::default()
-    })
-}
-
-fn channels(text: &str) -> Result<usize, String> {
-    valid(text.parse().ok(), |n| Prepare {
-        channels: Some(n),
-        ..Prepare::default()
-    })
-}
-
-fn fraction(text: &str) -> Result<f64, String> {
-    valid(text.parse().ok(), |n| Prepare {
-        test_fraction: Some(n),
-        ..Prepare::default()
-    })
 }
 
 impl PrepareArgs {
@@ -93,74 +74,43 @@ impl Choice {
 
 impl Common {
     /// Shows the progress of loading a set.
-    pub fn watch(&self) -> impl FnMut(Progress<'_>) + use<> {
-        let quiet = self.quiet;
+    pub fn watch(&self) -> impl FnMut(Progress<'_>) {
         let mut meter = None;
         move |progress| match progress {
             Progress::Decode { done, of } => {
-                let start = || Meter::new("Reading images", quiet);
-                meter.get_or_insert_with(start).show(done, of);
+                meter.get_or_insert_with(|| self.meter("Reading images"))(done, of);
             }
             Progress::Download { url, done, of } => {
                 if done == 0 {
-                    if !quiet {
-                        say(&format!("Downloading {url} ({:.1} MB)", of as f64 / 1e6));
-                    }
+                    self.say(&format!("Downloading {url} ({:.1} MB)", of as f64 / 1e6));
                     meter = None;
                 }
-                let start = || Meter::new("Downloading, KiB", quiet);
                 let [done, of] = [done, of].map(|bytes| bytes.div_ceil(1024) as usize);
-                meter.get_or_insert_with(start).show(done, of);
+                meter.get_or_insert_with(|| self.meter("Downloading, KiB"))(done, of);
             }
-            Progress::Note(_) if quiet => {}
-            Progress::Note(text) => say(&format!("note: {text}")),
+            Progress::Note(text) => self.say(&format!("note: {text}")),
         }
     }
 }
 
-/// The images that a model was trained on.
-pub struct Own {
-    /// The places to search, the likeliest first.
-    pub sources: Vec<String>,
-    pub prepare: Prepare,
-}
-
-impl Own {
-    /// The images that the run in the model's folder names, else those that the model file names.
-    ///
-    /// # Errors
-    ///
-    /// If neither names any.
-    pub fn of(path: &Path, stored: &Stored) -> anyhow::Result<Own> {
-        let folder = path.parent().unwrap_or(Path::new(""));
-        let run = RunConfig::read(&folder.join(run::CONFIG)).ok();
-        if let Some(run) = run.filter(|run| stored.is_of(&run.model_config())) {
-            return Ok(Own {
-                sources: run.sources(folder),
-                prepare: run.prepare,
-            });
-        }
-        let name = match stored.config().and_then(|config| config.data.as_deref()) {
-            Some(name) if known::by_name(name).is_some() => name,
-            None if stored.config().is_none() => mnist::NAME,
-            _ => bail!(
-                "{} does not name the images it was trained on, and neither does its folder: give \
-                 --data",
-                path.display()
-            ),
-        };
-        Ok(Own {
-            sources: vec![name.to_owned()],
-            prepare: Prepare::default(),
-        })
+/// The images that a model was trained on: the places to search, the likeliest first, and their
+/// preparation. The run in the model's folder names them, else the model file does.
+pub fn own_images(path: &Path, stored: &Stored) -> anyhow::Result<(Vec<String>, Prepare)> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let run = RunConfig::read(&folder.join(run::CONFIG)).ok();
+    if let Some(run) = run.filter(|run| stored.is_of(&run.model_config())) {
+        return Ok((run.sources(folder), run.prepare));
     }
-}
-
-/// Who named the images: the user or the run's `config.json`.
-#[derive(Clone, Copy, PartialEq)]
-pub enum Named {
-    ByUser,
-    ByRun,
+    let name = match stored.config().and_then(|config| config.data.as_deref()) {
+        Some(name) if known::by_name(name).is_some() => name,
+        None if stored.config().is_none() => mnist::NAME,
+        _ => bail!(
+            "{} does not name the images it was trained on, and neither does its folder: give \
+             --data",
+            path.display()
+        ),
+    };
+    Ok((vec![name.to_owned()], Prepare::default()))
 }
 
 /// Prints the path from `config.json` before it is read, since a run folder may be untrusted.
@@ -178,28 +128,28 @@ fn say_where(source: &str, common: &Common) {
     }
 }
 
-/// Loads the first source that exists, and returns it.
+/// Loads the images that the user gave, else the first of a run's `sources` that exists, and returns
+/// their source.
 pub fn load_any(
+    given: Option<&String>,
     sources: &[String],
-    named: Named,
     binarize: Binarize,
     prepare: &Prepare,
     common: &Common,
 ) -> anyhow::Result<(ImageSet, String)> {
     let mut missing = None;
-    for source in sources {
-        if named == Named::ByRun {
+    for source in given.map_or(sources, slice::from_ref) {
+        if given.is_none() {
             say_where(source, common);
         }
         match data::load_prepared(source, binarize, prepare, &mut common.watch()) {
             Ok(set) => return Ok((set, source.clone())),
-            Err(e @ DataError::SourceMissing(..)) => {
+            Err(e @ DataError::SourceMissing { .. }) => {
                 missing.get_or_insert(e);
             }
             Err(e) => return Err(e.into()),
         }
     }
-    let error = missing.map(anyhow::Error::from);
-    let error = error.unwrap_or_else(|| anyhow::anyhow!("the run names no data"));
+    let error = missing.map_or_else(|| anyhow!("the run names no data"), anyhow::Error::from);
     Err(error).context("the images of the run are gone; give their new path with --data")
 }

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
+use cvae_gpu::data::Binarize;
 use cvae_gpu::files::tensors::TensorFile;
-use cvae_gpu::saved::Stored;
-use cvae_gpu::saved::pytorch;
+use cvae_gpu::model::Loss;
+use cvae_gpu::saved::{Stored, pytorch};
 
-use super::choices::{BinarizeArg, Kl, pair, weight};
+use super::choices::{self, pair, weight};
+use super::common::Common;
 use super::output::Output;
 use super::trained::path_of;
-use crate::cli::common::Common;
 
 /// Make a model file from weights of Keras or PyTorch
 #[derive(Args)]
@@ -34,14 +35,14 @@ pub struct ImportArgs {
     #[arg(long, value_name = "H,W", value_parser = pair)]
     image_size: Option<[usize; 2]>,
     /// KL term it was trained with [default: mc]
-    #[arg(long, value_enum)]
-    kl: Option<Kl>,
+    #[arg(long, value_parser = choices::kl())]
+    kl: Option<Loss>,
     /// Weight of the KL term it was trained with [default: 1]
     #[arg(long, value_name = "B", value_parser = weight)]
     beta: Option<f64>,
     /// How grey levels become 0 and 1 [default: threshold; none for images of three channels]
-    #[arg(long, value_enum)]
-    binarize: Option<BinarizeArg>,
+    #[arg(long, value_parser = choices::binarize())]
+    binarize: Option<Binarize>,
     /// Print JSON on standard output
     #[arg(long)]
     json: bool,
@@ -49,7 +50,7 @@ pub struct ImportArgs {
 
 impl ImportArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let mut output = Output::new(common, self.json, &[Some(&self.out)], &[&self.from])?;
+        let mut output = Output::new(common, self.json, [&*self.out], &[&self.from])?;
         let file = TensorFile::read(&self.from)?;
         let mut trained = if pytorch::is_pytorch(&file) {
             pytorch::from_pytorch(&self.from, file, self.image_size)?
@@ -61,20 +62,15 @@ impl ImportArgs {
             let path = self.from.display();
             bail!("--image-size {h},{w}, but the weights in {path} are for {height},{width}");
         }
-        if let Some(kl) = self.kl {
-            trained.model.loss = kl.loss();
-        }
-        if let Some(beta) = self.beta {
-            trained.model.beta = beta;
-        }
-        if let Some(binarize) = self.binarize {
-            trained.binarize = binarize.value();
-        }
+        let model = &mut trained.model;
+        model.loss = self.kl.unwrap_or(model.loss);
+        model.beta = self.beta.unwrap_or(model.beta);
+        trained.binarize = self.binarize.unwrap_or(trained.binarize);
         let latent = trained.model.latent_dim;
         common.say(&format!(
             "A model of {height}×{width}×{channels} images, latent dimensions: {latent}"
         ));
         output.write(&self.out, &trained.to_file().to_bytes()?)?;
-        output.finish(0)
+        output.finish(None)
     }
 }

@@ -6,9 +6,10 @@ use anyhow::bail;
 use clap::Args;
 use cvae_gpu::explore::{line, means};
 
+use super::choices::count;
+use super::common::Common;
 use super::pictures;
-use super::trained::{DataFlags, ModelFlags, is, path_of};
-use crate::cli::common::Common;
+use super::trained::{ImageFlags, is, path_of};
 
 /// Interpolate between the codes of two images
 #[derive(Args)]
@@ -21,9 +22,7 @@ Indices count the images of the split from 0. The images are decoded at equal st
 between the means of the two codes; the first and the last are the reconstructions.")]
 pub struct InterpolateArgs {
     #[command(flatten)]
-    model: ModelFlags,
-    #[command(flatten)]
-    data: DataFlags,
+    input: ImageFlags,
     /// Index of the image to start from
     #[arg(long, value_name = "I")]
     from: usize,
@@ -31,8 +30,8 @@ pub struct InterpolateArgs {
     #[arg(long, value_name = "J")]
     to: usize,
     /// Number of images, both ends included
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=4096))]
-    steps: u32,
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = count(2..=4096))]
+    steps: usize,
     /// Picture or animation to write
     #[arg(long, value_name = "FILE.png|FILE.gif", default_value = "interpolate.png", value_parser = |t: &str| path_of(t, &["png", "gif"]))]
     out: PathBuf,
@@ -40,20 +39,20 @@ pub struct InterpolateArgs {
 
 impl InterpolateArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data, common)?;
+        let (trained, images) = self.input.open(common)?;
         let last = images.count() - 1;
         let Some(ends) = images.images.select(&[self.from, self.to]) else {
             let (from, to) = (self.from, self.to);
             bail!("--from {from}, --to {to}: the images are numbered from 0 to {last}");
         };
-        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
-        let (latent, steps) = (trained.model.latent_dim, self.steps as usize);
-        let decoded = self.model.explore(common, &trained, async |explorer| {
+        let mut output = self.input.output(common, &self.out, &images)?;
+        let (latent, steps) = (trained.model.latent_dim, self.steps);
+        let decoded = (self.input.model).explore(common, &trained, async |explorer| {
             let codes = explorer.encode(&ends, &mut |_, _| ()).await?;
             let means = means(&codes, latent);
             let z = line(&means[..latent], &means[latent..], steps);
             let mut meter = common.meter("Decoding");
-            Ok(explorer.decode(&z, &mut meter).await?)
+            explorer.decode(&z, &mut meter).await
         })?;
         let shape = trained.model.image;
         let bytes = if is(&self.out, "gif") {
@@ -62,6 +61,6 @@ impl InterpolateArgs {
             pictures::strip(&decoded, shape, steps)?
         };
         output.write(&self.out, &bytes)?;
-        output.finish(steps)
+        output.finish(Some(steps))
     }
 }

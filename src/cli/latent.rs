@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::render::{self, Points};
 
-use super::trained::{DataFlags, ModelFlags, check_dims, dims, png_path};
-use crate::cli::common::Common;
+use super::common::Common;
+use super::trained::{ImageFlags, Plane, path_of};
 
 /// Draw the codes of images in the latent space, coloured by label
 #[derive(Args)]
@@ -18,39 +18,35 @@ Examples:
 Each point is the mean of q(z|x) of an image. Sets without labels are drawn in one colour.")]
 pub struct LatentArgs {
     #[command(flatten)]
-    model: ModelFlags,
+    input: ImageFlags,
     #[command(flatten)]
-    data: DataFlags,
-    /// The two latent dimensions, counted from 0
-    #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
-    dims: [usize; 2],
+    plane: Plane,
     /// Picture to write
-    #[arg(long, value_name = "FILE.png", default_value = "latent.png", value_parser = png_path)]
+    #[arg(long, value_name = "FILE.png", default_value = "latent.png", value_parser = |t: &str| path_of(t, &["png"]))]
     out: PathBuf,
 }
 
 impl LatentArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data, common)?;
-        let (latent, [i, j]) = (trained.model.latent_dim, self.dims);
-        check_dims([i, j], latent)?;
-        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
-        let codes = self.model.explore(common, &trained, async |explorer| {
+        let (trained, images) = self.input.open(common)?;
+        let [i, j] = self.plane.of(&trained.model)?;
+        let mut output = self.input.output(common, &self.out, &images)?;
+        let codes = (self.input.model).explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
-            Ok(explorer.encode(&images.images, &mut meter).await?)
+            explorer.encode(&images.images, &mut meter).await
         })?;
         let at: Vec<[f32; 2]> = codes
-            .chunks_exact(2 * latent)
+            .chunks_exact(2 * trained.model.latent_dim)
             .map(|code| [code[i], code[j]])
             .collect();
-        let names = self.dims.map(|d| format!("z[{d}]"));
+        let names = [i, j].map(|d| format!("z[{d}]"));
         let picture = render::scatter(&Points {
             at: &at,
-            labels: images.labels(),
-            classes: images.classes(),
+            labels: images.labels.as_deref(),
+            classes: &images.classes,
             axes: [&names[0], &names[1]],
         });
         output.write(&self.out, &render::png_bytes(&picture)?)?;
-        output.finish(at.len())
+        output.finish(Some(at.len()))
     }
 }

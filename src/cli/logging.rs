@@ -57,27 +57,19 @@ mod tests {
 
     #[test]
     fn a_record_names_its_level_and_its_crate() {
-        for (level, module, expected) in [
-            (
-                Level::Warn,
-                "wgpu_hal::vulkan::device",
-                "warning: wgpu_hal: no heap",
-            ),
-            (Level::Error, "naga", "error: naga: no heap"),
+        let hal = (Level::Warn, "wgpu_hal::vulkan::device");
+        for ((level, module), expected) in [
+            (hal, "warning: wgpu_hal: no heap"),
+            ((Level::Error, "naga"), "error: naga: no heap"),
         ] {
             let args = format_args!("no heap");
-            let record = Record::builder()
-                .level(level)
-                .target(module)
-                .args(args)
-                .build();
+            let mut record = Record::builder();
+            let record = record.level(level).target(module).args(args).build();
             assert!(StandardError.enabled(record.metadata()));
             assert_eq!(line(&record), expected);
         }
-        for (level, target) in [
-            (Level::Warn, "rustls::client"),
-            (Level::Debug, "naga::front"),
-        ] {
+        let downloads = (Level::Warn, "rustls::client");
+        for (level, target) in [downloads, (Level::Debug, "naga::front")] {
             let silent = Metadata::builder().level(level).target(target).build();
             assert!(!StandardError.enabled(&silent), "{target}");
         }

@@ -37,25 +37,26 @@ impl ManArgs {
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let mut pages = Vec::new();
-        collect(&command, &mut pages)?;
-        let pages = pages.into_iter();
-        let pages: Vec<_> = pages
-            .map(|(name, text)| (folder.join(name), text))
-            .collect();
-        let files: Vec<Option<&Path>> = pages.iter().map(|page| Some(page.0.as_path())).collect();
-        let mut output = Output::new(common, false, &files, &[])?;
+        collect(&command, &folder, &mut pages)?;
+        let files = pages.iter().map(|(path, _)| path.as_path());
+        let mut output = Output::new(common, false, files, &[])?;
         for (path, text) in &pages {
             output.write(path, text)?;
         }
-        output.finish(0)
+        output.finish(None)
     }
 }
 
 /// The pages of a command and of its subcommands.
-fn collect(command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
-    pages.push(page(command)?);
+fn collect(
+    command: &Command,
+    folder: &Path,
+    pages: &mut Vec<(PathBuf, Vec<u8>)>,
+) -> io::Result<()> {
+    let (name, text) = page(command)?;
+    pages.push((folder.join(name), text));
     let mut below = command.get_subcommands().filter(|c| !c.is_hide_set());
-    below.try_for_each(|command| collect(command, pages))
+    below.try_for_each(|command| collect(command, folder, pages))
 }
 
 /// The file name and the text of a page. The generator would join the lines of the examples, so they
@@ -70,22 +71,20 @@ fn page(command: &Command) -> io::Result<(String, Vec<u8>)> {
     let more = more.unwrap_or_default();
     let mut roff = Roff::new();
     for (i, paragraph) in more.split("\n\n").filter(|p| !p.is_empty()).enumerate() {
-        match (paragraph.strip_prefix("Example"), i) {
-            (Some(_), _) => roff.control("SH", ["EXAMPLES"]),
-            (None, 1) => roff.control("SH", ["NOTES"]),
-            (None, _) => roff.control("PP", []),
+        let is_example = paragraph.starts_with("Example");
+        match i {
+            _ if is_example => roff.control("SH", ["EXAMPLES"]),
+            1 => roff.control("SH", ["NOTES"]),
+            _ => roff.control("PP", []),
         };
-        let lines = paragraph.lines();
-        if paragraph.starts_with("Example") {
+        if is_example {
             roff.control("nf", []);
-            lines.skip(1).for_each(|line| {
-                roff.text([roman(line)]);
-            });
+        }
+        for line in paragraph.lines().skip(usize::from(is_example)) {
+            roff.text([roman(line)]);
+        }
+        if is_example {
             roff.control("fi", []);
-        } else {
-            lines.for_each(|line| {
-                roff.text([roman(line)]);
-            });
         }
     }
     roff.to_writer(&mut text)?;

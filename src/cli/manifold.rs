@@ -1,5 +1,6 @@
 //! `cvae-gpu manifold`
 
+use std::iter;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,8 +8,9 @@ use cvae_gpu::files::npy;
 use cvae_gpu::model::prior::latent_grid;
 use cvae_gpu::render;
 
-use super::trained::{ModelFlags, check_dims, dims, npy_path, png_path};
-use crate::cli::common::Common;
+use super::choices::count;
+use super::common::Common;
+use super::trained::{ModelFlags, Plane, path_of};
 
 /// Decode a plane of the latent space
 #[derive(Args)]
@@ -23,16 +25,15 @@ pub struct ManifoldArgs {
     #[command(flatten)]
     model: ModelFlags,
     /// Images along each side
-    #[arg(short, long = "side", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=256))]
-    n: u32,
-    /// The two latent dimensions, counted from 0
-    #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
-    dims: [usize; 2],
+    #[arg(short, long = "side", value_name = "N", default_value_t = 20, value_parser = count(1..=256))]
+    n: usize,
+    #[command(flatten)]
+    plane: Plane,
     /// Picture to write
-    #[arg(long, value_name = "FILE.png", default_value = "manifold.png", value_parser = png_path)]
+    #[arg(long, value_name = "FILE.png", default_value = "manifold.png", value_parser = |t: &str| path_of(t, &["png"]))]
     out: PathBuf,
     /// Also write the probabilities
-    #[arg(long, value_name = "FILE.npy", value_parser = npy_path)]
+    #[arg(long, value_name = "FILE.npy", value_parser = |t: &str| path_of(t, &["npy"]))]
     npy: Option<PathBuf>,
 }
 
@@ -40,23 +41,23 @@ impl ManifoldArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let trained = self.model.open()?;
         let latent = trained.model.latent_dim;
-        check_dims(self.dims, latent)?;
-        let files = [Some(self.out.as_path()), self.npy.as_deref()];
-        let mut output = self.model.output(common, &files, &[])?;
-        let (n, [h, w, c]) = (self.n as usize, trained.model.image);
+        let [i, j] = self.plane.of(&trained.model)?;
+        let files = iter::once(&*self.out).chain(self.npy.as_deref());
+        let mut output = self.model.output(common, files, &[])?;
+        let (n, [h, w, c]) = (self.n, trained.model.image);
         let mut z = vec![0.0; n * n * latent];
         for (code, [x, y]) in z.chunks_mut(latent).zip(latent_grid(n).as_chunks().0) {
-            (code[self.dims[0]], code[self.dims[1]]) = (*x, *y);
+            (code[i], code[j]) = (*x, *y);
         }
         let images = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Decoding");
-            Ok(explorer.decode(&z, &mut meter).await?)
+            explorer.decode(&z, &mut meter).await
         })?;
         let picture = render::manifold(&images, [h, w, c], n)?;
         output.write(&self.out, &render::png_bytes(&picture)?)?;
         if let Some(path) = &self.npy {
             output.write(path, &npy::to_bytes(&[n, n, h, w, c], &images))?;
         }
-        output.finish(n * n)
+        output.finish(Some(n * n))
     }
 }

@@ -1,6 +1,5 @@
 //! The command line: one file per command.
 
-mod adapter;
 mod advice;
 mod bench;
 mod check;
@@ -113,7 +112,7 @@ pub fn run() -> ExitCode {
         Command::Bench(args) => args.run(&common, start).map(done),
         Command::Devices(args) => args.run(&common).map(done),
         Command::Plan(args) => args.run(&common).map(done),
-        Command::Shaders(args) => args.run(&common).map(done),
+        Command::Shaders(args) => args.run().map(done),
         Command::Data(command) => command.run(&common).map(done),
         Command::Completions(args) => args.run(&Cli::command()).map(done),
         Command::Man(args) => args.run(Cli::command(), &common).map(done),

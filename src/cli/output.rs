@@ -1,15 +1,14 @@
 //! Output files of commands: checked before the work, written atomically after it, all or none.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use cvae_gpu::files::atomic::{self, Staged};
-use serde::Serialize;
+use serde_json::json;
 
-use crate::cli::common::Common;
-use crate::cli::terminal::print_json;
+use super::common::Common;
+use super::terminal::print_json;
 
 /// The output files of a command.
 pub struct Output<'a> {
@@ -18,35 +17,30 @@ pub struct Output<'a> {
     files: Vec<Staged>,
 }
 
-/// The document of `--json`.
-#[derive(Serialize)]
-struct Written {
-    #[serde(skip_serializing_if = "is_zero")]
-    images: usize,
-    files: Vec<String>,
-}
-
 impl<'a> Output<'a> {
     /// Checks that all `files` can be written, are distinct, and are none of the `inputs`.
-    pub fn new(
+    pub fn new<'b>(
         common: &'a Common,
         json: bool,
-        files: &[Option<&Path>],
+        files: impl IntoIterator<Item = &'b Path>,
         inputs: &[&Path],
     ) -> anyhow::Result<Self> {
-        let files: Vec<&Path> = files.iter().copied().flatten().collect();
+        let files: Vec<&Path> = files.into_iter().collect();
         for (i, file) in files.iter().enumerate() {
             if let Some(input) = inputs.iter().find(|input| is_in(file, input)) {
                 let (file, input) = (file.display(), input.display());
                 bail!("{file} is an input ({input}) and would be overwritten: name another file");
             }
-            if files[..i].iter().any(|other| same(file, other)) {
+            let same = |other: &&Path| resolved(file).is_some_and(|a| Some(a) == resolved(other));
+            if files[..i].iter().any(same) {
                 bail!(
                     "{} is named for two outputs: name two files",
                     file.display()
                 );
             }
-            check_writable(file).with_context(|| cannot_write(file))?;
+            // A temporary file in the same folder, dropped at once.
+            let staged = atomic::stage(file, |_| Ok(()));
+            drop(staged.with_context(|| cannot_write(file))?);
         }
         Ok(Output {
             common,
@@ -62,8 +56,8 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    /// Commits all files and prints their names; as JSON with the number of images they show.
-    pub fn finish(self, images: usize) -> anyhow::Result<()> {
+    /// Commits all files and prints their names; as JSON with the number of images they show, if any.
+    pub fn finish(self, images: Option<usize>) -> anyhow::Result<()> {
         let mut files = Vec::new();
         for file in self.files {
             let path = file.path().to_owned();
@@ -71,21 +65,17 @@ impl<'a> Output<'a> {
             self.common.say(&format!("Wrote {}", path.display()));
             files.push(path.display().to_string());
         }
-        if !self.json {
-            return Ok(());
+        match images {
+            _ if !self.json => Ok(()),
+            Some(images) => print_json(&json!({ "images": images, "files": files })),
+            None => print_json(&json!({ "files": files })),
         }
-        print_json(&Written { images, files }, true)
     }
 }
 
 fn cannot_write(path: &Path) -> String {
     let hint = "check the path, its permissions and the free space";
     format!("cannot write {}; {hint}", path.display())
-}
-
-/// A converted model has no images.
-fn is_zero(images: &usize) -> bool {
-    *images == 0
 }
 
 /// The path without `.`, `..` and links, also of a file that does not exist yet.
@@ -97,17 +87,8 @@ fn resolved(path: &Path) -> Option<PathBuf> {
     Some(fs::canonicalize(folder).ok()?.join(path.file_name()?))
 }
 
-fn same(a: &Path, b: &Path) -> bool {
-    resolved(a).is_some_and(|a| Some(a) == resolved(b))
-}
-
 /// True if `file` exists and is `input` or is inside it.
 fn is_in(file: &Path, input: &Path) -> bool {
     let (file, input) = (fs::canonicalize(file), fs::canonicalize(input));
     matches!((file, input), (Ok(file), Ok(input)) if file.starts_with(&input))
-}
-
-/// Tests writing by a temporary file in the same folder.
-fn check_writable(path: &Path) -> io::Result<()> {
-    atomic::stage(path, |_| Ok(())).map(drop)
 }

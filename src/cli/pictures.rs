@@ -9,21 +9,31 @@ const GAP: usize = 4;
 /// Most images in a row of a sheet that is not square.
 const ROW: usize = 16;
 
-/// Columns of a nearly square sheet of `count` images.
-pub fn columns(count: usize) -> usize {
+/// The PNG of images on a nearly square sheet.
+pub fn square(images: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderError> {
+    let count = images.len() / shape.iter().product::<usize>().max(1);
     let side = count.isqrt();
-    side + usize::from(side * side < count)
+    sheet(images, shape, side + usize::from(side * side < count))
 }
 
 /// The PNG of images `[N, H, W, C]` row by row, from 0 (black) to 1 (white).
-pub fn sheet(images: &[f32], shape: [usize; 3], columns: usize) -> Result<Vec<u8>, RenderError> {
-    let largest = shape[0].max(shape[1]).max(1);
-    let style = GridStyle {
-        cell: largest * (SIDE / largest).max(1) + GAP,
-        gap: GAP,
+fn sheet(images: &[f32], shape: [usize; 3], columns: usize) -> Result<Vec<u8>, RenderError> {
+    render::png_bytes(&render::grid(
+        images,
+        shape,
+        columns,
+        style(shape, SIDE, GAP),
+    )?)
+}
+
+/// Images enlarged by the largest whole factor up to `side` pixels, with white pixels between them.
+fn style([height, width, _]: [usize; 3], side: usize, gap: usize) -> GridStyle {
+    let largest = height.max(width).max(1);
+    GridStyle {
+        cell: largest * (side / largest).max(1) + gap,
+        gap,
         stretch: false,
-    };
-    render::png_bytes(&render::grid(images, shape, columns, style)?)
+    }
 }
 
 /// The PNG of pairs of images, each of `above` over that of `below`.
@@ -52,16 +62,10 @@ pub fn strip(images: &[f32], shape: [usize; 3], count: usize) -> Result<Vec<u8>,
 pub fn animation(images: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderError> {
     const FRAME: usize = 256;
     let values: usize = shape.iter().product();
-    let largest = shape[0].max(shape[1]).max(1);
-    let style = GridStyle {
-        cell: largest * (FRAME / largest).max(1),
-        gap: 0,
-        stretch: false,
-    };
-    let frames = images
-        .chunks_exact(values.max(1))
-        .map(|image| render::grid(image, shape, 1, style))
-        .collect::<Result<Vec<_>, _>>()?;
+    let style = style(shape, FRAME, 0);
+    let frames = images.chunks_exact(values.max(1));
+    let frames = frames.map(|image| render::grid(image, shape, 1, style));
+    let frames = frames.collect::<Result<Vec<_>, _>>()?;
     let mut gif = Vec::new();
     let timing = Timing {
         each: 10,

@@ -1,14 +1,17 @@
 //! `cvae-gpu plan`
 
 use clap::Args;
+use cvae_gpu::data::Depth;
 use cvae_gpu::gpu::{self, Feature, GpuError};
 use cvae_gpu::model::{self, Feed};
 use cvae_gpu::ops::Target;
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
-use serde::Serialize;
+use cvae_gpu::plan::Step;
+use serde_json::json;
 
+use super::choices::count;
 use super::train::ModelArgs;
 use crate::cli::common::Common;
 use crate::cli::terminal::{print, print_json, print_table};
@@ -22,8 +25,8 @@ Example:
   cvae-gpu plan --variant plain --json")]
 pub struct PlanArgs {
     /// Images of an optimizer step
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
-    batch: u32,
+    #[arg(long, default_value_t = 32, value_parser = count(1..))]
+    batch: usize,
     #[command(flatten)]
     model: ModelArgs,
     /// Plan for a typical GPU instead of this machine's adapter
@@ -34,26 +37,6 @@ pub struct PlanArgs {
     json: bool,
 }
 
-#[derive(Serialize)]
-struct Row {
-    dispatch: usize,
-    step: String,
-    kernel: String,
-    variant: &'static str,
-    grid: [u32; 3],
-    flops: u64,
-    bytes: u64,
-}
-
-#[derive(Serialize)]
-struct Table {
-    batch: usize,
-    dispatches: usize,
-    flops: u64,
-    bytes: u64,
-    steps: Vec<Row>,
-}
-
 impl PlanArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let model = self.model.model([28, 28, 1])?;
@@ -61,60 +44,63 @@ impl PlanArgs {
         let data = Packed {
             shape: model.image,
             count: 60_000,
-            depth: cvae_gpu::data::Depth::Bit,
+            depth: Depth::Bit,
             drawn: false,
         };
         let feed = Feed::Resident("train.images", data, Order::Shuffled);
-        let plan = model::train_step(&model, feed, Adam::default(), self.batch as usize, &target);
+        let plan = model::train_step(&model, feed, Adam::default(), self.batch, &target);
         plan.check()?;
         let bundles = plan.bundles()?;
-        let row = |dispatch: usize, step: usize| {
-            let step = &plan.steps()[step];
-            Row {
-                dispatch: dispatch + 1,
-                step: step.label.clone(),
-                kernel: step.kernel.entry.to_owned(),
-                variant: step.kernel.source.name,
-                grid: step.grid,
-                flops: step.flops,
-                bytes: plan.step_bytes(step),
-            }
-        };
-        let rows = bundles.iter().enumerate();
-        let rows = rows.flat_map(|(at, bundle)| bundle.iter().map(move |&step| row(at, step)));
-        let table = Table {
-            batch: plan.batch,
-            dispatches: bundles.len(),
-            flops: plan.flops(),
-            bytes: plan.bytes(),
-            steps: rows.collect(),
-        };
-        if self.json {
-            return print_json(&table, true);
+        let mut rows: Vec<(usize, &Step, u64)> = Vec::new();
+        for (dispatch, bundle) in (1..).zip(&bundles) {
+            let steps = bundle.iter().map(|&step| &plan.steps()[step]);
+            rows.extend(steps.map(|step| (dispatch, step, plan.step_bytes(step))));
         }
-        let cells = table.steps.iter().map(|row| {
-            let [x, y, z] = row.grid;
-            vec![
-                row.dispatch.to_string(),
-                row.step.clone(),
-                row.kernel.clone(),
-                row.variant.to_owned(),
-                format!("{x}×{y}×{z}"),
-                format!("{:.1}", row.bytes as f64 / 1024.0),
-                format!("{:.2}", row.flops as f64 / 1e6),
-            ]
-        });
+        if self.json {
+            let steps = rows.iter().map(|(dispatch, step, bytes)| {
+                json!({
+                    "dispatch": dispatch,
+                    "step": step.label,
+                    "kernel": step.kernel.entry,
+                    "variant": step.kernel.source.name,
+                    "grid": step.grid,
+                    "flops": step.flops,
+                    "bytes": bytes,
+                })
+            });
+            return print_json(&json!({
+                "batch": plan.batch,
+                "dispatches": bundles.len(),
+                "flops": plan.flops(),
+                "bytes": plan.bytes(),
+                "steps": steps.collect::<Vec<_>>(),
+            }));
+        }
         print_table(
-            &["", "step", "kernel", "variant", "grid", "KiB", "MFLOP"],
-            &cells.collect::<Vec<_>>(),
+            &rows,
+            &[
+                ("", |(dispatch, ..)| dispatch.to_string()),
+                ("step", |(_, step, _)| step.label.clone()),
+                ("kernel", |(_, step, _)| step.kernel.entry.to_owned()),
+                ("variant", |(_, step, _)| step.kernel.source.name.to_owned()),
+                ("grid", |(_, step, _)| {
+                    step.grid.map(|n| n.to_string()).join("×")
+                }),
+                ("KiB", |(.., bytes)| {
+                    format!("{:.1}", *bytes as f64 / 1024.0)
+                }),
+                ("MFLOP", |(_, step, _)| {
+                    format!("{:.2}", step.flops as f64 / 1e6)
+                }),
+            ],
         )?;
         print("")?;
         Ok(print(&format!(
             "{} steps in {} dispatches, {:.1} MFLOP, {:.1} MiB on the device",
-            table.steps.len(),
-            table.dispatches,
-            table.flops as f64 / 1e6,
-            table.bytes as f64 / (1 << 20) as f64
+            rows.len(),
+            bundles.len(),
+            plan.flops() as f64 / 1e6,
+            plan.bytes() as f64 / (1 << 20) as f64
         ))?)
     }
 

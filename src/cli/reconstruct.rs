@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use cvae_gpu::explore::means;
 
+use super::choices::count;
+use super::common::Common;
 use super::pictures;
-use super::trained::{DataFlags, ModelFlags, png_path};
-use crate::cli::common::Common;
+use super::trained::{ImageFlags, path_of};
 
 /// Encode and decode images: originals above reconstructions
 #[derive(Args)]
@@ -19,32 +20,30 @@ Examples:
 The mean of each image's code is decoded, without noise.")]
 pub struct ReconstructArgs {
     #[command(flatten)]
-    model: ModelFlags,
-    #[command(flatten)]
-    data: DataFlags,
+    input: ImageFlags,
     /// Images to show, the first of the split
-    #[arg(short, long = "count", value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    n: u32,
+    #[arg(short, long = "count", value_name = "N", default_value_t = 16, value_parser = count(1..=65_536))]
+    n: usize,
     /// Picture to write
-    #[arg(long, value_name = "FILE.png", default_value = "reconstruct.png", value_parser = png_path)]
+    #[arg(long, value_name = "FILE.png", default_value = "reconstruct.png", value_parser = |t: &str| path_of(t, &["png"]))]
     out: PathBuf,
 }
 
 impl ReconstructArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data, common)?;
-        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
-        let shown = images.images.clone().first(self.n as usize);
+        let (trained, images) = self.input.open(common)?;
+        let mut output = self.input.output(common, &self.out, &images)?;
+        let shown = images.images.clone().first(self.n);
         let latent = trained.model.latent_dim;
-        let decoded = self.model.explore(common, &trained, async |explorer| {
+        let decoded = (self.input.model).explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
-            let codes = explorer.encode(&shown, &mut meter).await?;
+            let means = means(&explorer.encode(&shown, &mut meter).await?, latent);
             let mut meter = common.meter("Decoding");
-            Ok(explorer.decode(&means(&codes, latent), &mut meter).await?)
+            explorer.decode(&means, &mut meter).await
         })?;
         let originals: Vec<f32> = (0..shown.count()).flat_map(|i| shown.values(i)).collect();
         let picture = pictures::pairs(&originals, &decoded, trained.model.image)?;
         output.write(&self.out, &picture)?;
-        output.finish(shown.count())
+        output.finish(Some(shown.count()))
     }
 }

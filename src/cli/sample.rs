@@ -1,13 +1,15 @@
 //! `cvae-gpu sample`
 
+use std::iter;
 use std::path::PathBuf;
 
 use clap::Args;
 use cvae_gpu::files::npy;
 
+use super::choices::count;
+use super::common::Common;
 use super::pictures;
-use super::trained::{ModelFlags, npy_path, png_path};
-use crate::cli::common::Common;
+use super::trained::{ModelFlags, path_of};
 
 /// Draw codes from the prior and decode them, on a grid
 #[derive(Args)]
@@ -21,32 +23,31 @@ pub struct SampleArgs {
     #[command(flatten)]
     model: ModelFlags,
     /// Images to draw
-    #[arg(short, long = "count", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    n: u32,
+    #[arg(short, long = "count", value_name = "N", default_value_t = 100, value_parser = count(1..=65_536))]
+    n: usize,
     /// Picture to write
-    #[arg(long, value_name = "FILE.png", default_value = "sample.png", value_parser = png_path)]
+    #[arg(long, value_name = "FILE.png", default_value = "sample.png", value_parser = |t: &str| path_of(t, &["png"]))]
     out: PathBuf,
     /// Also write the probabilities
-    #[arg(long, value_name = "FILE.npy", value_parser = npy_path)]
+    #[arg(long, value_name = "FILE.npy", value_parser = |t: &str| path_of(t, &["npy"]))]
     npy: Option<PathBuf>,
 }
 
 impl SampleArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let trained = self.model.open()?;
-        let files = [Some(self.out.as_path()), self.npy.as_deref()];
-        let mut output = self.model.output(common, &files, &[])?;
-        let (n, seed, [h, w, c]) = (self.n as usize, self.model.seed, trained.model.image);
+        let files = iter::once(&*self.out).chain(self.npy.as_deref());
+        let mut output = self.model.output(common, files, &[])?;
+        let (n, seed, [h, w, c]) = (self.n, self.model.seed, trained.model.image);
         let images = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Sampling");
-            Ok(explorer.sample(n, seed, &mut meter).await?)
+            explorer.sample(n, seed, &mut meter).await
         })?;
-        let columns = pictures::columns(n);
-        let picture = pictures::sheet(&images, [h, w, c], columns)?;
+        let picture = pictures::square(&images, [h, w, c])?;
         output.write(&self.out, &picture)?;
         if let Some(path) = &self.npy {
             output.write(path, &npy::to_bytes(&[n, h, w, c], &images))?;
         }
-        output.finish(n)
+        output.finish(Some(n))
     }
 }

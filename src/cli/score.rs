@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::choices::caution;
+use super::choices::{caution, count};
+use super::common::Common;
 use super::table;
-use super::trained::{DataFlags, ModelFlags, path_of};
-use crate::cli::common::Common;
+use super::trained::{ImageFlags, path_of};
 
 /// Write the ELBO of each image, to find likely and unlikely ones
 #[derive(Args)]
@@ -21,12 +21,10 @@ Lines are in file order; with --worst by ascending ELBO. An index counts the ima
 0. For images of real values (--binarize none) the ELBO is no bound on log p(x).")]
 pub struct ScoreArgs {
     #[command(flatten)]
-    model: ModelFlags,
-    #[command(flatten)]
-    data: DataFlags,
+    input: ImageFlags,
     /// Only the N images of the lowest ELBO, the worst first
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    worst: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = count(1..))]
+    worst: Option<usize>,
     /// Table to write
     #[arg(long, value_name = "FILE.csv", value_parser = |t: &str| path_of(t, &["csv"]))]
     out: PathBuf,
@@ -34,25 +32,25 @@ pub struct ScoreArgs {
 
 impl ScoreArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let (trained, images) = self.model.open_with(&self.data, common)?;
-        let mut output = (self.model).output(common, &[Some(&self.out)], &[images.path()])?;
-        let seed = self.model.seed;
-        let terms = self.model.explore(common, &trained, async |explorer| {
+        let (trained, images) = self.input.open(common)?;
+        let mut output = self.input.output(common, &self.out, &images)?;
+        let seed = self.input.model.seed;
+        let terms = (self.input.model).explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Evaluating");
-            Ok(explorer.terms(&images.images, seed, &mut meter).await?)
+            explorer.terms(&images.images, seed, &mut meter).await
         })?;
         let loss = trained.model.loss;
         let mut order: Vec<usize> = (0..images.count()).collect();
         if let Some(worst) = self.worst {
             // A stable sort keeps equal images in file order.
             order.sort_by(|&a, &b| terms[a].elbo(loss).total_cmp(&terms[b].elbo(loss)));
-            order.truncate(worst as usize);
+            order.truncate(worst);
         }
-        let text = table::csv(&images, &terms, None, loss, order.into_iter());
+        let text = table::terms(&images, &terms, None, loss, order.into_iter());
         output.write(&self.out, text.as_bytes())?;
         if let Some(caution) = caution(&images.images) {
             common.say(caution);
         }
-        output.finish(images.count())
+        output.finish(Some(images.count()))
     }
 }

@@ -1,14 +1,12 @@
 //! `cvae-gpu shaders`
 
-use crate::cli::terminal;
 use anyhow::anyhow;
 use clap::Args;
 use cvae_gpu::ops;
 use cvae_gpu::plan::Source;
 use serde::Serialize;
 
-use crate::cli::common::Common;
-use crate::cli::terminal::{print_json, print_table};
+use super::terminal::{self, print_json, print_table};
 
 /// List the shader modules, or print the WGSL of one
 #[derive(Args)]
@@ -41,7 +39,7 @@ struct Row {
 }
 
 impl ShadersArgs {
-    pub fn run(self, _: &Common) -> anyhow::Result<()> {
+    pub fn run(self) -> anyhow::Result<()> {
         let row = |source: &'static Source| {
             let files = source.files().into_iter();
             anyhow::Ok(Row {
@@ -61,30 +59,29 @@ impl ShadersArgs {
                 )
             })?;
             let wgsl = source.module();
-            if !self.json {
-                return Ok(terminal::write_bytes(
-                    format!("{}\n", wgsl.trim_end()).as_bytes(),
-                )?);
+            if self.json {
+                let wgsl = Some(wgsl);
+                return print_json(&Row {
+                    wgsl,
+                    ..row(source)?
+                });
             }
-            let mut row = row(source)?;
-            row.wgsl = Some(wgsl);
-            return print_json(&row, true);
+            return Ok(terminal::write_bytes(
+                format!("{}\n", wgsl.trim_end()).as_bytes(),
+            )?);
         }
-        let rows: Vec<Row> = ops::sources()
-            .into_iter()
-            .map(row)
-            .collect::<Result<_, _>>()?;
+        let rows = ops::sources().into_iter().map(row);
+        let rows: Vec<Row> = rows.collect::<Result<_, _>>()?;
         if self.json {
-            return print_json(&rows, true);
+            return print_json(&rows);
         }
-        let cells = rows.iter().map(|row| {
-            vec![
-                row.name.to_owned(),
-                row.entries.join(" "),
-                row.files.join(" + "),
-            ]
-        });
-        let header = ["module", "entry points", "made of"];
-        print_table(&header, &cells.collect::<Vec<_>>())
+        print_table(
+            &rows,
+            &[
+                ("module", |row| row.name.to_owned()),
+                ("entry points", |row| row.entries.join(" ")),
+                ("made of", |row| row.files.join(" + ")),
+            ],
+        )
     }
 }

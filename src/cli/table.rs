@@ -7,10 +7,32 @@ use cvae_gpu::train::eval::Terms;
 
 use super::trained::Images;
 
-/// The per-image table of `eval` and `score`: lines `index,label,elbo,reconstruction,kl` of the images
-/// in `order`, in nats. With bounds, `iwae` follows, and with names of classes, `class`. The label of
-/// an unlabelled image is empty.
+/// A table of the images in `order`: their index, their label (empty for none), the columns `names`,
+/// which `cells` fills, and, where classes have names, their class. Texts of columns begin with a comma.
 pub fn csv(
+    images: &Images,
+    order: impl Iterator<Item = usize>,
+    names: &str,
+    cells: impl Fn(usize) -> String,
+) -> String {
+    let named = !images.classes.is_empty();
+    let class = if named { ",class" } else { "" };
+    let mut text = format!("index,label{names}{class}\n");
+    for i in order {
+        let label = images.label(i);
+        let class = label.and_then(|label| images.classes.get(label as usize));
+        let label = label.map_or_else(String::new, |label| label.to_string());
+        text += &format!("{i},{label}{}", cells(i));
+        if named {
+            text += &format!(",{}", field(class.map_or("", String::as_str)));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The columns of `eval` and `score`: `elbo,reconstruction,kl` in nats and, with bounds, `iwae`.
+pub fn terms(
     images: &Images,
     terms: &[Terms],
     bounds: Option<&[f32]>,
@@ -18,48 +40,16 @@ pub fn csv(
     order: impl Iterator<Item = usize>,
 ) -> String {
     let more = if bounds.is_some() { ",iwae" } else { "" };
-    let mut text = format!(
-        "index,label,elbo,reconstruction,kl{more}{}\n",
-        header(images)
-    );
-    for i in order {
-        let label = label(images, i);
-        let (elbo, kl) = (terms[i].elbo(loss), terms[i].divergence(loss));
-        let bound = bounds.map(|b| format!(",{:.6}", b[i])).unwrap_or_default();
-        let reconstruction = terms[i].logpx_z;
-        let class = class(images, i);
-        text += &format!("{i},{label},{elbo:.6},{reconstruction:.6},{kl:.6}{bound}{class}\n");
-    }
-    text
-}
-
-/// The label of an image; empty for none.
-pub fn label(images: &Images, image: usize) -> String {
-    images
-        .label(image)
-        .map(|l| l.to_string())
-        .unwrap_or_default()
-}
-
-/// The header of the last column, if classes have names.
-pub fn header(images: &Images) -> &'static str {
-    if images.classes().is_empty() {
-        ""
-    } else {
-        ",class"
-    }
-}
-
-/// The last column of an image: the name of its class, if classes have names.
-pub fn class(images: &Images, image: usize) -> String {
-    let names = images.classes();
-    if names.is_empty() {
-        return String::new();
-    }
-    let name = images
-        .label(image)
-        .and_then(|label| names.get(label as usize));
-    format!(",{}", field(name.map_or("", String::as_str)))
+    csv(
+        images,
+        order,
+        &format!(",elbo,reconstruction,kl{more}"),
+        |i| {
+            let (elbo, kl) = (terms[i].elbo(loss), terms[i].divergence(loss));
+            let bound = bounds.map(|b| format!(",{:.6}", b[i])).unwrap_or_default();
+            format!(",{elbo:.6},{:.6},{kl:.6}{bound}", terms[i].logpx_z)
+        },
+    )
 }
 
 /// A text as a CSV field, quoted where necessary.

@@ -3,8 +3,8 @@
 //! Names of sets, files and adapters are untrusted and may hold control characters. They are escaped
 //! here only; `clippy.toml` forbids other output.
 
-use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::iter;
 
 use serde::Serialize;
 
@@ -17,34 +17,18 @@ fn acts(c: char) -> bool {
 }
 
 /// The text with each character that passes `test` replaced by `escape`.
-fn escaped(
-    text: &str,
-    test: impl Fn(char) -> bool,
-    escape: impl Fn(char) -> String,
-) -> Cow<'_, str> {
-    if !text.contains(&test) {
-        return Cow::Borrowed(text);
-    }
-    let mut safe = String::new();
-    for c in text.chars() {
-        if test(c) {
-            safe += &escape(c);
-        } else {
-            safe.push(c);
-        }
-    }
-    Cow::Owned(safe)
+fn escaped(text: &str, test: impl Fn(char) -> bool, escape: impl Fn(char) -> String) -> String {
+    let safe = |c| if test(c) { escape(c) } else { c.into() };
+    text.chars().map(safe).collect()
 }
 
 /// The text as one line, with control characters escaped as `\n`, `\u{1b}` and so on.
-#[must_use]
-pub fn line(text: &str) -> Cow<'_, str> {
+pub fn line(text: &str) -> String {
     escaped(text, acts, |c| c.escape_default().to_string())
 }
 
 /// The text as a paragraph: line breaks stay, and lines after the first are indented, so that a line
 /// break in a name cannot forge a message.
-#[must_use]
 pub fn paragraph(text: &str) -> String {
     let lines = text.split('\n').enumerate().map(|(i, text)| {
         let indent = i > 0 && !text.is_empty() && !text.starts_with("  ");
@@ -54,7 +38,7 @@ pub fn paragraph(text: &str) -> String {
 }
 
 /// JSON without control characters; serde escapes ASCII ones only.
-fn json(text: &str) -> Cow<'_, str> {
+fn json(text: &str) -> String {
     let test = |c| acts(c) && c != '\n';
     escaped(text, test, |c| format!("\\u{:04x}", u32::from(c)))
 }
@@ -66,59 +50,51 @@ pub fn say(message: &str) {
 }
 
 /// Writes a line of the result to standard output.
-///
-/// # Errors
-///
-/// The error of the operating system.
 pub fn print(text: &str) -> io::Result<()> {
     write_bytes(format!("{}\n", line(text)).as_bytes())
 }
 
-/// Writes a JSON document to standard output, indented if `pretty`, else as one line.
-///
-/// # Errors
-///
-/// The error of the operating system or of the serializer.
-pub fn print_json(value: &impl Serialize, pretty: bool) -> anyhow::Result<()> {
-    let text = if pretty {
-        serde_json::to_string_pretty(value)?
-    } else {
-        serde_json::to_string(value)?
-    };
-    Ok(write_bytes(format!("{}\n", json(&text)).as_bytes())?)
+/// Writes a JSON document to standard output, indented.
+pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    write_json(&serde_json::to_string_pretty(value)?)
 }
 
+/// Writes a JSON document to standard output, as one line.
+pub fn print_json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    write_json(&serde_json::to_string(value)?)
+}
+
+fn write_json(text: &str) -> anyhow::Result<()> {
+    Ok(write_bytes(format!("{}\n", json(text)).as_bytes())?)
+}
+
+/// A column of a table: its header, and its text for a row.
+pub type Column<T> = (&'static str, fn(&T) -> String);
+
 /// Prints a table: a header, then rows; columns of numbers are aligned to the right.
-///
-/// # Errors
-///
-/// The error of the operating system.
-pub fn print_table(header: &[&str], rows: &[Vec<String>]) -> anyhow::Result<()> {
-    let cells = |row: &Vec<String>| row.iter().map(|c| line(c).into_owned()).collect();
-    let all = || {
-        std::iter::once(header.iter().map(|h| (*h).to_owned()).collect())
-            .chain(rows.iter().map(cells))
-    };
+pub fn print_table<T>(rows: &[T], columns: &[Column<T>]) -> anyhow::Result<()> {
+    let header = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let cells = |row| columns.iter().map(|(_, text)| line(&text(row))).collect();
+    let table: Vec<Vec<String>> = iter::once(header).chain(rows.iter().map(cells)).collect();
     let width = |column: usize| {
-        all()
-            .map(|row: Vec<String>| row[column].chars().count())
+        table
+            .iter()
+            .map(move |row| row[column].chars().count())
             .max()
-            .unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    let numeric = |text: &str| text.chars().next().is_some_and(|c| c.is_ascii_digit());
-    for row in all() {
-        let mut line = String::new();
-        for (i, (cell, width)) in row.iter().zip(&widths).enumerate() {
-            let right = rows.first().is_some_and(|r| numeric(&r[i]));
-            let cell = if right {
-                format!("{cell:>width$}")
-            } else {
-                format!("{cell:<width$}")
+    let widths: Vec<usize> = (0..columns.len()).filter_map(width).collect();
+    for row in &table {
+        let mut text = String::new();
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let first = table.get(1).map(|row| row[column].as_str());
+            text += &match first {
+                Some(first) if first.starts_with(|c: char| c.is_ascii_digit()) => {
+                    format!("{cell:>width$}  ")
+                }
+                _ => format!("{cell:<width$}  "),
             };
-            line = line + &cell + "  ";
         }
-        print(line.trim_end())?;
+        print(text.trim_end())?;
     }
     Ok(())
 }
@@ -130,17 +106,12 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Writes the program's own content, such as a manual page, to standard output unescaped.
-///
-/// # Errors
-///
-/// The error of the operating system.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn write_bytes(content: &[u8]) -> io::Result<()> {
     io::stdout().write_all(content)
 }
 
 /// True if standard error is a terminal.
-#[must_use]
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn is_shown() -> bool {
     io::stderr().is_terminal()

@@ -3,21 +3,19 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
-use crate::cli::progress::Meter;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use cvae_gpu::data::{Binarize, DataError, PackedImages, Prepare, Split};
 use cvae_gpu::explore::{ExploreError, Explorer};
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::Model;
+use cvae_gpu::model::{Loss, Model};
 use cvae_gpu::saved::{Stored, Trained};
 
-use super::adapter::on_adapter;
-use super::choices::{BinarizeArg, Kl, differing, model_options, numbers, pair, weight};
-use super::images::{Choice, Named, Own, PrepareArgs, load_any};
+use super::choices::{self, count, differing, model_options, numbers, pair, weight};
+use super::common::Common;
+use super::images::{Choice, PrepareArgs, load_any, own_images};
 use super::output::Output;
 use super::weights::Weights;
-use crate::cli::common::Common;
 
 /// Options of a trained model.
 #[derive(Args)]
@@ -30,8 +28,8 @@ pub struct ModelFlags {
     #[arg(skip)]
     weights: OnceCell<Weights>,
     /// Images per batch; it changes the speed, not the result
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=65_535))]
-    batch: u32,
+    #[arg(long, default_value_t = 32, value_parser = count(1..=65_535))]
+    batch: usize,
     /// Seed of the noise, if any is drawn
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub seed: u64,
@@ -61,16 +59,18 @@ struct Given {
     #[arg(long, help_heading = EXPECT)]
     decoder_base: Option<usize>,
     /// KL term of the ELBO; a choice for plain files only
-    #[arg(long, value_enum, help_heading = EXPECT)]
-    kl: Option<Kl>,
+    #[arg(long, value_parser = choices::kl(), help_heading = EXPECT)]
+    kl: Option<Loss>,
     /// Weight of the KL term that the model must have been trained with
     #[arg(long, value_parser = weight, value_name = "B", help_heading = EXPECT)]
     beta: Option<f64>,
 }
 
-/// The images, in file order.
+/// Options of a trained model and of its images, which are in file order.
 #[derive(Args)]
-pub struct DataFlags {
+pub struct ImageFlags {
+    #[command(flatten)]
+    pub model: ModelFlags,
     /// Images: a name (see `cvae-gpu data list`), a folder, a .npy file, or a packed set [default: the model's own]
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     data: Option<String>,
@@ -78,11 +78,11 @@ pub struct DataFlags {
     #[arg(long, value_enum, default_value_t = Part::Test, help_heading = "Data")]
     split: Part,
     /// Only the first N images
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Data")]
-    limit: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = count(1..), help_heading = "Data")]
+    limit: Option<usize>,
     /// How grey levels become 0 and 1 [default: as the model was trained, else as `train` would]
-    #[arg(long, value_enum, help_heading = "Data")]
-    binarize: Option<BinarizeArg>,
+    #[arg(long, value_parser = choices::binarize(), help_heading = "Data")]
+    binarize: Option<Binarize>,
     #[command(flatten)]
     prepare: PrepareArgs,
 }
@@ -97,8 +97,10 @@ enum Part {
 pub struct Images {
     /// The images.
     pub images: PackedImages,
-    labels: Option<Vec<u32>>,
-    classes: Vec<String>,
+    /// Their labels, if the set has labels.
+    pub labels: Option<Vec<u32>>,
+    /// The names of the classes, label 0 first; empty if they have none.
+    pub classes: Vec<String>,
     choice: Choice,
     source: String,
 }
@@ -113,85 +115,95 @@ impl Images {
         self.labels.as_ref()?.get(image).copied()
     }
 
-    /// The names of the classes, label 0 first; empty if they have none.
-    pub fn classes(&self) -> &[String] {
-        &self.classes
-    }
-
-    /// All labels, if the set has them.
-    pub fn labels(&self) -> Option<&[u32]> {
-        self.labels.as_deref()
-    }
-
     /// Their source as a path, which no output may overwrite.
     pub fn path(&self) -> &Path {
         Path::new(&self.source)
     }
 }
 
-impl DataFlags {
+impl ImageFlags {
+    /// The model and its images.
+    pub fn open(&self, common: &Common) -> anyhow::Result<(Trained, Images)> {
+        let path = self.model.path();
+        let stored = Stored::read(&path)?;
+        let loaded = match self.load(&path, &stored, common) {
+            Err(e) if stored.config().is_none() => return Err(e),
+            loaded => loaded,
+        };
+        let shape = loaded.as_ref().ok().map(|images| images.images.shape());
+        // An invalid model is reported before missing images.
+        let trained =
+            (self.model).confirm(stored, shape.map(|[height, width, _]| [height, width]))?;
+        let images = loaded?;
+        let shape = images.images.shape();
+        if shape != trained.model.image {
+            let (found, wanted) = (shape, trained.model.image);
+            let refused = ExploreError::Images { found, wanted };
+            let (data, model) = (&images.source, self.model.model.display());
+            return Err(refused).with_context(|| format!("{data} does not fit {model}"));
+        }
+        images.choice.say(common);
+        Ok((trained, images))
+    }
+
+    /// The one output file of a command, which must be neither the model nor one of the images.
+    pub fn output<'a>(
+        &self,
+        common: &'a Common,
+        out: &Path,
+        images: &Images,
+    ) -> anyhow::Result<Output<'a>> {
+        self.model.output(common, [out], &[images.path()])
+    }
+
     /// Loads the images for the model at `path`; by default those it was trained on.
     fn load(&self, path: &Path, stored: &Stored, common: &Common) -> anyhow::Result<Images> {
-        let given = self.binarize.map(BinarizeArg::value);
-        if let (Some(given), Some(own)) = (given, stored.binarize())
+        if let (Some(given), Some(own)) = (self.binarize, stored.binarize())
             && given != own
         {
             let [given, own] = [given, own].map(Binarize::name);
             bail!("--binarize {given}, but the model was trained with {own}: leave it out");
         }
-        let own = Own::of(path, stored);
-        let (sources, remembered) = match (&self.data, own) {
-            (Some(data), own) => {
-                let remembered = own.map(|own| own.prepare).unwrap_or_default();
-                (vec![data.clone()], remembered)
-            }
-            (None, own) => own.map(|own| (own.sources, own.prepare))?,
+        let (sources, own) = match own_images(path, stored) {
+            Err(_) if self.data.is_some() => Default::default(),
+            own => own?,
         };
-        let named = match self.data {
-            Some(_) => Named::ByUser,
-            None => Named::ByRun,
+        let load = |own: &Prepare| {
+            let (given, prepare) = (self.data.as_ref(), self.prepare.over(own));
+            load_any(given, &sources, Binarize::None, &prepare, common)
         };
-        let load = |remembered: &Prepare| {
-            let prepare = self.prepare.over(remembered);
-            load_any(&sources, named, Binarize::None, &prepare, common)
-        };
-        let (set, source) = match load(&remembered) {
+        let has_test =
+            |e: &anyhow::Error| matches!(e.downcast_ref(), Some(DataError::HasTestImages { .. }));
+        let (set, source) = match load(&own) {
             // The test fraction of the run does not apply to other images.
-            Err(e) if self.data.is_some() && remembered.test_fraction.is_some() && has_test(&e) => {
+            Err(e) if self.data.is_some() && own.test_fraction.is_some() && has_test(&e) => {
                 let test_fraction = None;
                 load(&Prepare {
                     test_fraction,
-                    ..remembered
+                    ..own
                 })?
             }
             loaded => loaded?,
         };
-        let known = given.or(stored.binarize());
-        let choice = Choice::of(known, &set);
-        let binarize = choice.binarize;
-        let set = set.binarized(binarize)?;
-        let classes = set.classes;
+        let choice = Choice::of(self.binarize.or(stored.binarize()), &set);
+        let set = set.binarized(choice.binarize)?;
         let split = match self.split {
             Part::Test => set.test,
             Part::Train => set.train,
         };
-        let limit = self.limit.map_or(usize::MAX, |n| n as usize);
+        let limit = self.limit.unwrap_or(usize::MAX);
         let Split { mut images, labels } = split.first(limit);
-        if binarize == Binarize::Stochastic {
+        if choice.binarize == Binarize::Stochastic {
             images = images.drawn();
         }
         Ok(Images {
             images,
             labels,
-            classes,
+            classes: set.classes,
             choice,
             source,
         })
     }
-}
-
-fn has_test(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(DataError::HasTestImages(..)))
 }
 
 impl ModelFlags {
@@ -211,42 +223,14 @@ impl ModelFlags {
 
     /// The model.
     pub fn open(&self) -> anyhow::Result<Trained> {
-        let trained = Stored::read(&self.path())?;
-        self.confirm(trained, None)
-    }
-
-    /// The model and its images.
-    pub fn open_with(
-        &self,
-        flags: &DataFlags,
-        common: &Common,
-    ) -> anyhow::Result<(Trained, Images)> {
-        let path = self.path();
-        let stored = Stored::read(&path)?;
-        let loaded = match flags.load(&path, &stored, common) {
-            Err(e) if stored.config().is_none() => return Err(e),
-            loaded => loaded,
-        };
-        let shape = loaded.as_ref().ok().map(|images| images.images.shape());
-        // An invalid model is reported before missing images.
-        let trained = self.confirm(stored, shape.map(|[height, width, _]| [height, width]))?;
-        let images = loaded?;
-        let shape = images.images.shape();
-        if shape != trained.model.image {
-            let (found, wanted) = (shape, trained.model.image);
-            let refused = ExploreError::Images { found, wanted };
-            let (data, model) = (&images.source, self.model.display());
-            return Err(refused).with_context(|| format!("{data} does not fit {model}"));
-        }
-        images.choice.say(common);
-        Ok((trained, images))
+        self.confirm(Stored::read(&self.path())?, None)
     }
 
     /// The output files of a command, which must be neither the model nor one of `inputs`.
-    pub fn output<'a>(
+    pub fn output<'a, 'b>(
         &self,
         common: &'a Common,
-        files: &[Option<&Path>],
+        files: impl IntoIterator<Item = &'b Path>,
         inputs: &[&Path],
     ) -> anyhow::Result<Output<'a>> {
         let model = self.path();
@@ -263,16 +247,15 @@ impl ModelFlags {
             encoder_filters: given.encoder_filters.unwrap_or(model.encoder_filters),
             decoder_filters: given.decoder_filters.unwrap_or(model.decoder_filters),
             decoder_base: given.decoder_base.unwrap_or(model.decoder_base),
-            loss: given.kl.map_or(model.loss, Kl::loss),
+            loss: given.kl.unwrap_or(model.loss),
             beta: given.beta.unwrap_or(model.beta),
             ..*model
         };
         if !fixed {
             (model.loss, model.beta) = (expected.loss, expected.beta);
         }
-        if let Some((flag, given, own)) =
-            differing(&model_options(&expected), &model_options(model))
-        {
+        let (expected, model) = (model_options(&expected), model_options(model));
+        if let Some((flag, given, own)) = differing(expected, model) {
             let path = self.model.display();
             bail!("{flag} {given}, but {path} was trained with {own}: leave {flag} out");
         }
@@ -284,7 +267,7 @@ impl ModelFlags {
         &self,
         common: &Common,
         trained: &Trained,
-        mut work: impl AsyncFnMut(&Explorer<'_>) -> anyhow::Result<T>,
+        mut work: impl AsyncFnMut(&Explorer<'_>) -> Result<T, ExploreError>,
     ) -> anyhow::Result<T> {
         let selection = common.selection();
         let mut explore = async |first| {
@@ -294,63 +277,51 @@ impl ModelFlags {
                 let adapter = &gpu.adapter;
                 common.say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));
             }
-            work(&Explorer::new(&gpu, trained, self.batch as usize)).await
+            Ok(work(&Explorer::new(&gpu, trained, self.batch)).await?)
         };
-        on_adapter(&selection, common, |first| {
-            pollster::block_on(explore(first))
-        })
+        common.on_adapter(&selection, |first| pollster::block_on(explore(first)))
     }
 }
 
-impl Common {
-    /// Shows the progress of a job.
-    pub fn meter(&self, what: &'static str) -> impl FnMut(usize, usize) + use<> {
-        let mut meter = Meter::new(what, self.quiet);
-        move |done, of| meter.show(done, of)
-    }
+/// A plane of the latent space.
+#[derive(Args)]
+pub struct Plane {
+    /// The two latent dimensions, counted from 0
+    #[arg(long, value_name = "I,J", default_value = "0,1", value_parser = dims)]
+    dims: [usize; 2],
 }
 
-/// Checks for two different dimensions of `latent`.
-pub fn check_dims([i, j]: [usize; 2], latent: usize) -> anyhow::Result<()> {
-    if latent < 2 {
-        bail!(
-            "the model has one latent dimension, and a plane needs two: use `encode` or `decode` \
-             instead"
-        );
-    }
-    if i >= latent || j >= latent || i == j {
-        bail!(
-            "--dims {i},{j}: the model has the latent dimensions 0 to {}; give two of them",
-            latent - 1
-        );
-    }
-    Ok(())
-}
-
-/// Two indices.
-pub fn dims(text: &str) -> Result<[usize; 2], String> {
+fn dims(text: &str) -> Result<[usize; 2], String> {
     numbers(text).ok_or("give two latent dimensions, counted from 0, such as 0,1".into())
+}
+
+impl Plane {
+    /// The two dimensions, which are different and among those of the model.
+    pub fn of(&self, model: &Model) -> anyhow::Result<[usize; 2]> {
+        let (latent, [i, j]) = (model.latent_dim, self.dims);
+        if latent < 2 {
+            bail!(
+                "the model has one latent dimension, and a plane needs two: use `encode` or `decode` \
+                 instead"
+            );
+        }
+        if i >= latent || j >= latent || i == j {
+            bail!(
+                "--dims {i},{j}: the model has the latent dimensions 0 to {}; give two of them",
+                latent - 1
+            );
+        }
+        Ok([i, j])
+    }
 }
 
 /// A path that ends in one of these extensions.
 pub fn path_of(text: &str, extensions: &[&str]) -> Result<PathBuf, String> {
     let path = PathBuf::from(text);
-    let found = path.extension().and_then(|e| e.to_str()).unwrap_or("");
-    let known = |e: &&str| e.eq_ignore_ascii_case(found);
-    if path.file_stem().is_some() && extensions.iter().any(known) {
+    if extensions.iter().any(|extension| is(&path, extension)) {
         return Ok(path);
     }
     Err(format!("name a .{} file", extensions.join(" or .")))
-}
-
-/// A path to a PNG.
-pub fn png_path(text: &str) -> Result<PathBuf, String> {
-    path_of(text, &["png"])
-}
-
-/// A path to an array.
-pub fn npy_path(text: &str) -> Result<PathBuf, String> {
-    path_of(text, &["npy"])
 }
 
 /// True if a path has this extension.

@@ -20,44 +20,40 @@ impl Weights {
     /// was resumed since, and the checkpoint is newer, whatever the times of the files.
     pub fn find(given: &Path) -> Weights {
         let [model, last] = [MODEL, CHECKPOINT].map(|name| given.join(name));
-        let (path, why) = match (model.exists(), last.exists()) {
-            (false, false) => {
+        let read = |path: &Path| path.exists().then(|| TensorFile::read(path));
+        let (path, why) = match (read(&model), read(&last)) {
+            (None, None) => {
                 let (path, note) = (given.to_owned(), None);
                 return Weights { path, note };
             }
-            (true, false) => (model, String::new()),
-            (false, true) => {
-                let step = TensorFile::read(&last).ok().and_then(|file| at(&file));
-                (last, parenthesis(step.as_deref(), None))
+            (Some(Ok(old)), Some(Ok(new))) if checkpoint::has_weights_of(&new, &old) => {
+                (model, parenthesis(&new, &[]))
             }
-            (true, true) => match (TensorFile::read(&model), TensorFile::read(&last)) {
-                (Ok(old), Ok(new)) if checkpoint::has_weights_of(&new, &old) => {
-                    (model, parenthesis(at(&new).as_deref(), None))
-                }
-                (Ok(_), Ok(new)) => {
-                    let newer = Some("newer than model.safetensors");
-                    (last, parenthesis(at(&new).as_deref(), newer))
-                }
-                (Ok(_), Err(e)) => (model, format!("; the checkpoint is ignored: {e}")),
-                (Err(e), Ok(_)) => (last, format!("; the model is ignored: {e}")),
-                // Opening the model reports the error.
-                (Err(_), Err(_)) => (model, String::new()),
-            },
+            (Some(Ok(_)), Some(Ok(new))) => {
+                (last, parenthesis(&new, &["newer than model.safetensors"]))
+            }
+            (Some(Ok(_)), Some(Err(e))) => (model, format!("; the checkpoint is ignored: {e}")),
+            (Some(Err(e)), Some(Ok(_))) => (last, format!("; the model is ignored: {e}")),
+            (None, Some(Ok(new))) => (last, parenthesis(&new, &[])),
+            // Opening the file reports the error, if any.
+            (None, Some(Err(_))) => (last, String::new()),
+            (Some(_), _) => (model, String::new()),
         };
         let note = Some(format!("Weights: {}{why}", path.display()));
         Weights { path, note }
     }
 }
 
-/// The step of a checkpoint, in words.
-fn at(file: &TensorFile) -> Option<String> {
-    checkpoint::step_of(file).map(|step| format!("step {step}"))
-}
-
-fn parenthesis(step: Option<&str>, newer: Option<&str>) -> String {
-    let parts: Vec<&str> = step.into_iter().chain(newer).collect();
-    match parts[..] {
-        [] => String::new(),
-        _ => format!(" ({})", parts.join(", ")),
+/// The step of a checkpoint and `more`, in parentheses.
+fn parenthesis(file: &TensorFile, more: &[&str]) -> String {
+    let step = checkpoint::step_of(file).map(|step| format!("step {step}"));
+    let parts: Vec<&str> = step
+        .as_deref()
+        .into_iter()
+        .chain(more.iter().copied())
+        .collect();
+    if parts.is_empty() {
+        return String::new();
     }
+    format!(" ({})", parts.join(", "))
 }

@@ -97,7 +97,9 @@ fn packing_keeps_what_train_would_train_on() {
             .fail(2, &["--grey", option.split(' ').next().expect("a word")]);
     }
     let bits = Cli::new("data pack mnist --binarize stochastic --out x.safetensors.gz");
-    bits.within(root).fail(1, &["`mnist`", "stored as bits"]);
+    let ways = "--binarize stochastic needs them: give their grey levels with --data";
+    let words = ["`mnist`", "stored as bits", ways, "data pack"];
+    bits.within(root).fail(1, &words);
 }
 
 #[test]

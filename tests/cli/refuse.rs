@@ -134,7 +134,14 @@ fn a_folder_that_holds_a_run_is_refused_and_left_as_it_is() {
 fn a_data_folder_that_does_not_exist_is_refused_by_name() {
     let mut bench = Bench::new(28);
     bench.data = bench.root.path().join("elsewhere");
-    let words = [&shown(&bench.data), "no such file", "`mnist`"];
+    let source = shown(&bench.data);
+    let words = [
+        &*source,
+        "no such file",
+        "`mnist`",
+        "`cifar10`",
+        "packed set",
+    ];
     bench.refused(bench.train(""), &words);
     let out = bench.root.path().join("packed.safetensors.gz");
     let pack = Cli::new("data pack").path(&bench.data).with("--out");

@@ -10,8 +10,7 @@ use cvae_gpu::bench::{self, Options, Past};
 use cvae_gpu::data;
 use cvae_gpu::gpu::Gpu;
 
-use super::adapter::on_adapter;
-use super::progress::Spinner;
+use super::choices::count;
 use super::train::ModelArgs;
 use super::tuned;
 use crate::cli::common::Common;
@@ -44,20 +43,20 @@ keeps its kernels.
 The status is 0 even if --compare finds the step slower.")]
 pub struct BenchArgs {
     /// Images of an optimizer step
-    #[arg(long, default_value_t = 32, value_parser = batch())]
-    batch: u32,
+    #[arg(long, default_value_t = 32, value_parser = count(1..=MOST))]
+    batch: usize,
     /// Steps of one repeat [default: as many as take about a second]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    steps: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = count(1..=100_000))]
+    steps: Option<usize>,
     /// Number of repeats; the median counts
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    repeats: u32,
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = count(1..=1000))]
+    repeats: usize,
     /// Time each kernel
     #[arg(long)]
     profile: bool,
     /// Also measure these batch sizes
-    #[arg(long, value_name = "B,…", value_delimiter = ',', value_parser = batch())]
-    sweep: Vec<u32>,
+    #[arg(long, value_name = "B,…", value_delimiter = ',', value_parser = count(1..=MOST))]
+    sweep: Vec<usize>,
     /// Compare the figures with those of an earlier `bench --json`
     #[arg(long, value_name = "OLD.json")]
     compare: Option<PathBuf>,
@@ -71,17 +70,15 @@ pub struct BenchArgs {
     json: bool,
 }
 
-/// A step draws from the 60 000 images of MNIST without repetition.
-fn batch() -> clap::builder::RangedI64ValueParser<u32> {
-    clap::value_parser!(u32).range(1..=60_000)
-}
+/// A step draws from the images of MNIST without repetition.
+const MOST: i64 = 60_000;
 
 impl BenchArgs {
     pub fn run(self, common: &Common, start: Instant) -> anyhow::Result<()> {
         let selection = common.selection();
         // The file is checked before any work.
         let past = self.compare.as_deref().map(Past::read).transpose()?;
-        on_adapter(&selection, common, |first| {
+        common.on_adapter(&selection, |first| {
             let gpu = pollster::block_on(Gpu::open_from(&selection, first))?;
             self.run_on(gpu, common, past.as_ref(), start)
         })
@@ -97,38 +94,36 @@ impl BenchArgs {
         let set = data::mnist::load()?;
         let options = Options {
             model: self.model.model(set.shape())?,
-            batch: self.batch as usize,
-            steps: self.steps.map(|steps| steps as usize),
-            repeats: self.repeats as usize,
+            batch: self.batch,
+            steps: self.steps,
+            repeats: self.repeats,
             profile: self.profile,
-            sweep: self.sweep.iter().map(|&batch| batch as usize).collect(),
+            sweep: self.sweep.clone(),
         };
         let images = &set.train.images;
         let (model, batch) = (&options.model, options.batch);
         let mut search = None;
         if self.tune {
-            let progress = Spinner::new(common.quiet);
-            let mut listen = |what: &str| progress.show(what);
+            let mut listen = common.spinner();
             let tune = bench::tune(&gpu, images, &options, &mut listen);
             let found = pollster::block_on(tune)?;
-            drop(progress);
+            drop(listen);
             tuned::keep(&mut gpu, common, model, batch, &found);
             search = Some(found);
             start = Instant::now();
         } else {
             tuned::choose(&mut gpu, common, model, batch);
         }
-        let progress = Spinner::new(common.quiet);
-        let mut listen = |what: &str| progress.show(what);
+        let mut listen = common.spinner();
         let run = bench::run(&gpu, images, &options, start, &mut listen);
         let mut report = pollster::block_on(run)?;
-        drop(progress);
+        drop(listen);
         report.tuning = search;
         if let Some(past) = past {
             report.compare = Some(past.compare(&report)?);
         }
         if self.json {
-            print_json(&report, true)?;
+            print_json(&report)?;
         } else {
             show::report(&report)?;
         }

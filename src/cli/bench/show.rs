@@ -1,6 +1,8 @@
 //! A report as text, and doubts about its figures.
 
-use cvae_gpu::bench::{Candidate, Comparison, Figures, KernelRow, Report, Search, TOGETHER};
+use std::iter;
+
+use cvae_gpu::bench::{Comparison, Figures, KernelRow, Report, Search, TOGETHER};
 use cvae_gpu::ops::Tuning;
 
 use crate::cli::terminal::{print, print_table};
@@ -59,15 +61,17 @@ pub fn report(report: &Report) -> anyhow::Result<()> {
 }
 
 fn tuning(found: &Search) -> anyhow::Result<()> {
-    let cells = found.candidates.iter().map(|candidate| {
-        let ms = candidate.ms_per_step.map(|ms| format!("{ms:.3}"));
-        vec![
-            ms.unwrap_or_else(|| "failed".into()),
-            candidate.choice.to_string(),
-            candidate.kernels.clone(),
-        ]
-    });
-    print_table(&["ms", "choice", "kernels"], &cells.collect::<Vec<_>>())?;
+    print_table(
+        &found.candidates,
+        &[
+            ("ms", |row| match row.ms_per_step {
+                Some(ms) => format!("{ms:.3}"),
+                None => "failed".into(),
+            }),
+            ("choice", |row| row.choice.to_string()),
+            ("kernels", |row| row.kernels.clone()),
+        ],
+    )?;
     let (choice, ms) = (found.choice, found.ms_per_step);
     print(&if choice == Tuning::default() {
         "chosen: the adapter's own, since nothing is clearly faster".to_owned()
@@ -81,7 +85,7 @@ fn tuning(found: &Search) -> anyhow::Result<()> {
 fn kernels(rows: &[KernelRow], figures: &Figures) -> anyhow::Result<()> {
     print("")?;
     // Steps of one dispatch are rows below each other; the first has the figures.
-    let cells = rows.iter().flat_map(|row| {
+    let lines = rows.iter().flat_map(|row| {
         let figures = [
             format!("{:.3}", row.ms),
             format!("{:.1}", 100.0 * row.share),
@@ -89,17 +93,22 @@ fn kernels(rows: &[KernelRow], figures: &Figures) -> anyhow::Result<()> {
             format!("{:.2}", row.gbps),
             format!("{:.0} %", 100.0 * row.of_peak),
         ];
-        let blank = figures.each_ref().map(|_| String::new());
-        let steps = row.name.split(TOGETHER).zip(row.entry.split(TOGETHER));
-        std::iter::once(figures)
-            .chain(std::iter::repeat(blank))
-            .zip(steps)
-            .map(|(figures, (step, kernel))| {
-                [&figures[..], &[step.to_owned(), kernel.to_owned()]].concat()
-            })
+        let figures = iter::once(figures).chain(iter::repeat_with(Default::default));
+        figures.zip(row.name.split(TOGETHER).zip(row.entry.split(TOGETHER)))
     });
-    let header = ["ms", "%", "GFLOP/s", "GB/s", "of peak", "step", "kernel"];
-    print_table(&header, &cells.collect::<Vec<_>>())?;
+    let lines: Vec<([String; 5], (&str, &str))> = lines.collect();
+    print_table(
+        &lines,
+        &[
+            ("ms", |(figures, _)| figures[0].clone()),
+            ("%", |(figures, _)| figures[1].clone()),
+            ("GFLOP/s", |(figures, _)| figures[2].clone()),
+            ("GB/s", |(figures, _)| figures[3].clone()),
+            ("of peak", |(figures, _)| figures[4].clone()),
+            ("step", |(_, (step, _))| (*step).to_owned()),
+            ("kernel", |(_, (_, kernel))| (*kernel).to_owned()),
+        ],
+    )?;
     let sum: f64 = rows.iter().map(|row| row.ms).sum();
     let share = 100.0 * sum / figures.ms_per_step;
     Ok(print(&format!(
@@ -110,33 +119,31 @@ fn kernels(rows: &[KernelRow], figures: &Figures) -> anyhow::Result<()> {
 
 fn sweep(rows: &[Figures]) -> anyhow::Result<()> {
     print("")?;
-    let cells = rows.iter().map(|row| {
-        vec![
-            row.batch.to_string(),
-            format!("{:.3}", row.ms_per_step),
-            format!("{:.3}", row.ms_min),
-            format!("{:.3}", row.ms_max),
-            format!("{:.0}", row.images_per_second),
-            format!("{:.1}", row.gflops),
-        ]
-    });
-    let header = ["batch", "ms per step", "min", "max", "images/s", "GFLOP/s"];
-    print_table(&header, &cells.collect::<Vec<_>>())
+    print_table(
+        rows,
+        &[
+            ("batch", |row| row.batch.to_string()),
+            ("ms per step", |row| format!("{:.3}", row.ms_per_step)),
+            ("min", |row| format!("{:.3}", row.ms_min)),
+            ("max", |row| format!("{:.3}", row.ms_max)),
+            ("images/s", |row| format!("{:.0}", row.images_per_second)),
+            ("GFLOP/s", |row| format!("{:.1}", row.gflops)),
+        ],
+    )
 }
 
 fn compare(found: &Comparison) -> anyhow::Result<()> {
     print("")?;
     print(&format!("beside {}", found.file.display()))?;
-    let cells = found.ratios.iter().map(|row| {
-        vec![
-            format!("{:.3}", row.ratio),
-            format!("{:.3}", row.before),
-            format!("{:.3}", row.now),
-            row.figure.clone(),
-        ]
-    });
-    let header = ["now / before", "before", "now", "figure"];
-    print_table(&header, &cells.collect::<Vec<_>>())
+    print_table(
+        &found.ratios,
+        &[
+            ("now / before", |row| format!("{:.3}", row.ratio)),
+            ("before", |row| format!("{:.3}", row.before)),
+            ("now", |row| format!("{:.3}", row.now)),
+            ("figure", |row| row.figure.clone()),
+        ],
+    )
 }
 
 /// Reasons to doubt the figures, and what to do.
@@ -145,23 +152,19 @@ pub fn doubts(report: &Report, profile: bool) -> Vec<String> {
     let figures = &report.figures;
     let swept = report.sweep.iter().flatten();
     let swept = swept.filter(|f| f.batch != figures.batch);
-    for figures in std::iter::once(figures).chain(swept) {
-        if figures.disturbed() {
-            doubts.push(format!(
-                "warning: at batch {} the repeats took {:.2} … {:.2} ms per step, {:.0} % apart: the machine looks \
-                 busy. Close what else runs, give more --repeats, or go by the fastest",
-                figures.batch,
-                figures.ms_min,
-                figures.ms_max,
-                100.0 * figures.spread()
-            ));
-        }
+    for figures in iter::once(figures).chain(swept).filter(|f| f.disturbed()) {
+        doubts.push(format!(
+            "warning: at batch {} the repeats took {:.2} … {:.2} ms per step, {:.0} % apart: the machine looks \
+             busy. Close what else runs, give more --repeats, or go by the fastest",
+            figures.batch,
+            figures.ms_min,
+            figures.ms_max,
+            100.0 * figures.spread()
+        ));
     }
-    for Candidate {
-        choice, failure, ..
-    } in report.tuning.iter().flat_map(|t| &t.candidates)
-    {
-        if let Some(failure) = failure {
+    for candidate in report.tuning.iter().flat_map(|t| &t.candidates) {
+        if let Some(failure) = &candidate.failure {
+            let choice = candidate.choice;
             doubts.push(format!("warning: the choice {choice} failed: {failure}"));
         }
     }

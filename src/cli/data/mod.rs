@@ -2,20 +2,19 @@
 
 mod verify;
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use cvae_gpu::data::known::{self, Place, Places};
 use cvae_gpu::data::{self, Binarize, Depth, ImageSet, packed};
-use serde::Serialize;
+use serde_json::json;
 
-use super::choices::BinarizeArg;
+use super::choices;
+use super::common::Common;
 use super::images::{Choice, PrepareArgs};
 use super::output::Output;
-use crate::cli::common::Common;
-use crate::cli::terminal::{print, print_json};
+use super::terminal::{print, print_json};
 
 /// Image sets: list the known ones, describe one, pack one into a file
 #[derive(Subcommand)]
@@ -78,8 +77,8 @@ pub struct PackArgs {
     #[arg(long, conflicts_with_all = ["channels", "binarize"])]
     grey: bool,
     /// How grey levels become 0 and 1 [default: as `train`]; `stochastic` keeps them for later draws
-    #[arg(long, value_enum, help_heading = "Data")]
-    binarize: Option<BinarizeArg>,
+    #[arg(long, value_parser = choices::binarize(), help_heading = "Data")]
+    binarize: Option<Binarize>,
     #[command(flatten)]
     prepare: PrepareArgs,
 }
@@ -106,50 +105,42 @@ impl DataCommand {
     }
 }
 
-/// A set known by name, for `--json`.
-#[derive(Serialize)]
-struct Listed {
-    name: &'static str,
-    about: &'static str,
-    licence: &'static str,
-    built_in: bool,
-    found: Option<PathBuf>,
-    download_to: Option<PathBuf>,
-    download_bytes: Option<u64>,
-}
-
 fn list(json: bool) -> anyhow::Result<()> {
     let places = Places::of_user();
     let mut all = Vec::new();
     for set in &known::KNOWN {
-        let place = set.place(&places)?;
-        let (found, missing) = match &place {
-            Place::BuiltIn => (None, None),
-            Place::Found(path) => (Some(path.clone()), None),
-            Place::Missing { folder, bytes } => (None, Some((folder.clone(), *bytes))),
-        };
-        all.push(Listed {
-            name: set.name,
-            about: set.about,
-            licence: set.licence,
-            built_in: place == Place::BuiltIn,
-            found,
-            download_bytes: missing.as_ref().map(|(_, bytes)| *bytes),
-            download_to: missing.map(|(folder, _)| folder),
-        });
+        all.push((set, set.place(&places)?));
     }
     if json {
-        return print_json(&all, true);
+        let rows = all.iter().map(|(set, place)| {
+            let (found, missing) = match place {
+                Place::BuiltIn => (None, None),
+                Place::Found(path) => (Some(path.display().to_string()), None),
+                Place::Missing { folder, bytes } => {
+                    (None, Some((folder.display().to_string(), bytes)))
+                }
+            };
+            let (download_to, download_bytes) = missing.unzip();
+            json!({
+                "name": set.name,
+                "about": set.about,
+                "licence": set.licence,
+                "built_in": *place == Place::BuiltIn,
+                "found": found,
+                "download_to": download_to,
+                "download_bytes": download_bytes,
+            })
+        });
+        return print_json(&rows.collect::<Vec<_>>());
     }
-    for set in all {
-        let place = match (set.found, set.download_to, set.download_bytes) {
-            (Some(path), ..) => format!("found in {}", path.display()),
-            (_, Some(folder), Some(bytes)) => {
-                let megabytes = bytes as f64 / 1e6;
-                let folder = folder.display();
+    for (set, place) in all {
+        let place = match place {
+            Place::BuiltIn => "built in".to_owned(),
+            Place::Found(path) => format!("found in {}", path.display()),
+            Place::Missing { folder, bytes } => {
+                let (megabytes, folder) = (bytes as f64 / 1e6, folder.display());
                 format!("would be downloaded, {megabytes:.1} MB, to {folder}")
             }
-            _ => "built in".to_owned(),
         };
         print(&format!("{}: {}; {place}", set.name, set.about))?;
     }
@@ -158,18 +149,16 @@ fn list(json: bool) -> anyhow::Result<()> {
 
 impl PackArgs {
     fn run(self, common: &Common) -> anyhow::Result<()> {
-        let file = self
-            .out
-            .file_name()
-            .and_then(|n| n.to_str())
-            .unwrap_or_default();
-        let name = file.split('.').next().filter(|n| !n.is_empty());
+        let file = self.out.file_name().and_then(|n| n.to_str());
+        let name = file
+            .and_then(|n| n.split('.').next())
+            .filter(|n| !n.is_empty());
         let name = name.context("--out must name a file")?.to_owned();
         let source = Path::new(&self.source);
         let inputs = known::by_name(&self.source).map_or(vec![source], |_| vec![]);
-        let mut output = Output::new(common, false, &[Some(&self.out)], &inputs)?;
+        let mut output = Output::new(common, false, [&*self.out], &inputs)?;
         let mut prepare = self.prepare.over(&data::Prepare::default());
-        let mut given = self.binarize.map(BinarizeArg::value);
+        let mut given = self.binarize;
         if self.grey {
             (prepare.channels, given) = (Some(1), Some(Binarize::None));
         }
@@ -189,23 +178,8 @@ impl PackArgs {
         let provenance = data::provenance(source, binarize, &prepare, &mut watch)?;
         output.write(&self.out, &packed::write(&set, &provenance)?)?;
         choice.say(common);
-        output.finish(0)
+        output.finish(None)
     }
-}
-
-/// The content of a set, for `--json`.
-#[derive(Serialize)]
-struct Info {
-    name: String,
-    train_images: usize,
-    test_images: usize,
-    shape: [usize; 3],
-    bits: u32,
-    classes: Option<usize>,
-    class_names: Option<Vec<String>>,
-    origin: String,
-    licence: String,
-    sources: BTreeMap<String, String>,
 }
 
 impl InfoArgs {
@@ -213,55 +187,50 @@ impl InfoArgs {
         let prepare = self.prepare.over(&data::Prepare::default());
         let mut watch = common.watch();
         let set = data::load_prepared(&self.source, Binarize::None, &prepare, &mut watch)?;
-        let provenance = data::provenance(&self.source, Binarize::None, &prepare, &mut watch)?;
-        let counted = set.largest_label().map(|most| most as usize + 1);
-        let names = Some(set.classes.clone()).filter(|names| !names.is_empty());
-        let info = Info {
-            name: set.name.clone(),
-            train_images: set.train.images.count(),
-            test_images: set.test.images.count(),
-            shape: set.shape(),
-            bits: set.train.images.depth().bits(),
-            classes: counted.map(|counted| names.as_ref().map_or(counted, Vec::len)),
-            class_names: names,
-            origin: provenance.origin,
-            licence: provenance.licence,
-            sources: provenance.sources,
-        };
+        let about = data::provenance(&self.source, Binarize::None, &prepare, &mut watch)?;
+        let [train, test] = [&set.train, &set.test].map(|part| part.images.count());
+        let bits = set.train.images.depth().bits();
+        let most = set.largest_label();
+        let names = Some(&set.classes).filter(|names| !names.is_empty());
+        let classes = most.map(|most| names.map_or(most as usize + 1, Vec::len));
         if self.json {
-            return print_json(&info, true);
+            return print_json(&json!({
+                "name": set.name,
+                "train_images": train,
+                "test_images": test,
+                "shape": set.shape(),
+                "bits": bits,
+                "classes": classes,
+                "class_names": names,
+                "origin": about.origin,
+                "licence": about.licence,
+                "sources": about.sources,
+            }));
         }
-        info.print()
-    }
-}
-
-impl Info {
-    /// The names of the first classes, after a colon.
-    fn names(&self) -> String {
-        const MOST: usize = 20;
-        let Some(names) = &self.class_names else {
-            return String::new();
-        };
-        let more = if names.len() > MOST { ", …" } else { "" };
-        let shown = names[..names.len().min(MOST)].join(", ");
-        format!(": {shown}{more}")
-    }
-
-    fn print(&self) -> anyhow::Result<()> {
-        let [h, w, c] = self.shape;
-        print(&format!("name     {}", self.name))?;
-        let (train, test) = (self.train_images, self.test_images);
+        let [h, w, c] = set.shape();
+        print(&format!("name     {}", set.name))?;
         print(&format!("images   {train} training, {test} test"))?;
-        print(&format!("shape    {h}×{w}×{c}, {} bits a value", self.bits))?;
-        match self.classes {
-            Some(classes) => print(&format!("labels   of {classes} classes{}", self.names()))?,
+        print(&format!("shape    {h}×{w}×{c}, {bits} bits a value"))?;
+        let names = first_names(&set.classes);
+        match classes {
+            Some(classes) => print(&format!("labels   of {classes} classes{names}"))?,
             None => print("labels   none")?,
         }
-        print(&format!("origin   {}", self.origin))?;
-        print(&format!("licence  {}", self.licence))?;
-        for (name, hash) in &self.sources {
+        print(&format!("origin   {}", about.origin))?;
+        print(&format!("licence  {}", about.licence))?;
+        for (name, hash) in &about.sources {
             print(&format!("source   {name} {hash}"))?;
         }
         Ok(())
+    }
+}
+
+/// The names of the first classes, after a colon.
+fn first_names(names: &[String]) -> String {
+    const MOST: usize = 20;
+    match names.get(..MOST) {
+        _ if names.is_empty() => String::new(),
+        Some(first) if names.len() > MOST => format!(": {}, …", first.join(", ")),
+        _ => format!(": {}", names.join(", ")),
     }
 }

@@ -41,44 +41,35 @@ impl VerifyArgs {
             self.sets
         };
         let mut rows = Vec::new();
-        for set in sets {
-            let checked = set.verify(&places)?.into_iter();
-            rows.extend(checked.map(|checked| Row {
-                set: set.name,
-                checked,
-            }));
+        for known in sets {
+            let checked = known.verify(&places)?.into_iter();
+            let set = known.name;
+            rows.extend(checked.map(|checked| Row { set, checked }));
         }
         if self.json {
-            print_json(&rows, true)?;
-        } else if rows.is_empty() {
-            print(&format!(
-                "there is no downloaded set in {}",
-                cache.display()
-            ))?;
+            print_json(&rows)?;
         } else {
-            rows.iter().try_for_each(Row::print)?;
+            if rows.is_empty() {
+                let cache = cache.display();
+                print(&format!("there is no downloaded set in {cache}"))?;
+            }
+            for Row { checked, .. } in &rows {
+                let state = match checked.state {
+                    State::Published => "as published",
+                    State::Changed => "NOT as published",
+                    State::Unpacked => "unpacked by hand, which cannot be checked",
+                    _ => "of an unknown state",
+                };
+                print(&format!("{}: {state}", checked.path.display()))?;
+            }
         }
-        let changed = rows
-            .iter()
-            .filter(|row| row.checked.state == State::Changed);
-        match changed.count() {
+        let changed = |row: &&Row| row.checked.state == State::Changed;
+        match rows.iter().filter(changed).count() {
             0 => Ok(()),
             1 => bail!("a file is not as it was published: delete it, and it is downloaded again"),
             n => bail!(
                 "{n} files are not as they were published: delete them, and they are downloaded again"
             ),
         }
-    }
-}
-
-impl Row {
-    fn print(&self) -> std::io::Result<()> {
-        let state = match self.checked.state {
-            State::Published => "as published",
-            State::Changed => "NOT as published",
-            State::Unpacked => "unpacked by hand, which cannot be checked",
-            _ => "of an unknown state",
-        };
-        print(&format!("{}: {state}", self.checked.path.display()))
     }
 }

@@ -1,21 +1,65 @@
 //! Progress for people, on standard error: a spinner, the bar of a job, and the bar of training.
 
-mod meter;
-mod spinner;
 mod training;
 
-pub use meter::Meter;
-pub use spinner::Spinner;
 pub use training::Progress;
+
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
-use crate::cli::terminal;
+use super::common::Common;
+use super::terminal;
 
-/// True where bars are drawn: on a terminal, unless `quiet` or `NO_COLOR` says otherwise.
-fn has_bars(quiet: bool) -> bool {
-    let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-    !quiet && colour && terminal::is_shown()
+/// Time after which the progress of a job is shown.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Time between two lines of a job where there is no bar.
+const LINE_EVERY: Duration = Duration::from_secs(15);
+
+impl Common {
+    /// True where bars are drawn: on a terminal, unless `--quiet` or `NO_COLOR` says otherwise.
+    fn has_bars(&self) -> bool {
+        let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        !self.quiet && colour && terminal::is_shown()
+    }
+
+    /// Shows the current task in a line, which disappears when the result is dropped.
+    pub fn spinner(&self) -> impl FnMut(&str) + use<> {
+        let spinner = || ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
+        let bar = self.has_bars().then(spinner);
+        move |task| {
+            if let Some(bar) = &bar {
+                bar.set_message(format!("{} …", terminal::line(task)));
+                bar.tick();
+            }
+        }
+    }
+
+    /// Shows how many items of the job `what` are done: in a bar on a terminal, else in a line every few
+    /// seconds. Short jobs show neither.
+    pub fn meter(&self, what: &'static str) -> impl FnMut(usize, usize) {
+        let (start, has_bar) = (Instant::now(), self.has_bars());
+        let (mut last_line, mut shown) = (start, None);
+        move |done, of| {
+            let elapsed = start.elapsed();
+            if done >= of {
+                shown = None;
+                return;
+            }
+            if self.quiet || elapsed < PATIENCE {
+                return;
+            }
+            if has_bar {
+                let template = "{prefix} {bar:30} {pos}/{len}, {eta} to go";
+                let new = || bar(what.to_owned(), of, template);
+                shown.get_or_insert_with(new).set_position(done as u64);
+            } else if last_line.elapsed() >= LINE_EVERY {
+                last_line = Instant::now();
+                let left = elapsed.as_secs_f64() * (of - done) as f64 / done.max(1) as f64;
+                self.say(&format!("{what}: {done}/{of}, {left:.0} s to go"));
+            }
+        }
+    }
 }
 
 /// A bar of `of` items in the style of `template`; it disappears when it is dropped.

@@ -2,22 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::ProgressBar;
-
-use crate::cli::terminal;
 use cvae_gpu::train::LogEvery;
 use cvae_gpu::train::event::{EpochReport, Event};
+use indicatif::ProgressBar;
+
+use crate::cli::common::Common;
 
 /// Time between two lines where there is no bar.
 const LINE_EVERY: Duration = Duration::from_secs(30);
 
 /// The listener for people.
-pub struct Progress {
-    quiet: bool,
-    verbose: bool,
+pub struct Progress<'a> {
+    common: &'a Common,
     log: Option<LogEvery>,
-    /// The epoch that the bar shows, from 1.
-    epoch: usize,
     epoch_start: Instant,
     /// Steps of the epoch that were done before `epoch_start`.
     before: usize,
@@ -26,36 +23,33 @@ pub struct Progress {
     has_bar: bool,
 }
 
-impl Progress {
-    /// Prints nothing if `quiet`, and a line per submission if `verbose`. Where there is no bar, prints
-    /// a line at each multiple of `log_every` steps, by default every few seconds.
-    pub fn new(quiet: bool, verbose: bool, log_every: Option<u64>) -> Self {
+impl<'a> Progress<'a> {
+    /// Prints a line per submission with `--verbose`. Where there is no bar, prints a line at each
+    /// multiple of `log_every` steps, by default every few seconds.
+    pub fn new(common: &'a Common, log_every: Option<u64>) -> Self {
         Progress {
-            quiet,
-            verbose,
+            common,
             log: log_every.map(LogEvery::new),
-            epoch: 0,
             epoch_start: Instant::now(),
             before: 0,
             last_line: Instant::now(),
             bar: None,
-            has_bar: super::has_bars(quiet),
+            has_bar: common.has_bars(),
         }
     }
 
     fn say(&self, line: &str) {
-        if self.quiet {
-            return;
-        }
-        let print = || terminal::say(line);
         match &self.bar {
-            Some(bar) => bar.suspend(print),
-            None => print(),
+            Some(bar) => bar.suspend(|| self.common.say(line)),
+            None => self.common.say(line),
         }
     }
 
     /// Shows an event.
     pub fn on(&mut self, event: &Event) {
+        if let Event::Epoch(_) | Event::Done { .. } | Event::Interrupted { .. } = event {
+            self.bar = None;
+        }
         match event {
             Event::Started {
                 adapter,
@@ -92,50 +86,43 @@ impl Progress {
                 ..
             } => {
                 self.lines(event);
-                self.show(*epoch, *done, *of, *loss);
+                if self.has_bar {
+                    self.show(*epoch, *done, *of, *loss);
+                }
                 if done == of {
                     // The next epoch may follow without an evaluation.
                     (self.epoch_start, self.before) = (Instant::now(), 0);
                 }
             }
             Event::Epoch(report) => {
-                self.bar = None;
                 self.say(&epoch_line(report));
                 (self.epoch_start, self.last_line) = (Instant::now(), Instant::now());
                 self.before = 0;
             }
-            Event::Done { step, traffic, .. } => {
-                self.bar = None;
-                self.say(&format!(
-                    "Done after {step} steps in {} submissions (up to {} steps each); the host wrote {} buffers while steps ran",
-                    traffic.submissions, traffic.most_steps, traffic.host_writes
-                ));
-            }
+            Event::Done { step, traffic, .. } => self.say(&format!(
+                "Done after {step} steps in {} submissions (up to {} steps each); the host wrote {} buffers while steps ran",
+                traffic.submissions, traffic.most_steps, traffic.host_writes
+            )),
             Event::Warning { message } => self.say(&format!("warning: {message}")),
-            Event::Interrupted { step } => {
-                self.bar = None;
-                self.say(&format!(
-                    "Interrupted after step {step}; all steps are saved"
-                ));
-            }
+            Event::Interrupted { step } => self.say(&format!(
+                "Interrupted after step {step}; all steps are saved"
+            )),
             Event::Pictures { .. } | Event::Manifold { .. } | Event::Checkpoint(_) => {}
         }
     }
 
     /// Prints the lines that are due.
     fn lines(&mut self, event: &Event) {
-        if self.quiet {
+        let verbose = self.common.verbose > 0;
+        if self.common.quiet || (self.has_bar && !verbose) {
             return;
         }
-        let due = self.verbose || self.last_line.elapsed() >= LINE_EVERY;
         match &mut self.log {
-            _ if self.has_bar && !self.verbose => {}
             Some(log) => {
-                for event in log.take(event) {
-                    self.line(&event);
-                }
+                let events = log.take(event);
+                events.iter().for_each(|event| self.line(event));
             }
-            None if due => self.line(event),
+            None if verbose || self.last_line.elapsed() >= LINE_EVERY => self.line(event),
             None => {}
         }
     }
@@ -162,17 +149,11 @@ impl Progress {
 
     /// Updates the bar.
     fn show(&mut self, epoch: usize, done: usize, of: usize, loss: f64) {
-        if !self.has_bar {
-            return;
-        }
-        if self.epoch != epoch {
-            self.bar = None;
-            self.epoch = epoch;
-        }
-        let before = self.before as u64;
+        let name = format!("Epoch {epoch}");
+        self.bar.take_if(|bar| bar.prefix() != name);
         let bar = self.bar.get_or_insert_with(|| {
             let template = "{prefix} {bar:30} {pos}/{len} steps, {per_sec}, {eta} to go, {msg}";
-            super::bar(format!("Epoch {epoch}"), of, template).with_position(before)
+            super::bar(name, of, template).with_position(self.before as u64)
         });
         bar.set_message(format!("loss {loss:.2}"));
         bar.set_position(done as u64);
@@ -188,13 +169,15 @@ fn epoch_line(report: &EpochReport) -> String {
         eval_seconds,
         ..
     } = report;
-    let terms =
-        format!("test ELBO {test_elbo:.2} (reconstruction {reconstruction:.2}, KL {kl:.2})");
-    match report.images_per_second {
+    let trained = match report.images_per_second {
         Some(rate) => format!(
-            "Epoch {epoch:>3}: {terms}, trained in {:.1} s ({rate:.0} images/s), evaluated in {eval_seconds:.1} s",
+            "trained in {:.1} s ({rate:.0} images/s), ",
             report.train_seconds
         ),
-        None => format!("Epoch {epoch:>3}: {terms}, evaluated in {eval_seconds:.1} s"),
-    }
+        None => String::new(),
+    };
+    format!(
+        "Epoch {epoch:>3}: test ELBO {test_elbo:.2} (reconstruction {reconstruction:.2}, KL {kl:.2}), \
+         {trained}evaluated in {eval_seconds:.1} s"
+    )
 }

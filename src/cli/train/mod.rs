@@ -1,6 +1,5 @@
 //! `cvae-gpu train`
 
-mod kernels;
 mod options;
 
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use std::sync::atomic::Ordering;
 use crate::cli::progress::Progress;
 use anyhow::{Context, bail};
 use clap::Args;
-use cvae_gpu::data::{self, Binarize, ImageSet};
+use cvae_gpu::data::{self, Binarize, ImageSet, Prepare};
 use cvae_gpu::gpu::{Gpu, GpuError};
 use cvae_gpu::run::RunFolder;
 use cvae_gpu::run::faults::Faults;
@@ -19,14 +18,13 @@ use cvae_gpu::train::LogEvery;
 use cvae_gpu::train::event::Event;
 use cvae_gpu::train::{Ended, TrainError, Trainer};
 
-use super::adapter::on_adapter;
 use super::advice;
 use super::choices::caution;
 use super::images::{Choice, load_any};
 use super::signals::Signals;
 use super::tuned;
 use crate::cli::common::Common;
-use crate::cli::terminal::{is_broken_pipe, print_json};
+use crate::cli::terminal::{is_broken_pipe, print_json_line};
 pub use options::ModelArgs;
 use options::RunArgs;
 
@@ -78,7 +76,7 @@ struct Job {
     checkpoint: Option<Checkpoint>,
     /// This process made the folder, and removes it if training does not start.
     is_new: bool,
-    /// Training has started, and the folder holds its results.
+    /// Training has started in this process, and the folder holds its results.
     has_begun: bool,
 }
 
@@ -98,32 +96,38 @@ impl TrainArgs {
         let selection = job.folder.run().device.clone();
         let mut stdout = Stdout::default();
         let mut attempt = |job: &mut Job, faults| {
-            on_adapter(&selection, common, |first| {
+            common.on_adapter(&selection, |first| {
                 self.attempt(job, common, &signals, &mut stdout, faults, first)
             })
         };
-        let ended = match attempt(&mut job, faults) {
-            Err(error) if is_lost(&error) => {
-                let lost = advice::message(&error);
-                common.say(&format!(
-                    "warning: {lost}; resuming from the last checkpoint"
-                ));
-                job.checkpoint = job.folder.checkpoint()?;
-                job.is_new = false;
-                // Once only, since the device may be lost again and again.
-                let rest = Faults {
-                    lose_device: None,
-                    ..faults
-                };
-                attempt(&mut job, rest)
-            }
-            ended => ended,
-        };
+        let mut ended = attempt(&mut job, faults);
+        if let Err(error) = &ended
+            && let Some(GpuError::Lost { .. }) = advice::gpu_error(error)
+        {
+            let lost = advice::message(error);
+            common.say(&format!(
+                "warning: {lost}; resuming from the last checkpoint"
+            ));
+            job.checkpoint = job.folder.checkpoint()?;
+            job.is_new = false;
+            // Once only, since the device may be lost again and again.
+            let rest = Faults {
+                lose_device: None,
+                ..faults
+            };
+            ended = attempt(&mut job, rest);
+        }
         if ended.is_err() && job.is_new && !job.has_begun {
             // A run that did not start leaves no folder.
             job.folder.abandon();
         }
-        match ended.inspect_err(|_| self.hint(&job, common))? {
+        if ended.is_err()
+            && let Ok(Some(last)) = job.folder.checkpoint()
+        {
+            let step = last.snapshot.step();
+            common.say(&format!("The checkpoint of step {step} in {path} is whole"));
+        }
+        match ended? {
             Ended::Done => {
                 common.say(&format!("Wrote {path}"));
                 stdout.end().map(|_| ExitCode::SUCCESS)
@@ -138,19 +142,12 @@ impl TrainArgs {
         }
     }
 
-    /// After an error, prints the checkpoint to resume from.
-    fn hint(&self, job: &Job, common: &Common) {
-        if let Ok(Some(last)) = job.folder.checkpoint() {
-            let (step, path) = (last.snapshot.step(), job.folder.path().display());
-            common.say(&format!("The checkpoint of step {step} in {path} is whole"));
-        }
-    }
-
     /// Starts a new run in its own folder.
     fn begin(&self, common: &Common, signals: &Signals) -> anyhow::Result<Job> {
-        let (prepare, mut watch) = (self.run.prepare(), common.watch());
-        let set = data::load_prepared(self.run.data(), Binarize::None, &prepare, &mut watch)?;
-        let choice = Choice::of(self.run.binarize(), &set);
+        let prepare = self.run.prepare.over(&Prepare::default());
+        let (source, mut watch) = (self.run.source(), common.watch());
+        let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
+        let choice = Choice::of(self.run.binarize, &set);
         let set = set.binarized(choice.binarize)?;
         let run = (self.run).fresh(&self.model, common.selection(), &set, choice.binarize)?;
         let (batch, images) = (run.batch, set.train.images.count());
@@ -184,8 +181,8 @@ impl TrainArgs {
         let mut run = self.run.resumed(&self.model, common, saved)?;
         let checkpoint = folder.checkpoint()?;
         let (set, source) = load_any(
-            &self.run.sources(saved, path),
-            self.run.named(),
+            self.run.data.as_ref(),
+            &saved.sources(path),
             run.binarize,
             &run.prepare,
             common,
@@ -231,7 +228,7 @@ impl TrainArgs {
             choice: None,
             checkpoint,
             is_new: false,
-            has_begun: true,
+            has_begun: false,
         }))
     }
 
@@ -273,7 +270,7 @@ impl TrainArgs {
         {
             let here = Platform::of(&gpu.adapter.name, &gpu.adapter.driver, trainer.variant());
             let differences = here.differences(&platform);
-            let chosen = kernels::differences(&run.device, &device);
+            let chosen = options::kernel_differences(&run.device, &device);
             if !chosen.is_empty() && differences.is_empty() {
                 warnings.push(format!(
                     "the kernels are not those of the checkpoint ({}): the run resumes, but perhaps \
@@ -301,30 +298,28 @@ impl TrainArgs {
                  are lost"
             ));
         }
-        let mut progress = Progress::new(common.quiet, common.verbose > 0, run.log_every);
+        let mut progress = Progress::new(common, run.log_every);
         let mut log = run.log_every.map(LogEvery::new);
         let folder = &mut job.folder;
         let mut listener = |event: Event| {
             progress.on(&event);
             folder.on(&event)?;
-            if self.json {
-                match &mut log {
-                    Some(log) if matches!(event, Event::Progress { .. }) => {
-                        for event in log.take(&event) {
-                            stdout.print(&event);
-                        }
-                    }
-                    _ => stdout.print(&event),
-                }
-                if stdout.failure.is_some() {
-                    // Nobody reads the events, so training ends with a checkpoint.
-                    signals.flag().store(true, Ordering::SeqCst);
-                }
-            }
             if let (Event::Progress { step, .. }, Some(lost)) = (&event, faults.lose_device)
                 && *step >= lost
             {
                 gpu.lose();
+            }
+            if !self.json {
+                return Ok(());
+            }
+            let events = match &mut log {
+                Some(log) if matches!(event, Event::Progress { .. }) => log.take(&event),
+                _ => vec![event],
+            };
+            events.iter().for_each(|event| stdout.print(event));
+            if stdout.failure.is_some() {
+                // Nobody reads the events, so training ends with a checkpoint.
+                signals.flag().store(true, Ordering::SeqCst);
             }
             Ok(())
         };
@@ -348,7 +343,7 @@ impl Stdout {
     /// Prints an event, unless an earlier one failed.
     fn print(&mut self, event: &Event) {
         if self.failure.is_none() {
-            self.failure = print_json(event, false).err();
+            self.failure = print_json_line(event).err();
         }
     }
 
@@ -363,8 +358,4 @@ impl Stdout {
             _ => Ok(CLOSED),
         }
     }
-}
-
-fn is_lost(error: &anyhow::Error) -> bool {
-    matches!(advice::gpu_error(error), Some(GpuError::Lost { .. }))
 }

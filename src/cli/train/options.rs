@@ -3,20 +3,18 @@
 //! Options have no default value here, so that a resumed run compares only given options with its
 //! `config.json`.
 
-use std::path::Path;
-
 use anyhow::{anyhow, bail};
 use clap::Args;
 use cvae_gpu::data::{Binarize, ImageSet, Prepare, TEST_FRACTION, mnist};
-use cvae_gpu::gpu::Selection;
-use cvae_gpu::model::{Model, ModelError};
+use cvae_gpu::gpu::{Feature, Selection};
+use cvae_gpu::model::{Loss, Model, ModelError};
 use cvae_gpu::ops::Tuning;
 use cvae_gpu::run::config::RunConfig;
 use cvae_gpu::train::Every;
 
-use crate::cli::choices::{BinarizeArg, Given, Kl, differing, model_options, pair, weight};
+use crate::cli::choices::{self, Given, count, differing, model_options, pair, weight};
 use crate::cli::common::Common;
-use crate::cli::images::{Named, PrepareArgs};
+use crate::cli::images::PrepareArgs;
 
 /// Options of a run except the model's.
 #[derive(Args)]
@@ -28,18 +26,18 @@ pub struct RunArgs {
     /// these optionally in `train` and `test`; or MNIST's four IDX files, raw or gzip; or CIFAR-10's
     /// binary files. An array is [N, H, W] or [N, H, W, C], bytes or floats from 0 to 1.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
-    data: Option<String>,
+    pub data: Option<String>,
     /// How grey levels become 0 and 1 [default: threshold for MNIST, IDX files and black-and-white images; else none]
-    #[arg(long, value_enum, help_heading = "Data")]
-    binarize: Option<BinarizeArg>,
+    #[arg(long, value_parser = choices::binarize(), help_heading = "Data")]
+    pub binarize: Option<Binarize>,
     #[command(flatten)]
-    prepare: PrepareArgs,
+    pub prepare: PrepareArgs,
     /// Passes over the training images [default: 10]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    epochs: Option<u32>,
+    #[arg(long, value_parser = count(1..))]
+    epochs: Option<usize>,
     /// Images per optimizer step [default: 32]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    batch: Option<u32>,
+    #[arg(long, value_parser = count(1..))]
+    batch: Option<usize>,
     /// Adam's learning rate [default: 1e-4]
     #[arg(long, value_parser = positive, allow_negative_numbers = true)]
     lr: Option<f64>,
@@ -47,8 +45,8 @@ pub struct RunArgs {
     #[arg(long, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Stop after N optimizer steps, counted from the start of the run
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_steps: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = count(1..))]
+    max_steps: Option<usize>,
     /// Save a checkpoint every N steps, or N minutes (5m) [default: every minute]
     ///
     /// The end of each epoch always saves one. The default saves less often on slow disks, so that it
@@ -56,14 +54,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "N|Nm", help_heading = "Output")]
     checkpoint_every: Option<Every>,
     /// Evaluate every N epochs, and after the last [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Output")]
-    eval_every: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = count(1..), help_heading = "Output")]
+    eval_every: Option<usize>,
     /// Report progress every N steps [default: every few seconds]
     ///
     /// This sets the lines on standard error if that is no terminal, and the `progress` events of
     /// --json. Their loss is the mean since the previous report.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Output")]
-    log_every: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = count(1..), help_heading = "Output")]
+    log_every: Option<usize>,
     /// Write no pictures
     #[arg(long, help_heading = "Output")]
     no_images: bool,
@@ -73,8 +71,8 @@ pub struct RunArgs {
 #[derive(Args)]
 pub struct ModelArgs {
     /// Latent dimensions [default: 2]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Model")]
-    latent_dim: Option<u32>,
+    #[arg(long, value_parser = count(1..=4096), help_heading = "Model")]
+    latent_dim: Option<usize>,
     /// Filters of the encoder's two convolutions [default: 32,64]
     #[arg(long, value_parser = pair, help_heading = "Model", value_name = "A,B")]
     encoder_filters: Option<[usize; 2]>,
@@ -82,11 +80,11 @@ pub struct ModelArgs {
     #[arg(long, value_parser = pair, help_heading = "Model", value_name = "A,B")]
     decoder_filters: Option<[usize; 2]>,
     /// Channels of the decoder's first image [default: 32]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096), help_heading = "Model")]
-    decoder_base: Option<u32>,
+    #[arg(long, value_parser = count(1..=4096), help_heading = "Model")]
+    decoder_base: Option<usize>,
     /// KL term: `mc`, from the drawn code, or `analytic` [default: mc]
-    #[arg(long, value_enum, help_heading = "Model")]
-    kl: Option<Kl>,
+    #[arg(long, value_parser = choices::kl(), help_heading = "Model")]
+    kl: Option<Loss>,
     /// Weight of the KL term in the training loss, as in a β-VAE [default: 1]
     ///
     /// The test ELBO and its terms are reported with weight 1. The ELBO bounds log p(x) only if the
@@ -113,15 +111,13 @@ impl ModelArgs {
 
     /// `base` with the given options.
     fn over(&self, base: &Model) -> Model {
-        let loss = self.kl.map(Kl::loss);
-        let size = |given: Option<u32>, base| given.map_or(base, |n| n as usize);
         Model {
             image: base.image,
-            latent_dim: size(self.latent_dim, base.latent_dim),
+            latent_dim: self.latent_dim.unwrap_or(base.latent_dim),
             encoder_filters: self.encoder_filters.unwrap_or(base.encoder_filters),
-            decoder_base: size(self.decoder_base, base.decoder_base),
+            decoder_base: self.decoder_base.unwrap_or(base.decoder_base),
             decoder_filters: self.decoder_filters.unwrap_or(base.decoder_filters),
-            loss: loss.unwrap_or(base.loss),
+            loss: self.kl.unwrap_or(base.loss),
             beta: self.beta.unwrap_or(base.beta),
         }
     }
@@ -129,18 +125,8 @@ impl ModelArgs {
 
 impl RunArgs {
     /// The set to load for a new run.
-    pub fn data(&self) -> &str {
+    pub fn source(&self) -> &str {
         self.data.as_deref().unwrap_or(mnist::NAME)
-    }
-
-    /// The preparation of its images.
-    pub fn prepare(&self) -> Prepare {
-        self.prepare.over(&Prepare::default())
-    }
-
-    /// The binarization, if given.
-    pub fn binarize(&self) -> Option<Binarize> {
-        self.binarize.map(BinarizeArg::value)
     }
 
     /// The options of a new run on this set.
@@ -151,14 +137,17 @@ impl RunArgs {
         set: &ImageSet,
         binarize: Binarize,
     ) -> anyhow::Result<RunConfig> {
-        let data = self.data().to_owned();
+        let model = model.model(set.shape()).map_err(|error| match error {
+            ModelError::ImageSize { .. } => anyhow!("{error}; resize them with --size N"),
+            other => other.into(),
+        })?;
         let default = RunConfig {
             version: env!("CARGO_PKG_VERSION").into(),
-            model: model.model(set.shape()).map_err(with_hint)?,
+            model,
+            data: self.source().to_owned(),
             data_path: None,
             data_sha256: Some(set.fingerprint()),
-            data,
-            prepare: self.prepare(),
+            prepare: self.prepare.over(&Prepare::default()),
             binarize,
             epochs: 10,
             batch: 32,
@@ -176,27 +165,22 @@ impl RunArgs {
 
     /// `base` with the given options, except data.
     fn over(&self, base: &RunConfig) -> RunConfig {
-        let size = |given: Option<u32>, base| given.map_or(base, |n| n as usize);
         RunConfig {
-            epochs: size(self.epochs, base.epochs),
-            batch: size(self.batch, base.batch),
+            epochs: self.epochs.unwrap_or(base.epochs),
+            batch: self.batch.unwrap_or(base.batch),
             lr: self.lr.unwrap_or(base.lr),
             seed: self.seed.unwrap_or(base.seed),
-            max_steps: self.max_steps.map(u64::from).or(base.max_steps),
+            max_steps: self.max_steps.map(|n| n as u64).or(base.max_steps),
             checkpoint_every: self.checkpoint_every.unwrap_or(base.checkpoint_every),
-            eval_every: size(self.eval_every, base.eval_every),
-            log_every: self.log_every.map(u64::from).or(base.log_every),
+            eval_every: self.eval_every.unwrap_or(base.eval_every),
+            log_every: self.log_every.map(|n| n as u64).or(base.log_every),
             images: base.images && !self.no_images,
             ..base.clone()
         }
     }
 
     /// The options of a resumed run: the saved ones, except its end, how often it is saved, evaluated
-    /// and logged, and the adapter.
-    ///
-    /// # Errors
-    ///
-    /// If another option is given with a value that differs from the saved one.
+    /// and logged, and the adapter. It is an error to give another option with another value.
     pub fn resumed(
         &self,
         model: &ModelArgs,
@@ -206,11 +190,11 @@ impl RunArgs {
         let next = RunConfig {
             model: model.over(&saved.model),
             prepare: self.prepare.over(&saved.prepare),
-            binarize: self.binarize.map_or(saved.binarize, BinarizeArg::value),
+            binarize: self.binarize.unwrap_or(saved.binarize),
             device: over(common, &saved.device),
             ..self.over(saved)
         };
-        if let Some((option, _, value)) = differing(&kept(&next), &kept(saved)) {
+        if let Some((option, _, value)) = differing(kept(&next), kept(saved)) {
             bail!(
                 "{option} contradicts the run, which was started with {value}: leave it out, or \
                  train into a new folder"
@@ -229,22 +213,6 @@ impl RunArgs {
             }
         }
         Ok(next)
-    }
-
-    /// Who names the data of a resumed run.
-    pub fn named(&self) -> Named {
-        match self.data {
-            Some(_) => Named::ByUser,
-            None => Named::ByRun,
-        }
-    }
-
-    /// The places to search for the data of a resumed run, the likeliest first.
-    pub fn sources(&self, saved: &RunConfig, folder: &Path) -> Vec<String> {
-        match &self.data {
-            Some(given) => vec![given.clone()],
-            None => saved.sources(folder),
-        }
     }
 }
 
@@ -267,37 +235,43 @@ fn kept(run: &RunConfig) -> Given {
     options
 }
 
-/// Adds how to resize images.
-fn with_hint(error: ModelError) -> anyhow::Error {
-    match error {
-        ModelError::ImageSize { .. } => anyhow!("{error}; resize them with --size N"),
-        other => other.into(),
-    }
-}
-
 /// A saved selection with the given options.
 fn over(common: &Common, saved: &Selection) -> Selection {
     let given = common.selection();
-    let none_given = given.disable.is_empty();
-    let kernels = if common.untuned {
-        Tuning::default()
-    } else {
-        saved.tuning
-    };
-    Selection {
-        adapter: given.adapter.or_else(|| saved.adapter.clone()),
-        backend: given.backend.or(saved.backend),
-        disable: if none_given {
-            saved.disable.clone()
-        } else {
-            given.disable
-        },
-        checked: given.checked || saved.checked,
-        named: given.named || saved.named,
-        tuning: Tuning {
-            variant: given.tuning.variant.or(kernels.variant),
-            fuse: given.tuning.fuse.or(kernels.fuse),
-            ..kernels
-        },
+    let mut next = saved.clone();
+    if common.untuned {
+        next.tuning = Tuning::default();
     }
+    next.tuning.variant = given.tuning.variant.or(next.tuning.variant);
+    next.tuning.fuse = given.tuning.fuse.or(next.tuning.fuse);
+    next.adapter = given.adapter.or(next.adapter);
+    next.backend = given.backend.or(next.backend);
+    if !given.disable.is_empty() {
+        next.disable = given.disable;
+    }
+    next.checked |= given.checked;
+    next.named |= given.named;
+    next
+}
+
+/// The differences in the choice of kernels; none where the same adapter computes the same bits.
+pub fn kernel_differences(now: &Selection, before: &Selection) -> Vec<String> {
+    let mut found = Vec::new();
+    if now.tuning != before.tuning {
+        found.push(format!("{} instead of {}", now.tuning, before.tuning));
+    }
+    // The other features change how fast a step is, not what it computes.
+    let kernels = [Feature::Subgroups, Feature::Texels, Feature::Fusion];
+    let disabled = |feature| [now, before].map(|selection| selection.disable.contains(&feature));
+    if kernels
+        .map(disabled)
+        .iter()
+        .any(|[now, before]| now != before)
+    {
+        found.push("another --disable".into());
+    }
+    if now.checked != before.checked {
+        found.push("--checked".into());
+    }
+    found
 }
