@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::files::tensors::coordinates;
+
 /// The largest allowed deviation of a tensor from the reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Limit {
@@ -177,14 +179,4 @@ pub fn compare(
         share: if unknown { f64::INFINITY } else { share },
         by: None,
     }
-}
-
-/// A flat index as one number per axis.
-fn coordinates(mut flat: usize, shape: &[usize]) -> Vec<usize> {
-    let mut at = vec![0; shape.len()];
-    for (at, size) in at.iter_mut().zip(shape).rev() {
-        *at = flat % size.max(&1);
-        flat /= size.max(&1);
-    }
-    at
 }

@@ -275,6 +275,16 @@ pub(crate) fn encode(metadata: Value, tensors: &[Encoded<'_>], most: u64) -> Opt
     Some(bytes)
 }
 
+/// The index along each axis of the value at a linear index.
+pub(crate) fn coordinates(mut at: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (along, &size) in index.iter_mut().zip(shape).rev() {
+        let size = size.max(1);
+        (*along, at) = (at % size, at / size);
+    }
+    index
+}
+
 /// The numbers in `bytes`, each of `N` bytes; `bytes` may have any alignment.
 pub(crate) fn numbers<const N: usize, T>(bytes: &[u8], number: impl Fn([u8; N]) -> T) -> Vec<T> {
     bytes.as_chunks().0.iter().map(|b| number(*b)).collect()

@@ -1,6 +1,6 @@
 //! Compiles a plan to pipelines and bind groups for replay.
 
-use super::device::{Gpu, Pipeline};
+use super::device::{Gpu, Key, Pipeline};
 use super::error::GpuError;
 use super::memory::{Memory, Refresh};
 use super::native;
@@ -8,7 +8,7 @@ use super::selection::Backend;
 use crate::plan::bounds;
 use crate::plan::link::{self, Shader};
 use crate::plan::shader::Binding;
-use crate::plan::{Bundle, Plan, PlanError, SlotId, Step};
+use crate::plan::{Bundle, Plan, PlanError, SlotId, Source, Step};
 
 #[derive(Clone)]
 pub(super) struct Dispatch {
@@ -177,44 +177,39 @@ fn binding_type(binding: &Binding) -> wgpu::BindingType {
 impl Gpu {
     /// The pipeline of a dispatch. Equal dispatches share one, across plans.
     async fn pipeline(&self, dispatch: &link::Dispatch<'_>) -> Result<Pipeline, GpuError> {
-        let (label, module, text, entry, constants) = match &dispatch.shader {
-            Shader::Kernel(kernel) => (
-                format!("{}::{}", kernel.source.name, kernel.entry),
-                kernel.source.name,
-                kernel.source.module_with(&self.edits),
-                kernel.entry,
-                &kernel.constants[..],
-            ),
-            Shader::Linked(text) => {
-                let label = &dispatch.label;
-                (label.clone(), &label[..], text.clone(), "main", &[][..])
+        let (key, label) = match &dispatch.shader {
+            Shader::Kernel(kernel) => {
+                let label = format!("{}::{}", kernel.source.name, kernel.entry);
+                (Key::Kernel(kernel.key()), label)
             }
+            Shader::Linked(text) => (Key::Linked(text.clone()), dispatch.label.clone()),
         };
-        let bits = constants.iter().map(|(name, v)| (*name, v.to_bits()));
-        let key = (text, entry, bits.collect());
-        if let Some(found) = self.cache.lock().pipelines.get(&key) {
+        if let Some(found) = self.cache.pipelines.lock().get(&key) {
             return Ok(found.clone());
         }
-        let make = || {
-            let module = self.module(module, &key.0);
-            self.compile(&label, &module, entry, constants, &dispatch.bindings)
-        };
+        let make = || self.compile(&label, &dispatch.shader, &dispatch.bindings);
         let (compiled, error) = self.scoped(make).await;
         if let Some(reason) = error {
             return Err(self.faults.refused(label, reason));
         }
-        self.cache.lock().pipelines.insert(key, compiled.clone());
+        self.cache.pipelines.lock().insert(key, compiled.clone());
         Ok(compiled)
     }
 
     fn compile(
         &self,
         label: &str,
-        module: &wgpu::ShaderModule,
-        entry: &str,
-        constants: &[(&str, f64)],
+        shader: &Shader<'_>,
         bindings: &[(Binding, SlotId)],
     ) -> Pipeline {
+        let (module, entry, constants) = match shader {
+            Shader::Kernel(kernel) => (
+                self.module(kernel.source),
+                kernel.entry,
+                &kernel.constants[..],
+            ),
+            Shader::Linked(text) => (self.create_module(label, text), "main", &[][..]),
+        };
         let label = Some(label);
         let entries = bindings.iter().map(|(b, _)| wgpu::BindGroupLayoutEntry {
             binding: b.number,
@@ -235,7 +230,7 @@ impl Gpu {
         let descriptor = wgpu::ComputePipelineDescriptor {
             label,
             layout: Some(&pipeline_layout),
-            module,
+            module: &module,
             entry_point: Some(entry),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants,
@@ -248,15 +243,11 @@ impl Gpu {
         Pipeline { pipeline, layout }
     }
 
-    /// The shader module of this text.
-    fn module(&self, label: &str, text: &str) -> wgpu::ShaderModule {
-        let modules = &mut self.cache.lock().modules;
-        if let Some(found) = modules.get(text) {
-            return found.clone();
-        }
-        let module = self.create_module(label, text);
-        modules.insert(text.to_owned(), module.clone());
-        module
+    /// The shader module of a source.
+    fn module(&self, source: &'static Source) -> wgpu::ShaderModule {
+        let mut modules = self.cache.modules.lock();
+        let create = || self.create_module(source.name, &source.module_with(&self.edits));
+        modules.entry(source.name).or_insert_with(create).clone()
     }
 
     #[expect(

@@ -11,9 +11,9 @@ use super::error::GpuError;
 use super::fault::Faults;
 use super::guard::Guard;
 use super::selection::Selection;
-use crate::ops::{Target, Tuning};
-use crate::plan::Caps;
+use crate::ops::{self, Target, Tuning};
 use crate::plan::shader::Edits;
+use crate::plan::{Caps, KernelKey};
 
 /// Counts of host-device traffic, to show that a train step needs none.
 #[derive(Debug, Default)]
@@ -31,14 +31,20 @@ pub(super) struct Pipeline {
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
-/// Text of a module, entry point, and names and bits of constants: equal keys compile to the same code.
-type Key = (String, &'static str, Vec<(&'static str, u64)>);
+/// On one device, equal keys compile to the same code.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) enum Key {
+    Kernel(KernelKey),
+    /// The WGSL of a linked module.
+    Linked(String),
+}
 
-/// What has been compiled; modules by their text.
-#[derive(Clone, Default)]
+/// What has been compiled.
+#[derive(Default)]
 pub(super) struct Cache {
-    pub(super) modules: HashMap<String, wgpu::ShaderModule>,
-    pub(super) pipelines: HashMap<Key, Pipeline>,
+    /// By the names of their sources.
+    pub(super) modules: Mutex<HashMap<&'static str, wgpu::ShaderModule>>,
+    pub(super) pipelines: Mutex<HashMap<Key, Pipeline>>,
 }
 
 /// An open device. Clones share it.
@@ -49,7 +55,7 @@ pub struct Gpu {
     /// The selection it was opened with.
     pub selection: Selection,
     pub(super) edits: Edits,
-    pub(super) cache: Arc<Mutex<Cache>>,
+    pub(super) cache: Arc<Cache>,
     pub(super) staging: Arc<Mutex<Vec<wgpu::Buffer>>>,
     /// On a checked device, the bounds checks, unless the adapter has no storage buffer left.
     pub(super) guard: Option<Arc<Guard>>,
@@ -71,15 +77,32 @@ impl Gpu {
         if let Some(guard) = &self.guard {
             guard.reset(&self.queue);
         }
+        let mut cache = Cache::default();
+        // Pipelines without checks cannot be reused, nor those of edited files.
+        if self.selection.checked {
+            let same = |module: &str| {
+                let source = ops::source(module);
+                source.is_some_and(|s| s.module_with(&self.edits) == s.module_with(&edits))
+            };
+            let mut modules = self.cache.modules.lock().clone();
+            modules.retain(|module, _| same(module));
+            let mut pipelines = self.cache.pipelines.lock().clone();
+            pipelines.retain(|key, _| match key {
+                Key::Kernel(kernel) => same(kernel.module),
+                Key::Linked(_) => true,
+            });
+            cache = Cache {
+                modules: modules.into(),
+                pipelines: pipelines.into(),
+            };
+        }
         let mut edited = self.clone();
-        edited.edits = edits;
         edited.selection.checked = true;
-        // Unchecked pipelines cannot be reused.
-        edited.cache = match self.selection.checked {
-            true => Arc::new(Mutex::new(self.cache.lock().clone())),
-            false => Arc::default(),
-        };
-        edited
+        Gpu {
+            edits,
+            cache: Arc::new(cache),
+            ..edited
+        }
     }
 
     /// The target for lowering.

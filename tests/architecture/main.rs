@@ -139,6 +139,10 @@ fn only_gpu_names_wgpu() {
 #[test]
 fn errors_of_the_library_name_no_flag_and_no_command() {
     for file in files().iter().filter(|f| f.room() != "cli") {
+        // Messages are also made without `#[error(…)]`. Rust has no `--` outside of strings.
+        let mut after = file.code.split("--").skip(1);
+        let named = after.any(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+        assert!(!named, "{} names a flag", file.name);
         for error in file.code.split("#[error(").skip(1) {
             let error = error.split(")]").next().unwrap_or_default();
             let words: Vec<&str> = error.split([' ', '\n', '\\']).collect();

@@ -7,6 +7,7 @@ use super::pixels::Pixels;
 use crate::data::DataError;
 use crate::files::npy::Raw;
 use crate::files::regular;
+use crate::files::tensors::coordinates;
 
 /// Reads the images of a file.
 pub fn read(path: &Path) -> Result<Pixels, DataError> {
@@ -53,7 +54,7 @@ fn pixels(bytes: &[u8]) -> Result<Pixels, String> {
                 return Err(format!(
                     "the value at {:?} is {}: floats are brightness from 0 to 1, so divide by \
                      the largest, or save bytes",
-                    index(at, &array.shape),
+                    coordinates(at, &array.shape),
                     floats[at]
                 ));
             }
@@ -66,13 +67,4 @@ fn pixels(bytes: &[u8]) -> Result<Pixels, String> {
         values,
         labels,
     })
-}
-
-/// The index along each axis of the value at a linear index.
-fn index(mut at: usize, shape: &[usize]) -> Vec<usize> {
-    let mut index = vec![0; shape.len()];
-    for (along, n) in index.iter_mut().zip(shape).rev() {
-        (*along, at) = (at % n, at / n);
-    }
-    index
 }

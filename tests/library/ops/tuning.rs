@@ -4,17 +4,21 @@ use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::{Heuristics, Target, Tiles, Tuning};
 use cvae_gpu::plan::Caps;
 
-#[test]
-fn a_choice_reads_as_a_list() {
-    let choice = Tuning {
+/// A choice of everything but the variant.
+fn choice() -> Tuning {
+    Tuning {
         texels: Some(true),
         tiles: Some(Tiles::Large),
         groups: Some(7),
         fuse: Some(false),
         ..Tuning::default()
-    };
+    }
+}
+
+#[test]
+fn a_choice_reads_as_a_list() {
     assert_eq!(
-        choice.to_string(),
+        choice().to_string(),
         "textures, large tiles, 7 groups, unfused"
     );
     assert_eq!(Tuning::default().to_string(), "the adapter's own");
@@ -41,14 +45,7 @@ fn textures_share_the_memory_of_buffers_on_software_adapters_alone() {
 fn what_a_choice_leaves_open_stays_as_it_was() {
     let target = Target::portable();
     assert_eq!(target.tuned(&Tuning::default()), target);
-    let choice = Tuning {
-        texels: Some(true),
-        tiles: Some(Tiles::Large),
-        groups: Some(7),
-        fuse: Some(false),
-        ..Tuning::default()
-    };
-    let tuned = target.tuned(&choice);
+    let tuned = target.tuned(&choice());
     let expected = Heuristics {
         texels: true,
         tiles: Tiles::Large,
