@@ -38,9 +38,10 @@ test-build: ## Build all tests
 	$(CARGO) test --release --locked --tests --no-run
 
 # The kernels again, on a second, independent driver: SwiftShader, a software adapter for Linux. It is
-# slow, so whole training runs, checked shaders and texture variants, which it never chooses, are
-# skipped, and there are fewer random shapes. If it is unavailable, CI fails and other runs say so.
-SWIFTSHADER_TESTS = golden parity properties
+# slow, so it runs recorded cases and each kernel, without checked shaders and texture variants, which
+# it never chooses. If it is unavailable, CI fails and other runs say so. `make test-swiftshader
+# SWIFTSHADER_TESTS="golden parity properties"` adds whole steps and random shapes.
+SWIFTSHADER_TESTS ?= golden parity::convolutions parity::kernels parity::fused parity::state
 
 test-swiftshader: adapter ## Run the kernel tests on SwiftShader (Linux)
 	@if [ "$$(uname -s)" != Linux ]; then \
@@ -66,7 +67,7 @@ lint: ## Check the format, run clippy and build the documentation, with warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --locked --no-deps
 	@$(MAKE) --no-print-directory check-web
 
-check-web: ## Compile the library as browsers get it, for this machine and for wasm32
+check-web: ## Check the library as browsers get it, here and for wasm32
 	@status=0; sh scripts/check-web || status=$$?; \
 	if [ "$$status" = 2 ] && [ "$${CI:-false}" = false ]; then \
 		echo 'NOT CHECKED for wasm32: see above'; \

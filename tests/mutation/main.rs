@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::{self, ScopedJoinHandle};
 
 use common::mutants::{Mistake, files, products_turned};
-use common::report::Report;
+use common::report::{FIRST_FAILS, Report};
 use common::suite::convolutions::sizes;
 use common::suite::{convolutions, fused, golden, kernels, state, step};
 use common::{checked_gpu, naming_gpu, say};
@@ -27,9 +27,10 @@ use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::{Target, sources};
 use cvae_gpu::plan::Plan;
 
-/// Prints panics without backtraces: each mistake causes dozens of panics, and a backtrace takes longer
-/// than a check.
-fn without_backtraces() {
+/// Ends a check at its first wrong value, and prints panics without backtraces: each mistake causes dozens
+/// of panics, and a backtrace takes longer than a check.
+fn fail_fast() {
+    FIRST_FAILS.store(true, Relaxed);
     panic::set_hook(Box::new(|info| eprintln!("{info}")));
 }
 
@@ -67,8 +68,9 @@ type Check = fn(&Gpu);
 enum Plant {
     /// In a shader: file, text, replacement, and the check of the kernel.
     Shader(&'static str, &'static str, &'static str, Check),
-    /// At a tile edge of a variant: file, text, replacement, variant.
-    Edge(&'static str, &'static str, &'static str, Variant),
+    /// At a tile edge of a variant: file, text, replacement, variant, and the number of a case that has
+    /// such an edge.
+    Edge(&'static str, &'static str, &'static str, Variant, usize),
     /// In the steps of a plan, not in their twins.
     Steps(fn(&mut Plan)),
     /// In the plan and in the twins, which therefore agree.
@@ -326,25 +328,28 @@ fn edges() -> Vec<(String, Plant)> {
     const QUAD: &str = "vec4(s4 < SMALL_QUADS);";
     const QUAD_MORE: &str = "vec4(s4 <= SMALL_QUADS);";
     let tiled = [Tile, Broadcast, Workgroup];
-    let in_tiles = |what: &'static str, from, to| {
-        tiled.map(|variant| (what, Plant::Edge("common/conv", from, to, variant)))
+    let in_tiles = |what: &'static str, from, to, cases: [usize; 3]| {
+        let edge = |(variant, case)| (what, Plant::Edge("common/conv", from, to, variant, case));
+        tiled.into_iter().zip(cases).map(edge).collect()
     };
-    let alone = |what, file, from, to, variant| (what, Plant::Edge(file, from, to, variant));
+    let alone =
+        |what, file, from, to, variant, case| (what, Plant::Edge(file, from, to, variant, case));
     const END: &str = "a last range past the last position";
     const LAST_ROW: &str = "a last row past the last pixel";
     const LAST_QUAD: &str = "a last quad past the last channel";
     let all = [
-        in_tiles(END, RANGE, NO_END).into(),
-        in_tiles(LAST_ROW, ROW, ROW_MORE).into(),
-        in_tiles(LAST_QUAD, QUAD, QUAD_MORE).into(),
+        in_tiles(END, RANGE, NO_END, [3, 3, 6]),
+        in_tiles(LAST_ROW, ROW, ROW_MORE, [0, 0, 0]),
+        in_tiles(LAST_QUAD, QUAD, QUAD_MORE, [1, 3, 0]),
         vec![
-            alone(END, "common/conv", RANGE, NO_END, Thin),
+            alone(END, "common/conv", RANGE, NO_END, Thin, 0),
             alone(
                 LAST_ROW,
                 "conv_thin",
                 "(four(x) < vec4(SMALL_W)) & vec4(s.n < BATCH)",
                 "(four(x) <= vec4(SMALL_W)) & vec4(s.n < BATCH)",
                 Thin,
+                0,
             ),
             alone(
                 LAST_QUAD,
@@ -352,6 +357,7 @@ fn edges() -> Vec<(String, Plant)> {
                 "if s4 < SMALL_QUADS {\n            partials[(split",
                 "if s4 <= SMALL_QUADS {\n            partials[(split",
                 Thin,
+                1,
             ),
             alone(
                 "strips past the last image",
@@ -359,6 +365,7 @@ fn edges() -> Vec<(String, Plant)> {
                 "y < BIG_H && s.n < BATCH;",
                 "y < BIG_H;",
                 Thin,
+                0,
             ),
             alone(
                 END,
@@ -366,6 +373,7 @@ fn edges() -> Vec<(String, Plant)> {
                 "p < min((id.y + 1u) * size, positions)",
                 "p < (id.y + 1u) * size",
                 Plain,
+                7,
             ),
             alone(
                 LAST_ROW,
@@ -373,6 +381,7 @@ fn edges() -> Vec<(String, Plant)> {
                 "if at < BATCH * SMALL_H * SMALL_W * SMALL_C {\n        small_out[at] = activate",
                 "if at <= BATCH * SMALL_H * SMALL_W * SMALL_C {\n        small_out[at] = activate",
                 Plain,
+                0,
             ),
             alone(
                 LAST_QUAD,
@@ -380,12 +389,13 @@ fn edges() -> Vec<(String, Plant)> {
                 "if id.x >= weight_count",
                 "if id.x > weight_count",
                 Plain,
+                0,
             ),
         ],
     ];
     let named = |(what, plant): (&str, Plant)| {
         let variant = match plant {
-            Plant::Edge(_, _, _, variant) => variant.name(),
+            Plant::Edge(_, _, _, variant, _) => variant.name(),
             _ => "all",
         };
         (format!("{what}, in {variant} kernels"), plant)
@@ -422,9 +432,9 @@ fn seen(plant: &Plant) -> Seen {
     let unchanged = |_: &mut Plan| ();
     let right = checked_gpu();
     match *plant {
-        Plant::Edge(file, from, to, variant) => {
+        Plant::Edge(file, from, to, variant, case) => {
             let planted = planted(naming_gpu(), file, from, to);
-            let check = || convolutions_of(&planted, &[(variant, false)]);
+            let check = || convolution(&planted, variant, false, case);
             [Some(fails(check)), None, None]
         }
         Plant::Shader(file, from, to, check) => {
@@ -491,7 +501,7 @@ fn a_mistake_that_cannot_be_made_is_refused() {
 
 #[test]
 fn every_known_mistake_is_seen_by_the_checks_that_the_documentation_names() {
-    without_backtraces();
+    fail_fast();
     // Without a mistake every check must pass. The device with the mistake reuses the kernels compiled
     // here.
     let right = checked_gpu();
@@ -537,13 +547,17 @@ fn convolutions_of(gpu: &Gpu, variants: &[(Variant, bool)]) {
     for &(variant, texels) in variants {
         let fits = variant != Variant::Broadcast || gpu.caps().subgroup_min >= 8;
         for i in (0..convolutions::shapes(variant).len()).filter(|_| fits) {
-            let mut report = Report::default();
-            let sizes = sizes(variant);
-            let tiles = sizes[i % sizes.len()];
-            convolutions::check_case(gpu, &mut report, variant, texels, tiles, i);
-            report.finish(3);
+            convolution(gpu, variant, texels, i);
         }
     }
+}
+
+fn convolution(gpu: &Gpu, variant: Variant, texels: bool, case: usize) {
+    let mut report = Report::default();
+    let sizes = sizes(variant);
+    let tiles = sizes[case % sizes.len()];
+    convolutions::check_case(gpu, &mut report, variant, texels, tiles, case);
+    report.finish(3);
 }
 
 /// Checks the kernels that use a shader file.
@@ -631,7 +645,7 @@ fn turned(file: &str, mistake: &Mistake) -> Turned {
 
 /// Tests mutants of these files, every `nth` product of a file.
 fn every_turned_product_is_seen(files: &[&'static str], nth: usize, least: usize) {
-    without_backtraces();
+    fail_fast();
     let gpu = checked_gpu();
     let mut mutants = Vec::new();
     for &file in files {
