@@ -16,7 +16,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use cvae_gpu::bench::Rig;
 use cvae_gpu::data::{Binarize, PackedImages, mnist};
-use cvae_gpu::model::Model;
+use cvae_gpu::model::{Filters, Model};
 use cvae_gpu::plan::Step;
 
 /// The tutorial's model and data under `cargo bench`, a toy under `cargo test`.
@@ -25,13 +25,14 @@ fn workload() -> (Model, PackedImages, usize) {
         let set = mnist::load().expect("the set is built in");
         return (Model::default(), set.train.images, 32);
     }
-    let model = Model {
+    let model = Filters {
         image: [8, 8, 1],
-        encoder_filters: [4, 8],
+        encoder_filters: vec![4, 8],
         decoder_base: 4,
-        decoder_filters: [8, 4],
-        ..Model::default()
-    };
+        decoder_filters: vec![8, 4],
+        ..Filters::default()
+    }
+    .model();
     let pixels: Vec<u8> = (0..4 * 64).map(|i| (i * 37 % 256) as u8).collect();
     let images = PackedImages::from_bytes(model.image, &pixels, Binarize::Threshold);
     (model, images, 2)

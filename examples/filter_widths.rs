@@ -8,8 +8,8 @@ use std::error::Error;
 
 use cvae_gpu::data::{self, Binarize, ImageSet};
 use cvae_gpu::gpu::{Gpu, Selection};
-use cvae_gpu::model::Model;
 use cvae_gpu::model::params::ParamSpec;
+use cvae_gpu::model::{Filters, Model};
 use cvae_gpu::train::event::Event;
 use cvae_gpu::train::{Options, Trainer};
 
@@ -31,13 +31,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// An encoder of these widths, and a decoder that mirrors it.
 pub fn model(widths: [usize; 2], image: [usize; 3]) -> Model {
     let [first, second] = widths;
-    Model {
+    Filters {
         image,
-        encoder_filters: [first, second],
+        encoder_filters: vec![first, second],
         decoder_base: first,
-        decoder_filters: [second, first],
-        ..Model::default()
+        decoder_filters: vec![second, first],
+        ..Filters::default()
     }
+    .model()
 }
 
 /// The test ELBO after `steps` optimizer steps, in nats per image.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages};
 use cvae_gpu::gpu::{Gpu, Selection};
-use cvae_gpu::model::Model;
+use cvae_gpu::model::Filters;
 use cvae_gpu::saved::Trained;
 use cvae_gpu::train::event::Event;
 use cvae_gpu::train::{Options, Trainer};
@@ -45,10 +45,11 @@ pub fn discs(train: usize, test: usize) -> ImageSet {
 
 /// The tutorial's options, but for images of 16×16 pixels.
 pub fn options() -> Options {
-    let model = Model {
+    let model = Filters {
         image: [16, 16, 1],
-        ..Model::default()
-    };
+        ..Filters::default()
+    }
+    .model();
     Options::of(model)
 }
 

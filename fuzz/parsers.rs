@@ -10,7 +10,7 @@ use cvae_gpu::check::case::Case;
 use cvae_gpu::data::{self, Binarize};
 use cvae_gpu::files::npy;
 use cvae_gpu::files::tensors::TensorFile;
-use cvae_gpu::model::Model;
+use cvae_gpu::model::{Filters, Model};
 use cvae_gpu::run::config::RunConfig;
 use cvae_gpu::saved::Stored;
 use cvae_gpu::saved::checkpoint::{self, ModelConfig};
@@ -41,14 +41,15 @@ pub const LABELS: [&[u8]; 2] = [&[0, 0, 8, 1, 0, 0, 0, 9], &[1; 9]];
 
 /// The model of the checkpoints.
 pub fn small_model() -> Model {
-    Model {
+    let filters = Filters {
         image: [8, 8, 1],
         latent_dim: 2,
-        encoder_filters: [3, 5],
+        encoder_filters: vec![3, 5],
         decoder_base: 2,
-        decoder_filters: [4, 3],
-        ..Model::default()
-    }
+        decoder_filters: vec![4, 3],
+        ..Filters::default()
+    };
+    filters.model()
 }
 
 fn said<T>(result: Result<T, impl Display>) -> Result<(), String> {
@@ -74,6 +75,7 @@ pub fn checkpoint(bytes: &[u8]) -> Result<(), String> {
     let config = ModelConfig {
         model: small_model(),
         data: None,
+        classes: Vec::new(),
         binarize: Some(Binarize::Threshold),
     };
     said(checkpoint::checkpoint_from(tensors(bytes)?, &config))

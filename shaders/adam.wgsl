@@ -10,6 +10,14 @@ override KEEP_LESS1: f32;     // 1 - beta1, rounded once
 override KEEP_LESS2: f32;     // 1 - beta2
 override LOG_BETA1: f32;
 override LOG_BETA2: f32;
+override DECAY: f32 = 0.0;        // decoupled weight decay
+// The rate follows a schedule: a linear rise over WARMUP steps, then constant, half a cosine until step
+// LAST, or FACTOR to the power of the number of EVERY steps done.
+override SCHEDULE: u32 = 0u;
+override WARMUP: f32 = 0.0;
+override LAST: f32 = 1.0;
+override EVERY: u32 = 1u;
+override FACTOR: f32 = 1.0;
 // `update_sums` adds the rows of two gradients itself: offset in the arena and length in quads, and rows.
 override WEIGHTS_AT: u32 = 0u;
 override WEIGHTS_QUADS: u32 = 0u;
@@ -38,13 +46,37 @@ fn correction(log_beta: f32, t: f32) -> f32 {
     return -x * (1.0 + x * (0.5 + x * tail));
 }
 
+const COSINE = 1u;
+const STAIRS = 2u;
+const PI = 3.14159265;
+
+// The learning rate of a step, counted from 1.
+fn rate_at(step: u32) -> f32 {
+    let t = f32(step);
+    var rate = RATE;
+    if SCHEDULE == COSINE {
+        let done = (t - 1.0 - WARMUP) / max(LAST - WARMUP, 1.0);
+        rate *= 0.5 + 0.5 * cos(PI * clamp(done, 0.0, 1.0));
+    } else if SCHEDULE == STAIRS {
+        rate *= pow(FACTOR, f32((step - 1u) / EVERY));
+    }
+    if t < WARMUP {
+        rate *= t / WARMUP;
+    }
+    return rate;
+}
+
 fn follow(i: u32, g: vec4<f32>) {
     let t = f32(state.step);
-    let rate = RATE * sqrt(correction(LOG_BETA2, t)) / correction(LOG_BETA1, t);
+    let plain = rate_at(state.step);
+    let rate = plain * sqrt(correction(LOG_BETA2, t)) / correction(LOG_BETA1, t);
     let m_next = m[i] + (g - m[i]) * KEEP_LESS1;
     let v_next = v[i] + (g * g - v[i]) * KEEP_LESS2;
     m[i] = m_next;
     v[i] = v_next;
+    if DECAY > 0.0 {
+        params[i] -= plain * DECAY * params[i];
+    }
     params[i] -= rate * m_next / (sqrt(v_next) + EPSILON);
 }
 

@@ -35,6 +35,22 @@ fn log1p_near_zero(f: f32) -> f32 {
     return f - (half_square - s * (half_square + even + odd));
 }
 
+// log(1 + e) for e in [0, 1].
+fn log1p(e: f32) -> f32 {
+    let large = e > 0.41421356;
+    let value = log1p_near_zero(select(e, 0.5 * (e - 1.0), large));
+    return value + select(0.0, 0.69314718056, large);
+}
+
+// log(v) for v > 0 within a few ulp, also near 1.
+fn precise_log(v: f32) -> f32 {
+    let parts = frexp(v);
+    let low = parts.fract < 0.70710678;
+    let mantissa = select(parts.fract, 2.0 * parts.fract, low);
+    let exponent = select(parts.exp, parts.exp - 1, low);
+    return f32(exponent) * 0.69314718056 + log1p_near_zero(mantissa - 1.0);
+}
+
 // exp(-|l|) never overflows; both tails of the sigmoid follow from it.
 fn sigmoid(l: f32) -> f32 {
     let e = exp(-abs(l));

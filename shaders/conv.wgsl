@@ -20,8 +20,8 @@ override BIG_C: u32;
 override SMALL_H: u32;
 override SMALL_W: u32;
 override SMALL_C: u32;
-override RELU: bool;   // forward: y = max(0, .)
-override GATED: bool;  // input gradient: zero where the gate, a ReLU's output, is 0
+override ACTIVATION: u32;  // forward
+override GATE: u32;        // input gradient: the activation whose output is the gate
 override SPLITS: u32;  // weight gradient: splits of the positions
 
 @group(0) @binding(0) var<storage, read> big: array<f32>;
@@ -32,14 +32,6 @@ override SPLITS: u32;  // weight gradient: splits of the positions
 @group(0) @binding(5) var<storage, read_write> big_out: array<f32>;
 @group(0) @binding(6) var<storage, read_write> small_out: array<f32>;
 @group(0) @binding(7) var<storage, read_write> partials: array<f32>;   // [SPLITS, KERNEL, KERNEL, BIG_C, SMALL_C]
-
-fn activate(value: f32) -> f32 {
-    return select(value, relu(value), RELU);
-}
-
-fn gated(value: f32, at: u32) -> f32 {
-    return select(value, 0.0, GATED && gate[at] <= 0.0);
-}
 
 // Index of the first channel of big pixel (n, y, x); -1 in the padding.
 fn big_at(n: u32, y: i32, x: i32) -> i32 {
@@ -108,7 +100,7 @@ fn correlate(
     let at = output_index(group, groups, lane);
     let channel = at % SMALL_C;
     if at < BATCH * SMALL_H * SMALL_W * SMALL_C {
-        small_out[at] = activate(correlation(at / SMALL_C, channel) + bias[channel]);
+        small_out[at] = activated(correlation(at / SMALL_C, channel) + bias[channel], ACTIVATION);
     }
 }
 
@@ -121,7 +113,7 @@ fn correlate_gated(
     let at = output_index(group, groups, lane);
     let channel = at % SMALL_C;
     if at < BATCH * SMALL_H * SMALL_W * SMALL_C {
-        small_out[at] = gated(correlation(at / SMALL_C, channel), at);
+        small_out[at] = backpropagated(correlation(at / SMALL_C, channel), gate[at], GATE);
     }
 }
 
@@ -134,7 +126,7 @@ fn adjoint(
     let at = output_index(group, groups, lane);
     let channel = at % BIG_C;
     if at < BATCH * BIG_H * BIG_W * BIG_C {
-        big_out[at] = activate(adjoint_sum(at / BIG_C, channel) + bias[channel]);
+        big_out[at] = activated(adjoint_sum(at / BIG_C, channel) + bias[channel], ACTIVATION);
     }
 }
 
@@ -147,7 +139,7 @@ fn adjoint_gated(
     let at = output_index(group, groups, lane);
     let channel = at % BIG_C;
     if at < BATCH * BIG_H * BIG_W * BIG_C {
-        big_out[at] = gated(adjoint_sum(at / BIG_C, channel), at);
+        big_out[at] = backpropagated(adjoint_sum(at / BIG_C, channel), gate[at], GATE);
     }
 }
 

@@ -220,7 +220,7 @@ fn store_row(s: Strip, y: u32, column: ptr<function, Column>) {
         if in_row < ROW_QUADS {
             let v = strip_quad(&sums, k) + bias_quad(k);
             let at = (s.n * BIG_H + y) * ROW_QUADS + in_row;
-            picture_out[at] = select(v, relu4(v), vec4(RELU));
+            picture_out[at] = activated4(v, ACTIVATION);
         }
         k++;
     }
@@ -233,8 +233,7 @@ fn store_row_gated(s: Strip, y: u32, column: ptr<function, Column>) {
         let in_row = s.x * BIG_C / 4u + k;
         if in_row < ROW_QUADS {
             let at = (s.n * BIG_H + y) * ROW_QUADS + in_row;
-            let closed = vec4(GATED) & (picture_gate[at] <= vec4(0.0));
-            picture_out[at] = select(strip_quad(&sums, k), vec4(0.0), closed);
+            picture_out[at] = backpropagated4(strip_quad(&sums, k), picture_gate[at], GATE);
         }
         k++;
     }

@@ -5,8 +5,8 @@
 override BATCH: u32;
 override IN: u32;      // features of x
 override OUT: u32;     // features of y
-override RELU: bool;   // forward: y = max(0, .)
-override GATED: bool;  // input gradient: zero where x, a ReLU's output, is 0
+override ACTIVATION: u32;  // forward
+override GATE: u32;        // input gradient: the activation whose output is x
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;                  // [BATCH, IN]
 @group(0) @binding(1) var<storage, read> weights: array<f32>;            // [IN, OUT]
@@ -19,14 +19,6 @@ override GATED: bool;  // input gradient: zero where x, a ReLU's output, is 0
 
 const LANES = 64u;
 
-fn activate(value: f32) -> f32 {
-    return select(value, relu(value), RELU);
-}
-
-fn gate(value: f32, at: u32) -> f32 {
-    return select(value, 0.0, GATED && x[at] <= 0.0);
-}
-
 @compute @workgroup_size(64)
 fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.y;
@@ -38,7 +30,7 @@ fn forward(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var i = 0u; i < IN; i++) {
         sum += x[row * IN + i] * weights[i * OUT + o];
     }
-    y[row * OUT + o] = activate(sum);
+    y[row * OUT + o] = activated(sum, ACTIVATION);
 }
 
 @compute @workgroup_size(64)
@@ -51,7 +43,7 @@ fn forward_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocati
     }
     let total = sum_over_workgroup(vec4(sum), lane, 1u).x;
     if lane == 0u {
-        y[row * OUT + o] = activate(total + bias[o]);
+        y[row * OUT + o] = activated(total + bias[o], ACTIVATION);
     }
 }
 
@@ -66,7 +58,7 @@ fn input_grad(@builtin(global_invocation_id) id: vec3<u32>) {
     for (var o = 0u; o < OUT; o++) {
         sum += dy[row * OUT + o] * weights[i * OUT + o];
     }
-    dx[row * IN + i] = gate(sum, row * IN + i);
+    dx[row * IN + i] = backpropagated(sum, x[row * IN + i], GATE);
 }
 
 @compute @workgroup_size(64)
@@ -79,7 +71,7 @@ fn input_grad_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
     }
     let total = sum_over_workgroup(vec4(sum), lane, 1u).x;
     if lane == 0u {
-        dx[row * IN + i] = gate(total, row * IN + i);
+        dx[row * IN + i] = backpropagated(total, x[row * IN + i], GATE);
     }
 }
 

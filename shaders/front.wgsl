@@ -16,7 +16,7 @@ override BIG_C: u32;
 override SMALL_H: u32; // the convolution's output
 override SMALL_W: u32;
 override SMALL_C: u32; // a multiple of 4
-override RELU: bool;
+override ACTIVATION: u32;
 override VALUES: u32 = BIG_H * BIG_W * BIG_C;
 override SMALL_QUADS: u32 = SMALL_C / 4u;
 
@@ -71,6 +71,6 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     for (var at = lane; at < all; at += LANES) {
         let pixel = at / SMALL_QUADS;
         let sum = correlation(pixel / SMALL_W, pixel % SMALL_W, at % SMALL_QUADS);
-        y[row * all + at] = select(sum, relu4(sum), vec4(RELU));
+        y[row * all + at] = activated4(sum, ACTIVATION);
     }
 }

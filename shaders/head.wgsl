@@ -10,7 +10,7 @@ override HEIGHT: u32;
 override WIDTH: u32;
 override BIG_C: u32;    // channels of the picture
 override SMALL_C: u32;  // channels that the layer reads, a multiple of 4
-override GATED: bool;   // input gradient: zero where h, a ReLU's output, is 0
+override GATE: u32;     // input gradient: the activation whose output is h
 override BAND: u32;     // rows of a band
 override TEAM: u32;     // invocations per logit, each with every TEAM-th quad of channels;
                         // band and halo have at most 2048 / TEAM values
@@ -105,6 +105,6 @@ fn forward_and_back(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invo
         let pixel = i / SMALL_QUADS;
         let sum = gradient(pixel / WIDTH, pixel % WIDTH, i % SMALL_QUADS);
         let at = (n * HEIGHT + first) * WIDTH * SMALL_QUADS + i;
-        dh[at] = select(sum, vec4(0.0), vec4(GATED) & (h[at] <= vec4(0.0)));
+        dh[at] = backpropagated4(sum, h[at], GATE);
     }
 }

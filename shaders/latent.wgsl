@@ -4,8 +4,8 @@
 
 override IN: u32;      // inputs of the encoder's dense layer
 override OUT: u32;     // outputs of the decoder's dense layer
-override RELU: bool;   // the decoder's: y = max(0, .)
-override GATED: bool;  // input gradient: zero where x, a ReLU's output, is 0
+override ACTIVATION: u32;  // of the decoder's layer
+override GATE: u32;        // input gradient: the activation whose output is x
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;                // [BATCH, IN]
 @group(0) @binding(1) var<storage, read> enc_weights: array<f32>;      // [IN, 2·LATENT]
@@ -74,7 +74,7 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         for (var d = 0u; d < LATENT; d++) {
             sum += code[d] * dec_weights[d * OUT + o];
         }
-        y[row * OUT + o] = select(sum, relu(sum), RELU);
+        y[row * OUT + o] = activated(sum, ACTIVATION);
     }
 }
 
@@ -103,7 +103,7 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         let at = row * LATENT + lane;
         let at_mean = row * width + lane;
         let at_logvar = at_mean + LATENT;
-        let grad = code_gradient(q[at_mean], q[at_logvar], eps[at], z[at], code[lane]);
+        let grad = code_gradient(q[at_mean], q[at_logvar], eps[at], z[at], code[lane], 1.0);
         moments[lane] = grad.x;
         moments[LATENT + lane] = grad.y;
         dq[at_mean] = grad.x;
@@ -116,6 +116,6 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
             sum += moments[o] * enc_weights[i * width + o];
         }
         let at = row * IN + i;
-        dx[at] = select(sum, 0.0, GATED && x[at] <= 0.0);
+        dx[at] = backpropagated(sum, x[at], GATE);
     }
 }

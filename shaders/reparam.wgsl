@@ -10,6 +10,7 @@
 @group(0) @binding(6) var<storage, read> z: array<f32>;               // [BATCH, LATENT]
 @group(0) @binding(7) var<storage, read> dz: array<f32>;              // [BATCH, LATENT], from the decoder
 @group(0) @binding(8) var<storage, read_write> dq: array<f32>;        // [BATCH, 2·LATENT]
+@group(0) @binding(9) var<storage, read> weighing: array<f32>;        // [2·LATENT + 1], common/weights.wgsl
 
 // An invocation owns one image and sums over its latent dimensions in order.
 @compute @workgroup_size(64)
@@ -42,7 +43,28 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
     let row = id.x / LATENT;
     let at_mean = row * 2u * LATENT + id.x % LATENT;
     let at_logvar = at_mean + LATENT;
-    let grad = code_gradient(q[at_mean], q[at_logvar], eps[id.x], z[id.x], dz[id.x]);
+    let grad = code_gradient(q[at_mean], q[at_logvar], eps[id.x], z[id.x], dz[id.x], 1.0);
     dq[at_mean] = grad.x;
     dq[at_logvar] = grad.y;
+}
+
+// `backward` with a weight of the KL term for each dimension (`weights` below).
+@compute @workgroup_size(64)
+fn backward_weighted(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x >= BATCH * LATENT {
+        return;
+    }
+    let row = id.x / LATENT;
+    let d = id.x % LATENT;
+    let at_mean = row * 2u * LATENT + d;
+    let at_logvar = at_mean + LATENT;
+    let grad = code_gradient(q[at_mean], q[at_logvar], eps[id.x], z[id.x], dz[id.x], weighing[d]);
+    dq[at_mean] = grad.x;
+    dq[at_logvar] = grad.y;
+}
+
+fn divergence_of(row: u32, d: u32) -> f32 {
+    let mean = q[row * 2u * LATENT + d];
+    let logvar = q[row * 2u * LATENT + LATENT + d];
+    return 0.5 * (exp(logvar) + mean * mean - 1.0 - logvar);
 }

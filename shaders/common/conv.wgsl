@@ -13,8 +13,8 @@ override BIG_C: u32;
 override SMALL_H: u32;
 override SMALL_W: u32;
 override SMALL_C: u32;
-override RELU: bool;
-override GATED: bool;
+override ACTIVATION: u32;
+override GATE: u32;  // the activation whose output is the gate
 override SPLITS: u32;
 override WEIGHTS_AT: u32;  // offset of the weights, in quads
 
@@ -115,25 +115,24 @@ fn load_weights(tap: u32, c4: u32, s4: u32) -> mat4x4<f32> {
     );
 }
 
-// Forward epilogue: bias and ReLU.
+// Forward epilogue: bias and activation.
 fn activate(m: mat4x4<f32>, quad: u32, quads: u32) -> mat4x4<f32> {
     let b = bias[min(quad, quads - 1u)];
-    let v = mat4x4(m[0] + b, m[1] + b, m[2] + b, m[3] + b);
-    if RELU {
-        return mat4x4(relu4(v[0]), relu4(v[1]), relu4(v[2]), relu4(v[3]));
-    }
-    return v;
+    return mat4x4(
+        activated4(m[0] + b, ACTIVATION),
+        activated4(m[1] + b, ACTIVATION),
+        activated4(m[2] + b, ACTIVATION),
+        activated4(m[3] + b, ACTIVATION),
+    );
 }
 
-// Backward epilogue: zero where the gate, a ReLU's output, is 0.
+// Backward epilogue: times the derivative of the activation whose output is the gate.
 fn pass_gate(m: mat4x4<f32>, places: vec4<u32>) -> mat4x4<f32> {
-    let zero = vec4(0.0);
-    let closed = vec4(GATED);
     return mat4x4(
-        select(m[0], zero, closed & (gate_quad(places.x) <= zero)),
-        select(m[1], zero, closed & (gate_quad(places.y) <= zero)),
-        select(m[2], zero, closed & (gate_quad(places.z) <= zero)),
-        select(m[3], zero, closed & (gate_quad(places.w) <= zero)),
+        backpropagated4(m[0], gate_quad(places.x), GATE),
+        backpropagated4(m[1], gate_quad(places.y), GATE),
+        backpropagated4(m[2], gate_quad(places.z), GATE),
+        backpropagated4(m[3], gate_quad(places.w), GATE),
     );
 }
 

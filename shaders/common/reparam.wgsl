@@ -27,9 +27,10 @@ fn draw_code(mean: f32, logvar: f32, noise: f32) -> Drawn {
 
 // Gradient of the mean batch loss with respect to mean and log-variance; dz comes from the decoder.
 // The Monte Carlo log q(z|x) depends on noise and log-variance alone; it is absent from the mean's.
-fn code_gradient(mean: f32, logvar: f32, noise: f32, z: f32, dz: f32) -> vec2<f32> {
+// `weight` is a further factor of the KL term.
+fn code_gradient(mean: f32, logvar: f32, noise: f32, z: f32, dz: f32, weight: f32) -> vec2<f32> {
     let spread = 0.5 * noise * exp(0.5 * logvar);
-    let scale = BETA / f32(BATCH);
+    let scale = weight * (BETA / f32(BATCH));
     if ANALYTIC {
         return vec2(dz + mean * scale, dz * spread + 0.5 * scale * (exp(logvar) - 1.0));
     }

@@ -9,7 +9,10 @@ use super::case::Case;
 use super::run;
 use crate::files::tensors::TensorFile;
 use crate::model::params;
-use crate::model::{Loss, Model};
+use crate::model::{Described, Filters, Likelihood, Loss, Model, Posterior};
+use crate::ops::Activation;
+use crate::ops::adam::Adam;
+use crate::ops::conv::Padding;
 use crate::rng;
 
 const RECORDED: &[u8] = include_bytes!("../../assets/golden/p2.safetensors");
@@ -22,15 +25,16 @@ pub const COLOUR_BATCH: usize = 5;
 
 /// A model of colour images; all channel counts but that of the image are multiples of 4.
 pub fn colour() -> Model {
-    Model {
+    let filters = Filters {
         image: [32, 32, 3],
         latent_dim: 16,
-        encoder_filters: [16, 32],
+        encoder_filters: vec![16, 32],
         decoder_base: 16,
-        decoder_filters: [32, 16],
+        decoder_filters: vec![32, 16],
         loss: Loss::Mc,
         beta: 1.0,
-    }
+    };
+    filters.model()
 }
 
 /// The recipe of a case whose expectations the CPU twins compute.
@@ -92,6 +96,8 @@ impl Recipe {
             name: self.name.to_owned(),
             batch: self.batch,
             x: self.images(key),
+            labels: self.labels(),
+            adam: Adam::default(),
             eps: (0..self.steps).map(noise).collect(),
             params: params.collect(),
             expect: Default::default(),
@@ -113,6 +119,14 @@ impl Recipe {
             case.expect.insert(name.to_owned(), single.collect());
         }
         case
+    }
+
+    /// A label of each image, in turn.
+    fn labels(&self) -> Vec<u32> {
+        match self.model.labels as u32 {
+            0 => Vec::new(),
+            classes => (0..self.batch as u32).map(|n| n % classes).collect(),
+        }
     }
 
     fn images(&self, key: [u32; 2]) -> Vec<f32> {
@@ -139,6 +153,65 @@ impl Recipe {
     }
 }
 
+/// Odd sizes, labels, and a Gaussian likelihood whose σ is learned.
+fn conditional() -> Model {
+    let filters = Filters::of_encoder([9, 11, 3], vec![6, 5, 4]);
+    Model {
+        likelihood: Likelihood::Gaussian,
+        labels: 3,
+        loss: Loss::AnalyticKl,
+        ..filters.model()
+    }
+}
+
+/// A full posterior, and a decoder that begins with an image of one pixel.
+fn full() -> Model {
+    let conv = |kernel, stride, padding, activation| Described {
+        kernel: Some(kernel),
+        stride: Some(stride),
+        padding: Some(padding),
+        activation,
+        ..Described::default()
+    };
+    let (same, valid) = (Padding::Same, Padding::Valid);
+    Model {
+        latent_dim: 5,
+        posterior: Posterior::Full,
+        likelihood: Likelihood::ContinuousBernoulli,
+        shift: 0.5,
+        loss_scale: 0.5,
+        encoder: vec![
+            Described {
+                conv: Some(6),
+                ..conv(5, 2, same, Activation::LeakyRelu)
+            },
+            Described {
+                conv: Some(8),
+                ..conv(4, 1, valid, Activation::Elu)
+            },
+        ],
+        decoder: vec![
+            Described {
+                deconv: Some(8),
+                ..conv(4, 1, valid, Activation::Tanh)
+            },
+            Described {
+                deconv: Some(6),
+                ..conv(5, 2, same, Activation::LeakyRelu)
+            },
+            Described {
+                conv: Some(1),
+                ..conv(2, 1, same, Activation::None)
+            },
+        ],
+        ..Filters {
+            image: [8, 8, 1],
+            ..Filters::default()
+        }
+        .model()
+    }
+}
+
 /// The recipes of the built-in cases.
 pub fn recipes() -> Vec<Recipe> {
     let tutorial = |name| Recipe::new(name, Model::default(), BATCH);
@@ -162,6 +235,14 @@ pub fn recipes() -> Vec<Recipe> {
             },
             COLOUR_BATCH,
         ),
+        Recipe {
+            real: true,
+            ..Recipe::new("conditional.safetensors", conditional(), BATCH)
+        },
+        Recipe {
+            real: true,
+            ..Recipe::new("full-posterior.safetensors", full(), BATCH)
+        },
         // A blank patch of an image then gives a ReLU the input 0, where its derivative is 0.
         Recipe {
             biases: 0.0,

@@ -2,15 +2,17 @@
 //!
 //! | tensor | shape |
 //! |---|---|
-//! | `input/x` | `[B, H, W, C]`, values from 0 to 1; the same batch in every step |
+//! | `input/x` | `[B, H, W, C]`, from 0 to 1 unless the likelihood is Gaussian; the same in every step |
 //! | `input/eps` | `[K, B, L]`, the noise of each of K steps |
+//! | `input/labels` | `[B]`, classes, if the model is conditioned on them |
 //! | `param/…` | the initial weights, with Keras's names and layouts |
 //! | `expect/…` | any of [`outcome::shapes`] |
 //!
-//! The metadata has a `config`, JSON of `image [H, W, C]`, `latent_dim`, `enc_filters`, `dec_base`,
-//! `dec_filters`, `loss` (`mc` or `analytic_kl`), and optionally `beta`, the weight of the divergence
-//! in the loss (default 1), and `relu_margin`, the smallest |pre-activation|. All contents of a file
-//! are validated before use.
+//! The metadata has a `config`, JSON of `image [H, W, C]` and of the model: a description under `arch`
+//! ([`Arch`]), or `latent_dim`, `enc_filters`, `dec_base`, `dec_filters`, `loss` (`mc` or `analytic_kl`)
+//! and optionally `beta`, the weight of the divergence in the loss (default 1). It may have `adam.lr`, the
+//! learning rate (default 1e-4), and `relu_margin`, the smallest |pre-activation|. All contents of a
+//! file are validated before use.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +20,8 @@ use serde::Deserialize;
 
 use super::outcome::{self, PREFIX};
 use crate::files::tensors::{TensorFile, TensorFileError};
-use crate::model::{Loss, Model};
+use crate::model::{Arch, Filters, Likelihood, Loss, Model};
+use crate::ops::adam::Adam;
 
 /// A case.
 #[derive(Clone, Debug)]
@@ -31,6 +34,10 @@ pub struct Case {
     pub batch: usize,
     /// The batch, `[B, H, W, C]`.
     pub x: Vec<f32>,
+    /// The classes, `[B]`; empty if the model has no labels.
+    pub labels: Vec<u32>,
+    /// The optimizer.
+    pub adam: Adam,
     /// The noise of each step, `[B, L]`.
     pub eps: Vec<Vec<f32>>,
     /// The initial weights, in the order of [`Model::params`].
@@ -58,14 +65,28 @@ pub enum CaseError {
 #[derive(Deserialize)]
 struct Config {
     image: [usize; 3],
+    #[serde(default)]
+    arch: Option<Arch>,
+    #[serde(default)]
+    adam: Option<Rates>,
+    #[serde(default)]
+    relu_margin: serde_json::Value,
+}
+
+/// The keys of a model without `arch`.
+#[derive(Deserialize)]
+struct FilterKeys {
     latent_dim: usize,
     enc_filters: [usize; 2],
     dec_base: usize,
     dec_filters: [usize; 2],
     loss: Loss,
     beta: Option<f64>,
-    #[serde(default)]
-    relu_margin: serde_json::Value,
+}
+
+#[derive(Deserialize)]
+struct Rates {
+    lr: f64,
 }
 
 /// Largest size in a configuration, so that products of a few sizes do not overflow.
@@ -94,15 +115,20 @@ impl Case {
     }
 
     fn of(name: &str, mut file: TensorFile) -> Result<Case, String> {
-        let (model, relu_margin) = configuration(&file)?;
+        let (model, adam, relu_margin) = configuration(&file)?;
         let (batch, steps) = extents(&file, &model)?;
         let [h, w, c] = model.image;
         let x = take(&mut file, "input/x", &[batch, h, w, c])?;
-        if let Some(at) = x.iter().position(|v| !(0.0..=1.0).contains(v)) {
+        let real = model.likelihood == Likelihood::Gaussian;
+        if let Some(at) = x.iter().position(|v| !real && !(0.0..=1.0).contains(v)) {
             return Err(holds("input/x", x[at], at, "but targets lie from 0 to 1"));
         }
         let eps = take(&mut file, "input/eps", &[steps, batch, model.latent_dim])?;
         let eps = eps.chunks(batch * model.latent_dim).map(<[f32]>::to_vec);
+        let labels = match model.labels {
+            0 => Vec::new(),
+            classes => labels(&mut file, batch, classes)?,
+        };
         let mut params = Vec::new();
         for spec in model.params() {
             let values = take(&mut file, &format!("param/{}", spec.name), &spec.shape)?;
@@ -139,6 +165,8 @@ impl Case {
             name: name.to_owned(),
             batch,
             x,
+            labels,
+            adam,
             eps: eps.collect(),
             params,
             expect,
@@ -155,37 +183,50 @@ impl Case {
     }
 }
 
-/// The model of a file, and its ReLU margin.
-fn configuration(file: &TensorFile) -> Result<(Model, Option<f64>), String> {
+/// The model of a file, its optimizer, and its ReLU margin.
+fn configuration(file: &TensorFile) -> Result<(Model, Adam, Option<f64>), String> {
     let fault = |fault: String| format!("the `config` in its metadata {fault}");
     let text = file.metadata.get("config");
     let missing = || fault("is missing; check that this is a recorded case".into());
-    let config: Config = serde_json::from_str(text.ok_or_else(missing)?)
-        .map_err(|e| fault(format!("cannot be used ({e}); record the case again")))?;
-    let sizes = [
-        ("image", &config.image[..]),
-        ("latent_dim", &[config.latent_dim]),
-        ("enc_filters", &config.enc_filters),
-        ("dec_base", &[config.dec_base]),
-        ("dec_filters", &config.dec_filters),
-    ];
-    for (key, values) in sizes {
-        if let Some(size) = values.iter().find(|v| !(1..=LARGEST_SIZE).contains(v)) {
-            let range = format!("but sizes are from 1 to {LARGEST_SIZE}; record the case again");
-            return Err(fault(format!("gives {size} in `{key}`, {range}")));
+    let text = text.ok_or_else(missing)?;
+    let wrong =
+        |e: serde_json::Error| fault(format!("cannot be used ({e}); record the case again"));
+    let config: Config = serde_json::from_str(text).map_err(wrong)?;
+    let model = match config.arch {
+        Some(arch) => arch.model(config.image),
+        None => {
+            let keys: FilterKeys = serde_json::from_str(text).map_err(wrong)?;
+            let sizes = [
+                ("image", &config.image[..]),
+                ("latent_dim", &[keys.latent_dim]),
+                ("enc_filters", &keys.enc_filters),
+                ("dec_base", &[keys.dec_base]),
+                ("dec_filters", &keys.dec_filters),
+            ];
+            for (key, values) in sizes {
+                if let Some(size) = values.iter().find(|v| !(1..=LARGEST_SIZE).contains(v)) {
+                    let range =
+                        format!("but sizes are from 1 to {LARGEST_SIZE}; record the case again");
+                    return Err(fault(format!("gives {size} in `{key}`, {range}")));
+                }
+            }
+            let filters = Filters {
+                image: config.image,
+                latent_dim: keys.latent_dim,
+                encoder_filters: keys.enc_filters.to_vec(),
+                decoder_base: keys.dec_base,
+                decoder_filters: keys.dec_filters.to_vec(),
+                loss: keys.loss,
+                beta: keys.beta.unwrap_or(1.0),
+            };
+            filters.model()
         }
-    }
-    let model = Model {
-        image: config.image,
-        latent_dim: config.latent_dim,
-        encoder_filters: config.enc_filters,
-        decoder_base: config.dec_base,
-        decoder_filters: config.dec_filters,
-        loss: config.loss,
-        beta: config.beta.unwrap_or(1.0),
     };
     model.validate().map_err(|e| e.to_string())?;
-    Ok((model, config.relu_margin.as_f64()))
+    let usual = Adam::default();
+    let rate = config.adam.map_or(usual.rate, |adam| adam.lr);
+    let adam = Adam { rate, ..usual };
+    Ok((model, adam, config.relu_margin.as_f64()))
 }
 
 /// The message about a value that cannot be used.
@@ -212,6 +253,18 @@ fn extents(file: &TensorFile, model: &Model) -> Result<(usize, usize), String> {
             model.latent_dim
         )),
     }
+}
+
+/// Takes the labels, `[B]`; each must be below `classes`.
+fn labels(file: &mut TensorFile, batch: usize, classes: usize) -> Result<Vec<u32>, String> {
+    const NAME: &str = "input/labels";
+    let tensor = file.tensors.remove(NAME).ok_or_else(|| missing(NAME))?;
+    let fits = |labels: &Vec<u32>| {
+        labels.len() == batch && labels.iter().all(|&label| (label as usize) < classes)
+    };
+    tensor.to_u32().filter(fits).ok_or_else(|| {
+        format!("`{NAME}` is no list of {batch} integers below {classes}; record it again")
+    })
 }
 
 /// Takes the values of the tensor `name` of that shape; all must be finite.

@@ -12,13 +12,15 @@ use crate::data::{Binarize, PackedImages};
 use crate::explore::plans as explore;
 use crate::gpu::{Gpu, GpuError};
 use crate::model::params;
-use crate::model::{self, Feed, Loss, Model};
+use crate::model::{self, Feed, Filters, Loss, Model};
 use crate::ops::adam::{self, Adam, Arenas};
 use crate::ops::fetch::Packed;
-use crate::ops::reparam::{Divergence, KlTerm, Sampled};
+use crate::ops::likelihood::{self, Head};
+use crate::ops::objective::{Divergence, KlTerm};
+use crate::ops::posterior::{Posterior, Sampled};
 use crate::ops::rng::{self as draw, Order};
 use crate::ops::state::{self, StepState};
-use crate::ops::{Graph, bce, elbo};
+use crate::ops::{Graph, elbo};
 use crate::plan::{Role, Step};
 use crate::rng::{self, Stream};
 
@@ -53,15 +55,16 @@ struct Workload {
 /// The tutorial's model; a colour model whose channels fill tiles; and a model whose channels do not,
 /// which uses the plain kernels and drawn images.
 fn workloads() -> [Workload; 3] {
-    let odd = Model {
+    let odd = Filters {
         image: [12, 8, 1],
         latent_dim: 3,
-        encoder_filters: [5, 11],
+        encoder_filters: vec![5, 11],
         decoder_base: 3,
-        decoder_filters: [7, 5],
+        decoder_filters: vec![7, 5],
         loss: Loss::AnalyticKl,
         beta: 0.25,
     };
+    let odd = odd.model();
     [
         Workload {
             about: "the tutorial's model",
@@ -186,6 +189,7 @@ async fn far_out(gpu: &Gpu) -> Result<Vec<Row>, GpuError> {
     let logits = data("logits", &[BATCH, VALUES]);
     let x = data("x", &[BATCH, VALUES]);
     let latent = Sampled {
+        posterior: Posterior::Diagonal,
         q: eps,
         eps,
         z: eps,
@@ -199,12 +203,14 @@ async fn far_out(gpu: &Gpu) -> Result<Vec<Row>, GpuError> {
         m: data("m", &[WEIGHTS]),
         v: data("v", &[WEIGHTS]),
     };
-    let (logpx_z, _) = bce::loss_and_grad(&mut g, logits, x);
+    let bernoulli = Head::Bernoulli(false);
+    let loss = likelihood::loss_and_grad(&mut g, bernoulli, 1.0, logits, x);
     let kl_term = KlTerm {
         form: Divergence::MonteCarlo,
         beta: 4.0,
+        ..KlTerm::PLAIN
     };
-    elbo::batch_means(&mut g, kl_term, logpx_z, latent, state);
+    elbo::batch_means(&mut g, kl_term, loss.logpx_z, latent, None, state);
     state::advance(&mut g, state, IMAGES, 1);
     adam::update(&mut g, state, arenas, Adam::default());
 

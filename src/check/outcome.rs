@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::files::tensors::{Tensor, TensorFile};
-use crate::model::Model;
 use crate::model::params::{grad_name, moment_names};
-use crate::ops::elbo;
+use crate::model::{Model, Posterior};
+use crate::ops::{elbo, full};
 
 /// Prefix of results and expectations in files.
 pub const PREFIX: &str = "expect/";
@@ -27,10 +27,19 @@ pub fn shapes(model: &Model, batch: usize, steps: usize) -> BTreeMap<String, Vec
     ] {
         shapes.insert(name.to_owned(), shape);
     }
-    let layers = [model.encoder().layers, model.decoder().layers].concat();
-    for layer in layers.iter().filter(|l| l.relu) {
-        let shape = [vec![batch], layer.output()].concat();
-        shapes.insert(format!("act/{}", layer.name), shape);
+    if model.posterior == Posterior::Full {
+        shapes.remove("logvar");
+        shapes.insert(
+            "scale".into(),
+            vec![batch, model.latent_dim, model.latent_dim],
+        );
+    }
+    for stack in [model.encoder(), model.decoder()] {
+        // The last layers are `mean` and its like, and `logits`.
+        for layer in stack.layers.iter().rev().skip(1) {
+            let shape = [vec![batch], layer.output()].concat();
+            shapes.insert(format!("act/{}", layer.name), shape);
+        }
     }
     for spec in model.params() {
         let after = ["param_after", "param_after_1"].map(|p| format!("{p}/{}", spec.name));
@@ -49,6 +58,9 @@ pub struct Outcome {
     shapes: BTreeMap<String, Vec<usize>>,
     tensors: BTreeMap<String, Vec<f64>>,
     steps: usize,
+    latent_dim: usize,
+    /// Slots of the outputs of encoder and decoder.
+    ends: [String; 2],
 }
 
 impl Outcome {
@@ -58,6 +70,9 @@ impl Outcome {
             shapes: shapes(model, batch, steps),
             tensors: BTreeMap::new(),
             steps,
+            latent_dim: model.latent_dim,
+            ends: [model.encoder(), model.decoder()]
+                .map(|stack| format!("{}.y", stack.last().name)),
         }
     }
 
@@ -69,8 +84,8 @@ impl Outcome {
         let slot = |name: &str| {
             let (due, slot) = match name.split_once('/').unwrap_or((name, "")) {
                 ("loss", _) => (true, "metrics".to_owned()),
-                ("mean" | "logvar", _) => (first, "encoder.dense.y".to_owned()),
-                ("logits", _) => (first, "decoder.deconv3.y".to_owned()),
+                ("mean" | "logvar" | "scale", _) => (first, self.ends[0].clone()),
+                ("logits", _) => (first, self.ends[1].clone()),
                 ("act", layer) => (first, format!("{layer}.y")),
                 ("param_after", param) => (last, param.to_owned()),
                 ("param_after_1", param) => (first, param.to_owned()),
@@ -93,12 +108,16 @@ impl Outcome {
                 losses.push(loss);
                 losses
             }
-            // Each row has the means of an image, then its log-variances.
-            "mean" | "logvar" => {
-                let latent = self.shapes[tensor][1];
-                let skip = usize::from(tensor == "logvar");
-                let halves = slot.chunks(latent).skip(skip).step_by(2);
-                halves.flatten().copied().collect()
+            // Each row has the means of an image, then its log-variances or the elements of T.
+            "mean" | "logvar" | "scale" => {
+                let latent = self.latent_dim;
+                let rows = slot.chunks(slot.len() / self.shapes[tensor][0]);
+                let of = |row: &[f64]| match tensor {
+                    "mean" => row[..latent].to_vec(),
+                    "logvar" => row[latent..].to_vec(),
+                    _ => full::scale(latent, &row[latent..]).0,
+                };
+                rows.flat_map(of).collect()
             }
             _ => slot.to_vec(),
         };

@@ -6,13 +6,11 @@ use super::outcome::Outcome;
 use crate::gpu::{Gpu, GpuError, Memory, Replay};
 use crate::model::{self, Feed};
 use crate::ops::Target;
-use crate::ops::adam::Adam;
 use crate::plan::{Plan, cpu};
 
 /// The train step of a case: that of training without the steps that fetch and draw.
 pub fn plan(case: &Case, target: &Target) -> Plan {
-    let adam = Adam::default();
-    model::train_step(&case.model, Feed::Injected, adam, case.batch, target)
+    model::train_step(&case.model, Feed::Injected, case.adam, case.batch, target)
 }
 
 /// The results of an adapter with this plan, such as [`plan`], and one submission per step.
@@ -24,6 +22,9 @@ pub async fn on_adapter(gpu: &Gpu, plan: &Plan, case: &Case) -> Result<Outcome, 
         memory.write(gpu, plan, name, values)?;
     }
     memory.write(gpu, plan, "x", &case.x)?;
+    if !case.labels.is_empty() {
+        memory.write_words(gpu, plan, "labels", &case.labels)?;
+    }
     let mut outcome = Outcome::new(&case.model, case.batch, case.eps.len());
     for (k, eps) in case.eps.iter().enumerate() {
         memory.write(gpu, plan, "eps", eps)?;
@@ -46,6 +47,9 @@ pub fn on_twins(case: &Case) -> Outcome {
         memory.set_floats(&plan, name, values);
     }
     memory.set_floats(&plan, "x", &case.x);
+    if !case.labels.is_empty() {
+        memory.set_words(&plan, "labels", &case.labels);
+    }
     let mut outcome = Outcome::new(&case.model, case.batch, case.eps.len());
     for (k, eps) in case.eps.iter().enumerate() {
         memory.set_floats(&plan, "eps", eps);

@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use cvae_gpu::explore::means;
+use cvae_gpu::explore::{Codes, means};
 use cvae_gpu::files::npy;
 
+use super::classes::ClassArgs;
 use super::common::Common;
 use super::pictures;
 use super::trained::{ModelFlags, is, path_of};
@@ -24,6 +25,8 @@ probability that a value is 1.")]
 pub struct DecodeArgs {
     #[command(flatten)]
     model: ModelFlags,
+    #[command(flatten)]
+    class: ClassArgs,
     /// Codes
     #[arg(long, value_name = "FILE.npy", value_parser = |t: &str| path_of(t, &["npy"]))]
     z: PathBuf,
@@ -44,6 +47,11 @@ impl DecodeArgs {
         } else {
             means(&codes, latent)
         };
+        let class = self.class.label(&trained)?;
+        if trained.model.labels > 0 && class.is_none() {
+            bail!("the model is conditioned on labels: give the --class of the codes");
+        }
+        let labels = vec![class.unwrap_or(0); count];
         let mut output = (self.model).output(common, [&*self.out], &[&self.z])?;
         let images = self.model.explore(common, &trained, async |explorer| {
             if width != latent {
@@ -53,7 +61,8 @@ impl DecodeArgs {
                 ));
             }
             let mut meter = common.meter("Decoding");
-            explorer.decode(&z, &mut meter).await
+            let labels = Some(&labels[..]);
+            explorer.decode(Codes { z: &z, labels }, &mut meter).await
         })?;
         let bytes = if is(&self.out, "png") {
             pictures::square(&images, [h, w, c])?

@@ -33,7 +33,7 @@ impl EncodeArgs {
         let mut output = self.input.output(common, &self.out, &images)?;
         let codes = (self.input.model).explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
-            explorer.encode(&images.images, &mut meter).await
+            explorer.encode(images.labelled(), &mut meter).await
         })?;
         let latent = trained.model.latent_dim;
         let bytes = if is(&self.out, "csv") {

@@ -47,12 +47,12 @@ impl EvalArgs {
         let seed = self.input.model.seed;
         let (terms, bounds) = (self.input.model).explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Evaluating");
-            let terms = explorer.terms(&images.images, seed, &mut meter).await?;
+            let terms = explorer.terms(images.labelled(), seed, &mut meter).await?;
             let Some(samples) = self.samples else {
                 return Ok((terms, None));
             };
             let mut meter = common.meter("Sampling");
-            let bounds = explorer.bounds(&images.images, samples, seed, &mut meter);
+            let bounds = explorer.bounds(images.labelled(), samples, seed, &mut meter);
             Ok((terms, Some(bounds.await?)))
         })?;
         let loss = trained.model.loss;
@@ -68,7 +68,7 @@ impl EvalArgs {
         let iwae = bounds
             .map(|bounds| total(bounds) / count as f64)
             .zip(self.samples);
-        let caution = caution(&images.images);
+        let caution = caution(&trained.model, &images.images);
         if self.input.model.json {
             let mut report = json!({
                 "images": count,

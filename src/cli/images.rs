@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use cvae_gpu::data::{self, Binarize, DataError, ImageSet, Prepare, Progress, known, mnist};
+use cvae_gpu::data::{self, Binarize, DataError, Depth, ImageSet, Prepare, Progress, known, mnist};
 use cvae_gpu::run::{self, config::RunConfig};
 use cvae_gpu::saved::Stored;
 
@@ -57,9 +57,14 @@ pub struct Choice {
 }
 
 impl Choice {
-    /// The given option, or else the default for this set.
-    pub fn of(given: Option<Binarize>, set: &ImageSet) -> Choice {
-        let (binarize, why) = given.map_or_else(|| set.usual(), |given| (given, None));
+    /// The given option, or else that of the chosen model, or else the default for this set.
+    pub fn of(given: Option<Binarize>, of_model: Option<Binarize>, set: &ImageSet) -> Choice {
+        let has_grey = set.train.images.depth() == Depth::Byte;
+        let (binarize, why) = match (given, of_model) {
+            (Some(given), _) => (given, None),
+            (None, Some(own)) if has_grey => (own, Some("it belongs to the model")),
+            _ => set.usual(),
+        };
         Choice { binarize, why }
     }
 

@@ -9,7 +9,8 @@ use cvae_gpu::files::tensors::TensorFile;
 use cvae_gpu::model::Loss;
 use cvae_gpu::saved::{Stored, pytorch};
 
-use super::choices::{self, pair, weight};
+use super::arch::Choice;
+use super::choices::{self, ImageSize, image_size, weight};
 use super::common::Common;
 use super::output::Output;
 use super::trained::path_of;
@@ -21,6 +22,7 @@ Examples:
   cvae-gpu import --from keras.safetensors --out vae.safetensors
   cvae-gpu import --from torch.safetensors --out vae.safetensors
   cvae-gpu import --from big.safetensors --image-size 32,64 --out m.safetensors
+  cvae-gpu import --from w.safetensors --arch keras --out m.safetensors
 
 Names tell Keras (`….kernel`) from PyTorch (`….weight`). The model follows from the shapes, and so \
 does the image size if images are 28×28 or square.")]
@@ -31,9 +33,12 @@ pub struct ImportArgs {
     /// Model file to write
     #[arg(long, value_name = "FILE.safetensors", value_parser = |t: &str| path_of(t, &["safetensors"]))]
     out: PathBuf,
-    /// Height and width of its images, if the shapes do not determine them
-    #[arg(long, value_name = "H,W", value_parser = pair)]
-    image_size: Option<[usize; 2]>,
+    /// The model of the weights, if they are not of the default kind: a name or a file, as for `train`
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    arch: Option<String>,
+    /// Height, width and channels of its images, if the shapes do not determine them
+    #[arg(long, value_name = "H,W[,C]", value_parser = image_size)]
+    image_size: Option<ImageSize>,
     /// KL term it was trained with [default: mc]
     #[arg(long, value_parser = choices::kl())]
     kl: Option<Loss>,
@@ -52,13 +57,25 @@ impl ImportArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let mut output = Output::new(common, self.json, [&*self.out], &[&self.from])?;
         let file = TensorFile::read(&self.from)?;
+        let size = self.image_size.map(|size| size.0);
+        let described = match &self.arch {
+            Some(text) => {
+                let model = Choice::of(text)?.model(size.unwrap_or([28, 28, 1]));
+                model.validate()?;
+                Some(model)
+            }
+            None => None,
+        };
         let mut trained = if pytorch::is_pytorch(&file) {
-            pytorch::from_pytorch(&self.from, file, self.image_size)?
+            pytorch::from_pytorch(&self.from, file, described, size)?
         } else {
-            Stored::new(&self.from, file)?.open(self.image_size)?
+            Stored::new(&self.from, file)?
+                .assume(described)
+                .open(size)?
         };
         let [height, width, channels] = trained.model.image;
-        if let Some([h, w]) = self.image_size.filter(|size| *size != [height, width]) {
+        let size = size.map(|[h, w, _]| [h, w]);
+        if let Some([h, w]) = size.filter(|size| *size != [height, width]) {
             let path = self.from.display();
             bail!("--image-size {h},{w}, but the weights in {path} are for {height},{width}");
         }

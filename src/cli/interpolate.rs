@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use clap::Args;
-use cvae_gpu::explore::{line, means};
+use cvae_gpu::data::Labelled;
+use cvae_gpu::explore::{Codes, line, means};
 
 use super::choices::count;
 use super::common::Common;
@@ -46,13 +47,24 @@ impl InterpolateArgs {
             bail!("--from {from}, --to {to}: the images are numbered from 0 to {last}");
         };
         let mut output = self.input.output(common, &self.out, &images)?;
+        let ends_label = |i| images.label(i);
+        let classes = ends_label(self.from).zip(ends_label(self.to));
+        let classes = classes.map(|(from, to)| [from, to]);
         let (latent, steps) = (trained.model.latent_dim, self.steps);
         let decoded = (self.input.model).explore(common, &trained, async |explorer| {
-            let codes = explorer.encode(&ends, &mut |_, _| ()).await?;
+            let given = Labelled {
+                images: &ends,
+                labels: classes.as_ref().map(|classes| &classes[..]),
+            };
+            let codes = explorer.encode(given, &mut |_, _| ()).await?;
             let means = means(&codes, latent);
-            let z = line(&means[..latent], &means[latent..], steps);
+            let z = &line(&means[..latent], &means[latent..], steps);
+            // Each step is of the class of the nearer end.
+            let nearer = |i: usize| classes.map(|[from, to]| if 2 * i < steps { from } else { to });
+            let labels: Option<Vec<u32>> = (0..steps).map(nearer).collect();
+            let labels = labels.as_deref();
             let mut meter = common.meter("Decoding");
-            explorer.decode(&z, &mut meter).await
+            explorer.decode(Codes { z, labels }, &mut meter).await
         })?;
         let shape = trained.model.image;
         let bytes = if is(&self.out, "gif") {

@@ -33,7 +33,7 @@ impl LatentArgs {
         let mut output = self.input.output(common, &self.out, &images)?;
         let codes = (self.input.model).explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
-            explorer.encode(&images.images, &mut meter).await
+            explorer.encode(images.labelled(), &mut meter).await
         })?;
         let at: Vec<[f32; 2]> = codes
             .chunks_exact(2 * trained.model.latent_dim)

@@ -4,11 +4,13 @@ use std::iter;
 use std::path::PathBuf;
 
 use clap::Args;
+use cvae_gpu::explore::Codes;
 use cvae_gpu::files::npy;
 use cvae_gpu::model::prior::latent_grid;
 use cvae_gpu::render;
 
 use super::choices::count;
+use super::classes::ClassArgs;
 use super::common::Common;
 use super::trained::{ModelFlags, Plane, path_of};
 
@@ -29,6 +31,8 @@ pub struct ManifoldArgs {
     n: usize,
     #[command(flatten)]
     plane: Plane,
+    #[command(flatten)]
+    class: ClassArgs,
     /// Picture to write
     #[arg(long, value_name = "FILE.png", default_value = "manifold.png", value_parser = |t: &str| path_of(t, &["png"]))]
     out: PathBuf,
@@ -49,9 +53,15 @@ impl ManifoldArgs {
         for (code, [x, y]) in z.chunks_mut(latent).zip(latent_grid(n).as_chunks().0) {
             (code[i], code[j]) = (*x, *y);
         }
+        let class = self.class.label(&trained)?;
+        if trained.model.labels > 0 && class.is_none() {
+            common.say("Drawing class 0 of the model; --class chooses another");
+        }
+        let labels = vec![class.unwrap_or(0); n * n];
         let images = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Decoding");
-            explorer.decode(&z, &mut meter).await
+            let labels = Some(&labels[..]);
+            explorer.decode(Codes { z: &z, labels }, &mut meter).await
         })?;
         let picture = render::manifold(&images, [h, w, c], n)?;
         output.write(&self.out, &render::png_bytes(&picture)?)?;

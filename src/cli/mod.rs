@@ -1,9 +1,11 @@
 //! The command line: one file per command.
 
 mod advice;
+mod arch;
 mod bench;
 mod check;
 mod choices;
+mod classes;
 mod common;
 mod completions;
 mod data;
@@ -62,7 +64,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Train(train::TrainArgs),
+    Train(Box<train::TrainArgs>),
     Eval(eval::EvalArgs),
     Sample(sample::SampleArgs),
     Reconstruct(reconstruct::ReconstructArgs),

@@ -11,7 +11,7 @@ use cvae_gpu::ops::rng::Order;
 use cvae_gpu::plan::Step;
 use serde_json::json;
 
-use super::choices::count;
+use super::choices::{ImageSize, count, image_size};
 use super::train::ModelArgs;
 use crate::cli::common::Common;
 use crate::cli::terminal::{print, print_json, print_table};
@@ -29,6 +29,9 @@ pub struct PlanArgs {
     batch: usize,
     #[command(flatten)]
     model: ModelArgs,
+    /// Height, width and channels of the images
+    #[arg(long, value_name = "H,W[,C]", default_value = "28,28,1", value_parser = image_size)]
+    image_size: ImageSize,
     /// Plan for a typical GPU instead of this machine's adapter
     #[arg(long)]
     gpu: bool,
@@ -39,7 +42,7 @@ pub struct PlanArgs {
 
 impl PlanArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let model = self.model.model([28, 28, 1])?;
+        let model = self.model.model(self.image_size.0, 10)?;
         let target = self.target(common)?;
         let data = Packed {
             shape: model.image,

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use cvae_gpu::explore::means;
+use cvae_gpu::data::Labelled;
+use cvae_gpu::explore::{Codes, means};
 
 use super::choices::count;
 use super::common::Common;
@@ -34,12 +35,18 @@ impl ReconstructArgs {
         let (trained, images) = self.input.open(common)?;
         let mut output = self.input.output(common, &self.out, &images)?;
         let shown = images.images.clone().first(self.n);
+        let labels = images.labels.as_deref();
+        let labels = labels.map(|labels| &labels[..shown.count()]);
         let latent = trained.model.latent_dim;
         let decoded = (self.input.model).explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
-            let means = means(&explorer.encode(&shown, &mut meter).await?, latent);
+            let given = Labelled {
+                images: &shown,
+                labels,
+            };
+            let z = &means(&explorer.encode(given, &mut meter).await?, latent);
             let mut meter = common.meter("Decoding");
-            explorer.decode(&means, &mut meter).await
+            explorer.decode(Codes { z, labels }, &mut meter).await
         })?;
         let originals: Vec<f32> = (0..shown.count()).flat_map(|i| shown.values(i)).collect();
         let picture = pictures::pairs(&originals, &decoded, trained.model.image)?;

@@ -7,6 +7,7 @@ use clap::Args;
 use cvae_gpu::files::npy;
 
 use super::choices::count;
+use super::classes::ClassArgs;
 use super::common::Common;
 use super::pictures;
 use super::trained::{ModelFlags, path_of};
@@ -17,6 +18,7 @@ use super::trained::{ModelFlags, path_of};
 Examples:
   cvae-gpu sample --model runs/mnist-1           100 new digits into sample.png
   cvae-gpu sample --model runs/mnist-1 -n 16 --seed 7 --npy probabilities.npy
+  cvae-gpu sample --model runs/digits --class 1  a model of --conditional
 
 The array is [n, height, width, channels] of float32: the probability that a value is 1.")]
 pub struct SampleArgs {
@@ -25,6 +27,8 @@ pub struct SampleArgs {
     /// Images to draw
     #[arg(short, long = "count", value_name = "N", default_value_t = 100, value_parser = count(1..=65_536))]
     n: usize,
+    #[command(flatten)]
+    class: ClassArgs,
     /// Picture to write
     #[arg(long, value_name = "FILE.png", default_value = "sample.png", value_parser = |t: &str| path_of(t, &["png"]))]
     out: PathBuf,
@@ -39,9 +43,20 @@ impl SampleArgs {
         let files = iter::once(&*self.out).chain(self.npy.as_deref());
         let mut output = self.model.output(common, files, &[])?;
         let (n, seed, [h, w, c]) = (self.n, self.model.seed, trained.model.image);
+        let classes = trained.model.labels as u32;
+        let class = self.class.label(&trained)?;
+        if classes > 0 && class.is_none() {
+            common.say(&format!(
+                "The {classes} classes of the model take turns; --class draws one of them"
+            ));
+        }
+        let label = |i: u32| class.unwrap_or(i % classes.max(1));
+        let labels: Option<Vec<u32>> = (classes > 0).then(|| (0..n as u32).map(label).collect());
         let images = self.model.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Sampling");
-            explorer.sample(n, seed, &mut meter).await
+            explorer
+                .sample(n, labels.as_deref(), seed, &mut meter)
+                .await
         })?;
         let picture = pictures::square(&images, [h, w, c])?;
         output.write(&self.out, &picture)?;

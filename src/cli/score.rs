@@ -37,7 +37,7 @@ impl ScoreArgs {
         let seed = self.input.model.seed;
         let terms = (self.input.model).explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Evaluating");
-            explorer.terms(&images.images, seed, &mut meter).await
+            explorer.terms(images.labelled(), seed, &mut meter).await
         })?;
         let loss = trained.model.loss;
         let mut order: Vec<usize> = (0..images.count()).collect();
@@ -48,7 +48,7 @@ impl ScoreArgs {
         }
         let text = table::terms(&images, &terms, None, loss, order.into_iter());
         output.write(&self.out, text.as_bytes())?;
-        if let Some(caution) = caution(&images.images) {
+        if let Some(caution) = caution(&trained.model, &images.images) {
             common.say(caution);
         }
         output.finish(Some(images.count()))

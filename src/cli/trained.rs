@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
-use cvae_gpu::data::{Binarize, DataError, PackedImages, Prepare, Split};
+use cvae_gpu::data::{Binarize, DataError, Labelled, PackedImages, Prepare, Split};
 use cvae_gpu::explore::{ExploreError, Explorer};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::{Loss, Model};
 use cvae_gpu::saved::{Stored, Trained};
 
-use super::choices::{self, count, differing, model_options, numbers, pair, weight};
+use super::choices::{
+    self, ModelChoice, Widths, count, differing, model_options, numbers, weight, widths,
+};
 use super::common::Common;
 use super::images::{Choice, PrepareArgs, load_any, own_images};
 use super::output::Output;
@@ -50,11 +52,11 @@ struct Given {
     #[arg(long, help_heading = EXPECT)]
     latent_dim: Option<usize>,
     /// Encoder filters the model must have
-    #[arg(long, value_parser = pair, value_name = "A,B", help_heading = EXPECT)]
-    encoder_filters: Option<[usize; 2]>,
+    #[arg(long, value_parser = widths, value_name = "A,B,…", help_heading = EXPECT)]
+    encoder_filters: Option<Widths>,
     /// Decoder filters the model must have
-    #[arg(long, value_parser = pair, value_name = "A,B", help_heading = EXPECT)]
-    decoder_filters: Option<[usize; 2]>,
+    #[arg(long, value_parser = widths, value_name = "A,B,…", help_heading = EXPECT)]
+    decoder_filters: Option<Widths>,
     /// Decoder base the model must have
     #[arg(long, help_heading = EXPECT)]
     decoder_base: Option<usize>,
@@ -115,6 +117,14 @@ impl Images {
         self.labels.as_ref()?.get(image).copied()
     }
 
+    /// The images with their labels.
+    pub fn labelled(&self) -> Labelled<'_> {
+        Labelled {
+            images: &self.images,
+            labels: self.labels.as_deref(),
+        }
+    }
+
     /// Their source as a path, which no output may overwrite.
     pub fn path(&self) -> &Path {
         Path::new(&self.source)
@@ -132,8 +142,7 @@ impl ImageFlags {
         };
         let shape = loaded.as_ref().ok().map(|images| images.images.shape());
         // An invalid model is reported before missing images.
-        let trained =
-            (self.model).confirm(stored, shape.map(|[height, width, _]| [height, width]))?;
+        let trained = (self.model).confirm(stored, shape)?;
         let images = loaded?;
         let shape = images.images.shape();
         if shape != trained.model.image {
@@ -185,7 +194,7 @@ impl ImageFlags {
             }
             loaded => loaded?,
         };
-        let choice = Choice::of(self.binarize.or(stored.binarize()), &set);
+        let choice = Choice::of(self.binarize.or(stored.binarize()), None, &set);
         let set = set.binarized(choice.binarize)?;
         let split = match self.split {
             Part::Test => set.test,
@@ -238,19 +247,21 @@ impl ModelFlags {
     }
 
     /// The model, if it agrees with the options.
-    fn confirm(&self, stored: Stored, image: Option<[usize; 2]>) -> anyhow::Result<Trained> {
+    fn confirm(&self, stored: Stored, image: Option<[usize; 3]>) -> anyhow::Result<Trained> {
         let fixed = stored.config().is_some();
         let mut trained = stored.open(image)?;
         let (model, given) = (&mut trained.model, &self.given);
-        let expected = Model {
-            latent_dim: given.latent_dim.unwrap_or(model.latent_dim),
-            encoder_filters: given.encoder_filters.unwrap_or(model.encoder_filters),
-            decoder_filters: given.decoder_filters.unwrap_or(model.decoder_filters),
-            decoder_base: given.decoder_base.unwrap_or(model.decoder_base),
-            loss: given.kl.unwrap_or(model.loss),
-            beta: given.beta.unwrap_or(model.beta),
-            ..*model
+        let list = |widths: &Option<Widths>| widths.as_ref().map(|widths| widths.0.clone());
+        let choice = ModelChoice {
+            latent_dim: given.latent_dim,
+            encoder_filters: list(&given.encoder_filters),
+            decoder_filters: list(&given.decoder_filters),
+            decoder_base: given.decoder_base,
+            kl: given.kl,
+            beta: given.beta,
+            ..ModelChoice::default()
         };
+        let expected = choice.over(model)?;
         if !fixed {
             (model.loss, model.beta) = (expected.loss, expected.beta);
         }

@@ -42,7 +42,7 @@ pub use order::Order;
 #[cfg(feature = "cli")]
 pub use prepare::{Listener, Prepare, Progress, TEST_FRACTION};
 pub use read::packed;
-pub use set::{Binarize, Depth, ImageSet, PackedImages, Split};
+pub use set::{Binarize, Depth, ImageSet, LabelError, Labelled, PackedImages, Split, check_labels};
 
 #[cfg(feature = "cli")]
 use known::Places;

@@ -7,8 +7,8 @@ use super::Order;
 /// Default part of a set that is held out.
 pub const TEST_FRACTION: f64 = 0.1;
 
-/// The range of [`Prepare::size`]; a model takes multiples of 4 only.
-const SIZES: std::ops::RangeInclusive<usize> = 8..=4096;
+/// The range of [`Prepare::size`], that of models.
+const SIZES: std::ops::RangeInclusive<usize> = 4..=512;
 
 /// How the images of a set are prepared. The default leaves them as they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -43,11 +43,11 @@ impl Prepare {
     /// What is wrong.
     pub fn validate(&self) -> Result<(), String> {
         if let Some(size) = self.size
-            && !(SIZES.contains(&size) && size.is_multiple_of(4))
+            && !SIZES.contains(&size)
         {
             let (least, most) = (SIZES.start(), SIZES.end());
             return Err(format!(
-                "a size of {size}; give a multiple of 4 from {least} to {most}"
+                "a size of {size}; give a number from {least} to {most}"
             ));
         }
         if let Some(channels) = self.channels

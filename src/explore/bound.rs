@@ -2,7 +2,7 @@
 
 use super::plans::{self, Bound};
 use super::{ExploreError, Explorer, Tell, finite};
-use crate::data::PackedImages;
+use crate::data::Labelled;
 use crate::gpu::{Compiled, Gpu, GpuError, Memory, Replay};
 use crate::plan::Batches;
 use crate::rng::Stream;
@@ -11,15 +11,16 @@ use crate::train::pace::Pace;
 impl Explorer<'_> {
     /// The importance-weighted bound on log p(x) of each image with `samples` draws, in nats (Burda et
     /// al., ICLR 2016). With one draw it is the ELBO of [`Explorer::terms`] with this seed; it rises
-    /// towards log p(x) with the number of draws. It is a bound only for binary images.
+    /// towards log p(x) with the number of draws. A Bernoulli likelihood bounds only binary images.
     pub async fn bounds(
         &self,
-        images: &PackedImages,
+        images: impl Into<Labelled<'_>>,
         samples: u32,
         seed: u64,
         tell: &mut Tell<'_>,
     ) -> Result<Vec<f32>, ExploreError> {
-        let packed = self.packed(images)?;
+        let given = images.into();
+        let (images, packed) = (given.images, self.packed(given)?);
         let (gpu, count) = (self.gpu, images.count());
         let plans = |batch| plans::bound(&self.trained.model, packed, samples, batch, gpu.target());
         let plans = Batches::new(count, self.batch, plans);
@@ -28,6 +29,7 @@ impl Explorer<'_> {
         let full = &plans.full.encode;
         self.upload(&memory, full)?;
         memory.write_words(gpu, full, plans::IMAGES, &images.device_words())?;
+        self.write_labels(&memory, full, plans::LABELS, given.labels)?;
         // The random stream of evaluation; its step counts epochs there and draws here.
         self.start(&memory, full, seed, Stream::Evaluate)?;
         let compile = async |bound: Bound| {

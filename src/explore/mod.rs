@@ -9,7 +9,7 @@ pub mod plans;
 
 use std::ops::Range;
 
-use crate::data::PackedImages;
+use crate::data::{LabelError, Labelled, check_labels};
 use crate::gpu::{Compiled, Gpu, GpuError, Memory};
 use crate::model;
 use crate::ops::elbo::TERMS;
@@ -35,6 +35,9 @@ pub enum ExploreError {
         /// `[H, W, C]` of the model.
         wanted: [usize; 3],
     },
+    /// The labels do not serve the model.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
     /// The number of values is not a multiple of the latent dimensions.
     #[error("{found} values are not whole codes of {latent} latent dimensions")]
     Codes {
@@ -65,6 +68,27 @@ fn size([height, width, channels]: &[usize; 3]) -> String {
 /// Receives the number of items done and the total.
 pub type Tell<'a> = dyn FnMut(usize, usize) + 'a;
 
+/// Latent codes `[N, L]`, and a label per code for a conditioned model.
+#[derive(Clone, Copy, Debug)]
+pub struct Codes<'a> {
+    /// The values.
+    pub z: &'a [f32],
+    /// One label per code.
+    pub labels: Option<&'a [u32]>,
+}
+
+impl<'a> From<&'a Vec<f32>> for Codes<'a> {
+    fn from(z: &'a Vec<f32>) -> Self {
+        Codes { z, labels: None }
+    }
+}
+
+impl<'a> From<&'a [f32]> for Codes<'a> {
+    fn from(z: &'a [f32]) -> Self {
+        Codes { z, labels: None }
+    }
+}
+
 /// A trained model on a device. Its methods fail if the images do not fit the model, the device fails,
 /// or a result is not finite.
 pub struct Explorer<'a> {
@@ -84,56 +108,75 @@ impl<'a> Explorer<'a> {
         }
     }
 
-    /// Mean and log-variance of q(z|x) of each image: `[N, 2L]`, means first.
+    /// Mean and log-variance of q(z|x) of each image: `[N, 2L]`, means first. Variances are the diagonal
+    /// of the covariance.
     pub async fn encode(
         &self,
-        images: &PackedImages,
+        images: impl Into<Labelled<'_>>,
         tell: &mut Tell<'_>,
     ) -> Result<Vec<f32>, ExploreError> {
-        let packed = self.packed(images)?;
-        let build = |batch| plans::encode(&self.trained.model, packed, batch, self.gpu.target());
+        let given = images.into();
+        let (images, packed) = (given.images, self.packed(given)?);
+        let model = &self.trained.model;
+        let build = |batch| plans::encode(model, packed, batch, self.gpu.target());
         let fill = |memory: &Memory, plan: &Plan, batch: Range<usize>| {
             if batch.start > 0 {
                 return Ok(());
             }
             memory.write_words(self.gpu, plan, plans::IMAGES, &images.device_words())?;
+            self.write_labels(memory, plan, plans::LABELS, given.labels)?;
             self.start(memory, plan, 0, Stream::Evaluate)
         };
         let codes = self.collect(images.count(), build, fill, tell).await?;
-        let width = 2 * self.trained.model.latent_dim;
-        finite("the code of image", &codes, width)?;
-        Ok(codes)
+        finite(
+            "the code of image",
+            &codes,
+            model.posterior.values(model.latent_dim),
+        )?;
+        Ok(model.posterior.means_and_logvars(model.latent_dim, codes))
     }
 
-    /// Decodes the codes `z [N, L]` into images `[N, H, W, C]` of probabilities. Fails if `z` is not a
-    /// whole number of codes.
-    pub async fn decode(&self, z: &[f32], tell: &mut Tell<'_>) -> Result<Vec<f32>, ExploreError> {
+    /// Decodes the codes `z [N, L]` into images `[N, H, W, C]` of probabilities or means. Fails if `z` is
+    /// not a whole number of codes.
+    pub async fn decode(
+        &self,
+        codes: impl Into<Codes<'_>>,
+        tell: &mut Tell<'_>,
+    ) -> Result<Vec<f32>, ExploreError> {
+        let Codes { z, labels } = codes.into();
         let latent = self.trained.model.latent_dim;
         let found = z.len();
         if found == 0 || !found.is_multiple_of(latent) {
             return Err(ExploreError::Codes { found, latent });
         }
+        check_labels(labels, found / latent, self.trained.model.labels)?;
         let build = |batch| model::decode(&self.trained.model, batch, self.gpu.target());
         let fill = |memory: &Memory, plan: &Plan, batch: Range<usize>| {
             let codes = &z[latent * batch.start..latent * batch.end];
-            memory.write(self.gpu, plan, "codes", codes)
+            memory.write(self.gpu, plan, "codes", codes)?;
+            self.write_labels(memory, plan, "labels", labels.map(|all| &all[batch]))
         };
         let images = self.collect(found / latent, build, fill, tell).await?;
         self.finite_images(images)
     }
 
-    /// Decodes `count` codes drawn from the prior into images `[N, H, W, C]` of probabilities. Image i
-    /// depends on the seed, not on `count`.
+    /// Decodes `count` codes drawn from the prior into images `[N, H, W, C]` of probabilities or means.
+    /// Image i depends on the seed and its label, not on `count`. A conditioned model needs a label for
+    /// each.
     pub async fn sample(
         &self,
         count: usize,
+        labels: Option<&[u32]>,
         seed: u64,
         tell: &mut Tell<'_>,
     ) -> Result<Vec<f32>, ExploreError> {
+        check_labels(labels, count, self.trained.model.labels)?;
         let build = |batch| plans::sample(&self.trained.model, count, batch, self.gpu.target());
-        let fill = |memory: &Memory, plan: &Plan, batch: Range<usize>| match batch.start {
-            0 => self.start(memory, plan, seed, Stream::Picture),
-            _ => Ok(()),
+        let fill = |memory: &Memory, plan: &Plan, batch: Range<usize>| {
+            if batch.start == 0 {
+                self.start(memory, plan, seed, Stream::Picture)?;
+            }
+            self.write_labels(memory, plan, "labels", labels.map(|all| &all[batch]))
         };
         let images = self.collect(count, build, fill, tell).await?;
         self.finite_images(images)
@@ -143,17 +186,20 @@ impl<'a> Explorer<'a> {
     /// and the analytic KL, in nats.
     pub async fn terms(
         &self,
-        images: &PackedImages,
+        images: impl Into<Labelled<'_>>,
         seed: u64,
         tell: &mut Tell<'_>,
     ) -> Result<Vec<Terms>, ExploreError> {
-        self.packed(images)?;
+        let given = images.into();
+        self.packed(given)?;
+        let images = given.images;
         let (gpu, model) = (self.gpu, &self.trained.model);
         let evaluation = Evaluation::new(model, images, self.batch, gpu.target());
         let all: Vec<&Plan> = evaluation.all().collect();
         let memory = Memory::allocate(gpu, &all).await?;
         self.upload(&memory, all[0])?;
         memory.write_words(gpu, all[0], eval::IMAGES, &images.device_words())?;
+        self.write_labels(&memory, all[0], eval::LABELS, given.labels)?;
         let evaluation = evaluation.compile(gpu, &memory).await?;
         let mut go_on = |done, of| {
             tell(done, of);
@@ -166,12 +212,29 @@ impl<'a> Explorer<'a> {
         Ok(table.chunks_exact(TERMS).map(Terms::of).collect())
     }
 
-    fn packed(&self, images: &PackedImages) -> Result<Packed, ExploreError> {
-        let (found, wanted) = (images.shape(), self.trained.model.image);
+    /// The form of images that fit the model, as their labels do.
+    fn packed(&self, given: Labelled<'_>) -> Result<Packed, ExploreError> {
+        let (images, model) = (given.images, &self.trained.model);
+        let (found, wanted) = (images.shape(), model.image);
         if found != wanted {
             return Err(ExploreError::Images { found, wanted });
         }
+        check_labels(given.labels, images.count(), model.labels)?;
         Ok(Packed::of(images))
+    }
+
+    /// Writes labels, if the model is conditioned on them.
+    fn write_labels(
+        &self,
+        memory: &Memory,
+        plan: &Plan,
+        slot: &str,
+        labels: Option<&[u32]>,
+    ) -> Result<(), GpuError> {
+        match labels.filter(|_| self.trained.model.labels > 0) {
+            Some(labels) => memory.write_words(self.gpu, plan, slot, labels),
+            None => Ok(()),
+        }
     }
 
     fn upload(&self, memory: &Memory, plan: &Plan) -> Result<(), GpuError> {

@@ -5,42 +5,59 @@ use crate::model::Model;
 use crate::model::params;
 use crate::ops::fetch::{self, Packed};
 use crate::ops::rng::{self, Order};
-use crate::ops::{Graph, Target, bce, importance, reparam, state};
+use crate::ops::{Graph, Target, importance, input, likelihood, posterior, state};
 use crate::plan::{Plan, Role, SlotId};
 
 /// Slot of the packed images.
 pub const IMAGES: &str = "images";
+/// Slot of the labels of all images.
+pub const LABELS: &str = "images.labels";
 /// Slot of the counters.
 pub const STATE: &str = "explore.state";
 
-/// The next batch of the images in file order, `[B,28,28,1]`, and its codes, `[B,2L]`.
-fn encoded(p: &mut Graph, model: &Model, images: Packed, state: SlotId) -> (SlotId, SlotId) {
+/// The next batch of the images in file order.
+struct Encoded {
+    /// `[B,28,28,1]`
+    x: SlotId,
+    /// Parameters of q(z|x), `[B,2L]`
+    q: SlotId,
+    /// `[B]`, if the model is conditioned on labels
+    labels: Option<SlotId>,
+}
+
+fn encoded(p: &mut Graph, model: &Model, images: Packed, state: SlotId) -> Encoded {
     params::declare(p, &model.params());
     let data = fetch::declare(p, IMAGES, &images);
     let indices = rng::shuffle(p, state, images.count, Order::File);
+    let labels = (model.labels > 0).then(|| {
+        let all = p.words(LABELS, &[images.count], Role::Data);
+        input::gather(p, all, indices)
+    });
     let x = fetch::batch(p, images, state, data, indices);
-    let enc = model.encoder().forward(p, x);
-    (x, enc.output())
+    let q = model.encoder().forward(p, x, labels).output();
+    Encoded { x, q, labels }
 }
 
-/// Mean and log-variance of q(z|x) of a batch. Returns the plan and their slot, `[B,2L]`.
+/// Parameters of q(z|x) of a batch. Returns the plan and their slot, `[B,2L]`.
 pub fn encode(model: &Model, images: Packed, batch: usize, target: &Target) -> (Plan, SlotId) {
     let mut p = Graph::new(batch);
     let state = state::declare(&mut p, STATE);
-    let (_, q) = encoded(&mut p, model, images, state);
+    let Encoded { q, .. } = encoded(&mut p, model, images, state);
     state::advance(&mut p, state, images.count, 0);
     (p.lower(target), q)
 }
 
-/// Images of codes drawn from the prior, `count` in all. Returns the plan and the slot of the
-/// probabilities, `[B,28,28,1]`.
+/// Images of codes drawn from the prior, `count` in all; the host fills `labels [B]` of a conditioned
+/// model. Returns the plan and the slot of the probabilities, `[B,28,28,1]`.
 pub fn sample(model: &Model, count: usize, batch: usize, target: &Target) -> (Plan, SlotId) {
     let mut p = Graph::new(batch);
     let state = state::declare(&mut p, STATE);
     params::declare(&mut p, &model.params());
     let z = rng::normals(&mut p, state, model.latent_dim); //  [B,L]
-    let dec = model.decoder().forward(&mut p, z); //           [B,28,28,1] logits
-    let probabilities = bce::decode(&mut p, dec.output());
+    let labels = (model.labels > 0).then(|| p.words("labels", &[batch], Role::Data));
+    let dec = model.decoder().forward(&mut p, z, labels); //   [B,28,28,1] logits
+    let likelihood = model.head(&p);
+    let probabilities = likelihood::decode(&mut p, likelihood, dec.output());
     state::advance(&mut p, state, count, 0);
     (p.lower(target), probabilities)
 }
@@ -65,7 +82,7 @@ pub fn bound(model: &Model, images: Packed, samples: u32, batch: usize, target: 
         (p, state)
     };
     let (mut encode, state) = new();
-    let (x, q) = encoded(&mut encode, model, images, state);
+    let Encoded { x, q, labels } = encoded(&mut encode, model, images, state);
 
     let (mut p, state) = new();
     params::declare(&mut p, &model.params());
@@ -74,10 +91,12 @@ pub fn bound(model: &Model, images: Packed, samples: u32, batch: usize, target: 
         p.slot(slot.name.clone(), &slot.shape, Role::Data)
     };
     let (x, q) = (kept(x), kept(q)); //                            [B,28,28,1], [B,2L]
+    let labels = labels.map(|slot| p.words(encode[slot].name.clone(), &[batch], Role::Data));
     let eps = rng::normals(&mut p, state, model.latent_dim); //    [B,L]
-    let latent = reparam::sample(&mut p, q, eps); //               [B,L] and its densities
-    let dec = model.decoder().forward(&mut p, latent.z); //        [B,28,28,1] logits
-    let logpx_z = bce::loss(&mut p, dec.output(), x); //           [B]
+    let latent = posterior::sample(&mut p, model.posterior, q, eps); // [B,L] and its densities
+    let dec = model.decoder().forward(&mut p, latent.z, labels); // [B,28,28,1] logits
+    let likelihood = model.head(&p);
+    let logpx_z = likelihood::loss(&mut p, likelihood, dec.output(), x); // [B]
     importance::accumulate(&mut p, logpx_z, latent, state);
     state::tick(&mut p, state);
     let draw = p.lower(target);

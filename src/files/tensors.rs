@@ -62,6 +62,8 @@ pub enum TensorData {
     F32(Vec<f32>),
     /// Unsigned 32-bit integers.
     U32(Vec<u32>),
+    /// 32-bit integers.
+    I32(Vec<i32>),
 }
 
 /// An array of numbers with a shape.
@@ -85,7 +87,17 @@ impl Tensor {
     pub fn as_f32(&self) -> Option<&[f32]> {
         match &self.data {
             TensorData::F32(values) => Some(values),
-            TensorData::U32(_) => None,
+            TensorData::U32(_) | TensorData::I32(_) => None,
+        }
+    }
+
+    /// The values, if they are integers from 0 up.
+    #[must_use]
+    pub fn to_u32(&self) -> Option<Vec<u32>> {
+        match &self.data {
+            TensorData::F32(_) => None,
+            TensorData::U32(values) => Some(values.clone()),
+            TensorData::I32(values) => values.iter().map(|&v| v.try_into().ok()).collect(),
         }
     }
 
@@ -94,6 +106,7 @@ impl Tensor {
         let data = match info.dtype {
             Dtype::F32 => TensorData::F32(numbers(bytes, f32::from_le_bytes)),
             Dtype::F64 => TensorData::F32(numbers(bytes, |b| f64::from_le_bytes(b) as f32)),
+            Dtype::I32 => TensorData::I32(numbers(bytes, i32::from_le_bytes)),
             Dtype::U32 => TensorData::U32(numbers(bytes, u32::from_le_bytes)),
             dtype => {
                 let (name, dtype) = (name.to_owned(), dtype.to_string());
@@ -172,6 +185,7 @@ impl TensorFile {
             let (dtype, bytes): (_, Vec<u8>) = match &tensor.data {
                 TensorData::F32(v) => ("F32", v.iter().flat_map(|x| x.to_le_bytes()).collect()),
                 TensorData::U32(v) => ("U32", v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+                TensorData::I32(v) => ("I32", v.iter().flat_map(|x| x.to_le_bytes()).collect()),
             };
             let (shape, values) = (tensor.shape.clone(), bytes.len() / 4);
             let mut axes = shape.iter().copied();

@@ -2,12 +2,12 @@
 //! reverse order.
 //!
 //! A chain of layers needs no automatic differentiation. The next layer applies the derivative of a
-//! layer's ReLU when it computes its input gradient.
+//! layer's activation when it computes its input gradient.
 
-use crate::model::params::{ParamSpec, grad_name};
-use crate::ops::Graph;
+use crate::model::params::{self, ParamSpec, grad_name};
 use crate::ops::conv::{self, Call, Contract, Conv, Epilogue, Side};
 use crate::ops::dense::{self, Dense};
+use crate::ops::{Activation, Graph, input};
 use crate::plan::{Role, SlotId};
 
 /// What a layer computes.
@@ -28,8 +28,10 @@ pub struct Layer {
     pub name: String,
     /// What it computes.
     pub kind: Kind,
-    /// Ends in a ReLU.
-    pub relu: bool,
+    /// Classes of labels that a dense layer reads behind its features, or 0.
+    pub labels: usize,
+    /// Its activation.
+    pub activation: Activation,
 }
 
 impl Layer {
@@ -73,17 +75,15 @@ impl Layer {
     }
 
     fn slot(&self, g: &Graph, param: usize, name: impl Fn(&str) -> String) -> SlotId {
-        let name = name(&self.params()[param].name);
-        let found = g.find(&name);
-        found.unwrap_or_else(|| panic!("the graph declares no `{name}`"))
+        params::find(g, &name(&self.params()[param].name))
     }
 
     fn forward(&self, g: &mut Graph, x: SlotId) -> SlotId {
         let [weights, bias] = [0, 1].map(|i| self.slot(g, i, str::to_owned));
         let shape = [vec![g.batch], self.output()].concat();
         let y = g.slot(format!("{}.y", self.name), &shape, Role::Activation);
-        let (label, relu) = (format!("{} forward", self.name), self.relu);
-        let epilogue = Epilogue::Forward { bias, relu };
+        let (label, activation) = (format!("{} forward", self.name), self.activation);
+        let epilogue = Epilogue::Forward { bias, activation };
         match self.kind {
             Kind::Conv(spec) | Kind::Deconv(spec) => g.push(Contract {
                 label,
@@ -97,7 +97,7 @@ impl Layer {
             Kind::Dense(spec) => g.push(dense::Forward {
                 label,
                 spec,
-                relu,
+                activation,
                 x,
                 weights,
                 bias,
@@ -136,14 +136,16 @@ impl Layer {
         });
     }
 
-    /// Appends the gradient of the layer's input x. If `gated`, x is a ReLU's output and the gradient
-    /// is 0 where x is 0.
-    fn input_grad(&self, g: &mut Graph, x: SlotId, dy: SlotId, gated: bool) -> SlotId {
+    /// Appends the gradient of the sums whose `activation` is the layer's input x.
+    fn input_grad(&self, g: &mut Graph, x: SlotId, dy: SlotId, activation: Activation) -> SlotId {
         let weights = self.slot(g, 0, str::to_owned);
         let shape = g[x].shape.clone();
         let dx = g.slot(format!("{}.dx", self.name), &shape, Role::Activation);
         let label = format!("{} input gradient", self.name);
-        let epilogue = Epilogue::Backward { gate: x, gated };
+        let epilogue = Epilogue::Backward {
+            gate: x,
+            activation,
+        };
         match self.kind {
             Kind::Conv(spec) | Kind::Deconv(spec) => g.push(Contract {
                 label,
@@ -157,7 +159,7 @@ impl Layer {
             Kind::Dense(spec) => g.push(dense::InputGrad {
                 label,
                 spec,
-                gated,
+                activation,
                 dy,
                 weights,
                 x,
@@ -171,54 +173,85 @@ impl Layer {
 /// A chain of layers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stack {
+    /// Subtracted from the input.
+    pub shift: f64,
     /// From input to output.
     pub layers: Vec<Layer>,
 }
 
-/// The activations of a forward pass: the input, then the output of each layer.
+/// The activations of a forward pass.
 #[derive(Clone, Debug)]
-pub struct Trace(Vec<SlotId>);
+pub struct Trace {
+    /// What each layer reads. With labels it is not the output of the layer before.
+    inputs: Vec<SlotId>,
+    /// The input, then the output of each layer.
+    outputs: Vec<SlotId>,
+}
 
 impl Trace {
     /// Output of the last layer.
     pub fn output(&self) -> SlotId {
-        self.0[self.0.len() - 1]
+        self.outputs[self.outputs.len() - 1]
     }
 }
 
 impl Stack {
+    /// The last layer.
+    pub fn last(&self) -> &Layer {
+        &self.layers[self.layers.len() - 1]
+    }
+
     /// Specifications of all parameters.
     pub fn params(&self) -> impl Iterator<Item = ParamSpec> {
         self.layers.iter().flat_map(Layer::params)
     }
 
-    /// Appends the forward pass from `x`.
-    pub fn forward(&self, g: &mut Graph, x: SlotId) -> Trace {
-        let mut trace = vec![x];
+    /// Appends the forward pass from `x`; `labels [B]` go to the layer that takes them.
+    pub fn forward(&self, g: &mut Graph, x: SlotId, labels: Option<SlotId>) -> Trace {
+        let mut y = match self.shift {
+            0.0 => x,
+            shift => input::shift(g, shift, x),
+        };
+        let (mut inputs, mut outputs) = (Vec::new(), vec![y]);
         for layer in &self.layers {
-            let y = layer.forward(g, trace[trace.len() - 1]);
-            trace.push(y);
+            let x = match labels.filter(|_| layer.labels > 0) {
+                Some(labels) => input::condition(g, &layer.name, layer.labels, y, labels),
+                None => y,
+            };
+            y = layer.forward(g, x);
+            inputs.push(x);
+            outputs.push(y);
         }
-        Trace(trace)
+        Trace { inputs, outputs }
     }
 
     /// Appends the gradients of all parameters and of the input; `dy` is the output's gradient. Returns
     /// the input's gradient.
     pub fn backward(&self, g: &mut Graph, trace: &Trace, dy: SlotId) -> SlotId {
-        let dx = self.backward_all_params(g, trace, dy);
-        self.layers[0].input_grad(g, trace.0[0], dx, false)
+        let dy = self.backward_all_params(g, trace, dy);
+        self.input_grad(g, trace, 0, dy)
     }
 
     /// Appends the gradients of all parameters, without the input's gradient. Returns the gradient of
     /// the first layer's output.
     pub fn backward_all_params(&self, g: &mut Graph, trace: &Trace, mut dy: SlotId) -> SlotId {
         for (i, layer) in self.layers.iter().enumerate().rev() {
-            let x = trace.0[i];
-            layer.weight_grad(g, x, dy);
+            layer.weight_grad(g, trace.inputs[i], dy);
             if i > 0 {
-                dy = layer.input_grad(g, x, dy, self.layers[i - 1].relu);
+                dy = self.input_grad(g, trace, i, dy);
             }
         }
         dy
+    }
+
+    /// Appends the gradient of the sums of the layer before layer `i`, or of the stack's input.
+    fn input_grad(&self, g: &mut Graph, trace: &Trace, i: usize, dy: SlotId) -> SlotId {
+        let (layer, x) = (&self.layers[i], trace.inputs[i]);
+        let before = i.checked_sub(1).map(|i| self.layers[i].activation);
+        let dx = layer.input_grad(g, x, dy, before.unwrap_or_default());
+        match layer.labels {
+            0 => dx,
+            classes => input::uncondition(g, &layer.name, classes, trace.outputs[i], dx),
+        }
     }
 }

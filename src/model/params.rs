@@ -5,12 +5,17 @@
 
 use crate::ops::Graph;
 use crate::ops::adam::Arenas;
+use crate::ops::likelihood::LossAndGrad;
+use crate::ops::reduce::SumRows;
 use crate::plan::{Role, SlotId};
 use crate::rng;
 
 /// Offsets of views are multiples of this many elements: 256 bytes, the largest alignment that WebGPU
 /// allows an adapter to require.
 const ALIGNMENT: usize = 64;
+
+/// Name of log σ of the likelihood.
+pub const LOG_SIGMA: &str = "decoder.log_sigma";
 
 /// A parameter tensor.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +48,15 @@ impl ParamSpec {
         ParamSpec {
             name: format!("{layer}.bias"),
             shape: vec![count],
+            limit: 0.0,
+        }
+    }
+
+    /// log σ of the likelihood, initially zero.
+    pub fn log_sigma() -> Self {
+        ParamSpec {
+            name: LOG_SIGMA.into(),
+            shape: vec![1],
             limit: 0.0,
         }
     }
@@ -94,6 +108,25 @@ pub fn grad_name(param: &str) -> String {
 /// Names of the two Adam moments of a parameter.
 pub fn moment_names(param: &str) -> [String; 2] {
     [format!("adam_m/{param}"), format!("adam_v/{param}")]
+}
+
+/// The slot of a declared parameter or gradient.
+///
+/// # Panics
+///
+/// If the graph does not declare it.
+pub fn find(g: &Graph, name: &str) -> SlotId {
+    let found = g.find(name);
+    found.unwrap_or_else(|| panic!("the graph declares no `{name}`"))
+}
+
+/// Appends the gradient of a learned log σ, the sum of the images' shares.
+pub fn sigma_grad(g: &mut Graph, loss: &LossAndGrad) {
+    if let Some(x) = loss.dlog_sigma {
+        let y = find(g, &grad_name(LOG_SIGMA));
+        let (label, rows) = (format!("{LOG_SIGMA} gradient"), g.batch);
+        g.push(SumRows { label, x, rows, y });
+    }
 }
 
 fn arena(

@@ -1,5 +1,7 @@
 //! Quantiles of the prior N(0, 1), and a grid of latent codes at these quantiles.
 
+use crate::rng::{self, Stream};
+
 /// The standard normal quantiles at `n` evenly spaced probabilities from 0.05 to 0.95.
 ///
 /// They range from -1.645 to 1.645 and are exactly symmetric; for `n` = 1 it is the median, 0.
@@ -19,6 +21,16 @@ pub fn latent_grid(n: usize) -> Vec<f32> {
     let quantiles = normal_quantiles(n);
     let row = |&y: &f64| quantiles.iter().flat_map(move |&x| [x as f32, y as f32]);
     quantiles.iter().flat_map(row).collect()
+}
+
+/// `count` codes `[count, latent]` drawn from the prior for pictures, as a function of the seed.
+#[must_use]
+pub fn prior_codes(seed: u64, count: usize, latent: usize) -> Vec<f32> {
+    let key = rng::key(seed);
+    let draw = |block| rng::normals([block, 0, u32::MAX, Stream::Picture as u32], key);
+    let values = count * latent;
+    let blocks = (0..values.div_ceil(4) as u32).flat_map(draw);
+    blocks.take(values).map(|v| v as f32).collect()
 }
 
 /// The standard normal quantile at the probability `0.5 + offset`, an odd function of `offset`.

@@ -12,6 +12,26 @@ use crate::plan::{Plan, SlotId, Source, Step, groups};
 
 pub(super) static SOURCE: Source = Source::new("adam", files!("adam"));
 
+/// How the learning rate changes after its warm-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Schedule {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// Half a cosine, to 0 after this many steps.
+    Cosine {
+        /// Steps of the whole run.
+        last: f64,
+    },
+    /// A factor each time that so many steps are done.
+    Stairs {
+        /// Steps between two factors.
+        every: u32,
+        /// The factor.
+        factor: f64,
+    },
+}
+
 /// Hyperparameters of Adam (Kingma and Ba, 2015). The defaults are Keras's, with a rate of 1e-4.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adam {
@@ -23,6 +43,34 @@ pub struct Adam {
     pub beta2: f64,
     /// ε, added to the square root of the uncorrected second moment.
     pub epsilon: f64,
+    /// Decoupled weight decay w (Loshchilov and Hutter, ICLR 2019): each step also subtracts rate · w of
+    /// each parameter.
+    pub decay: f64,
+    /// Steps over which the rate rises linearly.
+    pub warmup: f64,
+    /// The rate afterwards.
+    pub schedule: Schedule,
+}
+
+impl Adam {
+    /// The learning rate of step t, counted from 1.
+    pub fn rate_at(&self, t: f64) -> f64 {
+        let rate = match self.schedule {
+            Schedule::Constant => self.rate,
+            Schedule::Cosine { last } => {
+                let done = (t - 1.0 - self.warmup) / (last - self.warmup).max(1.0);
+                self.rate * (0.5 + 0.5 * (std::f64::consts::PI * done.clamp(0.0, 1.0)).cos())
+            }
+            Schedule::Stairs { every, factor } => {
+                self.rate * factor.powf(((t - 1.0) / f64::from(every)).floor())
+            }
+        };
+        if t < self.warmup {
+            rate * t / self.warmup
+        } else {
+            rate
+        }
+    }
 }
 
 impl Default for Adam {
@@ -32,6 +80,9 @@ impl Default for Adam {
             beta1: 0.9,
             beta2: 0.999,
             epsilon: 1e-7,
+            decay: 0.0,
+            warmup: 0.0,
+            schedule: Schedule::Constant,
         }
     }
 }
@@ -74,7 +125,7 @@ pub fn update(g: &mut Graph, state: SlotId, arenas: Arenas, adam: Adam) {
 impl Update {
     fn constants(&self, plan: &Plan) -> Vec<(&'static str, f64)> {
         let adam = self.adam;
-        vec![
+        let mut constants = vec![
             ("COUNT", (plan[self.arenas.params].len() / 4) as f64),
             ("RATE", adam.rate),
             ("EPSILON", adam.epsilon),
@@ -82,7 +133,25 @@ impl Update {
             ("KEEP_LESS2", 1.0 - adam.beta2),
             ("LOG_BETA1", adam.beta1.ln()),
             ("LOG_BETA2", adam.beta2.ln()),
-        ]
+        ];
+        if adam.decay > 0.0 {
+            constants.push(("DECAY", adam.decay));
+        }
+        if adam.warmup > 0.0 {
+            constants.push(("WARMUP", adam.warmup));
+        }
+        match adam.schedule {
+            Schedule::Constant => {}
+            Schedule::Cosine { last } => constants.extend([("SCHEDULE", 1.0), ("LAST", last)]),
+            Schedule::Stairs { every, factor } => {
+                constants.extend([
+                    ("SCHEDULE", 2.0),
+                    ("EVERY", f64::from(every)),
+                    ("FACTOR", factor),
+                ]);
+            }
+        }
+        constants
     }
 
     fn grid(&self, plan: &Plan) -> [u32; 3] {
@@ -95,14 +164,15 @@ impl Operation for Update {
         let (arenas, adam) = (self.arenas, self.adam);
         let twin = move |t: &Tensors| {
             let step = f64::from(StepState::of(t).step);
-            let rate =
-                adam.rate * (1.0 - adam.beta2.powf(step)).sqrt() / (1.0 - adam.beta1.powf(step));
+            let plain = adam.rate_at(step);
+            let rate = plain * (1.0 - adam.beta2.powf(step)).sqrt() / (1.0 - adam.beta1.powf(step));
             let grads = t.floats("grads");
             let (mut params, mut m) = (t.floats_mut("params"), t.floats_mut("m"));
             let mut v = t.floats_mut("v");
             for (i, g) in grads.iter().enumerate() {
                 m[i] += (g - m[i]) * (1.0 - adam.beta1);
                 v[i] += (g * g - v[i]) * (1.0 - adam.beta2);
+                params[i] -= plain * adam.decay * params[i];
                 params[i] -= rate * m[i] / (v[i].sqrt() + adam.epsilon);
             }
         };

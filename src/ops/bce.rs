@@ -1,18 +1,13 @@
-//! Sigmoid cross-entropy on logits, its gradient, and the sigmoid. Kernels read the values of an image
-//! in quads, since the height and width of an image are multiples of 4.
+//! Bernoulli likelihood: sigmoid cross-entropy on logits, its gradient, and the sigmoid. Also the
+//! continuous Bernoulli (Loaiza-Ganem and Cunningham, NeurIPS 2019), which adds log C(l).
 
-use super::graph::Graph;
 use super::operation::Operation;
 use super::target::Target;
 use super::wgsl::files;
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
+use crate::plan::{Constants, Plan, SlotId, Source, Step, flag, groups};
 
 pub(super) static SOURCE: Source = Source::new("bce", files!("common/sum", "bce"));
-
-fn constants(batch: usize, values: usize) -> [(&'static str, f64); 2] {
-    [("BATCH", batch as f64), ("VALUES", values as f64)]
-}
 
 fn sigmoid(l: f64) -> f64 {
     let e = (-l.abs()).exp();
@@ -23,19 +18,31 @@ fn sigmoid(l: f64) -> f64 {
     }
 }
 
-fn logpx_z(t: &Tensors, values: usize) {
-    let (l, x) = (t.floats("logits"), t.floats("x"));
-    let images = l.chunks(values).zip(x.chunks(values));
-    for (sum, (l, x)) in t.floats_mut("logpx_z").iter_mut().zip(images) {
-        let terms = l.iter().zip(x);
-        let terms = terms.map(|(l, x)| l.max(0.0) - l * x + (-l.abs()).exp().ln_1p());
-        *sum = -terms.sum::<f64>();
+/// log C(l) with C = l / tanh(l / 2), the normalizer of the continuous Bernoulli.
+fn log_normalizer(l: f64) -> f64 {
+    let (a, s) = (l.abs(), l * l);
+    if a < 1e-3 {
+        return std::f64::consts::LN_2 + s / 12.0 - 7.0 * s * s / 1440.0;
+    }
+    let e = (-a).exp();
+    a.ln() + e.ln_1p() - (-e).ln_1p()
+}
+
+/// Its derivative, 1 / l − 1 / sinh(l).
+fn normalizer_slope(l: f64) -> f64 {
+    if l.abs() < 1e-3 {
+        l / 6.0 - 7.0 * l.powi(3) / 360.0
+    } else {
+        1.0 / l - 1.0 / l.sinh()
     }
 }
 
-/// log p(x|z) of each image: −Σ (max(l, 0) − l x + ln(1 + exp(−|l|))) over its logits l.
+/// log p(x|z) of each image: −Σ (max(l, 0) − l x + ln(1 + exp(−|l|))) over its logits l, plus log C(l) if
+/// it is continuous.
 #[derive(Clone, Debug)]
 pub struct Loss {
+    /// The continuous Bernoulli.
+    pub continuous: bool,
     /// `[B, …]`
     pub logits: SlotId,
     /// Targets in [0, 1], `[B, …]`
@@ -44,11 +51,14 @@ pub struct Loss {
     pub logpx_z: SlotId,
 }
 
-/// log p(x|z), and the gradient of the mean loss with respect to the logits: (sigmoid(l) − x) / B.
+/// log p(x|z), and the gradient of the mean loss with respect to the logits: (sigmoid(l) − x) scale / B,
+/// minus that of log C(l).
 #[derive(Clone, Debug)]
 pub struct LossAndGrad {
     /// log p(x|z).
     pub loss: Loss,
+    /// Factor of the loss.
+    pub scale: f64,
     /// `[B, …]`
     pub dlogits: SlotId,
 }
@@ -62,47 +72,49 @@ pub struct Decode {
     pub probabilities: SlotId,
 }
 
-/// Appends [`Loss`] of `logits` and targets `x`, both `[B, …]`; returns `logpx_z`, `[B]`.
-pub fn loss(g: &mut Graph, logits: SlotId, x: SlotId) -> SlotId {
-    let logpx_z = g.slot("logpx_z", &[g.batch], Role::Activation);
-    g.push(Loss { logits, x, logpx_z });
-    logpx_z
-}
+impl Loss {
+    fn constants(&self, batch: usize, values: usize, scale: f64) -> Constants {
+        vec![
+            ("BATCH", batch as f64),
+            ("VALUES", values as f64),
+            ("CONTINUOUS", flag(self.continuous)),
+            ("LOSS_SCALE", scale),
+        ]
+    }
 
-/// Appends [`LossAndGrad`]; returns `logpx_z`, `[B]`, and `dlogits`, in the shape of `logits`.
-pub fn loss_and_grad(g: &mut Graph, logits: SlotId, x: SlotId) -> (SlotId, SlotId) {
-    let logpx_z = g.slot("logpx_z", &[g.batch], Role::Activation);
-    let shape = g[logits].shape.clone();
-    let dlogits = g.slot("dlogits", &shape, Role::Activation);
-    let loss = Loss { logits, x, logpx_z };
-    g.push(LossAndGrad { loss, dlogits });
-    (logpx_z, dlogits)
-}
+    fn twin(&self, values: usize) -> impl Fn(&Tensors) + Send + Sync + use<> {
+        let continuous = self.continuous;
+        move |t: &Tensors| {
+            let (l, x) = (t.floats("logits"), t.floats("x"));
+            let images = l.chunks(values).zip(x.chunks(values));
+            let term = |(l, x): (&f64, &f64)| {
+                let entropy = l.max(0.0) - l * x + (-l.abs()).exp().ln_1p();
+                entropy - if continuous { log_normalizer(*l) } else { 0.0 }
+            };
+            for (sum, (l, x)) in t.floats_mut("logpx_z").iter_mut().zip(images) {
+                *sum = -l.iter().zip(x).map(term).sum::<f64>();
+            }
+        }
+    }
 
-/// Appends [`Decode`] of `logits`; returns `probabilities`, in the shape of `logits`.
-pub fn decode(g: &mut Graph, logits: SlotId) -> SlotId {
-    let shape = g[logits].shape.clone();
-    let probabilities = g.slot("probabilities", &shape, Role::Metric);
-    g.push(Decode {
-        logits,
-        probabilities,
-    });
-    probabilities
+    fn bindings(&self) -> Vec<(&'static str, SlotId)> {
+        vec![
+            ("logits", self.logits),
+            ("x", self.x),
+            ("logpx_z", self.logpx_z),
+        ]
+    }
 }
 
 impl Operation for Loss {
     fn lower(&self, plan: &mut Plan, _: &Target) {
         let batch = plan.batch;
         let values = plan[self.x].len() / batch;
-        let twin = move |t: &Tensors| logpx_z(t, values);
+        let constants = self.constants(batch, values, 1.0);
         plan.push(Step {
             label: "bce loss".into(),
-            kernel: SOURCE.kernel("loss", constants(batch, values), twin),
-            bindings: vec![
-                ("logits", self.logits),
-                ("x", self.x),
-                ("logpx_z", self.logpx_z),
-            ],
+            kernel: SOURCE.kernel("loss", constants, self.twin(values)),
+            bindings: self.bindings(),
             grid: [groups(batch, 1), 1, 1],
             flops: 8 * (batch * values) as u64,
         });
@@ -111,29 +123,28 @@ impl Operation for Loss {
 
 impl Operation for LossAndGrad {
     fn lower(&self, plan: &mut Plan, _: &Target) {
-        let Loss {
-            logits,
-            x,
-            logpx_z: result,
-        } = self.loss;
-        let batch = plan.batch;
-        let values = plan[x].len() / batch;
+        let (batch, scale, continuous) = (plan.batch, self.scale, self.loss.continuous);
+        let values = plan[self.loss.x].len() / batch;
+        let loss = self.loss.twin(values);
         let twin = move |t: &Tensors| {
-            logpx_z(t, values);
+            loss(t);
             let (l, x) = (t.floats("logits"), t.floats("x"));
             for (i, grad) in t.floats_mut("dlogits").iter_mut().enumerate() {
-                *grad = (sigmoid(l[i]) - x[i]) / batch as f64;
+                let normalizer = if continuous {
+                    normalizer_slope(l[i])
+                } else {
+                    0.0
+                };
+                *grad = (sigmoid(l[i]) - x[i] - normalizer) * scale / batch as f64;
             }
         };
+        let constants = self.loss.constants(batch, values, scale);
+        let mut bindings = self.loss.bindings();
+        bindings.push(("dlogits", self.dlogits));
         plan.push(Step {
             label: "bce loss and gradient".into(),
-            kernel: SOURCE.kernel("loss_and_grad", constants(batch, values), twin),
-            bindings: vec![
-                ("logits", logits),
-                ("x", x),
-                ("logpx_z", result),
-                ("dlogits", self.dlogits),
-            ],
+            kernel: SOURCE.kernel("loss_and_grad", constants, twin),
+            bindings,
             grid: [groups(batch, 1), 1, 1],
             flops: 12 * (batch * values) as u64,
         });
@@ -149,14 +160,20 @@ impl Operation for Decode {
             let mut p = t.floats_mut("probabilities");
             p.iter_mut().zip(&*l).for_each(|(p, l)| *p = sigmoid(*l));
         };
+        let constants = [
+            ("BATCH", batch as f64),
+            ("VALUES", values as f64),
+            ("CONTINUOUS", 0.0),
+            ("LOSS_SCALE", 1.0),
+        ];
         plan.push(Step {
             label: "bce decode".into(),
-            kernel: SOURCE.kernel("decode", constants(batch, values), twin),
+            kernel: SOURCE.kernel("decode", constants, twin),
             bindings: vec![
                 ("logits", self.logits),
                 ("probabilities", self.probabilities),
             ],
-            grid: [groups(values / 4, 64), groups(batch, 1), 1],
+            grid: [groups(values, 64), groups(batch, 1), 1],
             flops: 4 * (batch * values) as u64,
         });
     }

@@ -1,13 +1,15 @@
 //! Dense layers, y = x W + b, and their gradients.
 
+use super::activation::{Activation, constants as activations};
 use super::conv::{self, Call, Conv, Epilogue, Side, Variant};
 use super::operation::{Operation, Operations};
 use super::target::Target;
 use super::wgsl::files;
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, SlotId, Source, Step, flag, groups};
+use crate::plan::{Constants, Plan, SlotId, Source, Step, groups};
 
-pub(super) static SOURCE: Source = Source::new("dense", files!("common/sum", "dense"));
+pub(super) static SOURCE: Source =
+    Source::new("dense", files!("common/activation", "common/sum", "dense"));
 
 /// Sizes of a dense layer; weights are `[inputs, outputs]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,13 +24,14 @@ pub struct Dense {
 const DEEP: usize = 128;
 
 impl Dense {
-    fn constants(&self, batch: usize, relu: bool, gated: bool) -> [(&'static str, f64); 5] {
-        [
+    fn constants(&self, batch: usize, activations: [(&'static str, f64); 2]) -> Constants {
+        let [activation, gate] = activations;
+        vec![
             ("BATCH", batch as f64),
             ("IN", self.inputs as f64),
             ("OUT", self.outputs as f64),
-            ("RELU", flag(relu)),
-            ("GATED", flag(gated)),
+            activation,
+            gate,
         ]
     }
 
@@ -55,16 +58,14 @@ impl Dense {
         [groups(outputs, size), groups(batch, 1), 1]
     }
 
-    /// y = x W + b, optionally through a ReLU.
-    pub fn forward(&self, relu: bool, x: &[f64], w: &[f64], b: &[f64], y: &mut [f64]) {
+    /// y = activation(x W + b).
+    pub fn forward(&self, activation: Activation, x: &[f64], w: &[f64], b: &[f64], y: &mut [f64]) {
         for (x, y) in x.chunks(self.inputs).zip(y.chunks_mut(self.outputs)) {
             y.copy_from_slice(b);
             for (x, row) in x.iter().zip(w.chunks(self.outputs)) {
                 y.iter_mut().zip(row).for_each(|(y, w)| *y += x * w);
             }
-            if relu {
-                y.iter_mut().filter(|y| **y < 0.0).for_each(|y| *y = 0.0);
-            }
+            y.iter_mut().for_each(|y| *y = activation.of(*y));
         }
     }
 
@@ -90,15 +91,15 @@ impl Dense {
     }
 }
 
-/// y = x W + b, optionally through a ReLU.
+/// y = activation(x W + b).
 #[derive(Clone, Debug)]
 pub struct Forward {
     /// Label of the step, such as `encoder.dense forward`.
     pub label: String,
     /// Sizes.
     pub spec: Dense,
-    /// Ends in a ReLU.
-    pub relu: bool,
+    /// The layer's activation.
+    pub activation: Activation,
     /// `[B, inputs]`
     pub x: SlotId,
     /// `[inputs, outputs]`
@@ -112,21 +113,21 @@ pub struct Forward {
 impl Operation for Forward {
     fn expand(&self, plan: &mut Plan, target: &Target) -> Option<Operations> {
         let spec = self.spec.as_conv(plan, target)?;
-        let (bias, relu) = (self.bias, self.relu);
+        let (bias, activation) = (self.bias, self.activation);
         let contract = conv::Contract {
             label: self.label.clone(),
             spec,
             call: Call::Correlate,
             x: self.x,
             weights: self.weights,
-            epilogue: Epilogue::Forward { bias, relu },
+            epilogue: Epilogue::Forward { bias, activation },
             y: self.y,
         };
         Some(vec![Box::new(contract)])
     }
 
     fn lower(&self, plan: &mut Plan, _: &Target) {
-        let (spec, relu, batch) = (self.spec, self.relu, plan.batch);
+        let (spec, activation, batch) = (self.spec, self.activation, plan.batch);
         let entry = if spec.inputs >= DEEP {
             "forward_deep"
         } else {
@@ -134,11 +135,15 @@ impl Operation for Forward {
         };
         let twin = move |t: &Tensors| {
             let (x, w, b) = (t.floats("x"), t.floats("weights"), t.floats("bias"));
-            spec.forward(relu, &x, &w, &b, &mut t.floats_mut("y"));
+            spec.forward(activation, &x, &w, &b, &mut t.floats_mut("y"));
         };
         plan.push(Step {
             label: self.label.clone(),
-            kernel: SOURCE.kernel(entry, spec.constants(batch, relu, false), twin),
+            kernel: SOURCE.kernel(
+                entry,
+                spec.constants(batch, activations(Some(activation), None)),
+                twin,
+            ),
             bindings: vec![
                 ("x", self.x),
                 ("weights", self.weights),
@@ -151,15 +156,15 @@ impl Operation for Forward {
     }
 }
 
-/// dx = dy Wᵀ; if `gated`, dx is 0 where x is 0.
+/// dx = dy Wᵀ, times the derivative of the activation that computed x.
 #[derive(Clone, Debug)]
 pub struct InputGrad {
     /// Label of the step.
     pub label: String,
     /// Sizes.
     pub spec: Dense,
-    /// x is the output of a ReLU.
-    pub gated: bool,
+    /// The activation whose output is x.
+    pub activation: Activation,
     /// `[B, outputs]`
     pub dy: SlotId,
     /// `[inputs, outputs]`
@@ -173,21 +178,21 @@ pub struct InputGrad {
 impl Operation for InputGrad {
     fn expand(&self, plan: &mut Plan, target: &Target) -> Option<Operations> {
         let spec = self.spec.as_conv(plan, target)?;
-        let (gate, gated) = (self.x, self.gated);
+        let (gate, activation) = (self.x, self.activation);
         let contract = conv::Contract {
             label: self.label.clone(),
             spec,
             call: Call::Adjoint,
             x: self.dy,
             weights: self.weights,
-            epilogue: Epilogue::Backward { gate, gated },
+            epilogue: Epilogue::Backward { gate, activation },
             y: self.dx,
         };
         Some(vec![Box::new(contract)])
     }
 
     fn lower(&self, plan: &mut Plan, _: &Target) {
-        let (spec, gated, batch) = (self.spec, self.gated, plan.batch);
+        let (spec, activation, batch) = (self.spec, self.activation, plan.batch);
         let entry = if spec.outputs >= DEEP {
             "input_grad_deep"
         } else {
@@ -196,15 +201,17 @@ impl Operation for InputGrad {
         let twin = move |t: &Tensors| {
             let mut dx = t.floats_mut("dx");
             spec.input_grad(&t.floats("dy"), &t.floats("weights"), &mut dx);
-            if gated {
-                let x = t.floats("x");
-                let closed = dx.iter_mut().zip(&*x).filter(|(_, x)| **x <= 0.0);
-                closed.for_each(|(d, _)| *d = 0.0);
-            }
+            let x = t.floats("x");
+            let values = dx.iter_mut().zip(&*x);
+            values.for_each(|(dx, x)| *dx = activation.backward(*dx, *x));
         };
         plan.push(Step {
             label: self.label.clone(),
-            kernel: SOURCE.kernel(entry, spec.constants(batch, false, gated), twin),
+            kernel: SOURCE.kernel(
+                entry,
+                spec.constants(batch, activations(None, Some(activation))),
+                twin,
+            ),
             bindings: vec![
                 ("dy", self.dy),
                 ("weights", self.weights),
@@ -256,7 +263,7 @@ impl Operation for WeightGrad {
             let (mut dw, mut db) = (t.floats_mut("weights_grad"), t.floats_mut("bias_grad"));
             spec.weight_grad(&x, &dy, &mut dw, &mut db);
         };
-        let constants = spec.constants(batch, false, false);
+        let constants = spec.constants(batch, activations(None, None));
         plan.push(Step {
             label: format!("{} weight gradient", self.layer),
             kernel: SOURCE.kernel("weight_grad", constants, twin),

@@ -1,8 +1,9 @@
 //! Output of the terms of the objective: a ring of batch means, or a table with a row per image.
 
 use super::graph::Graph;
+use super::objective::{Divergence, KlTerm};
 use super::operation::Operation;
-use super::reparam::{Divergence, KlTerm, Sampled};
+use super::posterior::Sampled;
 use super::state::StepState;
 use super::target::Target;
 use super::wgsl::files;
@@ -18,9 +19,15 @@ pub const COLUMNS: usize = 5;
 /// Columns of the table of terms: log p(x|z), log p(z), log q(z|x), analytic KL.
 pub const TERMS: usize = 4;
 
-fn constants(batch: usize, term: KlTerm) -> [(&'static str, f64); 4] {
-    let [form, beta] = term.constants();
-    [("BATCH", batch as f64), ("RING", RING as f64), form, beta]
+fn constants(batch: usize, term: KlTerm) -> [(&'static str, f64); 5] {
+    let [form, _] = term.constants();
+    [
+        ("BATCH", batch as f64),
+        ("RING", RING as f64),
+        ("BETA", term.beta),
+        ("LOSS_SCALE", term.scale),
+        form,
+    ]
 }
 
 fn term(t: &Tensors, n: usize) -> [f64; TERMS] {
@@ -53,6 +60,8 @@ pub struct BatchMeans {
     pub logpx_z: SlotId,
     /// The other terms, `[B]` each.
     pub latent: Sampled,
+    /// Weights of [`super::posterior::Weigh`], if they differ between steps or dimensions.
+    pub weights: Option<SlotId>,
     /// Step state `[6]`.
     pub state: SlotId,
     /// `[RING, COLUMNS]`
@@ -78,6 +87,7 @@ pub fn batch_means(
     kl_term: KlTerm,
     logpx_z: SlotId,
     latent: Sampled,
+    weights: Option<SlotId>,
     state: SlotId,
 ) -> SlotId {
     let ring = g.slot("metrics", &[RING, COLUMNS], Role::Metric);
@@ -85,6 +95,7 @@ pub fn batch_means(
         kl_term,
         logpx_z,
         latent,
+        weights,
         state,
         ring,
     });
@@ -112,6 +123,8 @@ pub fn record(
 impl Operation for BatchMeans {
     fn lower(&self, plan: &mut Plan, _: &Target) {
         let (batch, kl_term) = (plan.batch, self.kl_term);
+        let latent = plan[self.latent.z].len() / batch;
+        let weighted = self.weights.is_some();
         let twin = move |t: &Tensors| {
             let mut mean = [0.0; TERMS];
             for n in 0..batch {
@@ -119,19 +132,34 @@ impl Operation for BatchMeans {
                 terms.for_each(|(m, v)| *m += v / batch as f64);
             }
             let [logpx_z, logpz, logqz_x, kl] = mean;
+            let weights = match weighted {
+                true => t.floats("weighing").to_vec(),
+                false => vec![1.0; 2 * latent + 1],
+            };
             let divergence = match kl_term.form {
                 Divergence::MonteCarlo => logqz_x - logpz,
+                Divergence::Analytic if weighted => weights[latent..2 * latent].iter().sum(),
                 Divergence::Analytic => kl,
             };
+            let divergence = weights[2 * latent] * divergence;
             let at = StepState::of(t).step as usize % RING * COLUMNS;
-            let loss = kl_term.beta * divergence - logpx_z;
+            let loss = kl_term.scale * (kl_term.beta * divergence - logpx_z);
             let row = [loss, logpx_z, logpz, logqz_x, kl];
             t.floats_mut("ring")[at..][..COLUMNS].copy_from_slice(&row);
         };
+        let mut constants = constants(batch, kl_term).to_vec();
+        let result = ("ring", self.ring);
+        let mut bindings = bindings(self.logpx_z, self.latent, self.state, result);
+        let mut entry = "batch_means";
+        if let Some(weights) = self.weights {
+            entry = "batch_means_weighted";
+            constants.push(("LATENT", latent as f64));
+            bindings.push(("weighing", weights));
+        }
         plan.push(Step {
             label: "elbo batch means".into(),
-            kernel: SOURCE.kernel("batch_means", constants(batch, kl_term), twin),
-            bindings: bindings(self.logpx_z, self.latent, self.state, ("ring", self.ring)),
+            kernel: SOURCE.kernel(entry, constants, twin),
+            bindings,
             grid: [1, 1, 1],
             flops: (TERMS * batch) as u64,
         });

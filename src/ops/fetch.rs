@@ -123,7 +123,7 @@ impl Operation for Fetch {
             label: "fetch".into(),
             kernel,
             bindings,
-            grid: [groups(values / 4, 64), groups(batch, 1), 1],
+            grid: [groups(values.div_ceil(4), 64), groups(batch, 1), 1],
             flops: 0,
         });
     }

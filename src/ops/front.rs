@@ -9,8 +9,15 @@ use super::target::Target;
 use super::wgsl::files;
 use crate::plan::{Plan, Source, flag, groups};
 
-pub(super) static SOURCE: Source =
-    Source::new("front", files!("common/philox", "common/images", "front"));
+pub(super) static SOURCE: Source = Source::new(
+    "front",
+    files!(
+        "common/philox",
+        "common/images",
+        "common/activation",
+        "front"
+    ),
+);
 
 /// Image order, fetch and the encoder's first convolution.
 #[derive(Clone, Debug)]
@@ -46,7 +53,7 @@ impl Operation for Forward {
             fetch,
             conv,
         } = self.clone();
-        let Epilogue::Forward { bias, relu } = conv.epilogue else {
+        let Epilogue::Forward { bias, activation } = conv.epilogue else {
             unreachable!("`Forward::of` takes forward convolutions alone");
         };
         let mut constants = conv.spec.constants(plan.batch);
@@ -54,7 +61,7 @@ impl Operation for Forward {
             ("COUNT", shuffle.count as f64),
             ("SHUFFLE", flag(shuffle.order == Order::Shuffled)),
             ("BITS", f64::from(fetch.data.depth.bits())),
-            ("RELU", flag(relu)),
+            ("ACTIVATION", activation.number()),
         ]);
         let fused = Fused {
             label: format!("fetch, {}", conv.label),

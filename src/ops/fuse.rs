@@ -9,8 +9,8 @@ use super::conv::Contract;
 use super::fetch::Fetch;
 use super::fused::steps_of;
 use super::operation::{Operation, Operations, as_type};
+use super::posterior::{self, Sampled};
 use super::reduce::ColumnSums;
-use super::reparam::{self, Sampled};
 use super::rng::Shuffle;
 use super::target::Target;
 use super::{adam, dense, front, head, latent};
@@ -128,7 +128,7 @@ fn latent(ops: &[Box<dyn Operation>], _: &Plan, _: &Target) -> Option<Rewrite> {
 
 /// The gradients of dense layer, sampling and dense layer.
 fn latent_gradient(ops: &[Box<dyn Operation>], _: &Plan, _: &Target) -> Option<Rewrite> {
-    let (s, sampling) = find(ops, |_: &reparam::Backward| true)?;
+    let (s, sampling) = find(ops, |_: &posterior::Backward| true)?;
     let (d, decoder) = find(ops, |op: &dense::InputGrad| op.dx == sampling.dz)?;
     let (e, encoder) = find(ops, |op: &dense::InputGrad| op.dy == sampling.dq)?;
     let fused = latent::Backward::of(decoder, sampling, encoder)?;

@@ -1,14 +1,15 @@
 //! Fused: the decoder's last layer, the gradient of the loss, and the layer's input gradient.
 
+use super::activation::Activation;
 use super::bce::LossAndGrad;
 use super::conv::{Call, Contract, Epilogue};
 use super::fused::Fused;
 use super::operation::Operation;
 use super::target::Target;
 use super::wgsl::files;
-use crate::plan::{Plan, Source, flag, groups};
+use crate::plan::{Plan, Source, groups};
 
-pub(super) static SOURCE: Source = Source::new("head", files!("head"));
+pub(super) static SOURCE: Source = Source::new("head", files!("common/activation", "head"));
 
 /// The transposed convolution, the gradient of the loss with respect to its output, and its input
 /// gradient. The loss itself is a separate step.
@@ -36,9 +37,17 @@ impl ForwardAndBack {
         let teams = [8, 4, 2, 1].into_iter();
         let mut teams = teams.filter(|&t| t <= spec.small[2] / 4 && rows(t) > 0);
         let team = teams.next()?;
-        let linear = matches!(layer.epilogue, Epilogue::Forward { relu: false, .. });
+        let linear = matches!(
+            layer.epilogue,
+            Epilogue::Forward {
+                activation: Activation::None,
+                ..
+            }
+        );
         let back = matches!(gradient.epilogue, Epilogue::Backward { .. });
+        let plain = !loss.loss.continuous && loss.scale == 1.0;
         let fits = linear
+            && plain
             && back
             && (layer.call, gradient.call) == (Call::Adjoint, Call::Correlate)
             && spec.stride == 1
@@ -63,7 +72,7 @@ impl Operation for ForwardAndBack {
             band,
             team,
         } = self.clone();
-        let (Epilogue::Forward { bias, .. }, Epilogue::Backward { gated, .. }) =
+        let (Epilogue::Forward { bias, .. }, Epilogue::Backward { activation, .. }) =
             (layer.epilogue, gradient.epilogue)
         else {
             unreachable!("`ForwardAndBack::of` takes a layer and its gradient alone");
@@ -83,7 +92,7 @@ impl Operation for ForwardAndBack {
             ("SMALL_C", spec.small[2]),
         ];
         let mut constants = sizes.map(|(name, size)| (name, size as f64)).to_vec();
-        constants.push(("GATED", flag(gated)));
+        constants.push(("GATE", activation.number()));
         let fused = Fused {
             label: format!("{}, bce gradient, {}", layer.label, gradient.label),
             source: &SOURCE,

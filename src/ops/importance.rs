@@ -3,7 +3,7 @@
 
 use super::graph::Graph;
 use super::operation::Operation;
-use super::reparam::Sampled;
+use super::posterior::Sampled;
 use super::state::StepState;
 use super::target::Target;
 use super::wgsl::files;

@@ -1,15 +1,25 @@
 //! Fused: forward and backward pass through the latent space.
 
+use super::activation::{Activation, constants as activations};
 use super::dense::{self, Dense};
 use super::fused::Fused;
+use super::objective::KlTerm;
 use super::operation::Operation;
-use super::reparam::{self, KlTerm, Sampled};
+use super::posterior::{Backward as SamplingGrad, Posterior, Sampled};
+use super::reparam;
 use super::target::Target;
 use super::wgsl::files;
-use crate::plan::{Constants, Plan, Source, flag, groups};
+use crate::plan::{Constants, Plan, Source, groups};
 
-pub(super) static SOURCE: Source =
-    Source::new("latent", files!("common/reparam", "common/sum", "latent"));
+pub(super) static SOURCE: Source = Source::new(
+    "latent",
+    files!(
+        "common/reparam",
+        "common/activation",
+        "common/sum",
+        "latent"
+    ),
+);
 
 /// Most latent dimensions that fit into workgroup memory.
 pub const MOST: usize = 8;
@@ -26,7 +36,7 @@ pub struct Forward {
 #[derive(Clone, Debug)]
 pub struct Backward {
     decoder: dense::InputGrad,
-    sampling: reparam::Backward,
+    sampling: SamplingGrad,
     encoder: dense::InputGrad,
 }
 
@@ -35,22 +45,23 @@ fn constants(
     term: KlTerm,
     encoder: Dense,
     decoder: Dense,
-    [relu, gated]: [bool; 2],
+    activations: [(&'static str, f64); 2],
 ) -> Constants {
     let mut constants = reparam::constants(batch, decoder.inputs, term).to_vec();
     constants.extend([
         ("IN", encoder.inputs as f64),
         ("OUT", decoder.outputs as f64),
-        ("RELU", flag(relu)),
-        ("GATED", flag(gated)),
     ]);
+    constants.extend(activations);
     constants
 }
 
 impl Forward {
     /// `None` if the layers do not fit.
     pub fn of(encoder: dense::Forward, sample: Sampled, decoder: dense::Forward) -> Option<Self> {
-        let fits = !encoder.relu && decoder.spec.inputs <= MOST;
+        let fits = encoder.activation == Activation::None
+            && sample.posterior == Posterior::Diagonal
+            && decoder.spec.inputs <= MOST;
         fits.then_some(Forward {
             encoder,
             sample,
@@ -75,7 +86,7 @@ impl Operation for Forward {
                 KlTerm::PLAIN,
                 encoder.spec,
                 decoder.spec,
-                [decoder.relu, false],
+                activations(Some(decoder.activation), None),
             ),
             bindings: vec![
                 ("x", encoder.x),
@@ -101,10 +112,13 @@ impl Backward {
     /// `None` if the layers do not fit.
     pub fn of(
         decoder: dense::InputGrad,
-        sampling: reparam::Backward,
+        sampling: SamplingGrad,
         encoder: dense::InputGrad,
     ) -> Option<Self> {
-        let fits = !decoder.gated && decoder.spec.inputs <= MOST;
+        let fits = decoder.activation == Activation::None
+            && sampling.drawn.posterior == Posterior::Diagonal
+            && sampling.weights.is_none()
+            && decoder.spec.inputs <= MOST;
         fits.then_some(Backward {
             decoder,
             sampling,
@@ -129,7 +143,7 @@ impl Operation for Backward {
                 sampling.term,
                 encoder.spec,
                 decoder.spec,
-                [false, encoder.gated],
+                activations(None, Some(encoder.activation)),
             ),
             bindings: vec![
                 ("dy", decoder.dy),

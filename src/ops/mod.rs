@@ -5,24 +5,32 @@
 
 mod shaders;
 
+pub mod activation;
 pub mod adam;
 pub mod bce;
+pub mod clip;
 pub mod conv;
 pub mod dense;
 pub mod elbo;
 pub mod fetch;
 pub mod front;
+pub mod full;
 mod fuse;
 mod fused;
+pub mod gaussian;
 mod graph;
 pub mod head;
 pub mod heuristics;
 pub mod importance;
+pub mod input;
 pub mod lanes;
 pub mod latent;
+pub mod likelihood;
 mod lower;
+pub mod objective;
 mod operation;
 pub mod peak;
+pub mod posterior;
 pub mod reduce;
 pub mod reparam;
 pub mod rng;
@@ -31,6 +39,7 @@ mod target;
 mod tuning;
 mod wgsl;
 
+pub use activation::Activation;
 pub use graph::Graph;
 pub use heuristics::{Heuristics, Tiles};
 pub use operation::Operation;

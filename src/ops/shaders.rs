@@ -1,8 +1,8 @@
 //! The shader modules of all operations.
 
 use super::{
-    adam, bce, conv, dense, elbo, fetch, front, head, importance, lanes, latent, peak, reduce,
-    reparam, rng, state,
+    adam, bce, clip, conv, dense, elbo, fetch, front, full, gaussian, head, importance, input,
+    lanes, latent, peak, reduce, reparam, rng, state,
 };
 use crate::plan::Source;
 
@@ -11,12 +11,16 @@ pub fn sources() -> Vec<&'static Source> {
     let one = [
         &adam::SOURCE,
         &bce::SOURCE,
+        &clip::SOURCE,
         &dense::SOURCE,
         &elbo::SOURCE,
         &fetch::SOURCE,
         &front::SOURCE,
+        &full::SOURCE,
+        &gaussian::SOURCE,
         &head::SOURCE,
         &importance::SOURCE,
+        &input::SOURCE,
         &lanes::SOURCE,
         &latent::SOURCE,
         &peak::SOURCE,

@@ -69,6 +69,14 @@ impl Memory {
         self.set(plan, id, &Values::Floats(values));
     }
 
+    /// Sets the contents of the slot of integers `name`. Panics if there is none.
+    pub fn set_words(&mut self, plan: &Plan, name: &str, values: &[u32]) {
+        let id = plan
+            .find(name)
+            .unwrap_or_else(|| panic!("no slot `{name}`"));
+        self.set(plan, id, &Values::Words(values.to_vec()));
+    }
+
     /// Runs one step.
     pub fn run_step(&mut self, plan: &Plan, step: &Step) {
         let bound = step.bindings.iter();

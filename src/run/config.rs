@@ -9,10 +9,9 @@ use crate::data::{Binarize, Prepare, known};
 use crate::files::regular;
 use crate::gpu::Selection;
 use crate::model::Model;
-use crate::ops::adam::Adam;
 use crate::run::ReportError;
 use crate::saved::{self, checkpoint::ModelConfig};
-use crate::train::{Every, Options};
+use crate::train::{Every, Extras, Options};
 
 /// Most bytes of `config.json`.
 const MAX_BYTES: u64 = 1 << 20;
@@ -34,6 +33,9 @@ pub struct RunConfig {
     /// [`crate::data::ImageSet::fingerprint`] of the data set.
     #[serde(default)]
     pub data_sha256: Option<String>,
+    /// Names of the classes that the model is conditioned on, label 0 first; empty if they have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// Preparation of the images.
     #[serde(default = "Prepare::of_old_runs")]
     pub prepare: Prepare,
@@ -45,6 +47,9 @@ pub struct RunConfig {
     pub batch: usize,
     /// Adam's learning rate.
     pub lr: f64,
+    /// Further options of the optimizer and of the KL term.
+    #[serde(flatten)]
+    pub extras: Extras,
     /// Seed of weights, order and noise.
     pub seed: u64,
     /// Last optimizer step, where training ends before its epochs.
@@ -108,6 +113,7 @@ impl RunConfig {
             return Err(format!("`{name}` is {count}"));
         }
         config.prepare.validate()?;
+        config.extras.validate()?;
         if !(config.lr.is_finite() && config.lr > 0.0) {
             return Err(format!("`lr` is {}", config.lr));
         }
@@ -136,10 +142,8 @@ impl RunConfig {
         Options {
             model: self.model.clone(),
             binarize: self.binarize,
-            adam: Adam {
-                rate: self.lr,
-                ..Adam::default()
-            },
+            rate: self.lr,
+            extras: self.extras,
             batch: self.batch,
             epochs: self.epochs,
             seed: self.seed,
@@ -155,6 +159,7 @@ impl RunConfig {
         ModelConfig {
             model: self.model.clone(),
             data: known::by_name(&self.data).map(|known| known.name.to_owned()),
+            classes: self.classes.clone(),
             binarize: Some(self.binarize),
         }
     }

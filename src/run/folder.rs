@@ -247,6 +247,7 @@ impl RunFolder {
                 } = &self.run;
                 let trained = Trained {
                     data: self.run.model_config().data,
+                    classes: self.run.classes.clone(),
                     ..Trained::from_snapshot(model, *binarize, snapshot)
                 };
                 trained.to_file().write(self.path.join(MODEL))?;

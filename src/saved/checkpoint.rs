@@ -22,6 +22,9 @@ pub struct ModelConfig {
     /// Name of the data set, if it is known by name.
     #[serde(default)]
     pub data: Option<String>,
+    /// Names of the classes that the model is conditioned on, label 0 first; empty if they have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
     /// Binarization of the training images; files of other programs may lack it.
     #[serde(default)]
     pub binarize: Option<Binarize>,
@@ -168,7 +171,7 @@ pub fn step_of(file: &TensorFile) -> Option<u64> {
 fn state(file: &TensorFile) -> Result<&Vec<u32>, TensorFileError> {
     match &file.get("state")?.data {
         TensorData::U32(words) => Ok(words),
-        TensorData::F32(_) => Err(TensorFileError::WrongDtype("state".into())),
+        TensorData::F32(_) | TensorData::I32(_) => Err(TensorFileError::WrongDtype("state".into())),
     }
 }
 

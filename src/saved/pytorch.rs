@@ -16,7 +16,7 @@ use std::path::Path;
 
 use crate::files::tensors::{Tensor, TensorData, TensorFile};
 use crate::model::Model;
-use crate::model::layers::{Kind, Layer};
+use crate::model::layers::Kind;
 use crate::saved::{ModelFileError, Stored, Trained};
 
 /// Permutations between `[3, 3, a, b]` and `[b, a, 3, 3]`.
@@ -37,18 +37,19 @@ pub fn to_pytorch(trained: &Trained) -> TensorFile {
 /// True if the tensors have PyTorch's names.
 #[must_use]
 pub fn is_pytorch(file: &TensorFile) -> bool {
-    file.tensors.contains_key("encoder.conv1.weight")
+    file.tensors.keys().any(|name| name.ends_with(".weight"))
 }
 
-/// The model in a file of PyTorch's layout. `image` is the image size `[H, W]` to try first for a
-/// file without configuration; `path` is for messages.
+/// The model in a file of PyTorch's layout. A file without configuration has the model `described`, or
+/// one whose image size `[H, W, C]` is `image`, if that fits; `path` is for messages.
 pub fn from_pytorch(
     path: &Path,
     mut file: TensorFile,
-    image: Option<[usize; 2]>,
+    described: Option<Model>,
+    image: Option<[usize; 3]>,
 ) -> Result<Trained, ModelFileError> {
     file.tensors = converted(file.tensors, [".weight", ".kernel"], &FROM_PYTORCH);
-    let mut trained = Stored::new(path, file)?.open(image)?;
+    let mut trained = Stored::new(path, file)?.assume(described).open(image)?;
     reorder(&mut trained, |[before, pixels, channels, after]| {
         [before, channels, pixels, after]
     });
@@ -80,6 +81,10 @@ fn converted(
                 let (shape, values) = transpose(&tensor.shape, values, axes);
                 (shape, TensorData::U32(values))
             }
+            TensorData::I32(values) => {
+                let (shape, values) = transpose(&tensor.shape, values, axes);
+                (shape, TensorData::I32(values))
+            }
         };
         (format!("{layer}{to}"), Tensor { shape, data })
     };
@@ -92,7 +97,10 @@ fn reorder(trained: &mut Trained, shape: fn([usize; 4]) -> [usize; 4]) {
     let images = flattened(&trained.model);
     for (spec, values) in &mut trained.weights {
         for (_, axes) in images.iter().filter(|(name, _)| *name == spec.name) {
-            (_, *values) = transpose(&shape(*axes), values, &[0, 2, 1, 3]);
+            // What follows are the weights of labels.
+            let end = axes.iter().product();
+            let (_, moved) = transpose(&shape(*axes), &values[..end], &[0, 2, 1, 3]);
+            values[..end].copy_from_slice(&moved);
         }
     }
 }
@@ -100,18 +108,26 @@ fn reorder(trained: &mut Trained, shape: fn([usize; 4]) -> [usize; 4]) {
 /// The parameters along whose axes images are flattened, with `[before, pixels, channels, after]`.
 fn flattened(model: &Model) -> Vec<(String, [usize; 4])> {
     let mut found = Vec::new();
-    for stack in [model.encoder(), model.decoder()] {
+    let image = || Some(model.image.to_vec());
+    let stacks = [
+        (model.encoder(), image(), None),
+        (model.decoder(), None, image()),
+    ];
+    for (stack, first, last) in stacks {
         let layers = &stack.layers;
         for (i, layer) in layers.iter().enumerate() {
             let Kind::Dense(dense) = layer.kind else {
                 continue;
             };
             let [kernel, bias] = layer.params().map(|spec| spec.name);
-            let before = layers[..i].last().map(Layer::output);
+            let before = layers[..i]
+                .last()
+                .map_or(first.clone(), |l| Some(l.output()));
             if let Some(&[height, width, channels]) = before.as_deref() {
                 found.push((kernel.clone(), [1, height * width, channels, dense.outputs]));
             }
-            let after = layers[i + 1..].first().map(Layer::input);
+            let after = layers[i + 1..].first();
+            let after = after.map_or(last.clone(), |l| Some(l.input()));
             if let Some(&[height, width, channels]) = after.as_deref() {
                 found.push((kernel, [dense.inputs, height * width, channels, 1]));
                 found.push((bias, [1, height * width, channels, 1]));

@@ -8,13 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::data::Binarize;
 use crate::files::tensors::{Tensor, TensorFile, TensorFileError};
-use crate::model::Model;
 use crate::model::params::ParamSpec;
+use crate::model::{Filters, Model};
 use crate::saved::checkpoint::{self, ModelConfig};
 use crate::train::event::Snapshot;
-
-/// Largest size of a model in a file, so that products of a few sizes do not overflow.
-const MOST: usize = 1 << 16;
 
 /// Why a model file (its path comes first) cannot be used. Messages are complete, so no error has a
 /// source.
@@ -50,6 +47,8 @@ pub struct Trained {
     pub model: Model,
     /// The data set it was trained on, if it is known by name.
     pub data: Option<String>,
+    /// Names of the classes that the model is conditioned on, label 0 first; empty if they have none.
+    pub classes: Vec<String>,
     /// Binarization of the training images.
     pub binarize: Binarize,
     /// Each parameter with its values, in the order of [`Model::params`].
@@ -71,6 +70,7 @@ impl Trained {
         Trained {
             model: model.clone(),
             data: None,
+            classes: Vec::new(),
             binarize,
             weights: snapshot.params.iter().map(weights).collect(),
         }
@@ -95,6 +95,7 @@ impl Trained {
         checkpoint::metadata(&ModelConfig {
             model: self.model.clone(),
             data: self.data.clone(),
+            classes: self.classes.clone(),
             binarize: Some(self.binarize),
         })
     }
@@ -149,8 +150,20 @@ impl Stored {
         self.config().is_some_and(same)
     }
 
-    /// The model. `image` is the image size `[H, W]` to try first for a file without configuration.
-    pub fn open(self, image: Option<[usize; 2]>) -> Result<Trained, ModelFileError> {
+    /// The file, with this model if it has no configuration.
+    #[must_use]
+    pub fn assume(mut self, model: Option<Model>) -> Stored {
+        self.config = self.config.or(model.map(|model| ModelConfig {
+            model,
+            data: None,
+            classes: Vec::new(),
+            binarize: None,
+        }));
+        self
+    }
+
+    /// The model. `image` is the image size `[H, W, C]` to try first for a file without configuration.
+    pub fn open(self, image: Option<[usize; 3]>) -> Result<Trained, ModelFileError> {
         let model = match &self.config {
             Some(config) => config.model.clone(),
             None => self.infer(image)?,
@@ -167,8 +180,10 @@ impl Stored {
             weights.push((spec, values));
         }
         let binarize = self.binarize();
+        let (data, classes) = self.config.map(|c| (c.data, c.classes)).unwrap_or_default();
         Ok(Trained {
-            data: self.config.and_then(|c| c.data),
+            data,
+            classes,
             binarize: binarize.unwrap_or_else(|| Binarize::usual(model.image)),
             model,
             weights,
@@ -189,23 +204,40 @@ impl Stored {
         })
     }
 
-    /// Infers the model from the shapes of the tensors.
-    fn infer(&self, hint: Option<[usize; 2]>) -> Result<Model, ModelFileError> {
+    /// The shape of the kernel of a layer that `before` layers of its kind precede.
+    fn numbered(&self, kind: &str, before: usize) -> Result<[usize; 4], ModelFileError> {
+        self.shape(&format!("{kind}{}.kernel", before + 1))
+    }
+
+    /// Infers a model of [`Filters`] from the shapes of the tensors.
+    fn infer(&self, hint: Option<[usize; 3]>) -> Result<Model, ModelFileError> {
         let [_, _, channels, first] = self.shape("encoder.conv1.kernel")?;
-        let [_, _, _, second] = self.shape("encoder.conv2.kernel")?;
+        let mut encoder_filters = vec![first];
+        while let Ok([_, _, _, next]) = self.numbered("encoder.conv", encoder_filters.len()) {
+            encoder_filters.push(next);
+        }
         let [inputs, _] = self.shape("encoder.dense.kernel")?;
         let [latent_dim, units] = self.shape("decoder.dense.kernel")?;
-        let [_, _, third, decoder_base] = self.shape("decoder.deconv1.kernel")?;
-        let [_, _, fourth, _] = self.shape("decoder.deconv2.kernel")?;
-        let square = 4 * (units / decoder_base).isqrt();
+        let [_, _, _, decoder_base] = self.shape("decoder.deconv1.kernel")?;
+        let levels = encoder_filters.len();
+        let decoder = (0..levels).map(|i| self.numbered("decoder.deconv", i));
+        let decoder = decoder.map(|shape| shape.map(|[_, _, filters, _]| filters));
+        let decoder_filters = decoder.collect::<Result<Vec<_>, _>>()?;
+        let square = (units / decoder_base)
+            .isqrt()
+            .saturating_mul(1 << levels.min(16));
+        let hint = hint.map(|[height, width, _]| [height, width]);
         let candidates = [hint, Some([28, 28]), Some([square; 2])];
-        let build = |[height, width]: [usize; 2]| Model {
-            image: [height, width, channels],
-            latent_dim,
-            encoder_filters: [first, second],
-            decoder_base,
-            decoder_filters: [third, fourth],
-            ..Model::default()
+        let build = |[height, width]: [usize; 2]| {
+            let filters = Filters {
+                image: [height, width, channels],
+                latent_dim,
+                encoder_filters: encoder_filters.clone(),
+                decoder_base,
+                decoder_filters: decoder_filters.clone(),
+                ..Filters::default()
+            };
+            filters.model()
         };
         let matches = |spec: ParamSpec| match spec.name.as_str() {
             "encoder.dense.kernel" => spec.shape[0] == inputs,
@@ -221,12 +253,5 @@ impl Stored {
 
 /// Checks a model that a file describes; the error says what is wrong with it.
 pub(crate) fn check(model: &Model) -> Result<(), String> {
-    model.validate().map_err(|e| e.to_string())?;
-    let filters = [model.encoder_filters, model.decoder_filters].concat();
-    let rest = [model.latent_dim, model.decoder_base];
-    let sizes = [&model.image[..], &filters, &rest].concat();
-    match sizes.into_iter().find(|size| *size > MOST) {
-        Some(size) => Err(format!("a size of {size} is more than {MOST}")),
-        None => Ok(()),
-    }
+    model.validate().map_err(|e| e.to_string())
 }

@@ -10,8 +10,10 @@ use crate::train::event::EpochReport;
 /// apart takes log 2 = 0.69; a collapsed model keeps a few hundredths.
 const LEAST: f64 = 0.1;
 
-/// Optimizer steps before the test: a model first learns the mean image, then to use its code.
-const FROM_STEP: u64 = 1000;
+/// Optimizer steps before the test, and learning rates added up over them, which is 1000 steps at the
+/// default rate: a model first learns the mean image, then to use its code.
+const FROM_STEP: u64 = 200;
+const FROM_SUM: f64 = 0.1;
 
 /// Optimizer steps by which the ELBO rises: by 3 % on 64 digits, at the default rate.
 const MOVES_BY_STEP: u64 = 50;
@@ -19,15 +21,15 @@ const MOVES_BY_STEP: u64 = 50;
 /// Least rise, relative to the first ELBO. Noise changes the ELBO by 0.01 %.
 const LEAST_RISE: f64 = 0.001;
 
-/// The warning for a model that does not use its code. `start` is the test ELBO before training,
-/// where it is known.
-pub(super) fn warning(report: &EpochReport, start: Option<f64>) -> Option<String> {
+/// The warning for a model that does not use its code, at this learning rate. `start` is the test ELBO
+/// before training, where it is known.
+pub(super) fn warning(report: &EpochReport, start: Option<f64>, rate: f64) -> Option<String> {
     let EpochReport { epoch, step, .. } = *report;
     let (kl, test_elbo) = (report.kl, report.test_elbo);
     if epoch == 0 || kl >= LEAST {
         return None;
     }
-    if step >= FROM_STEP {
+    if step >= FROM_STEP && step as f64 * rate >= FROM_SUM {
         return Some(format!(
             "after epoch {epoch} the KL term is {kl:.2} nats per image: the codes hold almost no \
              information about their images (posterior collapse); if it stays there, try a lower weight of \
@@ -57,7 +59,7 @@ mod tests {
             test_elbo,
             ..EpochReport::default()
         };
-        warning(&report, Some(-543.4))
+        warning(&report, Some(-543.4), 1e-4)
     }
 
     #[test]
@@ -97,6 +99,6 @@ mod tests {
             step: 80,
             ..EpochReport::default()
         };
-        assert_eq!(warning(&still, None), None);
+        assert_eq!(warning(&still, None, 1e-4), None);
     }
 }

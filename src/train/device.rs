@@ -2,7 +2,7 @@
 
 use super::error::TrainError;
 use super::options::Options;
-use crate::data::ImageSet;
+use crate::data::{ImageSet, Split, check_labels};
 use crate::gpu::{Ahead, Compiled, Gpu, GpuError, Memory, Replay};
 use crate::model::params;
 use crate::model::{self, Feed, Model};
@@ -17,6 +17,8 @@ use crate::train::event::{Record, Snapshot};
 
 /// Test images shown after each epoch.
 const PICTURES: usize = 16;
+/// Images in a row of the picture of an epoch.
+pub(super) const ROW: usize = 4;
 /// Cells along each side of the manifold.
 pub(super) const MANIFOLD: usize = 20;
 
@@ -43,7 +45,9 @@ impl Plans {
         let (images, test) = (&data.train.images, &data.test.images);
         let packed = Packed::training(images, options.binarize);
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
-        let train = |batch| model::train_step(model, feed, options.adam, batch, target);
+        let steps = images.count().div_ceil(batch);
+        let recipe = options.extras.recipe(options.rate, steps, options.epochs);
+        let train = |batch| model::train_step(model, feed, recipe, batch, target);
         let shown = PICTURES.min(test.count());
         Plans {
             steps: Batches::new(images.count(), batch, train),
@@ -83,6 +87,10 @@ impl Device {
         data: &ImageSet,
     ) -> Result<Self, TrainError> {
         options.model.validate()?;
+        for split in [&data.train, &data.test] {
+            let labels = split.labels.as_deref();
+            check_labels(labels, split.images.count(), options.model.labels)?;
+        }
         let (batch, images) = (options.batch, data.train.images.count());
         if batch > images {
             return Err(TrainError::BatchTooLarge { batch, images });
@@ -136,6 +144,12 @@ impl Device {
             eval::IMAGES,
             &test.device_words(),
         )?;
+        if options.model.labels > 0 {
+            let labels = |split: &Split| split.labels.clone().unwrap_or_default();
+            let of_test = &self.plans.pictures.plan;
+            memory.write_words(gpu, plan, "train.images.labels", &labels(&data.train))?;
+            memory.write_words(gpu, of_test, eval::LABELS, &labels(&data.test))?;
+        }
         memory.write_words(gpu, plan, "state", &start.to_words())?;
         let specs = options.model.params();
         for (spec, values) in specs.iter().zip(params::initial(&specs, options.seed)) {
@@ -208,19 +222,29 @@ impl Device {
         gpu.submit(&[(replay, 1)], out)?.floats(gpu).await
     }
 
-    /// Probabilities of the codes `z [n, latent]`, n a multiple of the decoding batch.
+    /// The images `[n, H, W, C]` of the codes `z [n, latent]`, with the label of each for a conditioned
+    /// model.
     pub(super) async fn decode(
         &self,
         gpu: &Gpu,
-        latent_dim: usize,
+        model: &Model,
         z: &[f32],
+        labels: &[u32],
     ) -> Result<Vec<f32>, GpuError> {
         let Compiled { plan, replay } = &self.plans.decode;
         let mut images = Vec::new();
-        for codes in z.chunks_exact(plan.batch * latent_dim) {
-            self.memory.write(gpu, plan, "codes", codes)?;
+        let (batch, latent) = (plan.batch, model.latent_dim);
+        for (codes, labels) in z.chunks(batch * latent).zip(labels.chunks(batch)) {
+            let filled = |n| [codes, &vec![0.0; n * latent - codes.len()]].concat();
+            self.memory.write(gpu, plan, "codes", &filled(batch))?;
+            if model.labels > 0 {
+                let labels = [labels, &vec![0; batch - labels.len()]].concat();
+                self.memory.write_words(gpu, plan, "labels", &labels)?;
+            }
             let out = Some((&self.memory, plan, "probabilities"));
-            images.extend(gpu.submit(&[(replay, 1)], out)?.floats(gpu).await?);
+            let all = gpu.submit(&[(replay, 1)], out)?.floats(gpu).await?;
+            let values = model.image.iter().product::<usize>();
+            images.extend_from_slice(&all[..codes.len() / latent * values]);
         }
         Ok(images)
     }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::data::LabelError;
 use crate::gpu::GpuError;
 use crate::model::ModelError;
 
@@ -14,6 +15,9 @@ pub enum TrainError {
     /// The model cannot be built.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The labels do not serve the model.
+    #[error(transparent)]
+    Labels(#[from] LabelError),
     /// The batch is larger than the data set.
     #[error("a batch of {batch} is more than the {images} training images")]
     BatchTooLarge {

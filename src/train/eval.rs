@@ -14,6 +14,8 @@ use crate::train::pace::Pace;
 
 /// Slot of the images.
 pub const IMAGES: &str = "test.images";
+/// Slot of their labels, if the model is conditioned on them.
+pub const LABELS: &str = "test.images.labels";
 
 /// The terms of an image, or their means over a split, in nats per image.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,10 +10,12 @@ mod device;
 mod error;
 pub mod eval;
 pub mod event;
+mod extras;
 mod log_every;
 mod options;
 mod origin;
 pub mod pace;
+pub mod preset;
 mod schedule;
 
 use std::error::Error;
@@ -24,17 +26,21 @@ use web_time::Instant;
 
 use crate::data::ImageSet;
 use crate::gpu::Gpu;
-use crate::model::prior::latent_grid;
+use crate::model::prior::{latent_grid, prior_codes};
 use crate::ops::state::StepState;
 use crate::rng::Stream;
 use crate::train::event::{EpochReport, Event, Record, Snapshot, Sums, Traffic};
 use crate::train::pace::Pace;
-use device::{Device, MANIFOLD};
+use device::{Device, MANIFOLD, ROW};
 pub use error::{Origin, TrainError};
+pub use extras::{Extras, RateSchedule};
 pub use log_every::LogEvery;
 pub use options::Options;
 pub use schedule::Every;
 use schedule::Schedule;
+
+/// Most classes with a row in the picture of an epoch.
+const MOST_CLASSES: usize = 16;
 
 /// Receives events; its error stops training.
 pub type Listener<'a> = dyn FnMut(Event) -> Result<(), Box<dyn Error + Send + Sync>> + 'a;
@@ -260,10 +266,11 @@ impl<'a> Trainer<'a> {
 
     /// Emits the last pictures and the final weights.
     async fn finish(&mut self, emit: &mut Listener<'_>) -> Result<(), TrainError> {
-        let latent_dim = self.options.model.latent_dim;
-        if self.options.pictures && latent_dim == 2 {
-            let codes = latent_grid(MANIFOLD);
-            let images = self.device.decode(self.gpu, latent_dim, &codes).await?;
+        let model = &self.options.model;
+        if self.options.pictures && model.latent_dim == 2 {
+            let (codes, labels) = (latent_grid(MANIFOLD), [0; MANIFOLD * MANIFOLD]);
+            let decoded = self.device.decode(self.gpu, model, &codes, &labels);
+            let images = decoded.await?;
             let n = MANIFOLD;
             emit(Event::Manifold { n, images })?;
         }
@@ -310,7 +317,7 @@ impl<'a> Trainer<'a> {
             self.record.start_elbo = Some(report.test_elbo);
         }
         let warning = (!self.record.collapsed)
-            .then(|| collapse::warning(&report, self.record.start_elbo))
+            .then(|| collapse::warning(&report, self.record.start_elbo, self.options.rate))
             .flatten();
         emit(Event::Epoch(report))?;
         if let Some(message) = warning {
@@ -318,11 +325,23 @@ impl<'a> Trainer<'a> {
             emit(Event::Warning { message })?;
         }
         if self.options.pictures {
-            let images = self.device.reconstruct(self.gpu, seed, epoch).await?;
+            let mut images = self.device.reconstruct(self.gpu, seed, epoch).await?;
+            images.extend(self.classes().await?);
             emit(Event::Pictures { epoch, images })?;
         }
         self.pace.restart();
         Ok(true)
+    }
+
+    /// A row of images of each of the first classes of a conditioned model, of the same codes.
+    async fn classes(&self) -> Result<Vec<f32>, TrainError> {
+        let model = &self.options.model;
+        let classes = model.labels.min(MOST_CLASSES) as u32;
+        let codes = prior_codes(self.options.seed, ROW, model.latent_dim);
+        let labels: Vec<u32> = (0..classes).flat_map(|class| [class; ROW]).collect();
+        let z = codes.repeat(classes as usize);
+        let decoded = self.device.decode(self.gpu, model, &z, &labels);
+        Ok(decoded.await?)
     }
 
     /// The content of a checkpoint at this step. Fails where weights or moments are not finite, so that

@@ -3,7 +3,7 @@
 use crate::data::Binarize;
 use crate::model::Model;
 use crate::ops::adam::Adam;
-use crate::train::Every;
+use crate::train::{Every, Extras};
 
 /// The options of a training run.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,8 +13,10 @@ pub struct Options {
     /// How the images were binarized ([`crate::data::ImageSet::binarized`]). With
     /// [`Binarize::Stochastic`] the device draws the training images.
     pub binarize: Binarize,
-    /// The optimizer.
-    pub adam: Adam,
+    /// Adam's learning rate.
+    pub rate: f64,
+    /// Further options of the optimizer and of the KL term.
+    pub extras: Extras,
     /// Images of an optimizer step.
     pub batch: usize,
     /// Passes over the training images.
@@ -38,7 +40,8 @@ impl Options {
         Options {
             binarize: Binarize::usual(model.image),
             model,
-            adam: Adam::default(),
+            rate: Adam::default().rate,
+            extras: Extras::default(),
             batch: 32,
             epochs: 10,
             seed: 0,

@@ -55,7 +55,7 @@ const ROOMS: &[Room] = &[
     (
         "run",
         "the run folder",
-        "files data ops model gpu train saved render",
+        "files data model gpu train saved render",
     ),
     (
         "check",

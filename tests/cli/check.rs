@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use cvae_gpu::check::builtin::Recipe;
 use cvae_gpu::check::{Case, Grade, judge, run};
 use cvae_gpu::files::tensors::{Tensor, TensorData, TensorFile};
-use cvae_gpu::model::{Loss, Model};
+use cvae_gpu::model::{Filters, Loss, Model};
+use cvae_gpu::ops::adam::Adam;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -21,14 +22,15 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let model = Model {
+        let model = Filters {
             image: [12, 8, 1],
             latent_dim: 3,
-            encoder_filters: [5, 11],
+            encoder_filters: vec![5, 11],
             decoder_base: 3,
-            decoder_filters: [7, 5],
-            ..Model::default()
-        };
+            decoder_filters: vec![7, 5],
+            ..Filters::default()
+        }
+        .model();
         let case = Recipe::new("small.safetensors", model, 3).cook();
         let root = tempfile::tempdir().expect("a temporary folder");
         Bench { root, case }
@@ -56,7 +58,7 @@ fn check(case: &Path) -> Cli {
 fn values(tensor: &mut Tensor) -> &mut Vec<f32> {
     match &mut tensor.data {
         TensorData::F32(values) => values,
-        TensorData::U32(_) => panic!("floats were expected"),
+        TensorData::U32(_) | TensorData::I32(_) => panic!("floats were expected"),
     }
 }
 
@@ -336,12 +338,12 @@ fn configurations_that_make_no_sense_are_refused() {
         ("latent_dim", huge.clone(), "sizes are from 1 to"),
         ("latent_dim", 4.into(), "`input/eps` has shape [2, 3, 3]"),
         ("image", [8, 8].as_slice().into(), "array"),
-        ("image", [10, 10, 1].as_slice().into(), "multiples of 4"),
+        ("image", [10, 3, 1].as_slice().into(), "from 4 to 512"),
         ("image", [16, 8, 1].as_slice().into(), "`input/x` has shape"),
         (
             "image",
             [65536, 65536, 65536].as_slice().into(),
-            "`input/x` has shape",
+            "from 4 to 512",
         ),
         (
             "enc_filters",
@@ -461,21 +463,24 @@ fn a_case_that_expects_nothing_comparable_is_refused() {
 // The weights are finite, their results are not.
 #[test]
 fn a_case_larger_than_any_adapter_is_refused_before_anything_is_allocated() {
-    let model = Model {
+    let model = Filters {
         image: [8, 8, 1],
         latent_dim: 1,
-        encoder_filters: [1, 1],
+        encoder_filters: vec![1, 1],
         decoder_base: 1,
-        decoder_filters: [1, 60_000],
+        decoder_filters: vec![1, 60_000],
         loss: Loss::Mc,
         beta: 1.0,
-    };
+    }
+    .model();
     let batch = 300;
     let params = model.params().into_iter();
     let case = Case {
         name: "large".into(),
         batch,
         x: vec![0.0; batch * 64],
+        labels: Vec::new(),
+        adam: Adam::default(),
         eps: vec![vec![0.0; batch]],
         params: params
             .map(|spec| (spec.name.clone(), vec![0.0; spec.len()]))

@@ -121,8 +121,8 @@ fn pictures_that_cannot_be_used_are_refused_by_name() {
     train("--size 16").fail(1, &["aa.jpg", "cannot be decoded", "remove"]);
     assert!(!root.path().join("run").exists());
     for (words, expected) in [
-        ("--size 30", ["--size", "multiple of 4"]),
-        ("--size 4", ["--size", "from 8"]),
+        ("--size 513", ["--size", "to 512"]),
+        ("--size 3", ["--size", "from 4"]),
         ("--channels 2", ["--channels", "1 (grey) or 3"]),
         ("--test-fraction 1", ["--test-fraction", "between 0 and 1"]),
     ] {
@@ -146,9 +146,9 @@ fn an_array_is_trained_on() {
     fs::write(root.join("wrong.npy"), npy("<f4", "(30, 12, 8)", &wrong)).expect("a file");
     let wrong = Cli::new("train --data wrong.npy").within(root);
     wrong.fail(1, &["wrong.npy", "[1, 0, 4]", "NaN", "from 0 to 1"]);
-    fs::write(root.join("odd.npy"), npy("|u1", "(30, 10, 10)", &[9; 3000])).expect("a file");
+    fs::write(root.join("odd.npy"), npy("|u1", "(30, 10, 3)", &[9; 900])).expect("a file");
     let odd = Cli::new("train --data odd.npy").within(root);
-    odd.fail(1, &["10×10", "multiples of 4", "--size N"]);
+    odd.fail(1, &["10×3", "from 4 to 512", "--size N"]);
     let few = Cli::new("data info odd.npy --test-fraction 0.999").within(root);
     few.fail(1, &["odd.npy", "too few", "--test-fraction"]);
 }

@@ -28,7 +28,21 @@ fn table() -> Vec<(&'static str, Expect)> {
         ("--epochs 1", Refused(1)),
         ("--max-steps 6", Kept("/max_steps", json!(6))),
         ("--batch 8", Refused(1)),
-        ("--lr 1e-3", Refused(1)),
+        ("--lr 1e-3", Kept("/lr", json!(1e-3))),
+        ("--kl-warmup 2", Refused(1)),
+        ("--free-bits 0.1", Refused(1)),
+        ("--lr-schedule cosine", Refused(1)),
+        ("--lr-warmup 1", Refused(1)),
+        ("--clip-norm 1", Refused(1)),
+        ("--weight-decay 0.1", Refused(1)),
+        ("--beta1 0.8", Refused(1)),
+        ("--beta2 0.99", Refused(1)),
+        ("--epsilon 1e-8", Refused(1)),
+        ("--arch keras", Refused(1)),
+        ("--posterior full", Refused(1)),
+        ("--likelihood gaussian", Refused(1)),
+        ("--sigma 0.1", Refused(1)),
+        ("--conditional", Refused(1)),
         ("--seed 1", Refused(1)),
         ("--quiet", Said(|o| o.stderr.is_empty())),
         ("--verbose", Said(|o| o.stderr.contains("steps, loss"))),
@@ -78,7 +92,7 @@ fn flags() -> BTreeSet<String> {
             _ => line,
         };
         let name = line.strip_prefix("--")?;
-        let end = name.find(|c: char| !c.is_ascii_lowercase() && c != '-');
+        let end = name.find(|c: char| !c.is_ascii_lowercase() && !c.is_ascii_digit() && c != '-');
         Some(format!("--{}", &name[..end.unwrap_or(name.len())]))
     };
     // A description may begin with a flag, indented more.

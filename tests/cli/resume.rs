@@ -183,7 +183,6 @@ fn options_that_contradict_the_run_are_refused_and_change_nothing() {
     let before = place.files("run");
     for (words, expected) in [
         ("--batch 8", ["--batch", "7"]),
-        ("--lr 1e-3", ["--lr", "0.0001"]),
         ("--seed 1", ["--seed", "0"]),
         ("--latent-dim 3", ["--latent-dim", "2"]),
         ("--encoder-filters 8,16", ["--encoder-filters", "8,8"]),

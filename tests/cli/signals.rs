@@ -38,7 +38,7 @@ fn check_goes_on(place: &Place, run: &str) {
     let checkpoint = TensorFile::read(folder.join("checkpoint.safetensors")).expect("a checkpoint");
     let state = match &checkpoint.get("state").expect("a state").data {
         TensorData::U32(words) => StepState::from_words(words).expect("six words"),
-        TensorData::F32(_) => panic!("the state is of words"),
+        TensorData::F32(_) | TensorData::I32(_) => panic!("the state is of words"),
     };
     let words = format!("--max-steps {}", state.step + 2);
     let resumed = place.resume(run, &words).succeed();

@@ -26,12 +26,13 @@ pub fn case_file(case: &Case) -> TensorFile {
         let shape = shapes[name].clone();
         add(format!("{PREFIX}{name}"), shape, values.clone());
     }
+    let filters = model.filters().expect("a model of filters");
     let config = json!({
         "image": model.image,
         "latent_dim": model.latent_dim,
-        "enc_filters": model.encoder_filters,
-        "dec_base": model.decoder_base,
-        "dec_filters": model.decoder_filters,
+        "enc_filters": filters.encoder_filters,
+        "dec_base": filters.decoder_base,
+        "dec_filters": filters.decoder_filters,
         "loss": model.loss,
         "beta": model.beta,
         "relu_margin": case.relu_margin,

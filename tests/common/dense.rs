@@ -1,13 +1,19 @@
 //! Dense layers for tests: a plan with every kernel of a layer, and its inputs.
 
 use cvae_gpu::ops::dense::{self, Dense};
-use cvae_gpu::ops::{Graph, Target};
+use cvae_gpu::ops::{Activation, Graph, Target};
 use cvae_gpu::plan::{Plan, Role};
 
 use super::pair::Pair;
 
 /// Forward, input gradient and the gradients of weights and bias.
-pub fn plan(target: &Target, batch: usize, spec: Dense, relu: bool, gated: bool) -> Plan {
+pub fn plan(
+    target: &Target,
+    batch: usize,
+    spec: Dense,
+    forward: Activation,
+    backward: Activation,
+) -> Plan {
     let mut p = Graph::new(batch);
     let mut data = |name: &str, shape: &[usize]| p.slot(name, shape, Role::Data);
     let x = data("x", &[batch, spec.inputs]);
@@ -22,7 +28,7 @@ pub fn plan(target: &Target, batch: usize, spec: Dense, relu: bool, gated: bool)
     p.push(dense::Forward {
         label: "forward".into(),
         spec,
-        relu,
+        activation: forward,
         x,
         weights,
         bias,
@@ -31,7 +37,7 @@ pub fn plan(target: &Target, batch: usize, spec: Dense, relu: bool, gated: bool)
     p.push(dense::InputGrad {
         label: "input grad".into(),
         spec,
-        gated,
+        activation: backward,
         dy,
         weights,
         x,

@@ -2,20 +2,24 @@
 
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split};
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::Model;
-use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::model::{Filters, Model};
 use cvae_gpu::train::event::{EpochReport, Event, Snapshot, Traffic};
 use cvae_gpu::train::{Options, TrainError, Trainer};
 
 /// A model with the smallest images possible.
 pub fn small_model() -> Model {
-    Model {
+    small_filters().model()
+}
+
+/// The numbers of [`small_model`].
+pub fn small_filters() -> Filters {
+    Filters {
         image: [8, 8, 1],
         latent_dim: 2,
-        encoder_filters: [8, 8],
+        encoder_filters: vec![8, 8],
         decoder_base: 8,
-        decoder_filters: [8, 8],
-        ..Model::default()
+        decoder_filters: vec![8, 8],
+        ..Filters::default()
     }
 }
 
@@ -60,10 +64,7 @@ pub fn options() -> Options {
     Options {
         model: small_model(),
         binarize: Binarize::Threshold,
-        adam: Adam {
-            rate: 1e-3,
-            ..Adam::default()
-        },
+        rate: 1e-3,
         batch: 16,
         epochs: 2,
         seed: 1,

@@ -11,6 +11,7 @@ use cvae_gpu::data::{Binarize, Prepare, packed};
 use cvae_gpu::files::npy;
 use cvae_gpu::gpu::Selection;
 use cvae_gpu::model::params;
+use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::state::StepState;
 use cvae_gpu::rng::Stream;
 use cvae_gpu::run::config::RunConfig;
@@ -116,11 +117,13 @@ fn run() -> RunConfig {
         data: "idx".into(),
         data_path: None,
         data_sha256: None,
+        classes: Vec::new(),
         prepare: Prepare::default(),
         binarize: Binarize::Threshold,
         epochs: 10,
         batch: 32,
         lr: 1e-4,
+        extras: Default::default(),
         seed: 0,
         max_steps: Some(7),
         checkpoint_every: Every::Steps(3),
@@ -164,6 +167,8 @@ fn case() -> Vec<u8> {
         name: "case".into(),
         batch: 3,
         x: vec![0.5; 3 * 64],
+        labels: Vec::new(),
+        adam: Adam::default(),
         eps: vec![vec![0.1; 6]; 2],
         params: names.zip(params::initial(&specs, 1)).collect(),
         expect: BTreeMap::from([("loss".to_owned(), vec![44.0, 43.0])]),

@@ -8,7 +8,7 @@ use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split, packed};
 use cvae_gpu::explore::plans;
 use cvae_gpu::files::npy;
 use cvae_gpu::model::params;
-use cvae_gpu::model::{self, Feed, Model};
+use cvae_gpu::model::{self, Feed, Filters, Model};
 use cvae_gpu::ops::Target;
 use cvae_gpu::ops::elbo::TERMS;
 use cvae_gpu::ops::fetch::Packed;
@@ -37,25 +37,27 @@ static ROOT: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().expect("a 
 
 /// Binarized images of 28×28×1, two latent dimensions.
 pub static GREY: LazyLock<Made> = LazyLock::new(|| {
-    let model = Model {
-        encoder_filters: [8, 8],
+    let model = Filters {
+        encoder_filters: vec![8, 8],
         decoder_base: 8,
-        decoder_filters: [8, 8],
-        ..Model::default()
-    };
+        decoder_filters: vec![8, 8],
+        ..Filters::default()
+    }
+    .model();
     Made::new("grey", model, Binarize::Threshold)
 });
 
 /// Real-valued images of 32×32×3, three latent dimensions.
 pub static COLOUR: LazyLock<Made> = LazyLock::new(|| {
-    let model = Model {
+    let model = Filters {
         image: [32, 32, 3],
         latent_dim: 3,
-        encoder_filters: [4, 8],
+        encoder_filters: vec![4, 8],
         decoder_base: 8,
-        decoder_filters: [8, 4],
-        ..Model::default()
-    };
+        decoder_filters: vec![8, 4],
+        ..Filters::default()
+    }
+    .model();
     Made::new("colour", model, Binarize::None)
 });
 
@@ -65,14 +67,15 @@ pub static TUTORIAL: LazyLock<Made> =
 
 /// Colour images of 32×32×3, five latent dimensions, distinct widths that are no powers of 2.
 pub static ODD: LazyLock<Made> = LazyLock::new(|| {
-    let model = Model {
+    let model = Filters {
         image: [32, 32, 3],
         latent_dim: 5,
-        encoder_filters: [7, 13],
+        encoder_filters: vec![7, 13],
         decoder_base: 9,
-        decoder_filters: [11, 6],
-        ..Model::default()
-    };
+        decoder_filters: vec![11, 6],
+        ..Filters::default()
+    }
+    .model();
     Made::new("odd", model, Binarize::None)
 });
 
@@ -94,6 +97,7 @@ impl Made {
         let trained = Trained {
             weights: specs.into_iter().zip(start).map(larger).collect(),
             data: None,
+            classes: Vec::new(),
             binarize,
             model,
         };

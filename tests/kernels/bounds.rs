@@ -15,7 +15,7 @@ use cvae_gpu::model;
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::conv::{Padding, Variant};
 use cvae_gpu::ops::rng::Order;
-use cvae_gpu::ops::{Target, Tiles};
+use cvae_gpu::ops::{Activation, Target, Tiles};
 use cvae_gpu::plan::Plan;
 
 /// Runs a plan twice on one memory, so that the second run starts past the end of short data sets.
@@ -116,7 +116,7 @@ fn an_access_out_of_bounds_is_named() {
     let wrong = unguarded.plant(gpu).expect("a mistake");
     let shape = (7, [28, 28, 1], 32, 3, 2, Padding::Valid);
     let target = target(gpu.target(), Variant::Thin, false, Tiles::Medium, false);
-    let plan = plan(shape, &target, Ending::Forward { relu: true });
+    let plan = plan(shape, &target, Ending::Forward(Activation::Relu));
     if !serves(gpu.target(), Variant::Thin, shape) {
         return say("conv_thin is not tested: this adapter would not take it");
     }

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::common::{entry_points, uniform};
-use cvae_gpu::model::{self, Feed, Loss, Model};
+use cvae_gpu::model::{self, Feed, Filters, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::elbo::COLUMNS;
@@ -47,6 +47,10 @@ impl Start {
                 0.3
             };
             draw(&param.name, limit, 0.0, 10 + i as u64);
+        }
+        if model.labels > 0 {
+            let labels: Vec<u32> = (0..batch).map(|n| (n % model.labels) as u32).collect();
+            memory.set_words(&plan, "labels", &labels);
         }
         Start { plan, memory }
     }
@@ -105,25 +109,49 @@ fn check(model: &Model, batch: usize, target: &Target) -> BTreeSet<(&'static str
 }
 
 fn models() -> [Model; 2] {
-    let odd = Model {
+    let odd = Filters {
         image: [8, 12, 1],
         latent_dim: 3,
-        encoder_filters: [3, 5],
+        encoder_filters: vec![3, 5],
         decoder_base: 5,
-        decoder_filters: [3, 7],
+        decoder_filters: vec![3, 7],
         beta: 0.5,
-        ..Model::default()
-    };
-    let wide = Model {
+        ..Filters::default()
+    }
+    .model();
+    let wide = Filters {
         image: [12, 12, 3],
         latent_dim: 2,
-        encoder_filters: [16, 32],
+        encoder_filters: vec![16, 32],
         decoder_base: 16,
-        decoder_filters: [24, 16],
+        decoder_filters: vec![24, 16],
         loss: Loss::AnalyticKl,
         beta: 4.0,
-    };
+    }
+    .model();
     [odd, wide]
+}
+
+/// Models by descriptions: every posterior, likelihood and activation, labels, shift, loss scale.
+fn described() -> [Model; 3] {
+    [
+        r#"{"image": [7, 5, 2], "arch": {"latent_dim": 3, "posterior": "full", "kl": "analytic",
+            "likelihood": "gaussian", "mean": "sigmoid", "beta": 2, "shift": 0.5, "labels": 3,
+            "loss_scale": 0.1, "encoder": [
+                {"conv": 4, "kernel": 2, "stride": 2, "activation": "elu"},
+                {"dense": 6, "activation": "tanh"}],
+            "decoder": [
+                {"dense": 24, "reshape": [4, 3, 2], "activation": "sigmoid"},
+                {"deconv": 3, "kernel": 5, "stride": 2, "size": [7, 5], "activation": "leaky-relu"},
+                {"conv": 2, "kernel": 1}]}}"#,
+        r#"{"image": [6, 6, 1], "arch": {"latent_dim": 4, "posterior": "full",
+            "likelihood": "continuous-bernoulli", "encoder": [], "decoder": [
+                {"deconv": 5, "padding": "valid", "activation": "tanh"},
+                {"deconv": 1, "stride": 2}]}}"#,
+        r#"{"image": [5, 4, 1], "arch": {"latent_dim": 2, "likelihood": "gaussian", "sigma": 0.3,
+            "encoder": [{"dense": 7, "activation": "elu"}], "decoder": [{"dense": 20}]}}"#,
+    ]
+    .map(|text| serde_json::from_str(text).expect("a model"))
 }
 
 /// A software adapter with subgroups, which uses the most variants, with textures or buffers.
@@ -173,6 +201,16 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
             used.extend(check(&model, batch, &target));
         }
     }
+    for model in described() {
+        for target in [
+            Target::portable(),
+            Target::gpu(),
+            software(false, None),
+            software(true, None),
+        ] {
+            used.extend(check(&model, 4, &target));
+        }
+    }
     // A train step with injected inputs has no kernels for evaluation, pictures, drawing, fetching,
     // bounds, peaks and subgroups.
     let others = ["fetch", "front", "importance", "lanes", "peak", "rng"];
@@ -183,5 +221,21 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
         })
         .map(|(module, entry)| format!("{module}::{entry}"))
         .collect();
-    assert_eq!(missing, ["bce::decode", "elbo::record"]);
+    // Weights of the KL term and clipping are options of a run.
+    let expected = [
+        "bce::decode",
+        "clip::squares",
+        "clip::clip",
+        "elbo::batch_means_weighted",
+        "elbo::record",
+        "full::weights",
+        "full::backward_weighted",
+        "gaussian::loss",
+        "gaussian::loss_learned",
+        "gaussian::decode",
+        "input::gather",
+        "reparam::weights",
+        "reparam::backward_weighted",
+    ];
+    assert_eq!(missing, expected);
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use cvae_gpu::data::Depth;
 use cvae_gpu::explore::plans as explore;
-use cvae_gpu::model::{self, Feed, Loss, Model};
+use cvae_gpu::model::{self, Feed, Filters, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::fetch::Packed;
@@ -181,19 +181,21 @@ fn sets() -> Vec<(&'static str, Vec<Plan>)> {
         })
     };
     let tutorial = Model::default();
-    let colour = Model {
+    let colour = Filters {
         image: [32, 32, 3],
         latent_dim: 64,
         loss: Loss::AnalyticKl,
-        ..Model::default()
-    };
+        ..Filters::default()
+    }
+    .model();
     // Channel counts that are not multiples of 4.
-    let odd = Model {
-        encoder_filters: [5, 33],
+    let odd = Filters {
+        encoder_filters: vec![5, 33],
         decoder_base: 5,
-        decoder_filters: [33, 5],
-        ..Model::default()
-    };
+        decoder_filters: vec![33, 5],
+        ..Filters::default()
+    }
+    .model();
     vec![
         ("start", start(&tutorial, &gpu)),
         ("8 buffers", step(&tutorial, &buffers(8))),

@@ -18,4 +18,6 @@ mod bounds;
 
 mod properties;
 
+mod descriptions;
+
 mod determinism;

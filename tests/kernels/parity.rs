@@ -3,12 +3,19 @@
 
 crate::tests! { kernels, checked too:
     dense_layers_agree_with_their_twins,
+    dense_activations_agree_with_their_twins,
     sampling_and_its_gradient_agree_with_their_twins,
     cross_entropy_agrees_with_its_twin_for_logits_to_80_and_real_targets,
     cross_entropy_of_nearly_certain_pixels_is_exact_too,
     batch_means_go_to_the_row_of_their_step_and_nowhere_else,
     terms_are_recorded_in_the_rows_of_their_images_and_nowhere_else,
     bounds_over_draws_agree_with_their_twins_and_with_their_definition,
+    samples_of_any_covariance_and_their_gradients_agree_with_their_twins,
+    weights_of_the_kl_term_agree_with_their_twins,
+    gradients_are_clipped_to_the_norm_of_all,
+    likelihoods_agree_with_their_twins,
+    a_learned_deviation_and_its_gradient_agree_with_their_twins,
+    labels_follow_the_features_and_are_dropped_from_their_gradient,
     sums_over_rows_agree_with_their_twins_from_buffers_and_textures,
     mirrors_hold_what_they_mirror,
     images_are_fetched_as_they_were_packed,
@@ -39,6 +46,7 @@ crate::tests! { fused, checked too:
 crate::tests! { state, checked too:
     updates_of_adam_agree_with_their_twin_from_the_first_step_to_the_millionth,
     updates_of_adam_are_subtracted_from_the_weights,
+    scheduled_updates_agree_with_their_twin,
     the_state_advances_through_epochs_as_its_twin_does,
     time_ticks_while_the_batch_stays_and_can_be_taken_back,
     shuffles_are_equal_to_their_twins,

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::common::entry_points;
 use cvae_gpu::data::Depth;
 use cvae_gpu::explore::plans as explore;
-use cvae_gpu::model::{self, Feed, Model};
+use cvae_gpu::model::{self, Feed, Filters, Likelihood, Model, Posterior, Recipe, Sigma};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::fetch::Packed;
@@ -204,17 +204,31 @@ fn models() -> Vec<Model> {
             loss: model::Loss::AnalyticKl,
             ..Model::default()
         },
-        Model {
+        Filters {
             image: [32, 32, 3],
+            ..Filters::default()
+        }
+        .model(),
+        Model {
+            posterior: Posterior::Full,
+            likelihood: Likelihood::Gaussian,
+            labels: 3,
+            shift: 0.5,
+            ..Model::default()
+        },
+        Model {
+            likelihood: Likelihood::Gaussian,
+            sigma: Sigma::Fixed(0.1),
             ..Model::default()
         },
         // Channel counts that are not multiples of 4.
-        Model {
-            encoder_filters: [5, 33],
+        Filters {
+            encoder_filters: vec![5, 33],
             decoder_base: 5,
-            decoder_filters: [33, 5],
-            ..Model::default()
-        },
+            decoder_filters: vec![33, 5],
+            ..Filters::default()
+        }
+        .model(),
     ]
 }
 
@@ -287,6 +301,12 @@ fn plans() -> Vec<Plan> {
                 for feed in [Feed::Resident("images", data, order), Feed::Injected] {
                     let adam = Adam::default();
                     plans.push(model::train_step(&model, feed, adam, 8, &target));
+                    let recipe = Recipe {
+                        clip_norm: Some(1.0),
+                        kl_warmup: 10.0,
+                        ..Recipe::default()
+                    };
+                    plans.push(model::train_step(&model, feed, recipe, 8, &target));
                     plans.push(model::evaluate(&model, feed, 7, &target));
                     plans.push(model::reconstruct(&model, feed, 7, &target));
                 }

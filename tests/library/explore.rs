@@ -3,7 +3,7 @@
 use cvae_gpu::data::{Binarize, PackedImages};
 use cvae_gpu::explore::plans::{Bound, IMAGES, STATE, bound};
 use cvae_gpu::explore::{line, means};
-use cvae_gpu::model::{self, Model, params};
+use cvae_gpu::model::{self, Filters, Model, params};
 use cvae_gpu::ops::Target;
 use cvae_gpu::ops::elbo::TERMS;
 use cvae_gpu::ops::fetch::Packed;
@@ -28,14 +28,15 @@ fn a_line_has_both_its_ends() {
 }
 
 fn model() -> Model {
-    Model {
+    Filters {
         image: [8, 8, 1],
         latent_dim: 3,
-        encoder_filters: [5, 4],
+        encoder_filters: vec![5, 4],
         decoder_base: 3,
-        decoder_filters: [4, 5],
-        ..Model::default()
+        decoder_filters: vec![4, 5],
+        ..Filters::default()
     }
+    .model()
 }
 
 /// Five images: their layout and their words.

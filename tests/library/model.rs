@@ -3,7 +3,7 @@
 use cvae_gpu::data::Depth;
 use cvae_gpu::model::params::{ParamSpec, initial};
 use cvae_gpu::model::prior::{latent_grid, normal_quantiles};
-use cvae_gpu::model::{Feed, Model, decode, evaluate, reconstruct, sum_terms, train_step};
+use cvae_gpu::model::{Feed, Filters, Model, decode, evaluate, reconstruct, sum_terms, train_step};
 use cvae_gpu::ops::Target;
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
@@ -45,21 +45,24 @@ fn every_plan_passes_its_check() -> Result<(), PlanError> {
     let target = Target::portable();
     let models = [
         Model::default(),
-        Model {
+        Filters {
             image: [32, 32, 3],
             latent_dim: 7,
-            ..Model::default()
-        },
-        Model {
-            encoder_filters: [16, 48],
-            decoder_filters: [48, 16],
-            ..Model::default()
-        },
-        Model {
-            encoder_filters: [5, 33],
+            ..Filters::default()
+        }
+        .model(),
+        Filters {
+            encoder_filters: vec![16, 48],
+            decoder_filters: vec![48, 16],
+            ..Filters::default()
+        }
+        .model(),
+        Filters {
+            encoder_filters: vec![5, 33],
             decoder_base: 3,
-            ..Model::default()
-        },
+            ..Filters::default()
+        }
+        .model(),
     ];
     for model in models {
         let data = Packed {

@@ -138,21 +138,57 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
             }),
         ),
         (
-            "a ReLU of derivative 1 at 0, before a convolution",
+            "a ReLU of derivative 1 at 0",
             Shader(
-                "conv",
-                "gate[at] <= 0.0",
-                "gate[at] < 0.0",
+                "common/activation",
+                "select(dy, vec4(0.0), negative)",
+                "select(dy, vec4(0.0), y < vec4(0.0))",
                 plain_convolutions,
             ),
         ),
         (
-            "a ReLU of derivative 1 at 0, before a dense layer",
+            "an ELU of derivative 1 below 0",
             Shader(
-                "dense",
-                "x[at] <= 0.0",
-                "x[at] < 0.0",
-                kernels::dense_layers_agree_with_their_twins,
+                "common/activation",
+                "select(dy, dy * (y + 1.0), negative)",
+                "dy",
+                kernels::dense_activations_agree_with_their_twins,
+            ),
+        ),
+        (
+            "a triangle filled in another order",
+            Shader(
+                "full",
+                "return 2u * ELEMENTS - LATENT - 1u - k;",
+                "return k - (ELEMENTS - LATENT);",
+                kernels::samples_of_any_covariance_and_their_gradients_agree_with_their_twins,
+            ),
+        ),
+        (
+            "a wrong series of the continuous Bernoulli",
+            Shader(
+                "bce",
+                "l * (1.0 / 12.0",
+                "l * (1.0 / 6.0",
+                kernels::likelihoods_agree_with_their_twins,
+            ),
+        ),
+        (
+            "the deviation's gradient without its constant",
+            Shader(
+                "gaussian",
+                "1.0 - r * r",
+                "-r * r",
+                kernels::a_learned_deviation_and_its_gradient_agree_with_their_twins,
+            ),
+        ),
+        (
+            "labels not fed to a layer",
+            Shader(
+                "input",
+                "select(0.0, 1.0, id.x - VALUES == labels[id.y])",
+                "0.0",
+                kernels::labels_follow_the_features_and_are_dropped_from_their_gradient,
             ),
         ),
         (
@@ -230,8 +266,8 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
             "beta forgotten in the loss",
             Shader(
                 "elbo",
-                "BETA * divergence",
-                "divergence",
+                "record_means(mean, BETA * select(",
+                "record_means(mean, select(",
                 kernels::batch_means_go_to_the_row_of_their_step_and_nowhere_else,
             ),
         ),
@@ -287,6 +323,33 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
         (
             "a stride of 1 instead of 2",
             Steps(|plan| constants(plan, |label| label.contains("conv"), "STRIDE", 1.0)),
+        ),
+        (
+            "a stair of the learning rate one step early",
+            Shader(
+                "adam",
+                "(step - 1u) / EVERY",
+                "step / EVERY",
+                state::scheduled_updates_agree_with_their_twin,
+            ),
+        ),
+        (
+            "the weight of the KL term one step ahead",
+            Shader(
+                "common/weights",
+                "let risen = f32(state.step)",
+                "let risen = f32(state.step + 1u)",
+                kernels::weights_of_the_kl_term_agree_with_their_twins,
+            ),
+        ),
+        (
+            "gradients clipped by the square of their norm",
+            Shader(
+                "clip",
+                "sqrt(sum)",
+                "sum",
+                kernels::gradients_are_clipped_to_the_norm_of_all,
+            ),
         ),
         (
             "a first moment that is never stored",
@@ -446,12 +509,22 @@ fn seen(plant: &Plant) -> Seen {
         }
         Plant::Shader(file, from, to, check) => {
             let target = match file {
-                "conv" | "dense" => plain(),
+                "conv" | "dense" | "common/activation" => plain(),
                 _ => right.target().clone(),
             };
             let planted = planted(right, file, from, to);
-            // No step on a CPU runs these kernels for GPUs.
-            if !everything() || ["conv_workgroup", "head", "latent"].contains(&file) {
+            // No step of the tutorial's model on a CPU runs these kernels.
+            let elsewhere = [
+                "clip",
+                "common/weights",
+                "conv_workgroup",
+                "full",
+                "gaussian",
+                "head",
+                "input",
+                "latent",
+            ];
+            if !everything() || elsewhere.contains(&file) {
                 return [Some(fails(|| check(&planted))), None, None];
             }
             [
@@ -577,6 +650,7 @@ fn check_file(gpu: &Gpu, file: &str) {
         "adam" => {
             adam(gpu);
             state::updates_of_adam_are_subtracted_from_the_weights(gpu);
+            state::scheduled_updates_agree_with_their_twin(gpu);
             fused::updates_of_sums_agree_with_their_steps(gpu);
         }
         "bce" => {
@@ -587,6 +661,8 @@ fn check_file(gpu: &Gpu, file: &str) {
             check_file(gpu, "bce");
             check_file(gpu, "rng");
         }
+        "clip" => kernels::gradients_are_clipped_to_the_norm_of_all(gpu),
+        "common/weights" => kernels::weights_of_the_kl_term_agree_with_their_twins(gpu),
         "common/buffers" => {
             let all = [Thin, Tile, Broadcast, Workgroup];
             convolutions_of(gpu, &all.map(|variant| (variant, false)));

@@ -61,8 +61,9 @@ fn own_images_are_trained_on_and_their_codes_written() {
 fn filter_widths_are_those_of_the_model_and_training_helps_it() {
     let set = rectangles(320, 16);
     let model = filter_widths::model([4, 8], set.shape());
-    assert_eq!(model.encoder_filters, [4, 8]);
-    assert_eq!(model.decoder_filters, [8, 4]);
+    let filters = model.filters().expect("a model of filters");
+    assert_eq!(filters.encoder_filters, [4, 8]);
+    assert_eq!(filters.decoder_filters, [8, 4]);
     assert_ne!(model, small_model());
     let after = |steps| {
         let elbo = filter_widths::elbo_after(gpu(), model.clone(), &set, steps);

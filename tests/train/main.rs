@@ -7,13 +7,14 @@ mod examples;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::report::{Limit, Report};
-use common::training::{Log, grey, options, rectangles, small_model, train, train_watched};
+use common::training::{
+    Log, grey, options, rectangles, small_filters, small_model, train, train_watched,
+};
 use common::{adapter_name, plain_gpu as gpu};
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split};
 use cvae_gpu::gpu::{GpuError, Memory};
 use cvae_gpu::model::params;
-use cvae_gpu::model::{self, Feed, Loss, Model, ModelError};
-use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::model::{self, Feed, Filters, Loss, Model, ModelError};
 use cvae_gpu::ops::elbo::COLUMNS;
 use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
@@ -166,7 +167,13 @@ fn losses_on_the_cpu(options: &Options, data: &ImageSet) -> Vec<f64> {
     let (batch, tail) = (options.batch, images.count() % options.batch);
     let train = |batch| {
         let feed = Feed::Resident("train.images", packed, Order::Shuffled);
-        model::train_step(&options.model, feed, options.adam, batch, gpu().target())
+        model::train_step(
+            &options.model,
+            feed,
+            options.extras.recipe(options.rate, 1, 1),
+            batch,
+            gpu().target(),
+        )
     };
     let (full, tail) = (train(batch), train(tail));
     let mut memory = cpu::Memory::default();
@@ -203,10 +210,11 @@ fn an_epochs_loss_is_the_mean_over_its_images_as_the_cpu_trains_them() {
         ..one.clone()
     };
     let colour = Options {
-        model: Model {
+        model: Filters {
             image: [8, 12, 3],
-            ..small_model()
-        },
+            ..small_filters()
+        }
+        .model(),
         ..real.clone()
     };
     let drawn = Options {
@@ -373,10 +381,7 @@ fn a_model_without_latent_dimensions_is_refused() {
 #[test]
 fn training_that_diverges_stops_with_an_error() {
     let wild = Options {
-        adam: Adam {
-            rate: 1e30,
-            ..Adam::default()
-        },
+        rate: 1e30,
         epochs: 10,
         ..options()
     };
@@ -404,10 +409,7 @@ fn a_snapshot_of_weights_that_are_not_finite_is_refused_and_names_their_origin()
     // The next update overflows; its loss is that of the weights before.
     snapshot.params[0].1[1].fill(1e38);
     let next = Options {
-        adam: Adam {
-            rate: 1e10,
-            ..Adam::default()
-        },
+        rate: 1e10,
         max_steps: Some(5),
         ..options()
     };
@@ -433,11 +435,8 @@ fn a_snapshot_of_weights_that_are_not_finite_is_refused_and_names_their_origin()
 #[test]
 fn a_kernel_that_does_not_compile_is_named() {
     let large = Options {
-        adam: Adam {
-            // More than a constant of 32 bits holds.
-            rate: 1e39,
-            ..Adam::default()
-        },
+        // More than a constant of 32 bits holds.
+        rate: 1e39,
         ..options()
     };
     let error = refusal(&large, &rectangles(50, 21));
@@ -522,7 +521,12 @@ fn a_batch_that_does_not_fit_the_adapter_is_refused_with_the_largest_that_does()
     let images = 40_000;
     let data = rectangles(images, 21);
     let mut large = options();
-    large.model.decoder_filters = [8, 64];
+    let decoder_filters = vec![8, 64];
+    large.model = Filters {
+        decoder_filters,
+        ..small_filters()
+    }
+    .model();
     large.batch = images;
     let TrainError::Gpu(GpuError::Plan(PlanError::TooLarge { fits, .. })) = refusal(&large, &data)
     else {

@@ -93,7 +93,7 @@ impl BenchArgs {
     ) -> anyhow::Result<()> {
         let set = data::mnist::load()?;
         let options = Options {
-            model: self.model.model(set.shape())?,
+            model: self.model.model(set.shape(), 10)?,
             batch: self.batch,
             steps: self.steps,
             repeats: self.repeats,

@@ -164,7 +164,7 @@ impl PackArgs {
         }
         let (source, mut watch) = (&self.source, common.watch());
         let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
-        let choice = Choice::of(given, &set);
+        let choice = Choice::of(given, None, &set);
         let binarize = match choice.binarize {
             // Bits have no grey levels, which is an error now.
             Binarize::Stochastic if set.train.images.depth() == Depth::Bit => Binarize::Stochastic,

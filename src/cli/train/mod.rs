@@ -47,7 +47,8 @@ ends training with a checkpoint; a second Ctrl-C or SIGTERM stops at once.")]
 pub struct TrainArgs {
     /// Resume the run in this folder with its saved options
     ///
-    /// --epochs and --max-steps may end the run later. --checkpoint-every, --eval-every, --log-every
+    /// --epochs and --max-steps may end the run later, and --lr changes the rate from here on.
+    /// --checkpoint-every, --eval-every, --log-every
     /// and the options of the adapter may change, and --data if the same images have moved. Any other
     /// option must have its saved value.
     #[arg(long, value_name = "RUN", conflicts_with = "out")]
@@ -147,7 +148,8 @@ impl TrainArgs {
         let prepare = self.run.prepare.over(&Prepare::default());
         let (source, mut watch) = (self.run.source(), common.watch());
         let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
-        let choice = Choice::of(self.run.binarize, &set);
+        let usual = self.model.arch()?.and_then(|arch| arch.preset().binarize);
+        let choice = Choice::of(self.run.binarize, usual, &set);
         let set = set.binarized(choice.binarize)?;
         let run = (self.run).fresh(&self.model, common.selection(), &set, choice.binarize)?;
         let (batch, images) = (run.batch, set.train.images.count());
@@ -323,7 +325,7 @@ impl TrainArgs {
             }
             Ok(())
         };
-        if let Some(caution) = caution(&job.set.test.images) {
+        if let Some(caution) = caution(&options.model, &job.set.test.images) {
             common.say(caution);
         }
         for message in warnings {

@@ -1,9 +1,11 @@
 //! Images in memory: a set of two splits, packed.
 
 mod images;
+mod labels;
 mod usual;
 
 pub use images::{Binarize, Depth, PackedImages};
+pub use labels::{LabelError, Labelled, check_labels};
 
 use sha2::{Digest, Sha256};
 

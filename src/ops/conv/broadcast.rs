@@ -13,12 +13,22 @@ pub struct Broadcast;
 static SOURCES: [Source; 2] = [
     Source::new(
         "conv_broadcast",
-        files!("common/buffers", "common/conv", "conv_broadcast"),
+        files!(
+            "common/buffers",
+            "common/activation",
+            "common/conv",
+            "conv_broadcast"
+        ),
     )
     .with_subgroups(),
     Source::new(
         "conv_broadcast_texels",
-        files!("common/texels", "common/conv", "conv_broadcast"),
+        files!(
+            "common/texels",
+            "common/activation",
+            "common/conv",
+            "conv_broadcast"
+        ),
     )
     .with_subgroups(),
 ];

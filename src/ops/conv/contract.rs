@@ -4,27 +4,28 @@ use super::choose::{Chosen, choose};
 use super::kernels::{Call, Site};
 use super::spec::Conv;
 use super::variant::Variant;
+use crate::ops::activation::{Activation, constants as activations};
 use crate::ops::operation::Operation;
 use crate::ops::target::Target;
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, SlotId, Step, flag};
+use crate::plan::{Plan, SlotId, Step};
 
 /// The epilogue: what a kernel applies to its sums before it stores them.
 #[derive(Clone, Copy, Debug)]
 pub enum Epilogue {
-    /// Add the bias, optionally followed by a ReLU.
+    /// Add the bias, then apply the activation.
     Forward {
         /// One per output channel.
         bias: SlotId,
-        /// Apply a ReLU.
-        relu: bool,
+        /// The layer's activation.
+        activation: Activation,
     },
-    /// Multiply by the derivative of the ReLU that computed `gate`.
+    /// Multiply by the derivative of the activation that computed `gate`.
     Backward {
         /// Same shape as the output.
         gate: SlotId,
-        /// False if `gate` is not the output of a ReLU; the gradient then passes unchanged.
-        gated: bool,
+        /// The activation whose output is `gate`.
+        activation: Activation,
     },
 }
 
@@ -84,9 +85,11 @@ impl Operation for Contract {
         };
         let x = chosen.image(plan, self.x);
         let (weights, weights_at) = chosen.weights(plan, self.weights);
-        let (extra, relu, gated) = match self.epilogue {
-            Epilogue::Forward { bias, relu } => ((side("bias"), bias), relu, false),
-            Epilogue::Backward { gate, gated } => {
+        let (extra, forward, backward) = match self.epilogue {
+            Epilogue::Forward { bias, activation } => {
+                ((side("bias"), bias), Some(activation), None)
+            }
+            Epilogue::Backward { gate, activation } => {
                 let name = side("gate");
                 // A gate of another name is a buffer.
                 let gate = if name == "gate" {
@@ -94,22 +97,18 @@ impl Operation for Contract {
                 } else {
                     gate
                 };
-                ((name, gate), false, gated)
+                ((name, gate), None, Some(activation))
             }
         };
-        let forward = matches!(self.epilogue, Epilogue::Forward { .. });
-        let entry = match (to_small, forward) {
+        let entry = match (to_small, forward.is_some()) {
             (true, true) => "correlate",
             (true, false) => "correlate_gated",
             (false, true) => "adjoint",
             (false, false) => "adjoint_gated",
         };
         let mut constants = chosen.constants(call, weights_at);
-        constants.extend([
-            ("RELU", flag(relu)),
-            ("GATED", flag(gated)),
-            ("SPLITS", 1.0),
-        ]);
+        constants.extend(activations(forward, backward));
+        constants.push(("SPLITS", 1.0));
         let twin = move |t: &Tensors| {
             let (x, w) = (t.floats(input), t.floats("weights"));
             let w = &w[weights_at..][..spec.weights()];
@@ -120,7 +119,15 @@ impl Operation for Contract {
             } else {
                 spec.adjoint(batch, &x, w, &mut y);
             }
-            finish(&t.floats(extra.0), forward, relu, gated, &mut y);
+            let extra = t.floats(extra.0);
+            for (i, y) in y.iter_mut().enumerate() {
+                if let Some(activation) = forward {
+                    *y = activation.of(*y + extra[i % extra.len()]);
+                }
+                if let Some(activation) = backward {
+                    *y = activation.backward(*y, extra[i]);
+                }
+            }
         };
         plan.push(Step {
             label: self.label.clone(),
@@ -129,17 +136,5 @@ impl Operation for Contract {
             grid: kernels.grid(&chosen.site, call),
             flops: batch as u64 * spec.flops(),
         });
-    }
-}
-
-/// The epilogue on the CPU; `extra` is the bias or the gate.
-fn finish(extra: &[f64], forward: bool, relu: bool, gated: bool, y: &mut [f64]) {
-    for (i, value) in y.iter_mut().enumerate() {
-        if forward {
-            *value += extra[i % extra.len()];
-        }
-        if relu && *value < 0.0 || gated && extra[i] <= 0.0 {
-            *value = 0.0;
-        }
     }
 }

@@ -4,6 +4,7 @@ use super::choose::{Chosen, choose};
 use super::kernels::{Call, Site};
 use super::spec::{Conv, Side};
 use super::variant::Variant;
+use crate::ops::activation::constants as activations;
 use crate::ops::operation::{Operation, Operations};
 use crate::ops::reduce::SumRows;
 use crate::ops::target::Target;
@@ -140,7 +141,8 @@ impl Operation for Partials {
         bindings.extend(self.dy_sums.map(|sums| ("dy_sums", sums)));
         let call = Call::WeightGrad(splits);
         let mut constants = chosen.constants(call, 0);
-        constants.extend([("RELU", 0.0), ("GATED", 0.0), ("SPLITS", splits as f64)]);
+        constants.extend(activations(None, None));
+        constants.push(("SPLITS", splits as f64));
         let size = spec.split_size(batch, splits);
         let channels = match dy {
             Side::Big => spec.big[2],

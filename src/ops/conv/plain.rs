@@ -9,7 +9,7 @@ use crate::plan::{Source, groups};
 /// The `plain` kernels.
 pub struct Plain;
 
-static SOURCES: [Source; 1] = [Source::new("conv", files!("conv"))];
+static SOURCES: [Source; 1] = [Source::new("conv", files!("common/activation", "conv"))];
 
 impl Kernels for Plain {
     fn sources(&self) -> &'static [Source] {

@@ -1,9 +1,12 @@
 //! Geometry of a convolution and its three sums as plain loops, for the twins.
 
+use serde::{Deserialize, Serialize};
+
 use crate::plan::Constants;
 
 /// Zero padding around the big image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Padding {
     /// No padding: the kernel stays inside the image.
     Valid,

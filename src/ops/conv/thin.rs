@@ -12,11 +12,21 @@ pub struct Thin;
 static SOURCES: [Source; 2] = [
     Source::new(
         "conv_thin",
-        files!("common/buffers", "common/conv", "conv_thin"),
+        files!(
+            "common/buffers",
+            "common/activation",
+            "common/conv",
+            "conv_thin"
+        ),
     ),
     Source::new(
         "conv_thin_texels",
-        files!("common/texels", "common/conv", "conv_thin"),
+        files!(
+            "common/texels",
+            "common/activation",
+            "common/conv",
+            "conv_thin"
+        ),
     ),
 ];
 

@@ -12,11 +12,21 @@ pub struct Tile;
 static SOURCES: [Source; 2] = [
     Source::new(
         "conv_tile",
-        files!("common/buffers", "common/conv", "conv_tile"),
+        files!(
+            "common/buffers",
+            "common/activation",
+            "common/conv",
+            "conv_tile"
+        ),
     ),
     Source::new(
         "conv_tile_texels",
-        files!("common/texels", "common/conv", "conv_tile"),
+        files!(
+            "common/texels",
+            "common/activation",
+            "common/conv",
+            "conv_tile"
+        ),
     ),
 ];
 

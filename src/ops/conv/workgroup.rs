@@ -16,6 +16,7 @@ static SOURCES: [Source; 3] = [
         "conv_workgroup_small",
         files!(
             "common/buffers",
+            "common/activation",
             "common/conv",
             "common/tiles_small",
             "conv_workgroup"
@@ -25,6 +26,7 @@ static SOURCES: [Source; 3] = [
         "conv_workgroup",
         files!(
             "common/buffers",
+            "common/activation",
             "common/conv",
             "common/tiles_medium",
             "conv_workgroup"
@@ -34,6 +36,7 @@ static SOURCES: [Source; 3] = [
         "conv_workgroup_large",
         files!(
             "common/buffers",
+            "common/activation",
             "common/conv",
             "common/tiles_large",
             "conv_workgroup"

@@ -5,6 +5,10 @@
 //! | encoder | `image [N, H, W, C]` | `mean [N, L]`, `logvar [N, L]` |
 //! | decoder | `z [N, L]` | `logits [N, H, W, C]`, `probabilities [N, H, W, C]` |
 //!
+//! A full posterior has `t [N, L (L + 1) / 2]`, the elements of its factor, in place of `logvar`; a
+//! Gaussian likelihood `output` and `mean` in place of `logits` and `probabilities`. Both graphs of a
+//! model conditioned on K classes also take `label [N, K]`, one-hot.
+//!
 //! All are float32; N is dynamic. ONNX convolutions take NCHW, so the graphs transpose images at
 //! input and output, and between a convolution and a dense layer, so that dense kernels keep Keras's
 //! layout. The graphs use version 13 of the standard operators.
@@ -14,6 +18,8 @@ pub mod proto;
 use prost::Message;
 
 use crate::model::layers::{Kind, Layer, Stack};
+use crate::model::{Likelihood, Mean, Posterior};
+use crate::ops::activation::{Activation, SLOPE};
 use crate::ops::conv::Conv;
 use crate::saved::{Trained, pytorch};
 use proto::{
@@ -30,6 +36,9 @@ const IR_VERSION: i64 = 7;
 
 /// Most bytes of a protobuf message.
 const MAX_BYTES: usize = i32::MAX as usize;
+
+/// Name of the input of one-hot labels.
+const LABEL: &str = "label";
 
 /// Name of the batch axis.
 const BATCH: &str = "N";
@@ -51,19 +60,24 @@ pub fn encoder(trained: &Trained) -> Result<Vec<u8>, TooLarge> {
     let model = &trained.model;
     let mut graph = Builder::new(trained, "encoder");
     let codes = graph.stack(&model.encoder(), Value::new("image", &model.image));
-    let outputs = ["mean", "logvar"];
-    graph.integers("latent", &[model.latent_dim; 2]);
+    let latent = model.latent_dim;
+    let rest = model.posterior.values(latent) - latent;
+    let second = match model.posterior {
+        Posterior::Diagonal => "logvar",
+        Posterior::Full => "t",
+    };
+    let outputs = ["mean", second];
+    graph.integers("latent", &[latent, rest]);
     let axis = AttributeProto {
         name: "axis".into(),
         i: 1,
         r#type: proto::INT,
-        ints: vec![],
+        ..AttributeProto::default()
     };
     graph.node("Split", &[&codes.name, "latent"], &outputs, vec![axis]);
-    let item = [model.latent_dim];
     graph.finish(
         ("image", &model.image),
-        outputs.map(|name| (name, &item[..])),
+        [("mean", &[latent]), (second, &[rest])],
     )
 }
 
@@ -73,9 +87,27 @@ pub fn decoder(trained: &Trained) -> Result<Vec<u8>, TooLarge> {
     let item = [model.latent_dim];
     let mut graph = Builder::new(trained, "decoder");
     let last = graph.stack(&model.decoder(), Value::new("z", &item));
-    let outputs = ["logits", "probabilities"];
-    graph.transpose(&last.name, outputs[0], CHANNELS_LAST);
-    graph.node("Sigmoid", &[outputs[0]], &[outputs[1]], vec![]);
+    let gaussian = model.likelihood == Likelihood::Gaussian;
+    let outputs = match gaussian {
+        true => ["output", "mean"],
+        false => ["logits", "probabilities"],
+    };
+    if last.channels_first {
+        graph.transpose(&last.name, outputs[0], CHANNELS_LAST);
+    } else {
+        graph.integers("image.shape", &[&[0], &model.image[..]].concat());
+        graph.node(
+            "Reshape",
+            &[&last.name, "image.shape"],
+            &outputs[..1],
+            vec![],
+        );
+    }
+    let link = match gaussian && model.mean == Mean::Identity {
+        true => "Identity",
+        false => "Sigmoid",
+    };
+    graph.node(link, &outputs[..1], &outputs[1..], vec![]);
     graph.finish(("z", &item), outputs.map(|name| (name, &model.image[..])))
 }
 
@@ -168,7 +200,11 @@ impl<'a> Builder<'a> {
 
     /// Converts a tensor to what a layer takes: features, or images with their channels first.
     fn fit(&mut self, mut value: Value, layer: &Layer) -> Value {
-        let (layer, item) = (&layer.name, layer.input());
+        let mut item = layer.input();
+        if let Some(features) = item.last_mut().filter(|_| layer.labels > 0) {
+            *features -= layer.labels;
+        }
+        let layer = &layer.name;
         let channels_first = item.len() == 3;
         if (value.channels_first, value.item.len()) == (channels_first, item.len()) {
             return value;
@@ -199,18 +235,22 @@ impl<'a> Builder<'a> {
 
     fn layer(&mut self, x: Value, layer: &Layer) -> Value {
         let (operator, attributes) = match layer.kind {
-            Kind::Conv(conv) => ("Conv", geometry(&conv)),
-            Kind::Deconv(conv) => ("ConvTranspose", geometry(&conv)),
+            Kind::Conv(conv) => ("Conv", geometry(&conv, false)),
+            Kind::Deconv(conv) => ("ConvTranspose", geometry(&conv, true)),
             Kind::Dense(_) => ("Gemm", vec![]),
         };
         let x = self.fit(x, layer);
+        let x = match layer.labels {
+            0 => x,
+            _ => self.labelled(x, layer),
+        };
         let [kernel, bias] = layer.params().map(|spec| spec.name);
         let mut name = format!("{}.y", layer.name);
         self.node(operator, &[&x.name, &kernel, &bias], &[&name], attributes);
-        if layer.relu {
-            let relu = format!("{}.relu", layer.name);
-            self.node("Relu", &[&name], &[&relu], vec![]);
-            name = relu;
+        if let Some((operator, attributes)) = activation(layer.activation) {
+            let active = format!("{}.{}", layer.name, operator.to_lowercase());
+            self.node(operator, &[&name], &[&active], attributes);
+            name = active;
         }
         Value {
             name,
@@ -219,7 +259,26 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn stack(&mut self, stack: &Stack, x: Value) -> Value {
+    /// Features followed by the one-hot label.
+    fn labelled(&mut self, x: Value, layer: &Layer) -> Value {
+        let axis = AttributeProto {
+            name: "axis".into(),
+            i: 1,
+            r#type: proto::INT,
+            ..AttributeProto::default()
+        };
+        let name = format!("{}.labelled", layer.name);
+        self.node("Concat", &[&x.name, LABEL], &[&name], vec![axis]);
+        Value { name, ..x }
+    }
+
+    fn stack(&mut self, stack: &Stack, mut x: Value) -> Value {
+        if stack.shift != 0.0 {
+            let shift = (stack.shift as f32).to_le_bytes().to_vec();
+            self.constant("shift", proto::FLOAT, &[1], shift);
+            self.node("Sub", &[&x.name, "shift"], &["shifted"], vec![]);
+            x.name = "shifted".into();
+        }
         let layers = stack.layers.iter();
         layers.fold(x, |x, layer| self.layer(x, layer))
     }
@@ -231,6 +290,10 @@ impl<'a> Builder<'a> {
         outputs: [(&str, &[usize]); 2],
     ) -> Result<Vec<u8>, TooLarge> {
         self.graph.input = vec![declaration(input)];
+        let classes = self.trained.model.labels;
+        if classes > 0 {
+            self.graph.input.push(declaration((LABEL, &[classes])));
+        }
         self.graph.output = outputs.map(declaration).into();
         let file = ModelProto {
             ir_version: IR_VERSION,
@@ -270,19 +333,42 @@ fn declaration((name, item): (&str, &[usize])) -> ValueInfoProto {
     }
 }
 
+/// The operator of an activation; `None` if there is none. ONNX's slope of `LeakyRelu` is 0.01 by default.
+fn activation(activation: Activation) -> Option<(&'static str, Vec<AttributeProto>)> {
+    let slope = AttributeProto {
+        name: "alpha".into(),
+        f: SLOPE as f32,
+        r#type: proto::FLOAT_ATTRIBUTE,
+        ..AttributeProto::default()
+    };
+    Some(match activation {
+        Activation::None => return None,
+        Activation::Relu => ("Relu", vec![]),
+        Activation::LeakyRelu => ("LeakyRelu", vec![slope]),
+        Activation::Elu => ("Elu", vec![]),
+        Activation::Tanh => ("Tanh", vec![]),
+        Activation::Sigmoid => ("Sigmoid", vec![]),
+    })
+}
+
 /// Attributes of a convolution; for a transposed one the padding crops. TensorFlow's "same" padding
 /// of stride 2 crops the last row and column only.
-fn geometry(conv: &Conv) -> Vec<AttributeProto> {
-    let after = |axis: usize| {
-        let reach = (conv.small[axis] - 1) * conv.stride + conv.kernel;
-        // A convolution may ignore the last row.
-        reach.saturating_sub(conv.big[axis] + conv.pad[axis])
-    };
-    vec![
+fn geometry(conv: &Conv, transposed: bool) -> Vec<AttributeProto> {
+    let reach = |axis: usize| (conv.small[axis] - 1) * conv.stride + conv.kernel;
+    let padded = |axis: usize| conv.big[axis] + conv.pad[axis];
+    // A convolution may ignore the last row.
+    let after = |axis| reach(axis).saturating_sub(padded(axis));
+    let mut attributes = vec![
         ints("kernel_shape", &[conv.kernel; 2]),
         ints("strides", &[conv.stride; 2]),
         ints("pads", &[conv.pad[0], conv.pad[1], after(0), after(1)]),
-    ]
+    ];
+    // Rows that no tap of a transposed convolution reaches.
+    let beyond = [0, 1].map(|axis| padded(axis).saturating_sub(reach(axis)));
+    if transposed && beyond != [0, 0] {
+        attributes.push(ints("output_padding", &beyond));
+    }
+    attributes
 }
 
 fn ints(name: &str, values: &[usize]) -> AttributeProto {
@@ -290,7 +376,7 @@ fn ints(name: &str, values: &[usize]) -> AttributeProto {
         name: name.into(),
         ints: signed(values),
         r#type: proto::INTS,
-        i: 0,
+        ..AttributeProto::default()
     }
 }
 

@@ -11,6 +11,8 @@ use prost::{Message, Oneof};
 pub const FLOAT: i32 = 1;
 /// `TensorProto.DataType`: 64-bit integers.
 pub const INT64: i32 = 7;
+/// `AttributeProto.AttributeType`: a float.
+pub const FLOAT_ATTRIBUTE: i32 = 1;
 /// `AttributeProto.AttributeType`: an integer.
 pub const INT: i32 = 2;
 /// `AttributeProto.AttributeType`: a list of integers.
@@ -78,6 +80,8 @@ pub struct NodeProto {
 pub struct AttributeProto {
     #[prost(string, tag = "1")]
     pub name: String,
+    #[prost(float, tag = "2")]
+    pub f: f32,
     #[prost(int64, tag = "3")]
     pub i: i64,
     #[prost(int64, repeated, packed = "false", tag = "8")]

@@ -130,7 +130,7 @@ fn every_command_of_the_help_runs() {
     let commands = in_help();
     assert!(commands.len() > 60, "{commands:?}");
     let mut place = Place::new();
-    for run in ["mnist-1", "deep --latent-dim 10"] {
+    for run in ["mnist-1", "deep --latent-dim 10", "digits --conditional"] {
         let line = format!("cvae-gpu train --out runs/{run}");
         place.run(&line).expect("a run");
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cvae_gpu::data::Binarize;
-use cvae_gpu::model::Model;
+use cvae_gpu::model::Filters;
 use cvae_gpu::model::params;
 use cvae_gpu::saved::Trained;
 use image::{Rgb, RgbImage};
@@ -133,18 +133,20 @@ fn write_pictures(folder: &Path, side: u32) {
 
 /// A plain file of untrained weights.
 fn write_weights(path: &Path, image: [usize; 3]) {
-    let model = Model {
+    let model = Filters {
         image,
-        encoder_filters: [8, 8],
+        encoder_filters: vec![8, 8],
         decoder_base: 8,
-        decoder_filters: [8, 8],
-        ..Model::default()
-    };
+        decoder_filters: vec![8, 8],
+        ..Filters::default()
+    }
+    .model();
     let specs = model.params();
     let start = params::initial(&specs, 1);
     let trained = Trained {
         weights: specs.into_iter().zip(start).collect(),
         data: None,
+        classes: Vec::new(),
         binarize: Binarize::Threshold,
         model,
     };

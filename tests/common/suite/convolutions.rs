@@ -9,7 +9,7 @@ use cvae_gpu::model::params::{self, ParamSpec};
 use cvae_gpu::ops::conv::{
     self, Call, Contract, Conv, Epilogue, Padding, Side, Site, Variant, WeightGrad,
 };
-use cvae_gpu::ops::{Graph, Heuristics, Target, Tiles};
+use cvae_gpu::ops::{Activation, Graph, Heuristics, Target, Tiles};
 use cvae_gpu::plan::{Caps, Plan, Role};
 
 use crate::common::pair::Pair;
@@ -75,18 +75,27 @@ pub fn serves(adapter: &Target, variant: Variant, shape: Shape) -> bool {
 /// The epilogue of a kernel: of a forward pass or of an input gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ending {
-    /// Adds a bias; optionally applies a ReLU.
-    Forward { relu: bool },
-    /// Multiplies by the gate, if `gated`.
-    Backward { gated: bool },
+    /// Adds a bias and applies the activation.
+    Forward(Activation),
+    /// Multiplies by the derivative of the activation whose output is the gate.
+    Backward(Activation),
 }
 
 impl Ending {
-    pub const ALL: [Self; 4] = [
-        Self::Forward { relu: true },
-        Self::Backward { gated: true },
-        Self::Forward { relu: false },
-        Self::Backward { gated: false },
+    /// Every ending; the first four have a ReLU or nothing.
+    pub const ALL: [Self; 12] = [
+        Self::Forward(Activation::Relu),
+        Self::Backward(Activation::Relu),
+        Self::Forward(Activation::None),
+        Self::Backward(Activation::None),
+        Self::Forward(Activation::LeakyRelu),
+        Self::Backward(Activation::Tanh),
+        Self::Forward(Activation::Elu),
+        Self::Backward(Activation::LeakyRelu),
+        Self::Forward(Activation::Sigmoid),
+        Self::Backward(Activation::Elu),
+        Self::Forward(Activation::Tanh),
+        Self::Backward(Activation::Sigmoid),
     ];
 }
 
@@ -115,8 +124,8 @@ pub fn plan(shape: Shape, target: &Target, ending: Ending) -> Plan {
     ] {
         let bias = param(&p, bias);
         let epilogue = match ending {
-            Ending::Forward { relu } => Epilogue::Forward { bias, relu },
-            Ending::Backward { gated } => Epilogue::Backward { gate, gated },
+            Ending::Forward(activation) => Epilogue::Forward { bias, activation },
+            Ending::Backward(activation) => Epilogue::Backward { gate, activation },
         };
         let label = format!("{call:?}");
         let size = if call == Call::Correlate {
@@ -267,15 +276,13 @@ pub fn shapes(variant: Variant) -> &'static [Shape] {
     }
 }
 
-/// Number of a variant's shapes that also run with the other memory. The compilation of each kernel
-/// dominates the time of these tests.
+/// Number of a variant's shapes that also run with the other memory and with other tile sizes. The
+/// compilation of each kernel dominates the time of these tests.
 const ELSEWHERE: usize = 4;
-/// Number of a variant's shapes that also run with other tile sizes.
-const OTHER_TILES: usize = 2;
 
-/// The epilogue of case `i`; four cases cover all epilogues.
+/// The epilogue of case `i`.
 pub fn ending(i: usize) -> Ending {
-    Ending::ALL[i % 4]
+    Ending::ALL[i % 12]
 }
 
 /// Whether case `i` uses the heuristics of a CPU instead of a GPU.
@@ -302,8 +309,7 @@ fn check(gpu: &Gpu, variant: Variant, texels: bool) {
     let cases = shapes(variant).iter().enumerate();
     let sizes = sizes(variant).iter().enumerate();
     for ((i, shape), (size, &tiles)) in cases.flat_map(|c| sizes.clone().map(move |s| (c, s))) {
-        let most = if size == 0 { ELSEWHERE } else { OTHER_TILES };
-        if i >= most && !(own && size == 0) {
+        if i >= ELSEWHERE && !(own && size == 0) {
             continue;
         }
         if serves(adapter, variant, *shape) {
@@ -374,7 +380,7 @@ pub fn workgroup_kernels_agree_with_their_twins(gpu: &Gpu) {
 pub fn plain_outputs_of_more_than_a_row_of_workgroups_are_all_computed(gpu: &Gpu) {
     let shape = (17, [64, 64, 1], 32, 1, 1, Padding::Valid);
     let target = target(gpu.target(), Variant::Plain, false, Tiles::Medium, false);
-    let plan = plan(shape, &target, Ending::Forward { relu: false });
+    let plan = plan(shape, &target, Ending::Forward(Activation::None));
     let correlate = &plan.steps()[0];
     assert_eq!(correlate.grid[1], 2, "{:?}", correlate.grid);
     let mut pair = Pair::new(gpu, &[&plan]);
@@ -384,7 +390,7 @@ pub fn plain_outputs_of_more_than_a_row_of_workgroups_are_all_computed(gpu: &Gpu
     report.finish(3);
 }
 
-// The tables above cover every kernel and every epilogue.
+// The tables above cover every kernel, with and without a ReLU. All share the code of the activations.
 pub fn the_cases_reach_every_kernel_with_every_ending() {
     let base = Target::new(Caps {
         subgroup_min: 8,
@@ -395,8 +401,8 @@ pub fn the_cases_reach_every_kernel_with_every_ending() {
     for variant in Variant::ALL {
         for texels in [false, true] {
             let cases = shapes(variant).iter().enumerate().take(ELSEWHERE);
-            for (i, shape) in cases {
-                let tiles = sizes(variant)[0];
+            let sizes = sizes(variant).iter();
+            for ((i, shape), &tiles) in cases.flat_map(|c| sizes.clone().map(move |s| (c, s))) {
                 let ending = ending(i);
                 let target = target(&base, variant, texels, tiles, software(i));
                 let plan = plan(*shape, &target, ending);
@@ -412,14 +418,11 @@ pub fn the_cases_reach_every_kernel_with_every_ending() {
     let entries = common::entry_points().into_iter();
     for (module, entry) in entries.filter(|(m, _)| m.starts_with("conv")) {
         let forward = matches!(entry, "correlate" | "adjoint");
+        let plain = [Activation::None, Activation::Relu];
         let endings = match entry {
             gradient if gradient.starts_with("weight_grad") => vec![None],
-            _ if forward => [false, true]
-                .map(|relu| Some(Ending::Forward { relu }))
-                .to_vec(),
-            _ => [false, true]
-                .map(|gated| Some(Ending::Backward { gated }))
-                .to_vec(),
+            _ if forward => plain.map(|a| Some(Ending::Forward(a))).to_vec(),
+            _ => plain.map(|a| Some(Ending::Backward(a))).to_vec(),
         };
         for ending in endings {
             let wanted = (module, entry, ending);

@@ -7,16 +7,17 @@ use crate::common::{say, uniform};
 use cvae_gpu::data::{Binarize, PackedImages};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::params::{self, ParamSpec};
-use cvae_gpu::ops::Graph;
 use cvae_gpu::ops::adam::{self, Adam};
-use cvae_gpu::ops::bce;
 use cvae_gpu::ops::conv::{Call, Contract, Conv, Epilogue, Padding};
 use cvae_gpu::ops::dense::{Dense, Forward, InputGrad};
 use cvae_gpu::ops::fetch::{self, Packed};
+use cvae_gpu::ops::likelihood::{self, Head};
+use cvae_gpu::ops::objective::{Divergence, KlTerm};
+use cvae_gpu::ops::posterior::{self, Posterior};
 use cvae_gpu::ops::reduce::{By, ColumnSums};
-use cvae_gpu::ops::reparam::{self, Divergence, KlTerm};
 use cvae_gpu::ops::rng::{self, Order};
 use cvae_gpu::ops::state::{self, StepState};
+use cvae_gpu::ops::{Activation, Graph};
 use cvae_gpu::plan::{Plan, Role};
 use cvae_gpu::rng::Stream;
 
@@ -28,7 +29,13 @@ fn modules(plan: &Plan) -> Vec<&'static str> {
 }
 
 /// The dense layers around the sampling, and their gradients.
-fn latent(gpu: &Gpu, batch: usize, sizes: [usize; 3], on: bool, kl_term: KlTerm) -> Plan {
+fn latent(
+    gpu: &Gpu,
+    batch: usize,
+    sizes: [usize; 3],
+    activation: Activation,
+    kl_term: KlTerm,
+) -> Plan {
     let [inputs, latent, outputs] = sizes;
     let mut p = Graph::new(batch);
     let (encoder, decoder) = (
@@ -52,32 +59,32 @@ fn latent(gpu: &Gpu, batch: usize, sizes: [usize; 3], on: bool, kl_term: KlTerm)
     let mut result = |name: &str, width: usize| p.slot(name, &[batch, width], Role::Activation);
     let (q, y) = (result("q", 2 * latent), result("y", outputs));
     let (dz, dx) = (result("dz", latent), result("dx", inputs));
-    let forward = |label: &str, spec, relu, x, (weights, bias), y| Forward {
+    let forward = |label: &str, spec, activation, x, (weights, bias), y| Forward {
         label: label.into(),
         spec,
-        relu,
+        activation,
         x,
         weights,
         bias,
         y,
     };
-    p.push(forward("encoder", encoder, false, x, enc, q));
-    let drawn = reparam::sample(&mut p, q, eps);
-    p.push(forward("decoder", decoder, on, drawn.z, dec, y));
+    p.push(forward("encoder", encoder, Activation::None, x, enc, q));
+    let drawn = posterior::sample(&mut p, Posterior::Diagonal, q, eps);
+    p.push(forward("decoder", decoder, activation, drawn.z, dec, y));
     p.push(InputGrad {
         label: "decoder back".into(),
         spec: decoder,
-        gated: false,
+        activation: Activation::None,
         dy,
         weights: dec.0,
         x: drawn.z,
         dx: dz,
     });
-    let dq = reparam::backward(&mut p, kl_term, drawn, dz);
+    let dq = posterior::backward(&mut p, kl_term, drawn, None, dz);
     p.push(InputGrad {
         label: "encoder back".into(),
         spec: encoder,
-        gated: on,
+        activation,
         dy: dq,
         weights: enc.0,
         x,
@@ -100,8 +107,12 @@ pub fn the_way_through_the_latent_space_agrees_with_its_steps(gpu: &Gpu) {
                 gpu,
                 batch,
                 sizes,
-                i.is_multiple_of(2),
-                KlTerm { form, beta },
+                Activation::ALL[(i + 1) % 6],
+                KlTerm {
+                    form,
+                    beta,
+                    ..KlTerm::PLAIN
+                },
             );
             if gpu.caps().max_buffers >= 12 {
                 assert_eq!(modules(&p), ["latent"; 2]);
@@ -146,25 +157,32 @@ pub fn the_last_layer_with_the_loss_agrees_with_its_steps(gpu: &Gpu) {
             call: Call::Adjoint,
             x: h,
             weights,
-            epilogue: Epilogue::Forward { bias, relu: false },
+            epilogue: Epilogue::Forward {
+                bias,
+                activation: Activation::None,
+            },
             y: logits,
         });
-        let (_, slopes) = bce::loss_and_grad(&mut p, logits, x);
-        let gated = i.is_multiple_of(2);
+        let bernoulli = Head::Bernoulli(false);
+        let loss = likelihood::loss_and_grad(&mut p, bernoulli, 1.0, logits, x);
+        let activation = Activation::ALL[(i + 1) % 6];
         p.push(Contract {
             label: "layer back".into(),
             spec,
             call: Call::Correlate,
-            x: slopes,
+            x: loss.dlogits,
             weights,
-            epilogue: Epilogue::Backward { gate: h, gated },
+            epilogue: Epilogue::Backward {
+                gate: h,
+                activation,
+            },
             y: dh,
         });
         let p = p.lower(&as_gpus(gpu));
         assert_eq!(modules(&p), ["head", "bce"]);
         let mut pair = Pair::new(gpu, &[&p]);
         pair.set_random(&p, 1.0, i as u64);
-        let case = format!("{batch}×{big:?} of {channels}, kernel {kernel}, gated {gated}");
+        let case = format!("{batch}×{big:?} of {channels}, kernel {kernel}, {activation:?}");
         pair.run(&mut report, &case, &p, 1, |_| SUMS);
     }
     report.finish(16);
@@ -216,7 +234,7 @@ pub fn the_batch_with_the_first_layer_agrees_with_its_steps(gpu: &Gpu) {
         let bias = p.slot("bias", &[channels], Role::Data);
         let indices = rng::shuffle(&mut p, state, packed.count, order);
         let x = fetch::batch(&mut p, packed, state, data, indices);
-        let relu = i.is_multiple_of(2);
+        let activation = Activation::ALL[(i + 1) % 6];
         let [height, width, _] = spec.small;
         let y = p.slot("y", &[batch, height, width, channels], Role::Activation);
         p.push(Contract {
@@ -225,7 +243,7 @@ pub fn the_batch_with_the_first_layer_agrees_with_its_steps(gpu: &Gpu) {
             call: Call::Correlate,
             x,
             weights,
-            epilogue: Epilogue::Forward { bias, relu },
+            epilogue: Epilogue::Forward { bias, activation },
             y,
         });
         let p = p.lower(&as_gpus(gpu));

@@ -13,10 +13,13 @@ use cvae_gpu::gpu::Gpu;
 use cvae_gpu::ops::dense::Dense;
 use cvae_gpu::ops::elbo::{self, COLUMNS, RING};
 use cvae_gpu::ops::fetch::{self, Packed};
+use cvae_gpu::ops::gaussian::LogSigma;
+use cvae_gpu::ops::likelihood::{self, Head};
+use cvae_gpu::ops::objective::{Divergence, KlTerm};
+use cvae_gpu::ops::posterior::{self, Posterior, Sampled};
 use cvae_gpu::ops::reduce::SumRows;
-use cvae_gpu::ops::reparam::{self, Divergence, KlTerm, Sampled};
 use cvae_gpu::ops::state::{self, StepState};
-use cvae_gpu::ops::{Graph, Target, Tuning, bce, importance, lanes, peak};
+use cvae_gpu::ops::{Activation, Graph, Target, Tuning, clip, importance, input, lanes, peak};
 use cvae_gpu::plan::cpu::Values;
 use cvae_gpu::plan::{Caps, Plan, Role, SlotId};
 use cvae_gpu::rng::Stream;
@@ -38,23 +41,52 @@ pub fn dense_layers_agree_with_their_twins(gpu: &Gpu) {
         (1, 2304, 20),
     ];
     for (i, (batch, inputs, outputs)) in cases.into_iter().enumerate() {
-        let (relu, gated) = (i.is_multiple_of(2), (i / 2).is_multiple_of(2));
+        let on = |on: bool| {
+            if on {
+                Activation::Relu
+            } else {
+                Activation::None
+            }
+        };
+        let (forward, backward) = (on(i.is_multiple_of(2)), on((i / 2).is_multiple_of(2)));
         let spec = Dense { inputs, outputs };
-        let plan = dense_layers::plan(gpu.target(), batch, spec, relu, gated);
-        let on = |label: &str| if label == "forward" { relu } else { gated };
+        let plan = dense_layers::plan(gpu.target(), batch, spec, forward, backward);
+        let on = |label: &str| {
+            if label == "forward" {
+                forward
+            } else {
+                backward
+            }
+        };
         let steps = plan.steps().iter();
         entries.extend(steps.map(|s| (s.kernel.entry, on(&s.label))));
         let mut pair = Pair::new(gpu, &[&plan]);
         dense_layers::fill(&mut pair, &plan, i as u64);
-        let case = format!("{batch}×{inputs} to {outputs}, relu {relu}, gated {gated}");
+        let case = format!("{batch}×{inputs} to {outputs}, {forward:?}, {backward:?}");
         pair.run(&mut report, &case, &plan, 1, |_| SUMS);
     }
     for entry in ["forward", "forward_deep", "input_grad", "input_grad_deep"] {
-        for on in [false, true] {
-            assert!(entries.contains(&(entry, on)), "{entry} {on}");
+        for on in [Activation::None, Activation::Relu] {
+            assert!(entries.contains(&(entry, on)), "{entry} {on:?}");
         }
     }
     report.finish(4 * cases.len());
+}
+
+pub fn dense_activations_agree_with_their_twins(gpu: &Gpu) {
+    let mut report = Report::default();
+    let spec = Dense {
+        inputs: 130,
+        outputs: 65,
+    };
+    for (i, activation) in Activation::ALL.into_iter().enumerate() {
+        let plan = dense_layers::plan(gpu.target(), 7, spec, activation, activation);
+        let mut pair = Pair::new(gpu, &[&plan]);
+        pair.set_random(&plan, 1.0, i as u64);
+        let case = format!("{activation:?}");
+        pair.run(&mut report, &case, &plan, 1, |_| SUMS);
+    }
+    report.finish(4 * 6);
 }
 
 /// Encoder outputs with means in ±3 and log-variances in ±6.
@@ -78,7 +110,11 @@ fn kl_terms() -> [KlTerm; 4] {
         (Divergence::Analytic, 1.0),
         (Divergence::Analytic, 0.25),
     ]
-    .map(|(form, beta)| KlTerm { form, beta })
+    .map(|(form, beta)| KlTerm {
+        form,
+        beta,
+        ..KlTerm::PLAIN
+    })
 }
 
 /// A plan of the sampling from `q` and `eps`, and its gradient from `dz`.
@@ -87,8 +123,8 @@ pub fn sampling(gpu: &Gpu, batch: usize, latent: usize, kl_term: KlTerm) -> Plan
     let q = p.slot("q", &[batch, 2 * latent], Role::Data);
     let eps = p.slot("eps", &[batch, latent], Role::Data);
     let dz = p.slot("dz", &[batch, latent], Role::Data);
-    let sampled = reparam::sample(&mut p, q, eps);
-    reparam::backward(&mut p, kl_term, sampled, dz);
+    let sampled = posterior::sample(&mut p, Posterior::Diagonal, q, eps);
+    posterior::backward(&mut p, kl_term, sampled, None, dz);
     p.lower(gpu.target())
 }
 
@@ -110,15 +146,16 @@ pub fn sampling_and_its_gradient_agree_with_their_twins(gpu: &Gpu) {
     report.finish(4 * 5 * cases.len());
 }
 
-fn bce_plans(gpu: &Gpu, batch: usize, values: usize) -> [Plan; 3] {
+/// Plans of the loss, of its gradient, and of the means, from slots `logits` and `x`.
+fn likelihoods(gpu: &Gpu, head: Head, scale: f64, batch: usize, values: usize) -> [Plan; 3] {
     [0, 1, 2].map(|kind| {
         let mut p = Graph::new(batch);
         let logits = p.slot("logits", &[batch, values], Role::Data);
         let x = p.slot("x", &[batch, values], Role::Data);
         match kind {
-            0 => drop(bce::loss(&mut p, logits, x)),
-            1 => drop(bce::loss_and_grad(&mut p, logits, x)),
-            _ => drop(bce::decode(&mut p, logits)),
+            0 => drop(likelihood::loss(&mut p, head, logits, x)),
+            1 => drop(likelihood::loss_and_grad(&mut p, head, scale, logits, x)),
+            _ => drop(likelihood::decode(&mut p, head, logits)),
         }
         p.lower(gpu.target())
     })
@@ -139,7 +176,7 @@ pub fn cross_entropy_agrees_with_its_twin_for_logits_to_80_and_real_targets(gpu:
         let logits = uniform(batch * values, limit, i as u64);
         let x = uniform(batch * values, 0.5, 40).into_iter();
         let x: Vec<f32> = x.map(|v| v + 0.5).collect();
-        for plan in bce_plans(gpu, batch, values) {
+        for plan in likelihoods(gpu, Head::Bernoulli(false), 1.0, batch, values) {
             let mut pair = Pair::new(gpu, &[&plan]);
             pair.set(&plan, "logits", &logits);
             pair.set(&plan, "x", &x);
@@ -162,7 +199,7 @@ pub fn cross_entropy_of_nearly_certain_pixels_is_exact_too(gpu: &Gpu) {
     let x = (0..logits.len()).map(|i| f32::from(u8::from(one(i))));
     let x: Vec<f32> = x.collect();
     let mut report = Report::default();
-    for plan in &bce_plans(gpu, batch, values)[..2] {
+    for plan in &likelihoods(gpu, Head::Bernoulli(false), 1.0, batch, values)[..2] {
         let mut pair = Pair::new(gpu, &[plan]);
         pair.set(plan, "logits", &logits);
         pair.set(plan, "x", &x);
@@ -189,6 +226,7 @@ fn elbo_plan(gpu: &Gpu, batch: usize, add: impl FnOnce(&mut Graph, Sampled)) -> 
     let mut p = Graph::new(batch);
     let mut term = |name: &str| p.slot(name, &[batch], Role::Data);
     let sampled = Sampled {
+        posterior: Posterior::Diagonal,
         q: term("q"),
         eps: term("eps"),
         z: term("z"),
@@ -216,7 +254,7 @@ pub fn batch_means_go_to_the_row_of_their_step_and_nowhere_else(gpu: &Gpu) {
             let plan = elbo_plan(gpu, batch, |p, sampled| {
                 let state = state::declare(p, "state");
                 let logpx_z = p.slot("logpx_z", &[batch], Role::Data);
-                elbo::batch_means(p, kl_term, logpx_z, sampled, state);
+                elbo::batch_means(p, kl_term, logpx_z, sampled, None, state);
             });
             let mut pair = Pair::new(gpu, &[&plan]);
             pair.set_random(&plan, 1.0, batch as u64);
@@ -483,4 +521,202 @@ pub fn invocations_stand_in_the_lanes_that_their_twin_has(gpu: &Gpu) {
     let mut pair = Pair::new(gpu, &[&p]);
     pair.run(&mut report, "100 workgroups", &p, 1, |_| Limit::Exact);
     report.finish(1);
+}
+
+// The triangle has one element to 136; the last of a row and of the whole stand at its edges.
+pub fn samples_of_any_covariance_and_their_gradients_agree_with_their_twins(gpu: &Gpu) {
+    let mut report = Report::default();
+    let cases = [(1, 1), (7, 2), (33, 3), (2, 5), (65, 16)];
+    for kl_term in kl_terms() {
+        for (i, (batch, latent)) in cases.into_iter().enumerate() {
+            let mut p = Graph::new(batch);
+            let values = Posterior::Full.values(latent);
+            let q = p.slot("q", &[batch, values], Role::Data);
+            let eps = p.slot("eps", &[batch, latent], Role::Data);
+            let dz = p.slot("dz", &[batch, latent], Role::Data);
+            let sampled = posterior::sample(&mut p, Posterior::Full, q, eps);
+            let scale = 0.25;
+            let kl_term = KlTerm { scale, ..kl_term };
+            posterior::backward(&mut p, kl_term, sampled, None, dz);
+            let p = p.lower(gpu.target());
+            let mut pair = Pair::new(gpu, &[&p]);
+            pair.set_random(&p, 3.0, i as u64);
+            let case = format!("{batch}×{latent} {kl_term:?}");
+            pair.run(&mut report, &case, &p, 1, |_| Limit::OfLargest(5e-6));
+        }
+    }
+    report.finish(4 * 5 * cases.len());
+}
+
+// Before, at and after the end of the rise; and dimensions below and above their free bits.
+pub fn weights_of_the_kl_term_agree_with_their_twins(gpu: &Gpu) {
+    let mut report = Report::default();
+    let cases = [
+        (1, 1, 0),
+        (7, 2, 1),
+        (33, 3, 2),
+        (200, 9, 3),
+        (5, 16, 70_000),
+    ];
+    for posterior in [Posterior::Diagonal, Posterior::Full] {
+        for (i, (batch, latent, done)) in cases.into_iter().enumerate() {
+            for (form, rise, free_bits) in [
+                (Divergence::MonteCarlo, 3.0, 0.0),
+                (Divergence::Analytic, 3.0, 0.0),
+                (Divergence::Analytic, 0.0, 1.5),
+                (Divergence::Analytic, 2.0, 1.5),
+            ] {
+                let kl_term = KlTerm {
+                    form,
+                    beta: 1.5,
+                    scale: 0.5,
+                    rise,
+                    free_bits,
+                };
+                let mut p = Graph::new(batch);
+                let state = state::declare(&mut p, "state");
+                let q = p.slot("q", &[batch, posterior.values(latent)], Role::Data);
+                let eps = p.slot("eps", &[batch, latent], Role::Data);
+                let dz = p.slot("dz", &[batch, latent], Role::Data);
+                let logpx_z = p.slot("logpx_z", &[batch], Role::Data);
+                let sampled = posterior::sample(&mut p, posterior, q, eps);
+                let weights = posterior::weigh(&mut p, kl_term, sampled, state);
+                assert!(weights.is_some());
+                elbo::batch_means(&mut p, kl_term, logpx_z, sampled, weights, state);
+                posterior::backward(&mut p, kl_term, sampled, weights, dz);
+                let p = p.lower(gpu.target());
+                let mut pair = Pair::new(gpu, &[&p]);
+                pair.set_random(&p, 2.0, i as u64);
+                pair.set(&p, "q", &uniform(batch * posterior.values(latent), 1.0, 40));
+                pair.set_words(&p, "state", &at(done, 0).to_words());
+                let case = format!("{posterior:?} {batch}×{latent} after {done}: {kl_term:?}");
+                pair.run(&mut report, &case, &p, 1, |_| Limit::OfLargest(5e-6));
+            }
+        }
+    }
+    report.finish(2 * 4 * 7 * cases.len());
+}
+
+// Fewer values than a workgroup has, several blocks for each partial sum, and a norm on either side of the
+// limit.
+pub fn gradients_are_clipped_to_the_norm_of_all(gpu: &Gpu) {
+    let mut report = Report::default();
+    for (count, most) in [
+        (4, 0.5),
+        (4, 1e3),
+        (1000, 3.0),
+        (70_000, 1.0),
+        (70_000, 1e4),
+    ] {
+        let mut p = Graph::new(1);
+        let grads = p.slot("grads", &[count], Role::Data);
+        let clipped = clip::clip(&mut p, most, grads);
+        let p = p.lower(gpu.target());
+        let mut pair = Pair::new(gpu, &[&p]);
+        let values = uniform(count, 1.0, 5);
+        pair.set(&p, "grads", &values);
+        let case = format!("{count} gradients, at most {most}");
+        pair.run(&mut report, &case, &p, 1, |_| Limit::OfLargest(2e-6));
+        let Values::Floats(clipped) = pair.read(&p, clipped) else {
+            panic!("gradients are floats");
+        };
+        let norm =
+            |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+        let before = norm(&mut values.iter().map(|v| f64::from(*v)));
+        let after = norm(&mut clipped.iter().copied());
+        assert!(
+            (after - before.min(most)).abs() < 1e-5 * most,
+            "{case}: {before} to {after}"
+        );
+    }
+    report.finish(3 * 5);
+}
+
+// Outputs near 0, where the normalizer of the continuous Bernoulli is a series, around the end of the
+// series at ±0.5, and far out.
+pub fn likelihoods_agree_with_their_twins(gpu: &Gpu) {
+    let mut report = Report::default();
+    let gaussian = |sigmoid_mean, log_sigma| Head::Gaussian {
+        sigmoid_mean,
+        log_sigma: LogSigma::Fixed(log_sigma),
+    };
+    let heads = [
+        Head::Bernoulli(true),
+        gaussian(false, -1.0),
+        gaussian(true, 0.5),
+    ];
+    let cases = [
+        (1, 1, 4e-3),
+        (3, 5, 0.1),
+        (7, 130, 1.0),
+        (2, 785, 8.0),
+        (33, 63, 80.0),
+    ];
+    for head in heads {
+        for (i, (batch, values, limit)) in cases.into_iter().enumerate() {
+            let logits = uniform(batch * values, limit, i as u64);
+            let x = uniform(batch * values, 0.5, 40).into_iter();
+            let x: Vec<f32> = x.map(|v| v + 0.5).collect();
+            for plan in likelihoods(gpu, head, 0.25, batch, values) {
+                let mut pair = Pair::new(gpu, &[&plan]);
+                pair.set(&plan, "logits", &logits);
+                pair.set(&plan, "x", &x);
+                let case = format!("{batch}×{values} to ±{limit}, {head:?}");
+                pair.run(&mut report, &case, &plan, 1, |_| Limit::OfLargest(3e-6));
+            }
+        }
+    }
+    report.finish(4 * heads.len() * cases.len());
+}
+
+pub fn a_learned_deviation_and_its_gradient_agree_with_their_twins(gpu: &Gpu) {
+    let mut report = Report::default();
+    for (i, (batch, values)) in [(1, 3), (7, 784), (33, 130)].into_iter().enumerate() {
+        let mut p = Graph::new(batch);
+        let logits = p.slot("logits", &[batch, values], Role::Data);
+        let x = p.slot("x", &[batch, values], Role::Data);
+        let log_sigma = LogSigma::Learned(p.slot("log_sigma", &[1], Role::Data));
+        let head = Head::Gaussian {
+            sigmoid_mean: i == 1,
+            log_sigma,
+        };
+        likelihood::loss_and_grad(&mut p, head, 2.0, logits, x);
+        let plan = p.lower(gpu.target());
+        let mut pair = Pair::new(gpu, &[&plan]);
+        pair.set_random(&plan, 1.0, i as u64);
+        let case = format!("{batch}×{values}");
+        pair.run(&mut report, &case, &plan, 1, |_| Limit::OfLargest(4e-6));
+    }
+    report.finish(9);
+}
+
+pub fn labels_follow_the_features_and_are_dropped_from_their_gradient(gpu: &Gpu) {
+    let mut report = Report::default();
+    for (i, (batch, features, classes)) in [(1, 1, 1), (7, 70, 10), (65, 2, 130)]
+        .into_iter()
+        .enumerate()
+    {
+        let mut p = Graph::new(batch);
+        let x = p.slot("features", &[batch, features], Role::Data);
+        let all = p.words("all", &[2 * batch], Role::Data);
+        let indices = p.words("indices", &[batch], Role::Data);
+        let labels = input::gather(&mut p, all, indices);
+        let shifted = input::shift(&mut p, 0.5, x);
+        let dy = input::condition(&mut p, "layer", classes, shifted, labels);
+        input::uncondition(&mut p, "layer", classes, x, dy);
+        let plan = p.lower(gpu.target());
+        let mut pair = Pair::new(gpu, &[&plan]);
+        pair.set_random(&plan, 1.0, i as u64);
+        let labels: Vec<u32> = (0..2 * batch as u32)
+            .map(|n| n * 7 % classes as u32)
+            .collect();
+        pair.set_words(&plan, "all", &labels);
+        let order: Vec<u32> = (0..batch as u32)
+            .map(|n| 2 * batch as u32 - 1 - n)
+            .collect();
+        pair.set_words(&plan, "indices", &order);
+        let case = format!("{batch}×{features} of {classes}");
+        pair.run(&mut report, &case, &plan, 1, |_| Limit::Ulps(1.0));
+    }
+    report.finish(12);
 }

@@ -5,7 +5,7 @@ use crate::common::report::{Limit, Report};
 use crate::common::uniform;
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::ops::Graph;
-use cvae_gpu::ops::adam::{self, Adam, Arenas};
+use cvae_gpu::ops::adam::{self, Adam, Arenas, Schedule};
 use cvae_gpu::ops::rng::{self, Order};
 use cvae_gpu::ops::state::{self, StepState};
 use cvae_gpu::plan::cpu::Values;
@@ -87,6 +87,7 @@ pub fn updates_of_adam_agree_with_their_twin_from_the_first_step_to_the_milliont
         beta1: 0.5,
         beta2: 0.99,
         epsilon: 1e-3,
+        ..Adam::default()
     };
     for adam in [Adam::default(), fast] {
         for t in [1, 2, 10, 1000, 100_000, 1_000_000] {
@@ -94,6 +95,33 @@ pub fn updates_of_adam_agree_with_their_twin_from_the_first_step_to_the_milliont
         }
     }
     report.finish(2 * 6 * 3);
+}
+
+// Around the end of the warm-up, at the boundaries of the stairs, and at the end of the cosine.
+pub fn scheduled_updates_agree_with_their_twin(gpu: &Gpu) {
+    let mut report = Report::default();
+    let schedules = [
+        Schedule::Constant,
+        Schedule::Cosine { last: 100.0 },
+        Schedule::Stairs {
+            every: 3,
+            factor: 0.7,
+        },
+    ];
+    for schedule in schedules {
+        let adam = Adam {
+            warmup: 4.0,
+            schedule,
+            ..Adam::default()
+        };
+        for t in [1, 3, 4, 5, 6, 7, 50, 90] {
+            update(gpu, &mut report, t, adam, &[0.0; COUNT]);
+        }
+        let decay = 0.5;
+        let adam = Adam { decay, ..adam };
+        update(gpu, &mut report, 5, adam, &uniform(COUNT, 0.25, 12));
+    }
+    report.finish(3 * 9 * 3);
 }
 
 // An update is at most ten learning rates here; the rest of the limit is the rounding of a weight.

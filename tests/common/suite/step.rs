@@ -12,7 +12,7 @@ use crate::common::uniform;
 use cvae_gpu::data::{Binarize, PackedImages};
 use cvae_gpu::gpu::{Gpu, Memory, Replay};
 use cvae_gpu::model::params;
-use cvae_gpu::model::{self, Feed, Loss, Model};
+use cvae_gpu::model::{self, Feed, Filters, Loss, Model};
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::fetch::Packed;
@@ -31,14 +31,15 @@ const SEED: u64 = 0xfeed_0000_0003;
 /// A small model with the features of the tutorial's: a multiple of 64 channels at several pixels
 /// before the dense layer. Its loss is weighted.
 pub fn small_model() -> Model {
-    Model {
+    Filters {
         image: [16, 16, 1],
-        encoder_filters: [8, 64],
+        encoder_filters: vec![8, 64],
         decoder_base: 8,
-        decoder_filters: [8, 8],
+        decoder_filters: vec![8, 8],
         beta: 4.0,
-        ..Model::default()
+        ..Filters::default()
     }
+    .model()
 }
 
 pub fn images(model: &Model, seed: u64) -> PackedImages {
@@ -55,11 +56,11 @@ pub fn feed(name: &'static str, images: &PackedImages, order: Order) -> Feed {
 
 /// The limit of a single kernel. Weights are within 1e-6 here; state.rs checks the updates, of
 /// 1e-4.
-fn alone(step: &Step, slot: &str) -> Limit {
+pub fn alone(step: &Step, slot: &str) -> Limit {
     match step.kernel.source.name {
         "fetch" => Limit::Exact,
         "adam" => Limit::OfLargest(1e-6),
-        _ if slot == "kl" => KL,
+        _ if ["kl", "kl.weights"].contains(&slot) => KL,
         _ => Limit::OfLargest(4e-6),
     }
 }

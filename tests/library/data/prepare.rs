@@ -33,7 +33,8 @@ fn only_what_a_model_could_take_is_valid() {
         ..default
     };
     let valid = [
-        size(8),
+        size(4),
+        size(30),
         size(64),
         channels(1),
         channels(3),
@@ -42,7 +43,7 @@ fn only_what_a_model_could_take_is_valid() {
     for prepare in valid {
         assert_eq!(prepare.validate(), Ok(()), "{prepare:?}");
     }
-    for prepare in [size(4), size(30), size(8192)]
+    for prepare in [size(3), size(513), size(8192)]
         .into_iter()
         .chain([0, 2, 4].map(channels))
         .chain([0.0, 1.0, f64::NAN].map(test_fraction))

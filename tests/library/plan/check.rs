@@ -1,7 +1,7 @@
 //! What the check of a plan refuses.
 
 use cvae_gpu::ops::dense::{Dense, Forward, WeightGrad};
-use cvae_gpu::ops::{Graph, Target};
+use cvae_gpu::ops::{Activation, Graph, Target};
 use cvae_gpu::plan::{Caps, Slots};
 use cvae_gpu::plan::{Plan, Role, Scalar};
 
@@ -37,7 +37,7 @@ fn layer(inputs: usize, outputs: usize, batch: usize, forward: bool) -> String {
         let of = Forward {
             label: "forward".into(),
             spec,
-            relu: false,
+            activation: Activation::None,
             x,
             weights: g.slot("w", &[inputs, outputs], Role::Param),
             bias: g.slot("b", &[outputs], Role::Param),

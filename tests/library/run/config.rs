@@ -32,6 +32,7 @@ fn example() -> RunConfig {
         data: "mnist".into(),
         data_path: None,
         data_sha256: None,
+        classes: Vec::new(),
         prepare: Prepare {
             size: Some(64),
             channels: Some(3),
@@ -42,6 +43,7 @@ fn example() -> RunConfig {
         epochs: 10,
         batch: 32,
         lr: 1e-4,
+        extras: Default::default(),
         seed: u64::MAX,
         max_steps: None,
         checkpoint_every: Every::Minutes(2.5),
@@ -85,10 +87,10 @@ fn values_which_the_command_line_refuses_are_refused_here() {
         ("beta", "-1.0"),
         ("beta", "1e39"),
         ("checkpoint_every", "\"sometimes\""),
-        ("prepare", r#"{"size": 30}"#),
+        ("prepare", r#"{"size": 3}"#),
         ("prepare", r#"{"channels": 4}"#),
         ("prepare", r#"{"test_fraction": 1.0}"#),
-        ("image", "[27, 28, 1]"),
+        ("image", "[27, 3, 1]"),
         ("encoder_filters", "[65537, 8]"),
     ] {
         let mut json = serde_json::to_value(example()).unwrap();

@@ -4,21 +4,22 @@ use std::path::Path;
 
 use cvae_gpu::data::Binarize;
 use cvae_gpu::files::tensors::{Tensor, TensorFile};
-use cvae_gpu::model::{Loss, Model};
+use cvae_gpu::model::{Filters, Loss};
 use cvae_gpu::saved::Trained;
 use cvae_gpu::saved::pytorch::{from_pytorch, is_pytorch, to_pytorch};
 
 /// A model with distinct weights.
 fn trained() -> Trained {
-    let model = Model {
+    let model = Filters {
         image: [12, 8, 3],
         latent_dim: 3,
-        encoder_filters: [5, 7],
+        encoder_filters: vec![5, 7],
         decoder_base: 2,
-        decoder_filters: [4, 6],
+        decoder_filters: vec![4, 6],
         loss: Loss::AnalyticKl,
         beta: 1.0,
-    };
+    }
+    .model();
     let mut next = 0.0;
     let mut number = || {
         next += 1.0;
@@ -32,6 +33,7 @@ fn trained() -> Trained {
         weights: weights.collect(),
         model,
         data: None,
+        classes: Vec::new(),
         binarize: Binarize::None,
     }
 }
@@ -41,12 +43,12 @@ fn models_survive_the_way_there_and_back() {
     let file = to_pytorch(&trained());
     assert!(is_pytorch(&file) && !is_pytorch(&trained().to_file()));
     let path = Path::new("m.safetensors");
-    let back = from_pytorch(path, file.clone(), None).unwrap();
+    let back = from_pytorch(path, file.clone(), None, None).unwrap();
     assert_eq!(back, trained());
     // Without metadata the image size must be given; the objective is the default.
     let mut plain = file;
     plain.metadata.clear();
-    let back = from_pytorch(path, plain, Some([12, 8])).unwrap();
+    let back = from_pytorch(path, plain, None, Some([12, 8, 1])).unwrap();
     assert_eq!(back.weights, trained().weights);
 }
 
@@ -112,6 +114,9 @@ fn what_is_no_model_is_refused() {
         let mut file = to_pytorch(&trained());
         let values = vec![0.0; shape.iter().product()];
         file.tensors.insert(name.into(), Tensor::f32(shape, values));
-        assert!(from_pytorch(Path::new("m"), file, None).is_err(), "{name}");
+        assert!(
+            from_pytorch(Path::new("m"), file, None, None).is_err(),
+            "{name}"
+        );
     }
 }

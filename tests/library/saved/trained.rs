@@ -4,7 +4,7 @@ use std::path::Path;
 
 use cvae_gpu::data::Binarize;
 use cvae_gpu::files::tensors::{Tensor, TensorFile};
-use cvae_gpu::model::{Loss, Model, params};
+use cvae_gpu::model::{Filters, Loss, Model, params};
 use cvae_gpu::saved::{Stored, Trained};
 
 fn trained(model: Model) -> Trained {
@@ -14,23 +14,26 @@ fn trained(model: Model) -> Trained {
         binarize: Binarize::usual(model.image),
         model,
         data: None,
+        classes: Vec::new(),
         weights: specs.into_iter().zip(values).collect(),
     }
 }
 
 fn small(image: [usize; 3]) -> Model {
-    Model {
+    Filters {
         image,
         latent_dim: 3,
-        encoder_filters: [5, 7],
+        encoder_filters: vec![5, 7],
         decoder_base: 2,
-        decoder_filters: [4, 3],
-        ..Model::default()
+        decoder_filters: vec![4, 3],
+        ..Filters::default()
     }
+    .model()
 }
 
 fn open(file: TensorFile, image: Option<[usize; 2]>) -> Result<Trained, String> {
     let stored = Stored::new(Path::new("m.safetensors"), file).map_err(|e| e.to_string())?;
+    let image = image.map(|[height, width]| [height, width, 1]);
     stored.open(image).map_err(|e| e.to_string())
 }
 
