@@ -52,6 +52,10 @@ impl Place {
         }
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/golden/p1.safetensors");
         fs::copy(golden, path("p1.safetensors")).expect("a copy");
+        let document = include_str!("../../../docs/models.md").replace("\r\n", "\n");
+        let (_, block) = document.split_once("```toml\n").expect("a description");
+        let (block, _) = block.split_once("```").expect("its end");
+        fs::write(path("model.toml"), block).expect("a new file");
         fs::write(path("calls"), "").expect("a new file");
         write_program(&path("bin/cvae-gpu"), SHORTER);
         for name in OTHERS.into_iter().filter(|name| !is_installed(name)) {

@@ -33,8 +33,8 @@ check) lacks --case && set -- "$@" --case p1.safetensors ;;
 # A model without a run is evaluated on MNIST.
 eval) lacks --limit && set -- "$@" --limit 40 ;;
 esac
-if $small_model; then
-	lacks --encoder-filters && set -- "$@" --encoder-filters 8,8
+if $small_model && lacks --arch && lacks --encoder-filters; then
+	set -- "$@" --encoder-filters 8,8
 	lacks --decoder-filters && set -- "$@" --decoder-filters 8,8
 	lacks --decoder-base && set -- "$@" --decoder-base 8
 fi
