@@ -348,7 +348,7 @@ fn configurations_that_make_no_sense_are_refused() {
         (
             "enc_filters",
             [65536, 65536].as_slice().into(),
-            "`param/encoder.conv1.kernel`",
+            "`encoder.conv2` does not fit",
         ),
         (
             "enc_filters",

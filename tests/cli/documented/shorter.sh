@@ -15,6 +15,7 @@ train)
 		lacks --data && set -- "$@" --data small/mnist
 		lacks --max-steps && set -- "$@" --max-steps 2
 		lacks --no-images && set -- "$@" --no-images
+		lacks --batch && set -- "$@" --batch 32
 		small_model=true
 	else
 		# More steps each time, so that a run that goes on has some to do.
