@@ -15,8 +15,8 @@ override LATENT: u32 = 0u;  // latent dimensions, where the KL term has weights
 @group(0) @binding(3) var<storage, read> kl: array<f32>;                 // [BATCH]
 @group(0) @binding(4) var<storage, read> state: StepState;  // common.wgsl
 @group(0) @binding(5) var<storage, read_write> ring: array<f32>;         // [RING, 5]: loss, then the four terms
-@group(0) @binding(7) var<storage, read> weighing: array<f32>;           // [2·LATENT + 1]
 @group(0) @binding(6) var<storage, read_write> terms: array<vec4<f32>>;  // [IMAGES, 4]
+@group(0) @binding(7) var<storage, read> kl_weights: array<f32>;         // [2·LATENT + 1]
 
 const LANES = GROUP_SIZE;
 
@@ -60,10 +60,10 @@ fn batch_means_weighted(@builtin(local_invocation_index) lane: u32) {
         if ANALYTIC {
             divergence = 0.0;
             for (var d = 0u; d < LATENT; d++) {
-                divergence += weighing[LATENT + d];
+                divergence += kl_weights[LATENT + d];
             }
         }
-        record_means(mean, BETA * weighing[2u * LATENT] * divergence);
+        record_means(mean, BETA * kl_weights[2u * LATENT] * divergence);
     }
 }
 

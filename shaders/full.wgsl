@@ -18,7 +18,7 @@ override VALUES: u32 = LATENT + ELEMENTS;
 @group(0) @binding(6) var<storage, read> z: array<f32>;               // [BATCH, LATENT]
 @group(0) @binding(7) var<storage, read> dz: array<f32>;              // [BATCH, LATENT], from the decoder
 @group(0) @binding(8) var<storage, read_write> dq: array<f32>;        // [BATCH, VALUES]
-@group(0) @binding(9) var<storage, read> weighing: array<f32>;        // [2·LATENT + 1], common/weights.wgsl
+@group(0) @binding(9) var<storage, read> kl_weights: array<f32>;      // [2·LATENT + 1], common/weights.wgsl
 
 const LOG_2_PI = 1.8378770664;
 const LEAST = 1e-5;
@@ -132,7 +132,7 @@ fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
 @compute @workgroup_size(64)
 fn backward_weighted(@builtin(global_invocation_id) id: vec3<u32>) {
     if id.x < BATCH * VALUES {
-        dq[id.x] = gradient_of(id.x, weighing[dimension_of(id.x % VALUES)]);
+        dq[id.x] = gradient_of(id.x, kl_weights[dimension_of(id.x % VALUES)]);
     }
 }
 

@@ -10,7 +10,7 @@
 @group(0) @binding(6) var<storage, read> z: array<f32>;               // [BATCH, LATENT]
 @group(0) @binding(7) var<storage, read> dz: array<f32>;              // [BATCH, LATENT], from the decoder
 @group(0) @binding(8) var<storage, read_write> dq: array<f32>;        // [BATCH, 2·LATENT]
-@group(0) @binding(9) var<storage, read> weighing: array<f32>;        // [2·LATENT + 1], common/weights.wgsl
+@group(0) @binding(9) var<storage, read> kl_weights: array<f32>;      // [2·LATENT + 1], common/weights.wgsl
 
 // An invocation owns one image and sums over its latent dimensions in order.
 @compute @workgroup_size(64)
@@ -34,33 +34,29 @@ fn sample(@builtin(global_invocation_id) id: vec3<u32>) {
     kl[row] = 0.5 * sum.divergence;
 }
 
-// An invocation owns one latent dimension of one image.
-@compute @workgroup_size(64)
-fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x >= BATCH * LATENT {
-        return;
-    }
-    let row = id.x / LATENT;
-    let at_mean = row * 2u * LATENT + id.x % LATENT;
+// Stores the gradient of one latent dimension of one image; `weight` is a further factor of the KL term.
+fn store_gradient(at: u32, weight: f32) {
+    let at_mean = at / LATENT * 2u * LATENT + at % LATENT;
     let at_logvar = at_mean + LATENT;
-    let grad = code_gradient(q[at_mean], q[at_logvar], eps[id.x], z[id.x], dz[id.x], 1.0);
+    let grad = code_gradient(q[at_mean], q[at_logvar], eps[at], z[at], dz[at], weight);
     dq[at_mean] = grad.x;
     dq[at_logvar] = grad.y;
 }
 
-// `backward` with a weight of the KL term for each dimension (`weights` below).
+// An invocation owns one latent dimension of one image.
+@compute @workgroup_size(64)
+fn backward(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < BATCH * LATENT {
+        store_gradient(id.x, 1.0);
+    }
+}
+
+// `backward` with a weight of the KL term for each dimension (common/weights.wgsl).
 @compute @workgroup_size(64)
 fn backward_weighted(@builtin(global_invocation_id) id: vec3<u32>) {
-    if id.x >= BATCH * LATENT {
-        return;
+    if id.x < BATCH * LATENT {
+        store_gradient(id.x, kl_weights[id.x % LATENT]);
     }
-    let row = id.x / LATENT;
-    let d = id.x % LATENT;
-    let at_mean = row * 2u * LATENT + d;
-    let at_logvar = at_mean + LATENT;
-    let grad = code_gradient(q[at_mean], q[at_logvar], eps[id.x], z[id.x], dz[id.x], weighing[d]);
-    dq[at_mean] = grad.x;
-    dq[at_logvar] = grad.y;
 }
 
 fn divergence_of(row: u32, d: u32) -> f32 {

@@ -24,7 +24,7 @@ fn weights(
     if lane == 0u {
         let divergence = total / f32(BATCH);
         let risen = f32(state.step) / max(RISE, 1.0);
-        let weight = select(1.0, min(risen, 1.0), f32(state.step) < RISE);
+        let weight = select(1.0, risen, f32(state.step) < RISE);
         weights_out[d] = select(weight, 0.0, divergence < FREE);
         weights_out[LATENT + d] = max(divergence, FREE);
         if d == 0u {

@@ -136,8 +136,8 @@ pub type Given = Vec<(&'static str, String)>;
 #[derive(Default)]
 pub struct ModelChoice {
     pub latent_dim: Option<usize>,
-    pub encoder_filters: Option<Vec<usize>>,
-    pub decoder_filters: Option<Vec<usize>>,
+    pub encoder_filters: Option<Widths>,
+    pub decoder_filters: Option<Widths>,
     pub decoder_base: Option<usize>,
     pub posterior: Option<Posterior>,
     pub likelihood: Option<Likelihood>,
@@ -159,7 +159,7 @@ impl ModelChoice {
                      --decoder-filters and --decoder-base"
                 );
             };
-            let [encoder, decoder] = lists.map(Clone::clone);
+            let [encoder, decoder] = lists.map(|list| list.clone().map(|widths| widths.0));
             filters.encoder_filters = encoder.unwrap_or(filters.encoder_filters);
             filters.decoder_filters = decoder.unwrap_or(filters.decoder_filters);
             filters.decoder_base = self.decoder_base.unwrap_or(filters.decoder_base);

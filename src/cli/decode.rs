@@ -20,8 +20,8 @@ Examples:
   cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.png
 
 --z is an array [N, L] of float32 or float64 for L latent dimensions, or [N, 2L] from `encode`, of \
-which the means are decoded. The array of --out is [N, height, width, channels] of float32: the \
-probability that a value is 1.")]
+which the means are decoded. The array of --out is [N, height, width, channels] of float32: \
+probabilities, or the means of a Gaussian.")]
 pub struct DecodeArgs {
     #[command(flatten)]
     model: ModelFlags,

@@ -20,7 +20,7 @@ Examples:
   cvae-gpu sample --model runs/mnist-1 -n 16 --seed 7 --npy probabilities.npy
   cvae-gpu sample --model runs/digits --class 1  a model of --conditional
 
-The array is [n, height, width, channels] of float32: the probability that a value is 1.")]
+The array is [n, height, width, channels] of float32: probabilities, or the means of a Gaussian.")]
 pub struct SampleArgs {
     #[command(flatten)]
     model: ModelFlags,

@@ -251,11 +251,10 @@ impl ModelFlags {
         let fixed = stored.config().is_some();
         let mut trained = stored.open(image)?;
         let (model, given) = (&mut trained.model, &self.given);
-        let list = |widths: &Option<Widths>| widths.as_ref().map(|widths| widths.0.clone());
         let choice = ModelChoice {
             latent_dim: given.latent_dim,
-            encoder_filters: list(&given.encoder_filters),
-            decoder_filters: list(&given.decoder_filters),
+            encoder_filters: given.encoder_filters.clone(),
+            decoder_filters: given.decoder_filters.clone(),
             decoder_base: given.decoder_base,
             kl: given.kl,
             beta: given.beta,

@@ -14,7 +14,6 @@ mod stored;
 
 use crate::ops::adam::{self, Adam, Arenas};
 use crate::ops::fetch::{self, Packed};
-
 use crate::ops::rng::{self, Order};
 use crate::ops::{Graph, Target, clip, elbo, input, likelihood, posterior, reduce, state};
 use crate::plan::{Plan, Role, SlotId};

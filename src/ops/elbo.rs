@@ -133,7 +133,7 @@ impl Operation for BatchMeans {
             }
             let [logpx_z, logpz, logqz_x, kl] = mean;
             let weights = match weighted {
-                true => t.floats("weighing").to_vec(),
+                true => t.floats("kl_weights").to_vec(),
                 false => vec![1.0; 2 * latent + 1],
             };
             let divergence = match kl_term.form {
@@ -154,7 +154,7 @@ impl Operation for BatchMeans {
         if let Some(weights) = self.weights {
             entry = "batch_means_weighted";
             constants.push(("LATENT", latent as f64));
-            bindings.push(("weighing", weights));
+            bindings.push(("kl_weights", weights));
         }
         plan.push(Step {
             label: "elbo batch means".into(),

@@ -208,7 +208,7 @@ impl Operation for Backward {
             false => "backward",
         };
         let of_step = move |t: &Tensors| match weighted {
-            true => t.floats("weighing").to_vec(),
+            true => t.floats("kl_weights").to_vec(),
             false => vec![1.0; latent],
         };
         let (kernel, items) = match self.drawn.posterior {
@@ -224,7 +224,7 @@ impl Operation for Backward {
             }
         };
         let mut bindings = vec![("q", q), ("eps", eps), ("z", z), ("dz", dz), ("dq", dq)];
-        bindings.extend(weights.map(|weights| ("weighing", weights)));
+        bindings.extend(weights.map(|weights| ("kl_weights", weights)));
         plan.push(Step {
             label: "reparam backward".into(),
             kernel,

@@ -48,9 +48,8 @@ pub struct TrainArgs {
     /// Resume the run in this folder with its saved options
     ///
     /// --epochs and --max-steps may end the run later, and --lr changes the rate from here on.
-    /// --checkpoint-every, --eval-every, --log-every
-    /// and the options of the adapter may change, and --data if the same images have moved. Any other
-    /// option must have its saved value.
+    /// --checkpoint-every, --eval-every, --log-every and the options of the adapter may change, and
+    /// --data if the same images have moved. Any other option must have its saved value.
     #[arg(long, value_name = "RUN", conflicts_with = "out")]
     resume: Option<PathBuf>,
     #[command(flatten)]
@@ -148,10 +147,17 @@ impl TrainArgs {
         let prepare = self.run.prepare.over(&Prepare::default());
         let (source, mut watch) = (self.run.source(), common.watch());
         let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
-        let usual = self.model.arch()?.and_then(|arch| arch.preset().binarize);
+        let arch = self.model.arch()?;
+        let usual = arch.as_ref().and_then(|arch| arch.preset().binarize);
         let choice = Choice::of(self.run.binarize, usual, &set);
         let set = set.binarized(choice.binarize)?;
-        let run = (self.run).fresh(&self.model, common.selection(), &set, choice.binarize)?;
+        let run = self.run.fresh(
+            &self.model,
+            arch.as_ref(),
+            common.selection(),
+            &set,
+            choice.binarize,
+        )?;
         let (batch, images) = (run.batch, set.train.images.count());
         if batch > images {
             return Err(TrainError::BatchTooLarge { batch, images }.into());

@@ -215,7 +215,16 @@ impl ModelArgs {
 
     /// The model for images of this shape with labels of `classes` classes, 0 without labels.
     pub fn model(&self, image: [usize; 3], classes: usize) -> anyhow::Result<Model> {
-        let base = match (self.arch()?, &self.encoder_filters) {
+        self.build(self.arch()?.as_ref(), image, classes)
+    }
+
+    fn build(
+        &self,
+        arch: Option<&arch::Choice>,
+        image: [usize; 3],
+        classes: usize,
+    ) -> anyhow::Result<Model> {
+        let base = match (arch, &self.encoder_filters) {
             (Some(arch), _) => arch.model(image),
             (None, Some(Widths(filters))) => Filters::of_encoder(image, filters.clone()).model(),
             (None, None) => (PRESETS[0].model)(image),
@@ -252,11 +261,10 @@ impl ModelArgs {
 
     /// `base` with the given options.
     fn over(&self, base: &Model) -> anyhow::Result<Model> {
-        let list = |widths: &Option<Widths>| widths.as_ref().map(|widths| widths.0.clone());
         let choice = ModelChoice {
             latent_dim: self.latent_dim,
-            encoder_filters: list(&self.encoder_filters),
-            decoder_filters: list(&self.decoder_filters),
+            encoder_filters: self.encoder_filters.clone(),
+            decoder_filters: self.decoder_filters.clone(),
             decoder_base: self.decoder_base,
             posterior: self.posterior,
             likelihood: self.likelihood,
@@ -278,13 +286,14 @@ impl RunArgs {
     pub fn fresh(
         &self,
         model: &ModelArgs,
+        arch: Option<&arch::Choice>,
         device: Selection,
         set: &ImageSet,
         binarize: Binarize,
     ) -> anyhow::Result<RunConfig> {
-        let preset = model.arch()?.map_or(&PRESETS[0], |arch| arch.preset());
+        let preset = arch.map_or(&PRESETS[0], arch::Choice::preset);
         let classes = set.largest_label().map_or(0, |most| most as usize + 1);
-        let model = model.model(set.shape(), classes.max(set.classes.len()))?;
+        let model = model.build(arch, set.shape(), classes.max(set.classes.len()))?;
         let default = RunConfig {
             version: env!("CARGO_PKG_VERSION").into(),
             data: self.source().to_owned(),
