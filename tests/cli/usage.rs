@@ -13,8 +13,14 @@ fn wrong_usage_exits_2_and_says_what_would_be_right() {
         ("train --lr=-1", ["--lr", "above 0"]),
         ("train --lr 0", ["--lr", "above 0"]),
         ("train --lr nan", ["--lr", "above 0"]),
-        ("train --encoder-filters 8,x", ["--encoder-filters", "1 to 8"]),
-        ("train --decoder-filters 8,0", ["--decoder-filters", "1 to 8"]),
+        (
+            "train --encoder-filters 8,x",
+            ["--encoder-filters", "1 to 8"],
+        ),
+        (
+            "train --decoder-filters 8,0",
+            ["--decoder-filters", "1 to 8"],
+        ),
         ("train --posterior round", ["--posterior", "diagonal"]),
         ("train --likelihood beta", ["--likelihood", "gaussian"]),
         ("train --sigma 0", ["--sigma", "learned"]),
