@@ -145,6 +145,7 @@ fn data(error: &DataError) -> Option<String> {
         DataError::MixedSizes(..) => "give --size N to resize all of them to N×N pixels",
         DataError::HasTestImages(..) => "leave --test-fraction out",
         DataError::TooFew(..) => "add some, or give another --test-fraction",
+        DataError::TooFewToTrain { .. } => "add some, or give another --val-fraction",
         DataError::NoCache(..) => "name a folder in the environment variable CVAE_GPU_CACHE",
         _ => return None,
     };

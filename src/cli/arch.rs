@@ -4,8 +4,10 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use cvae_gpu::data::Binarize;
 use cvae_gpu::files::regular;
 use cvae_gpu::model::{Arch, Model};
+use cvae_gpu::saved::Trained;
 use cvae_gpu::train::preset::{self, PRESETS, Preset};
 
 /// Most bytes of a description.
@@ -15,6 +17,8 @@ const MAX_BYTES: u64 = 1 << 20;
 pub enum Choice {
     Known(&'static Preset),
     File(Box<Arch>),
+    /// The model of a file with weights.
+    Trained(Box<Trained>),
 }
 
 impl Choice {
@@ -46,6 +50,15 @@ impl Choice {
         match self {
             Choice::Known(known) => (known.model)(image),
             Choice::File(arch) => arch.as_ref().clone().model(image),
+            Choice::Trained(trained) => trained.model.clone(),
+        }
+    }
+
+    /// Its usual binarization of grey levels.
+    pub fn binarize(&self) -> Option<Binarize> {
+        match self {
+            Choice::Trained(trained) => Some(trained.binarize),
+            _ => self.preset().binarize,
         }
     }
 
@@ -53,7 +66,7 @@ impl Choice {
     pub fn preset(&self) -> &'static Preset {
         match self {
             Choice::Known(known) => known,
-            Choice::File(_) => &PRESETS[0],
+            Choice::File(_) | Choice::Trained(_) => &PRESETS[0],
         }
     }
 }

@@ -61,6 +61,21 @@ pub fn weight(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A number above 0.
+pub fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("give a number above 0, such as 1e-4".into()),
+    }
+}
+
+/// A number between 0 and 1.
+pub fn fraction(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok();
+    let number = number.filter(|v| *v > 0.0 && (*v as f32) < 1.0);
+    number.ok_or("give a number between 0 and 1, such as 0.9".into())
+}
+
 /// Numbers of filters, from the first layer to the last.
 #[derive(Clone, Debug)]
 pub struct Widths(pub Vec<usize>);

@@ -30,6 +30,7 @@ mod sample;
 mod score;
 mod shaders;
 mod signals;
+mod subject;
 mod table;
 mod terminal;
 mod train;

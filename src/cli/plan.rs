@@ -1,18 +1,16 @@
 //! `cvae-gpu plan`
 
 use clap::Args;
-use cvae_gpu::data::Depth;
 use cvae_gpu::gpu::{self, Feature, GpuError};
 use cvae_gpu::model::{self, Feed};
 use cvae_gpu::ops::Target;
 use cvae_gpu::ops::adam::Adam;
-use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::plan::Step;
 use serde_json::json;
 
-use super::choices::{ImageSize, count, image_size};
-use super::train::ModelArgs;
+use super::choices::count;
+use super::subject::SubjectArgs;
 use crate::cli::common::Common;
 use crate::cli::terminal::{print, print_json, print_table};
 
@@ -22,16 +20,14 @@ use crate::cli::terminal::{print, print_json, print_table};
 Example:
   cvae-gpu plan --batch 128
   cvae-gpu plan --gpu
+  cvae-gpu plan --image-size 64,64,3
   cvae-gpu plan --variant plain --json")]
 pub struct PlanArgs {
     /// Images of an optimizer step
     #[arg(long, default_value_t = 32, value_parser = count(1..))]
     batch: usize,
     #[command(flatten)]
-    model: ModelArgs,
-    /// Height, width and channels of the images
-    #[arg(long, value_name = "H,W[,C]", default_value = "28,28,1", value_parser = image_size)]
-    image_size: ImageSize,
+    subject: SubjectArgs,
     /// Plan for a typical GPU instead of this machine's adapter
     #[arg(long)]
     gpu: bool,
@@ -42,16 +38,11 @@ pub struct PlanArgs {
 
 impl PlanArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
-        let model = self.model.model(self.image_size.0, 10)?;
+        let subject = self.subject.load(common)?;
         let target = self.target(common)?;
-        let data = Packed {
-            shape: model.image,
-            count: 60_000,
-            depth: Depth::Bit,
-            drawn: false,
-        };
-        let feed = Feed::Resident("train.images", data, Order::Shuffled);
-        let plan = model::train_step(&model, feed, Adam::default(), self.batch, &target);
+        let feed = Feed::Resident("train.images", subject.packed(), Order::Shuffled);
+        let model = &subject.model;
+        let plan = model::train_step(model, feed, Adam::default(), self.batch, &target);
         plan.check()?;
         let bundles = plan.bundles()?;
         let mut rows: Vec<(usize, &Step, u64)> = Vec::new();

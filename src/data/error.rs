@@ -40,6 +40,14 @@ pub enum DataError {
          the others", path = .0.display()
     )]
     TooFew(PathBuf, f64),
+    /// Too few training images to hold out this part of them.
+    #[error("{count} training images are too few to hold out {fraction} of them for validation")]
+    TooFewToTrain {
+        /// The training images.
+        count: usize,
+        /// The part to hold out.
+        fraction: f64,
+    },
     /// A set known by name is missing and its download failed.
     #[error("the set `{name}` is not on this machine and could not be downloaded ({reason})")]
     Download {

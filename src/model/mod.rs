@@ -65,7 +65,7 @@ pub enum Feed {
 
 impl Feed {
     /// Images per pass.
-    fn count(&self, batch: usize) -> usize {
+    pub(crate) fn count(&self, batch: usize) -> usize {
         match self {
             Feed::Resident(_, data, _) => data.count,
             Feed::Injected => batch,

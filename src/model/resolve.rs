@@ -125,7 +125,8 @@ impl Model {
         }
     }
 
-    pub(super) fn kl_term(&self, recipe: &Recipe) -> KlTerm {
+    /// The KL term of the loss of a training run.
+    pub(crate) fn kl_term(&self, recipe: &Recipe) -> KlTerm {
         KlTerm {
             form: match self.loss {
                 Loss::Mc => Divergence::MonteCarlo,

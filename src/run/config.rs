@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{Binarize, Prepare, known};
+use crate::data::{Binarize, DataError, ImageSet, Prepare, known};
 use crate::files::regular;
 use crate::gpu::Selection;
 use crate::model::Model;
@@ -60,6 +60,15 @@ pub struct RunConfig {
     /// Epochs between evaluations.
     #[serde(default = "one")]
     pub eval_every: usize,
+    /// The part of the training images that is held out for validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub val_fraction: Option<f64>,
+    /// Epochs without a better validation ELBO after which training ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patience: Option<usize>,
+    /// The model file whose weights the run started from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub init: Option<PathBuf>,
     /// Steps between progress lines; by time without a number.
     #[serde(default)]
     pub log_every: Option<u64>,
@@ -105,6 +114,7 @@ impl RunConfig {
             ("max_steps", config.max_steps),
             ("eval_every", Some(config.eval_every as u64)),
             ("log_every", config.log_every),
+            ("patience", config.patience.map(|n| n as u64)),
         ]
         .into_iter()
         .filter_map(|(name, count)| Some((name, count?)));
@@ -114,6 +124,11 @@ impl RunConfig {
         }
         config.prepare.validate()?;
         config.extras.validate()?;
+        if let Some(fraction) = config.val_fraction
+            && !(fraction > 0.0 && fraction < 1.0)
+        {
+            return Err(format!("`val_fraction` is {fraction}"));
+        }
         if !(config.lr.is_finite() && config.lr > 0.0) {
             return Err(format!("`lr` is {}", config.lr));
         }
@@ -137,6 +152,14 @@ impl RunConfig {
         near.into_iter().chain([self.data.clone()]).collect()
     }
 
+    /// The images of the run: some training images are held out if it validates.
+    pub fn images(&self, set: ImageSet) -> Result<ImageSet, DataError> {
+        match self.val_fraction {
+            Some(fraction) => set.hold_out(fraction, self.binarize),
+            None => Ok(set),
+        }
+    }
+
     /// The options of training.
     pub fn options(&self) -> Options {
         Options {
@@ -150,6 +173,7 @@ impl RunConfig {
             max_steps: self.max_steps,
             checkpoint_every: self.checkpoint_every,
             evaluate_every: self.eval_every,
+            patience: self.patience,
             pictures: self.images,
         }
     }

@@ -18,7 +18,7 @@ use crate::run::config::RunConfig;
 use crate::run::faults::Faults;
 use crate::saved::Trained;
 use crate::saved::checkpoint::{self, Checkpoint, Platform};
-use crate::train::event::{EpochReport, Event};
+use crate::train::event::{EpochReport, Event, Snapshot};
 
 /// The options of the run.
 pub const CONFIG: &str = "config.json";
@@ -27,6 +27,8 @@ const METRICS: &str = "metrics.jsonl";
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The weights that a run ended with.
 pub const MODEL: &str = "model.safetensors";
+/// The weights of the best epoch of a run with validation images.
+pub const BEST: &str = "model.best.safetensors";
 
 /// Writes the files of a run as its events arrive. It holds the lock of the folder.
 pub struct RunFolder {
@@ -44,7 +46,7 @@ impl RunFolder {
     /// Makes the folder and writes `config.json`; refuses a folder that holds a run.
     pub fn create(path: &Path, mut run: RunConfig) -> Result<Self, ReportError> {
         let refuse = || {
-            let taken = [CONFIG, METRICS, tensorboard::NAME, CHECKPOINT, MODEL];
+            let taken = [CONFIG, METRICS, tensorboard::NAME, CHECKPOINT, MODEL, BEST];
             match taken.iter().any(|name| path.join(name).exists()) {
                 true => Err(ReportError::Occupied(path.to_owned())),
                 false => Ok(()),
@@ -242,22 +244,26 @@ impl RunFolder {
                     self.animate()?;
                 }
                 // Written last: it marks the run as complete.
-                let RunConfig {
-                    model, binarize, ..
-                } = &self.run;
-                let trained = Trained {
-                    data: self.run.model_config().data,
-                    classes: self.run.classes.clone(),
-                    ..Trained::from_snapshot(model, *binarize, snapshot)
-                };
-                trained.to_file().write(self.path.join(MODEL))?;
+                self.write_model(MODEL, snapshot)?;
             }
+            Event::Best { snapshot, .. } => self.write_model(BEST, snapshot)?,
             Event::FirstStep { .. }
             | Event::Progress { .. }
+            | Event::StoppedEarly { .. }
             | Event::Warning { .. }
             | Event::Interrupted { .. } => {}
         }
         Ok(())
+    }
+
+    fn write_model(&self, name: &str, snapshot: &Snapshot) -> Result<(), ReportError> {
+        let run = &self.run;
+        let trained = Trained {
+            data: run.model_config().data,
+            classes: run.classes.clone(),
+            ..Trained::from_snapshot(&run.model, run.binarize, snapshot)
+        };
+        Ok(trained.to_file().write(self.path.join(name))?)
     }
 
     /// The reports of the metrics.
@@ -316,19 +322,27 @@ fn picture_name(epoch: usize) -> String {
     format!("image_at_epoch_{epoch:04}.png")
 }
 
-/// The curves of the test ELBO and of the training loss.
-fn curves(reports: &[EpochReport]) -> [Curve; 2] {
-    let test = |report: &EpochReport| Some([report.epoch as f64, report.test_elbo]);
-    let train = |report: &EpochReport| Some([report.epoch as f64, -report.train_loss?]);
-    let curve = |name: &str, points: Vec<[f64; 2]>| Curve {
-        name: match points.last() {
+/// The curves of the test ELBO, of the training loss and, if there is one, of the validation ELBO.
+fn curves(reports: &[EpochReport]) -> Vec<Curve> {
+    type Figure = fn(&EpochReport) -> Option<f64>;
+    let curve = |(name, figure): (&str, Figure)| {
+        let point = |report: &EpochReport| Some([report.epoch as f64, figure(report)?]);
+        let points: Vec<[f64; 2]> = reports.iter().filter_map(point).collect();
+        let name = match points.last() {
             Some([_, last]) => format!("{name} {last:.2}"),
             None => name.into(),
-        },
-        points,
+        };
+        Curve { name, points }
     };
-    [
-        curve("test ELBO", reports.iter().filter_map(test).collect()),
-        curve("- train loss", reports.iter().filter_map(train).collect()),
-    ]
+    let mut figures: Vec<(&str, Figure)> = vec![
+        ("test ELBO", |report| Some(report.test_elbo)),
+        ("- train loss", |report| Some(-report.train_loss?)),
+    ];
+    if reports
+        .iter()
+        .any(|report| report.validation_elbo.is_some())
+    {
+        figures.push(("validation ELBO", |report| report.validation_elbo));
+    }
+    figures.into_iter().map(curve).collect()
 }

@@ -10,4 +10,4 @@ mod metrics;
 pub mod tensorboard;
 
 pub use error::ReportError;
-pub use folder::{CHECKPOINT, CONFIG, MODEL, RunFolder};
+pub use folder::{BEST, CHECKPOINT, CONFIG, MODEL, RunFolder};

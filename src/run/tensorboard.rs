@@ -190,7 +190,12 @@ impl Events {
             ("test/elbo", Some(report.test_elbo)),
             ("test/reconstruction", Some(report.reconstruction)),
             ("test/kl", Some(report.kl)),
+            ("validation/elbo", report.validation_elbo),
             ("train/loss", report.train_loss),
+            ("train/learning_rate", Some(report.learning_rate)),
+            ("train/beta", Some(report.beta)),
+            ("train/sigma", report.sigma),
+            ("train/gradient_norm", report.gradient_norm),
             ("train/images_per_second", report.images_per_second),
         ];
         let number = |(tag, figure): (&str, Option<f64>)| Value {
@@ -265,6 +270,8 @@ mod tests {
             test_elbo: -150.5,
             reconstruction: -145.25,
             kl: 5.25,
+            learning_rate: 1e-4,
+            beta: 2.0,
             train_loss: (epoch > 0).then_some(151.0),
             ..EpochReport::default()
         }
@@ -302,11 +309,13 @@ mod tests {
             number("test/reconstruction", -145.25),
             number("test/kl", 5.25),
         ];
-        assert_eq!(values(1), test);
-        assert_eq!(
-            values(3),
-            [&test[..], &[number("train/loss", 151.0)]].concat()
-        );
+        let optimizer = [
+            number("train/learning_rate", 1e-4),
+            number("train/beta", 2.0),
+        ];
+        assert_eq!(values(1), [&test[..], &optimizer].concat());
+        let loss = [number("train/loss", 151.0)];
+        assert_eq!(values(3), [&test[..], &loss, &optimizer].concat());
         let picture = Picture {
             height: 300,
             width: 400,

@@ -5,7 +5,7 @@ use super::options::Options;
 use crate::data::{ImageSet, Split, check_labels};
 use crate::gpu::{Ahead, Compiled, Gpu, GpuError, Memory, Replay};
 use crate::model::params;
-use crate::model::{self, Feed, Model};
+use crate::model::{self, Feed, Model, Recipe};
 use crate::ops::Target;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
@@ -32,9 +32,11 @@ pub(super) struct Device {
 
 /// The plans of a run, or what they are compiled to.
 pub(super) struct Plans<P = Plan> {
+    pub(super) recipe: Recipe,
     /// An epoch of optimizer steps.
     pub(super) steps: Batches<P>,
     pub(super) evaluation: Evaluation<P>,
+    pub(super) validation: Option<Evaluation<P>>,
     pictures: P,
     decode: P,
 }
@@ -49,9 +51,13 @@ impl Plans {
         let recipe = options.extras.recipe(options.rate, steps, options.epochs);
         let train = |batch| model::train_step(model, feed, recipe, batch, target);
         let shown = PICTURES.min(test.count());
+        let validation = data.validation.as_ref();
         Plans {
+            recipe,
             steps: Batches::new(images.count(), batch, train),
             evaluation: Evaluation::new(model, test, batch, target),
+            validation: validation
+                .map(|split| Evaluation::validation(model, &split.images, batch, target)),
             pictures: model::reconstruct(model, eval::feed(test), shown, target),
             decode: model::decode(model, MANIFOLD, target).0,
         }
@@ -62,6 +68,7 @@ impl Plans {
         steps
             .chain([&self.pictures, &self.decode])
             .chain(self.evaluation.all())
+            .chain(self.validation.iter().flat_map(Evaluation::all))
             .collect()
     }
 }
@@ -87,7 +94,10 @@ impl Device {
         data: &ImageSet,
     ) -> Result<Self, TrainError> {
         options.model.validate()?;
-        for split in [&data.train, &data.test] {
+        for split in [&data.train, &data.test]
+            .into_iter()
+            .chain(&data.validation)
+        {
             let labels = split.labels.as_deref();
             check_labels(labels, split.images.count(), options.model.labels)?;
         }
@@ -119,8 +129,13 @@ impl Device {
         let ahead = gpu.compile_ahead(&plain.all());
         let compile = async |plan: Plan| Compiled::new(gpu, plan, &memory).await;
         let plans = Plans {
+            recipe: plain.recipe,
             steps: plain.steps.try_map(compile).await?,
             evaluation: plain.evaluation.compile(gpu, &memory).await?,
+            validation: match plain.validation {
+                Some(validation) => Some(validation.compile(gpu, &memory).await?),
+                None => None,
+            },
             decode: compile(plain.decode).await?,
             pictures: compile(plain.pictures).await?,
         };
@@ -135,20 +150,20 @@ impl Device {
 
     fn upload(&self, gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<(), GpuError> {
         let (memory, plan) = (&self.memory, self.plan());
-        let (train, test) = (&data.train.images, &data.test.images);
         let start = StepState::start(options.seed, Stream::Train);
-        memory.write_words(gpu, plan, "train.images", &train.device_words())?;
-        memory.write_words(
-            gpu,
-            &self.plans.pictures.plan,
-            eval::IMAGES,
-            &test.device_words(),
-        )?;
-        if options.model.labels > 0 {
-            let labels = |split: &Split| split.labels.clone().unwrap_or_default();
-            let of_test = &self.plans.pictures.plan;
-            memory.write_words(gpu, plan, "train.images.labels", &labels(&data.train))?;
-            memory.write_words(gpu, of_test, eval::LABELS, &labels(&data.test))?;
+        let put = |plan: &Plan, slot: &str, split: &Split| {
+            memory.write_words(gpu, plan, slot, &split.images.device_words())?;
+            match &split.labels {
+                Some(labels) if options.model.labels > 0 => {
+                    memory.write_words(gpu, plan, &format!("{slot}.labels"), labels)
+                }
+                _ => Ok(()),
+            }
+        };
+        put(plan, "train.images", &data.train)?;
+        put(&self.plans.pictures.plan, eval::IMAGES, &data.test)?;
+        if let (Some(plans), Some(split)) = (&self.plans.validation, &data.validation) {
+            put(&plans.batches.full.plan, eval::VALIDATION, split)?;
         }
         memory.write_words(gpu, plan, "state", &start.to_words())?;
         let specs = options.model.params();
@@ -156,6 +171,16 @@ impl Device {
             memory.write(gpu, plan, &spec.name, &values)?;
         }
         Ok(())
+    }
+
+    /// Puts weights on the device.
+    pub(super) fn put_weights(
+        &self,
+        gpu: &Gpu,
+        weights: &[(params::ParamSpec, Vec<f32>)],
+    ) -> Result<(), GpuError> {
+        let mut all = weights.iter();
+        all.try_for_each(|(spec, values)| self.memory.write(gpu, self.plan(), &spec.name, values))
     }
 
     /// Puts weights, moments and the step state of a snapshot on the device.

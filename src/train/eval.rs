@@ -12,10 +12,12 @@ use crate::plan::{Batches, Plan};
 use crate::rng::Stream;
 use crate::train::pace::Pace;
 
-/// Slot of the images.
+/// Slot of the test images.
 pub const IMAGES: &str = "test.images";
 /// Slot of their labels, if the model is conditioned on them.
 pub const LABELS: &str = "test.images.labels";
+/// Slot of the validation images.
+pub(super) const VALIDATION: &str = "validation.images";
 
 /// The terms of an image, or their means over a split, in nats per image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,9 +80,24 @@ pub struct Evaluation<P = Plan> {
 }
 
 impl Evaluation {
-    /// Evaluates images in batches of `batch`; the last may be smaller.
+    /// Evaluates test images in batches of `batch`; the last may be smaller.
     pub fn new(model: &Model, images: &PackedImages, batch: usize, target: &Target) -> Self {
-        let (feed, count) = (feed(images), images.count());
+        Self::of(model, feed(images), batch, target)
+    }
+
+    /// Evaluates the validation images.
+    pub(super) fn validation(
+        model: &Model,
+        images: &PackedImages,
+        batch: usize,
+        target: &Target,
+    ) -> Self {
+        let feed = Feed::Resident(VALIDATION, Packed::of(images), Order::File);
+        Self::of(model, feed, batch, target)
+    }
+
+    fn of(model: &Model, feed: Feed, batch: usize, target: &Target) -> Self {
+        let count = feed.count(batch);
         let plan = |batch| model::evaluate(model, feed, batch, target);
         Evaluation {
             batches: Batches::new(count, batch, plan),

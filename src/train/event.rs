@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::params::ParamSpec;
 use crate::ops::state::StepState;
+use crate::train::Best;
 
 /// Something that happened while training.
 #[derive(Clone, Debug, Serialize)]
@@ -26,12 +27,16 @@ pub enum Event {
         train_images: usize,
         /// Images of the test split.
         test_images: usize,
+        /// Training images held out for validation.
+        validation_images: usize,
         /// Optimizer steps of a whole epoch.
         steps_per_epoch: usize,
         /// Images of the last step of an epoch.
         last_batch: usize,
         /// Optimizer steps already done, for a resumed run.
         step: u64,
+        /// The run starts from the weights of another one.
+        warm: bool,
     },
     /// The first optimizer step is done: shaders are compiled.
     FirstStep {
@@ -74,6 +79,25 @@ pub enum Event {
     },
     /// A checkpoint: everything that determines the rest of the run.
     Checkpoint(#[serde(skip)] Box<Snapshot>),
+    /// The weights of the best epoch so far, by the validation ELBO; a checkpoint follows.
+    Best {
+        /// The epoch.
+        epoch: usize,
+        /// Its validation ELBO, in nats per image.
+        validation_elbo: f64,
+        /// Its weights.
+        #[serde(skip)]
+        snapshot: Box<Snapshot>,
+    },
+    /// Training ends before its last epoch, since no epoch was better for a while.
+    StoppedEarly {
+        /// The last epoch.
+        epoch: usize,
+        /// The best epoch.
+        best_epoch: usize,
+        /// Its validation ELBO, in nats per image.
+        best_elbo: f64,
+    },
     /// A warning; training continues.
     Warning {
         /// The text.
@@ -109,6 +133,21 @@ pub struct EpochReport {
     pub reconstruction: f64,
     /// Mean of log q(z|x) − log p(z), or of the analytic divergence where the run uses it.
     pub kl: f64,
+    /// Mean over the validation images, if there are any, as `test_elbo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validation_elbo: Option<f64>,
+    /// Weight of the KL term in the loss of the last step.
+    #[serde(default)]
+    pub beta: f64,
+    /// Learning rate of the last step.
+    #[serde(default)]
+    pub learning_rate: f64,
+    /// Standard deviation of a Gaussian likelihood that learns it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sigma: Option<f64>,
+    /// Norm of all gradients of the last step before they are clipped, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gradient_norm: Option<f64>,
     /// Mean loss over the epoch's training images, its divergence weighted; none for epoch 0.
     pub train_loss: Option<f64>,
     /// Seconds of the training loop alone.
@@ -170,6 +209,9 @@ pub struct Record {
     /// Test ELBO of the untrained model; older checkpoints lack it.
     #[serde(default)]
     pub start_elbo: Option<f64>,
+    /// The best epoch, if there are validation images.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
     /// Sums over the steps of the current epoch.
     pub sums: Sums,
 }

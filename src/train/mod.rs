@@ -5,6 +5,7 @@
 //! emits a [`Snapshot`], from which a run resumes bit for bit. It knows no files and no terminal.
 
 mod advance;
+mod best;
 mod collapse;
 mod device;
 mod error;
@@ -16,6 +17,7 @@ mod options;
 mod origin;
 pub mod pace;
 pub mod preset;
+mod report;
 mod schedule;
 
 use std::error::Error;
@@ -26,21 +28,20 @@ use web_time::Instant;
 
 use crate::data::ImageSet;
 use crate::gpu::Gpu;
-use crate::model::prior::{latent_grid, prior_codes};
+use crate::model::params::ParamSpec;
+use crate::model::prior::latent_grid;
 use crate::ops::state::StepState;
 use crate::rng::Stream;
-use crate::train::event::{EpochReport, Event, Record, Snapshot, Sums, Traffic};
+use crate::train::event::{Event, Record, Snapshot, Sums, Traffic};
 use crate::train::pace::Pace;
-use device::{Device, MANIFOLD, ROW};
+pub use best::Best;
+use device::{Device, MANIFOLD};
 pub use error::{Origin, TrainError};
 pub use extras::{Extras, RateSchedule};
 pub use log_every::LogEvery;
 pub use options::Options;
 pub use schedule::Every;
 use schedule::Schedule;
-
-/// Most classes with a row in the picture of an epoch.
-const MOST_CLASSES: usize = 16;
 
 /// Receives events; its error stops training.
 pub type Listener<'a> = dyn FnMut(Event) -> Result<(), Box<dyn Error + Send + Sync>> + 'a;
@@ -60,6 +61,8 @@ pub struct Trainer<'a> {
     options: &'a Options,
     device: Device,
     step: u64,
+    /// The weights at step 0 are those of another model.
+    warm: bool,
     record: Record,
     /// The last checkpoint.
     good: Option<Snapshot>,
@@ -84,6 +87,7 @@ impl<'a> Trainer<'a> {
             gpu,
             options,
             step: 0,
+            warm: false,
             record: Record::default(),
             good: None,
             schedule: Schedule::new(options.checkpoint_every),
@@ -99,6 +103,21 @@ impl<'a> Trainer<'a> {
     pub fn stop_on(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = Some(stop);
         self
+    }
+
+    /// Starts from these weights, one for each parameter of the model, instead of random ones.
+    pub fn warm(mut self, weights: &[(ParamSpec, Vec<f32>)]) -> Result<Self, TrainError> {
+        if !weights
+            .iter()
+            .map(|(spec, _)| spec)
+            .eq(&self.options.model.params())
+        {
+            let reason = "its tensors are those of another model";
+            return Err(TrainError::Foreign(reason.into()));
+        }
+        self.device.put_weights(self.gpu, weights)?;
+        self.warm = true;
+        Ok(self)
     }
 
     /// Resumes at `snapshot`; refuses one of another model, seed, batch or data set.
@@ -189,12 +208,18 @@ impl<'a> Trainer<'a> {
             device_bytes: self.device.memory.bytes(),
             train_images: self.device.plans.steps.count,
             test_images: self.device.plans.evaluation.batches.count,
+            validation_images: (self.device.plans.validation.as_ref())
+                .map_or(0, |validation| validation.batches.count),
             steps_per_epoch: self.steps_per_epoch(),
             last_batch: self.device.plans.steps.size(self.steps_per_epoch() - 1),
             step: self.step,
+            warm: self.warm,
         };
         emit(started)?;
-        if self.good.is_none() {
+        if self.warm {
+            // From here on the run needs the other model no more.
+            self.save(emit).await?;
+        } else if self.good.is_none() {
             self.good = Some(self.snapshot().await?);
         }
         let ended = self.epochs(emit).await?;
@@ -221,6 +246,20 @@ impl<'a> Trainer<'a> {
             let end = self.end();
             let begun = self.record.sums.images > 0;
             if epoch > self.options.epochs || self.step >= end && !begun {
+                return Ok(Ended::Done);
+            }
+            if let Some(best) = self.record.best
+                && !begun
+                && self
+                    .options
+                    .patience
+                    .is_some_and(|patience| best.is_over(patience))
+            {
+                emit(Event::StoppedEarly {
+                    epoch: best.last,
+                    best_epoch: best.epoch,
+                    best_elbo: best.elbo,
+                })?;
                 return Ok(Ended::Done);
             }
             let next = self.steps_before(epoch + 1);
@@ -252,11 +291,18 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// Emits a checkpoint.
+    /// Emits a checkpoint, and before it the weights of the best epoch if it ends here.
     async fn save(&mut self, emit: &mut Listener<'_>) -> Result<(), TrainError> {
         let start = Instant::now();
         let snapshot = self.snapshot().await?;
         self.good = Some(snapshot.clone());
+        if let Some(best) = self.record.best.filter(|best| best.step == self.step) {
+            emit(Event::Best {
+                epoch: best.epoch,
+                validation_elbo: best.elbo,
+                snapshot: Box::new(snapshot.clone()),
+            })?;
+        }
         emit(Event::Checkpoint(Box::new(snapshot)))?;
         self.schedule.saved(start.elapsed());
         // Time spent on files does not count as training time.
@@ -282,66 +328,6 @@ impl<'a> Trainer<'a> {
             traffic,
         })?;
         Ok(())
-    }
-
-    /// Evaluates and reports an epoch; false where it was interrupted.
-    async fn report(&mut self, epoch: usize, emit: &mut Listener<'_>) -> Result<bool, TrainError> {
-        let start = Instant::now();
-        let seed = self.options.seed;
-        let Device { memory, plans, .. } = &self.device;
-        let mut go_on = |_, _| !self.is_stopping();
-        let terms = plans
-            .evaluation
-            .run(self.gpu, memory, seed, epoch, &mut go_on);
-        let Some(terms) = terms.await? else {
-            return Ok(false);
-        };
-        let kl = terms.divergence(self.options.model.loss);
-        let sums = self.record.sums;
-        let mean = |sum: f64| (sums.images > 0).then(|| sum / sums.images as f64);
-        let report = EpochReport {
-            epoch,
-            step: self.step,
-            test_elbo: terms.logpx_z - kl,
-            reconstruction: terms.logpx_z,
-            kl,
-            train_loss: mean(sums.loss),
-            train_seconds: sums.seconds,
-            images_per_second: mean(sums.seconds).map(f64::recip),
-            eval_seconds: start.elapsed().as_secs_f64(),
-            adapter: self.gpu.adapter.name.clone(),
-            driver: self.gpu.adapter.driver.clone(),
-            variant: self.variant(),
-        };
-        if epoch == 0 {
-            self.record.start_elbo = Some(report.test_elbo);
-        }
-        let warning = (!self.record.collapsed)
-            .then(|| collapse::warning(&report, self.record.start_elbo, self.options.rate))
-            .flatten();
-        emit(Event::Epoch(report))?;
-        if let Some(message) = warning {
-            self.record.collapsed = true;
-            emit(Event::Warning { message })?;
-        }
-        if self.options.pictures {
-            let mut images = self.device.reconstruct(self.gpu, seed, epoch).await?;
-            images.extend(self.classes().await?);
-            emit(Event::Pictures { epoch, images })?;
-        }
-        self.pace.restart();
-        Ok(true)
-    }
-
-    /// A row of images of each of the first classes of a conditioned model, of the same codes.
-    async fn classes(&self) -> Result<Vec<f32>, TrainError> {
-        let model = &self.options.model;
-        let classes = model.labels.min(MOST_CLASSES) as u32;
-        let codes = prior_codes(self.options.seed, ROW, model.latent_dim);
-        let labels: Vec<u32> = (0..classes).flat_map(|class| [class; ROW]).collect();
-        let z = codes.repeat(classes as usize);
-        let decoded = self.device.decode(self.gpu, model, &z, &labels);
-        Ok(decoded.await?)
     }
 
     /// The content of a checkpoint at this step. Fails where weights or moments are not finite, so that

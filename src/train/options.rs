@@ -29,6 +29,9 @@ pub struct Options {
     pub checkpoint_every: Every,
     /// Epochs between evaluations; the last epoch is always evaluated.
     pub evaluate_every: usize,
+    /// Epochs without a better validation ELBO after which training ends; all epochs without it. It
+    /// has no effect without validation images.
+    pub patience: Option<usize>,
     /// Make pictures.
     pub pictures: bool,
 }
@@ -48,6 +51,7 @@ impl Options {
             max_steps: None,
             checkpoint_every: Every::default(),
             evaluate_every: 1,
+            patience: None,
             pictures: true,
         }
     }

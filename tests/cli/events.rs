@@ -44,6 +44,8 @@ fn the_event_file_holds_the_metrics_and_pictures_of_each_epoch() {
         if epoch > 0 {
             expected.push(("train/loss", "train_loss"));
         }
+        expected.push(("train/learning_rate", "learning_rate"));
+        expected.push(("train/beta", "beta"));
         let numbers = expected.iter().map(|(tag, key)| Value {
             tag: (*tag).into(),
             number: Some(line[key].as_f64().expect(key) as f32),

@@ -105,11 +105,13 @@ fn metrics_give_each_epoch_a_complete_and_consistent_line() {
         keys.sort();
         let expected = [
             "adapter",
+            "beta",
             "driver",
             "epoch",
             "eval_seconds",
             "images_per_second",
             "kl",
+            "learning_rate",
             "reconstruction",
             "step",
             "test_elbo",

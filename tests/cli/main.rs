@@ -5,6 +5,7 @@ mod bench;
 #[path = "../common/case.rs"]
 mod case;
 mod check;
+mod classes;
 mod data;
 #[cfg(unix)]
 mod documented;
@@ -31,4 +32,5 @@ mod tls;
 mod train;
 mod tune;
 mod usage;
+mod validation;
 mod weights;

@@ -134,8 +134,8 @@ fn real_values_of_one_channel_and_of_three_go_through_every_command() {
     write_real(&place, "colour", [16, 16, 3]);
     // Colours keep their values by default.
     for (name, words, binarize) in [
-        ("grey", "--binarize none", "none"),
-        ("colour", "", "none"),
+        ("grey", "--binarize none --likelihood bernoulli", "none"),
+        ("colour", "--likelihood bernoulli", "none"),
         ("colour", "--binarize stochastic", "stochastic"),
     ] {
         let run = format!("{name}-{binarize}");
@@ -184,7 +184,7 @@ fn the_elbo_of_real_values_is_never_called_a_bound() {
     write_real(&place, "grey", [16, 16, 1]);
     let words = "--data grey --max-steps 1 --no-images --binarize";
     for (binarize, cautions) in [("none", 1), ("threshold", 0)] {
-        let words = format!("{words} {binarize} --out {binarize} {SMALL}");
+        let words = format!("{words} {binarize} --out {binarize} {SMALL} --likelihood bernoulli");
         place.train(&words).succeed();
         let said = on(&place, binarize, "eval --samples 2").succeed().stdout;
         let found = said.matches("no bound on log p(x)").count();
@@ -199,6 +199,34 @@ fn the_elbo_of_real_values_is_never_called_a_bound() {
     }
     let readme = include_str!("../../README.md");
     assert!(readme.contains("no bound on log p(x)"));
+}
+
+#[test]
+fn real_values_have_a_gaussian_of_learned_width_by_default() {
+    let place = Place::new();
+    write_real(&place, "grey", [16, 16, 1]);
+    let words = format!("--data grey --max-steps 3 --no-images --lr 0.05 {SMALL}");
+    let said = place.train(&format!("{words} --out run")).succeed();
+    assert!(
+        said.stderr.contains("Taking --likelihood gaussian"),
+        "{said}"
+    );
+    assert!(!said.stderr.contains("no bound"), "{said}");
+    assert_eq!(config(&place, "run")["arch"]["likelihood"], "gaussian");
+    let line = last_line(&place, "run");
+    let sigma = line["sigma"].as_f64().expect("a number");
+    let file = TensorFile::read(place.path().join("run/model.safetensors")).expect("a model");
+    let logs = file.get_f32("decoder.log_sigma", &[1]).expect("a tensor");
+    assert!((f64::from(logs[0]).exp() - sigma).abs() < 1e-6, "{sigma}");
+    assert!(sigma < 1.0, "{sigma}");
+    place.resume("run", "--max-steps 4").succeed();
+    // Whoever chooses a likelihood, or bits, gets that.
+    for words in ["--likelihood bernoulli", "--binarize threshold"] {
+        let out = words.rsplit(' ').next().expect("a word");
+        let words = format!("--data grey --max-steps 1 --no-images {SMALL} {words} --out {out}");
+        let said = place.train(&words).succeed();
+        assert!(!said.stderr.contains("Taking --likelihood"), "{said}");
+    }
 }
 
 /// Images without structure: each value is drawn independently.

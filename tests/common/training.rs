@@ -101,6 +101,8 @@ impl Log {
             } => self.done = Some((step, *snapshot, traffic)),
             Event::FirstStep { .. }
             | Event::Progress { .. }
+            | Event::Best { .. }
+            | Event::StoppedEarly { .. }
             | Event::Warning { .. }
             | Event::Interrupted { .. } => {}
         }

@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use cvae_gpu::data::{ImageSet, packed};
 use cvae_gpu::explore::means;
 use cvae_gpu::files::npy;
 
-use super::made::{COLOUR, COUNT, GREY, Made, agree, array, folder};
+use super::made::{COLOUR, COUNT, GREY, LABELLED, Made, PIXEL, agree, array, folder};
 use super::pictures;
 
 fn check_codes(made: &Made) {
@@ -97,6 +98,33 @@ fn grey_images_of_codes_are_those_of_the_twins() {
 #[test]
 fn colour_images_of_codes_are_those_of_the_twins() {
     check_images(&COLOUR);
+}
+
+#[test]
+fn images_of_a_code_that_is_a_pixel_are_those_of_the_twins() {
+    check_codes(&PIXEL);
+    check_images(&PIXEL);
+}
+
+#[test]
+fn codes_of_a_model_with_labels_are_those_of_the_twins() {
+    let (made, folder) = (&*LABELLED, folder());
+    let model = &made.trained.model;
+    let images = &made.set.test.images;
+    made.on_images("encode --batch 5 --out codes.npy", folder.path())
+        .succeed();
+    let path = folder.path().join("codes.npy");
+    let codes = array(&path, &[COUNT, 2 * model.latent_dim]);
+    let q: Vec<f32> = made.codes(images).iter().map(|v| *v as f32).collect();
+    let expected = model.posterior.means_and_logvars(model.latent_dim, q);
+    let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+    agree(&codes, &expected, 1e-4);
+    // Without its labels, the set does not serve.
+    let bare = ImageSet::unlabelled("bare", images.clone(), images.clone());
+    let bytes = packed::write(&bare, &packed::Provenance::default()).expect("a set");
+    fs::write(folder.path().join("bare"), bytes).expect("a file");
+    let refused = made.on_model("encode --out x.npy --data bare", folder.path());
+    refused.fail(1, &["4 classes", "no labels"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use cvae_gpu::explore::means;
 use cvae_gpu::files::tensors::TensorFile;
 
-use super::made::{COLOUR, GREY, Made, agree, folder};
+use super::made::{COLOUR, GREY, LABELLED, Made, PIXEL, agree, folder};
 use super::program::Cli;
 
 /// An image `[C, H, W]`.
@@ -166,6 +166,61 @@ fn pytorch_computes_the_same_from_a_grey_model() {
 #[test]
 fn pytorch_computes_the_same_from_a_colour_model() {
     check_pytorch(&COLOUR);
+}
+
+/// The values of a flattened image `[h, w, c]` in PyTorch's order, as indices of Keras's.
+fn flattened([h, w, c]: [usize; 3]) -> Vec<usize> {
+    let all = indices([c, h, w]);
+    all.map(|(channel, row, column)| (row * w + column) * c + channel)
+        .collect()
+}
+
+/// Checks a dense layer whose input or output is a flattened image; labels follow the image.
+fn check_dense(made: &Made, state: &State, layer: &str, images: [Option<[usize; 3]>; 2]) {
+    let name = format!("{layer}.kernel");
+    let mut weights = made.trained.weights.iter();
+    let (spec, ours) = weights.find(|(spec, _)| spec.name == name).expect(layer);
+    let (shape, theirs) = state.tensor(&format!("{layer}.weight"));
+    assert_eq!(shape, [spec.shape[1], spec.shape[0]], "{layer}");
+    let [inputs, outputs] = [0, 1].map(|axis| {
+        let mut order = images[axis].map(flattened).unwrap_or_default();
+        order.extend(order.len()..spec.shape[axis]);
+        order
+    });
+    for (o, output) in outputs.iter().enumerate() {
+        for (i, input) in inputs.iter().enumerate() {
+            let (ours, theirs) = (
+                ours[input * outputs.len() + output],
+                theirs[o * inputs.len() + i],
+            );
+            assert_eq!(ours, theirs, "{layer} [{o}, {i}]");
+        }
+    }
+}
+
+#[test]
+fn described_layers_are_reordered_where_images_become_features() {
+    let folder = folder();
+    let export = |made: &Made| {
+        let words = "export --format pytorch --out torch.safetensors";
+        made.on_model(words, folder.path()).succeed();
+        let path = folder.path().join("torch.safetensors");
+        let state = State(TensorFile::read(path).expect("the exported file"));
+        // And back: the same bytes as the model's.
+        Cli::new("import --from torch.safetensors --out back.safetensors -q")
+            .within(folder.path())
+            .succeed();
+        let back = fs::read(folder.path().join("back.safetensors")).expect("a model");
+        assert!(back == fs::read(&made.model).expect("the model"));
+        state
+    };
+    let state = export(&LABELLED);
+    check_dense(&LABELLED, &state, "encoder.dense1", [Some([2, 1, 5]), None]);
+    check_dense(&LABELLED, &state, "encoder.dense2", [None, None]);
+    check_dense(&LABELLED, &state, "decoder.dense", [None, Some([4, 3, 2])]);
+    let state = export(&PIXEL);
+    check_dense(&PIXEL, &state, "encoder.dense", [Some([2, 1, 6]), None]);
+    check_dense(&PIXEL, &state, "decoder.dense", [Some([6, 6, 4]), None]);
 }
 
 #[test]

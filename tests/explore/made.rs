@@ -79,6 +79,40 @@ pub static ODD: LazyLock<Made> = LazyLock::new(|| {
     Made::new("odd", model, Binarize::None)
 });
 
+/// A model by its description, on grey levels.
+fn described(name: &str, text: &str) -> Made {
+    let model: Model = serde_json::from_str(text).expect("a model");
+    model.validate().expect("a valid model");
+    Made::new(name, model, Binarize::None)
+}
+
+/// Images of 7×5×3 with four classes; a full posterior, and a Gaussian around a sigmoid.
+pub static LABELLED: LazyLock<Made> = LazyLock::new(|| {
+    let text = r#"{"image": [7, 5, 3], "arch": {"latent_dim": 3, "posterior": "full",
+        "likelihood": "gaussian", "mean": "sigmoid", "shift": 0.5, "labels": 4, "encoder": [
+            {"conv": 4, "kernel": 2, "stride": 2, "activation": "elu"},
+            {"conv": 5, "kernel": 3, "padding": "valid", "activation": "leaky-relu"},
+            {"dense": 6, "activation": "tanh"}],
+        "decoder": [
+            {"dense": 24, "reshape": [4, 3, 2], "activation": "sigmoid"},
+            {"deconv": 3, "kernel": 5, "stride": 2, "size": [7, 5], "activation": "leaky-relu"},
+            {"conv": 3, "kernel": 1}]}}"#;
+    described("labelled", text)
+});
+
+/// Images of 11×8×1; the code is a pixel, and strides are larger than kernels.
+pub static PIXEL: LazyLock<Made> = LazyLock::new(|| {
+    let text = r#"{"image": [11, 8, 1], "arch": {"latent_dim": 4,
+        "likelihood": "continuous-bernoulli", "encoder": [
+            {"conv": 3, "kernel": 2, "stride": 3, "padding": "valid", "activation": "relu"},
+            {"conv": 6, "kernel": 2, "stride": 3}],
+        "decoder": [
+            {"deconv": 5, "kernel": 2, "stride": 3, "padding": "valid", "activation": "elu"},
+            {"deconv": 4, "kernel": 1, "stride": 2, "activation": "tanh"},
+            {"dense": 88}]}}"#;
+    described("pixel", text)
+});
+
 /// Images of 28×28×1 which were drawn for the model.
 pub static DRAWN: LazyLock<Made> = LazyLock::new(|| {
     let model = GREY.trained.model.clone();
@@ -107,7 +141,7 @@ impl Made {
             let pixels: Vec<u8> = pixels.map(|v| (v + 127.5) as u8).collect();
             Split {
                 images: PackedImages::from_bytes(trained.model.image, &pixels, binarize),
-                labels: Some((0..count).map(|i| (i % 4) as u32).collect()),
+                labels: Some(labels(count)),
             }
         };
         let set = ImageSet::new(name, split(9, 1), split(COUNT, 2));
@@ -151,21 +185,29 @@ impl Made {
         memory.floats(plan, result)
     }
 
-    /// Codes `[N, 2L]` of images.
+    /// Parameters of the posteriors of images, the first of the test split: `[N, 2L]` where it is
+    /// diagonal.
     pub fn codes(&self, images: &PackedImages) -> Vec<f64> {
-        let target = Target::portable();
+        let (model, target) = (&self.trained.model, Target::portable());
         let count = images.count();
-        let (plan, slot) = plans::encode(&self.trained.model, Packed::of(images), count, &target);
-        let words = Values::Words(images.device_words());
-        self.twin(&plan, &[(plans::IMAGES, words)], 1, &plan[slot].name)
+        let (plan, slot) = plans::encode(model, Packed::of(images), count, &target);
+        let mut fill = vec![(plans::IMAGES, Values::Words(images.device_words()))];
+        if model.labels > 0 {
+            fill.push((plans::LABELS, Values::Words(labels(count))));
+        }
+        self.twin(&plan, &fill, 1, &plan[slot].name)
     }
 
-    /// Probabilities of codes `[N, L]`.
+    /// Probabilities of codes `[N, L]`; of a conditioned model, with the labels of the first images.
     pub fn probabilities(&self, z: &[f64]) -> Vec<f64> {
-        let count = z.len() / self.trained.model.latent_dim;
-        let (plan, slot) = model::decode(&self.trained.model, count, &Target::portable());
-        let codes = Values::Floats(z.to_vec());
-        self.twin(&plan, &[("codes", codes)], 1, &plan[slot].name)
+        let model = &self.trained.model;
+        let count = z.len() / model.latent_dim;
+        let (plan, slot) = model::decode(model, count, &Target::portable());
+        let mut fill = vec![("codes", Values::Floats(z.to_vec()))];
+        if model.labels > 0 {
+            fill.push(("labels", Values::Words(labels(count))));
+        }
+        self.twin(&plan, &fill, 1, &plan[slot].name)
     }
 
     /// log p(x|z), log p(z), log q(z|x) and KL of each image, for draw `k` of a seed.
@@ -186,6 +228,11 @@ impl Made {
         let table = self.twin(&plan, &fill, 1, "terms");
         table.as_chunks().0.to_vec()
     }
+}
+
+/// The labels of a split.
+pub fn labels(count: usize) -> Vec<u32> {
+    (0..count as u32).map(|i| i % 4).collect()
 }
 
 /// A folder for one test.

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use cvae_gpu::explore::means;
+use cvae_gpu::model::{Likelihood, Posterior};
 use cvae_gpu::saved::onnx::proto::{self, GraphProto, Length, ModelProto, NodeProto, TensorProto};
 use prost::Message;
 use serde_json::json;
 
-use super::made::{Made, ODD, TUTORIAL, agree, folder};
+use super::made::{LABELLED, Made, ODD, PIXEL, TUTORIAL, agree, folder, labels};
 use super::program::Cli;
 
 #[derive(Clone)]
@@ -86,11 +86,21 @@ fn convolve(node: &NodeProto, x: &Tensor, w: &Tensor, bias: &Tensor) -> Tensor {
     let [kernel, strides, pads] =
         ["kernel_shape", "strides", "pads"].map(|name| attribute(node, name));
     assert_eq!(w.shape[2..], kernel);
+    let beyond = match node.attribute.iter().any(|a| a.name == "output_padding") {
+        true => attribute(node, "output_padding"),
+        false => vec![0; 2],
+    };
+    assert!(
+        beyond
+            .iter()
+            .zip(&strides)
+            .all(|(beyond, stride)| beyond < stride)
+    );
     let size = |axis: usize| {
         let (n, pad) = (x.shape[2 + axis], pads[axis] + pads[axis + 2]);
         match transposed {
             false => (n + pad - kernel[axis]) / strides[axis] + 1,
-            true => (n - 1) * strides[axis] + kernel[axis] - pad,
+            true => (n - 1) * strides[axis] + kernel[axis] - pad + beyond[axis],
         }
     };
     let mut y = Tensor::zeros(&[x.shape[0], bias.values.len(), size(0), size(1)]);
@@ -188,13 +198,35 @@ fn reshape(x: &Tensor, shape: &Tensor) -> Tensor {
     }
 }
 
+/// Joins two matrices side by side.
+fn concat(a: &Tensor, b: &Tensor) -> Tensor {
+    let (rows, widths) = (a.shape[0], [a.shape[1], b.shape[1]]);
+    assert_eq!(b.shape[0], rows);
+    let pairs = a.values.chunks(widths[0]).zip(b.values.chunks(widths[1]));
+    Tensor {
+        shape: vec![rows, widths[0] + widths[1]],
+        values: pairs.flat_map(|(a, b)| [a, b].concat()).collect(),
+    }
+}
+
+/// The number `alpha` of a node.
+fn alpha(node: &NodeProto) -> f64 {
+    let found = node.attribute.iter().find(|a| a.name == "alpha");
+    let found = found.unwrap_or_else(|| panic!("no alpha in {node:?}"));
+    assert_eq!(found.r#type, proto::FLOAT_ATTRIBUTE);
+    f64::from(found.f)
+}
+
 /// Runs a graph; nodes must be in topological order.
-fn run(graph: &GraphProto, input: Tensor) -> HashMap<String, Tensor> {
+fn run(graph: &GraphProto, inputs: &[Tensor]) -> HashMap<String, Tensor> {
     let constants = graph.initializer.iter();
     let named = constants.map(|t| (t.name.clone(), Tensor::constant(t)));
     let mut known: HashMap<String, Tensor> = named.collect();
     assert_eq!(known.len(), graph.initializer.len(), "names are unique");
-    known.insert(graph.input[0].name.clone(), input);
+    assert_eq!(graph.input.len(), inputs.len());
+    for (input, tensor) in graph.input.iter().zip(inputs) {
+        known.insert(input.name.clone(), tensor.clone());
+    }
     for node in &graph.node {
         let operands: Vec<&Tensor> = node.input.iter().map(|name| &known[name]).collect();
         let results = match (node.op_type.as_str(), &operands[..]) {
@@ -207,6 +239,27 @@ fn run(graph: &GraphProto, input: Tensor) -> HashMap<String, Tensor> {
                 split(x, sizes)
             }
             ("Relu", [x]) => vec![(*x).clone().map(|v| v.max(0.0))],
+            ("LeakyRelu", [x]) => {
+                let alpha = alpha(node);
+                vec![(*x).clone().map(|v| if v < 0.0 { alpha * v } else { v })]
+            }
+            // Its alpha is 1 by default.
+            ("Elu", [x]) => {
+                assert!(node.attribute.is_empty());
+                vec![(*x).clone().map(|v| if v < 0.0 { v.exp_m1() } else { v })]
+            }
+            ("Tanh", [x]) => vec![(*x).clone().map(f64::tanh)],
+            ("Identity", [x]) => vec![(*x).clone()],
+            ("Sub", [x, y]) => {
+                let &[y] = &y.values[..] else {
+                    panic!("one number is subtracted from all");
+                };
+                vec![(*x).clone().map(|v| v - y)]
+            }
+            ("Concat", [a, b]) => {
+                assert_eq!(attribute(node, "axis"), [1]);
+                vec![concat(a, b)]
+            }
             ("Sigmoid", [x]) => vec![(*x).clone().map(|v| 1.0 / (1.0 + (-v).exp()))],
             other => panic!("{:?} of {} operands", other.0, operands.len()),
         };
@@ -219,7 +272,7 @@ fn run(graph: &GraphProto, input: Tensor) -> HashMap<String, Tensor> {
     known
 }
 
-/// Reads a graph whose inputs and outputs have these shapes per image.
+/// Reads a graph whose inputs and outputs have these shapes per image; the last two are outputs.
 fn graph(path: &Path, signature: &[(&str, &[usize])]) -> GraphProto {
     let bytes = fs::read(path).expect("a graph");
     let file = ModelProto::decode(bytes.as_slice()).expect("protobuf");
@@ -228,7 +281,7 @@ fn graph(path: &Path, signature: &[(&str, &[usize])]) -> GraphProto {
     assert_eq!(file.opset_import[0].version, 13);
     let graph = file.graph.expect("a graph");
     let values: Vec<_> = graph.input.iter().chain(&graph.output).collect();
-    assert_eq!((graph.input.len(), values.len()), (1, signature.len()));
+    assert_eq!((graph.output.len(), values.len()), (2, signature.len()));
     for (value, (name, item)) in values.into_iter().zip(signature) {
         assert_eq!(value.name, *name);
         let tensor = value.r#type.clone().and_then(|t| t.tensor_type);
@@ -257,48 +310,54 @@ fn check(made: &Made) {
     assert_eq!(cli.succeed().json(), json!({ "files": files }));
     let model = &made.trained.model;
     let (image, latent) = (model.image, model.latent_dim);
+    let rest = [model.posterior.values(latent) - latent];
+    let (second, outputs) = match (model.posterior, model.likelihood) {
+        (Posterior::Full, Likelihood::Gaussian) => ("t", ["output", "mean"]),
+        _ => ("logvar", ["logits", "probabilities"]),
+    };
+    let (classes, of_code) = ([model.labels], [latent]);
+    let label = (model.labels > 0).then_some(("label", &classes[..]));
     let [encoder, decoder] = files.map(|name| folder.path().join(name));
-    let encoder = graph(
-        &encoder,
-        &[
-            ("image", &image),
-            ("mean", &[latent]),
-            ("logvar", &[latent]),
-        ],
-    );
-    let decoder = graph(
-        &decoder,
-        &[
-            ("z", &[latent]),
-            ("logits", &image),
-            ("probabilities", &image),
-        ],
-    );
+    let mut of_encoder: Vec<(&str, &[usize])> = vec![("image", &image)];
+    of_encoder.extend(label);
+    of_encoder.extend([("mean", &of_code[..]), (second, &rest[..])]);
+    let mut of_decoder: Vec<(&str, &[usize])> = vec![("z", &of_code)];
+    of_decoder.extend(label);
+    of_decoder.extend(outputs.map(|name| (name, &image[..])));
+    let encoder = graph(&encoder, &of_encoder);
+    let decoder = graph(&decoder, &of_decoder);
 
     let images = made.set.test.images.clone().first(2);
+    let one_hot = label.map(|_| {
+        let mut one_hot = Tensor::zeros(&[2, model.labels]);
+        for (row, label) in labels(2).into_iter().enumerate() {
+            one_hot.values[row * model.labels + label as usize] = 1.0;
+        }
+        one_hot
+    });
+    let with_label =
+        |tensor: Tensor| -> Vec<Tensor> { [tensor].into_iter().chain(one_hot.clone()).collect() };
     let values = (0..2).flat_map(|i| images.values(i)).map(f64::from);
     let x = Tensor {
         shape: [&[2], &image[..]].concat(),
         values: values.collect(),
     };
     let codes = made.codes(&images);
-    let found = run(&encoder, x);
-    let (mean, logvar) = (floats(&found["mean"]), floats(&found["logvar"]));
-    let rows = mean.chunks(latent).zip(logvar.chunks(latent));
+    let found = run(&encoder, &with_label(x));
+    let (mean, rest_of) = (floats(&found["mean"]), floats(&found[second]));
+    let rows = mean.chunks(latent).zip(rest_of.chunks(rest[0]));
     let joined: Vec<f32> = rows.flat_map(|(m, v)| [m, v].concat()).collect();
     agree(&joined, &codes, 1e-6);
 
-    let z: Vec<f64> = means(&joined, latent).into_iter().map(f64::from).collect();
+    let z: Vec<f64> = mean.into_iter().map(f64::from).collect();
     let expected = made.probabilities(&z);
-    let found = run(
-        &decoder,
-        Tensor {
-            shape: vec![2, latent],
-            values: z,
-        },
-    );
-    agree(&floats(&found["probabilities"]), &expected, 1e-6);
-    let logits = &found["logits"];
+    let z = Tensor {
+        shape: vec![2, latent],
+        values: z,
+    };
+    let found = run(&decoder, &with_label(z));
+    agree(&floats(&found[outputs[1]]), &expected, 1e-6);
+    let logits = &found[outputs[0]];
     assert_eq!(logits.shape, [&[2], &image[..]].concat());
     let logit = expected
         .iter()
@@ -315,6 +374,16 @@ fn onnx_graphs_of_the_tutorials_model_compute_what_it_computes() {
 #[test]
 fn onnx_graphs_of_a_colour_model_of_odd_widths_compute_what_it_computes() {
     check(&ODD);
+}
+
+#[test]
+fn onnx_graphs_of_a_model_with_labels_and_a_full_posterior_compute_what_it_computes() {
+    check(&LABELLED);
+}
+
+#[test]
+fn onnx_graphs_of_a_model_whose_code_is_a_pixel_compute_what_it_computes() {
+    check(&PIXEL);
 }
 
 #[test]

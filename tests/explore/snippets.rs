@@ -10,7 +10,7 @@ use cvae_gpu::explore::means;
 use cvae_gpu::files::npy;
 use tempfile::TempDir;
 
-use super::made::{COUNT, Made, ODD, TUTORIAL, array, folder};
+use super::made::{COUNT, LABELLED, Made, ODD, PIXEL, TUTORIAL, array, folder};
 
 /// Appended to each snippet, which leaves `mean`, `logvar` and `probabilities` of the images.
 const CHECK: &str = include_str!("snippets.py");
@@ -87,18 +87,31 @@ fn exported(made: &Made) -> TempDir {
         .succeed();
     let codes = array(&path("codes.npy"), &[COUNT, 2 * latent]);
     write("z.npy", &[COUNT, latent], &means(&codes, latent));
-    made.on_model("decode --z z.npy --out decoded.npy", folder.path())
-        .succeed();
+    let mut decode = made.on_model("decode --z z.npy --out decoded.npy", folder.path());
+    if made.trained.model.labels > 0 {
+        decode = decode.with("--class 2");
+    }
+    decode.succeed();
     folder
 }
 
 /// Runs a snippet in the folder of a model, or reports that it was skipped.
+fn run(heading: &str, made: &Made, python: Option<PathBuf>, missing: &str) {
+    run_text(
+        heading,
+        &(snippet(heading) + "\n" + CHECK),
+        made,
+        python,
+        missing,
+    );
+}
+
+/// Runs Python in the folder of a model, or reports that it was skipped.
 #[allow(
     clippy::disallowed_methods,
     reason = "it says nothing that comes from a file"
 )]
-fn run(heading: &str, made: &Made, python: Option<PathBuf>, missing: &str) {
-    let text = snippet(heading) + "\n" + CHECK;
+fn run_text(heading: &str, text: &str, made: &Made, python: Option<PathBuf>, missing: &str) {
     let Some(python) = python else {
         // Bypasses the harness, which hides the output of passing tests; in one write, since tests run
         // in parallel.
@@ -109,13 +122,31 @@ fn run(heading: &str, made: &Made, python: Option<PathBuf>, missing: &str) {
     };
     let folder = exported(made);
     let output = Command::new(python)
-        .args(["-c", &text])
+        .args(["-c", text])
         .current_dir(folder.path())
         .output()
         .expect("Python starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{heading}: {said}");
 }
+
+/// Runs the graphs of a model with labels, of which docs/formats.md shows no example.
+const LABELS: &str = r#"
+import numpy as np
+import onnxruntime as ort
+
+images, codes, z = (np.load(f"{name}.npy") for name in ("images", "codes", "z"))
+def one_hot(labels):
+    return np.eye(4, dtype=np.float32)[labels]
+encoder = ort.InferenceSession("vae.encoder.onnx")
+decoder = ort.InferenceSession("vae.decoder.onnx")
+count = len(images)
+mean, _ = encoder.run(["mean", "t"], {"image": images, "label": one_hot(np.arange(count) % 4)})
+_, image = decoder.run(["output", "mean"], {"z": z, "label": one_hot(np.full(count, 2))})
+for found, expected in (mean, codes[:, :3]), (image, np.load("decoded.npy")):
+    error = np.abs(found - expected).max()
+    assert found.shape == expected.shape and error < 1e-5, error
+"#;
 
 const NO_PYPI: &str = "there is no Python that has onnxruntime or can install it";
 
@@ -127,6 +158,16 @@ fn onnxruntime_computes_the_same_from_the_tutorials_model() {
 #[test]
 fn onnxruntime_computes_the_same_from_a_colour_model_of_odd_widths() {
     run("ONNX", &ODD, ONNXRUNTIME.clone(), NO_PYPI);
+}
+
+#[test]
+fn onnxruntime_computes_the_same_from_a_model_whose_code_is_a_pixel() {
+    run("ONNX", &PIXEL, ONNXRUNTIME.clone(), NO_PYPI);
+}
+
+#[test]
+fn onnxruntime_computes_the_same_from_a_model_with_labels() {
+    run_text("ONNX", LABELS, &LABELLED, ONNXRUNTIME.clone(), NO_PYPI);
 }
 
 #[test]

@@ -1,8 +1,10 @@
-//! Models of random descriptions, step by step against their twins, and what descriptions are refused.
+//! Models of random descriptions, step by step against their twins, and damaged descriptions.
 //!
 //! A model is drawn so that it is valid: the decoder goes back through the sizes of a chain of strided
 //! convolutions. Everything else is free: sizes, kernels, strides, padding, activations, the order and the
 //! number of layers, posterior, likelihood, labels, the terms of the loss, and what the optimizer does.
+
+use std::cell::Cell;
 
 use crate::common::pair::Pair;
 use crate::common::report::Report;
@@ -12,13 +14,15 @@ use crate::properties::hold;
 use cvae_gpu::model::{
     self, Described, Feed, Filters, Likelihood, Loss, Mean, Model, Posterior, Recipe, Sigma, params,
 };
-use cvae_gpu::ops::Activation;
 use cvae_gpu::ops::adam::{Adam, Schedule};
 use cvae_gpu::ops::conv::Padding;
 use cvae_gpu::ops::state::StepState;
+use cvae_gpu::ops::{Activation, Target};
+use cvae_gpu::plan::PlanError;
 use cvae_gpu::rng::Stream;
 use proptest::prelude::*;
 use proptest::sample::select;
+use serde_json::{Value, json};
 
 /// A layer of the encoder, or of the decoder where it goes back: kernel, stride, channels, activation.
 type Level = (usize, usize, usize, Activation);
@@ -245,6 +249,126 @@ fn models_of_any_description_are_trained_as_their_twins_are() {
     hold(30, 6, &case, |(model, recipe, batch)| {
         check(&model, recipe, batch)
     });
+}
+
+/// The places in a JSON value, itself included.
+fn places(value: &Value, at: &str, all: &mut Vec<String>) {
+    all.push(at.to_owned());
+    match value {
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.for_each(|(i, item)| places(item, &format!("{at}/{i}"), all));
+        }
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            fields.for_each(|(name, field)| places(field, &format!("{at}/{name}"), all));
+        }
+        _ => {}
+    }
+}
+
+/// Values that are hard for a description.
+fn hard() -> Vec<Value> {
+    let layer = |kind: &str, n: u64| json!({kind: n, "kernel": 7, "stride": 3, "padding": "valid"});
+    let numbers = [0, 1, 2, 3, 4, 5, 7, 8, 9, 16, 28, 64, 512, 513, 4096, 65536];
+    let large = [1 << 31, 1 << 32, u64::MAX / 4, u64::MAX];
+    let mut all: Vec<Value> = numbers.into_iter().chain(large).map(|n| json!(n)).collect();
+    all.extend([
+        json!(-1),
+        json!(0.5),
+        json!(1e39),
+        json!(1e-300),
+        Value::Null,
+        json!(true),
+        json!("valid"),
+        json!("same"),
+        json!("none"),
+        json!("elu"),
+        json!("full"),
+        json!("learned"),
+        json!("analytic"),
+        json!([1, 1]),
+        json!([4, 4, 4]),
+        json!([u32::MAX, u32::MAX, u32::MAX]),
+        json!([]),
+        json!({}),
+        layer("conv", 5),
+        layer("deconv", 1 << 20),
+        layer("dense", 9),
+    ]);
+    all
+}
+
+/// The description with some of its parts replaced, repeated, removed or added.
+fn damaged(model: &Model, dice: &[(usize, usize)]) -> Value {
+    let (mut value, hard) = (json!(model), hard());
+    for &(place, how) in dice {
+        let mut all = Vec::new();
+        places(&value, "", &mut all);
+        let at = &all[place % all.len()];
+        let new = hard[how / 5 % hard.len()].clone();
+        let Some(found) = value.pointer_mut(at) else {
+            continue;
+        };
+        match (how % 5, found) {
+            (0, Value::Array(items)) => items.push(new),
+            (1, Value::Array(items)) => items.extend(items.clone()),
+            (2, Value::Array(items)) => drop(items.pop()),
+            (0, Value::Object(fields)) => {
+                let names = [
+                    "kernel", "stride", "size", "reshape", "dense", "labels", "sigma",
+                ];
+                fields.insert(names[how / 7 % names.len()].into(), new);
+            }
+            (1, Value::Object(fields)) => {
+                let name = fields.keys().nth(how / 7 % fields.len().max(1)).cloned();
+                name.map(|name| fields.remove(&name));
+            }
+            (_, found) => *found = new,
+        }
+    }
+    value
+}
+
+// `PROPTEST_CASES=1000000 cargo test --release --test kernels no_description` is a fuzzer.
+#[test]
+fn no_description_panics() {
+    let (valid, refused, unread) = (Cell::new(0), Cell::new(0), Cell::new(0));
+    let dice = prop::collection::vec((any::<usize>(), any::<usize>()), 1..=4);
+    hold(31, 400, &(model(), dice), |(model, dice)| {
+        let value = damaged(&model, &dice);
+        let count = |which: &Cell<u32>| which.set(which.get() + 1);
+        let Ok(model) = serde_json::from_value::<Model>(value) else {
+            return count(&unread);
+        };
+        if let Err(error) = model.validate() {
+            assert!(error.to_string().len() > 10, "{error}");
+            return count(&refused);
+        }
+        count(&valid);
+        let _ = model.params();
+        for target in [Target::portable(), Target::gpu()] {
+            let (feed, adam) = (Feed::Injected, Adam::default());
+            for plan in [
+                model::train_step(&model, feed, adam, 3, &target),
+                model::evaluate(&model, feed, 3, &target),
+                model::decode(&model, 3, &target).0,
+            ] {
+                if let Err(error) = plan.check() {
+                    assert!(
+                        matches!(
+                            error,
+                            PlanError::TooLarge { .. } | PlanError::TooManyGroups { .. }
+                        ),
+                        "{error}: {model:?}"
+                    );
+                }
+            }
+        }
+    });
+    let counts = [valid.get(), refused.get(), unread.get()];
+    println!("valid, refused, unread: {counts:?}");
+    assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
 }
 
 #[test]

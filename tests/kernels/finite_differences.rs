@@ -7,15 +7,19 @@
 use std::collections::BTreeSet;
 
 use crate::common::{entry_points, uniform};
-use cvae_gpu::model::{self, Feed, Filters, Loss, Model};
-use cvae_gpu::ops::adam::Adam;
+use cvae_gpu::model::{self, Feed, Filters, Loss, Model, Recipe};
 use cvae_gpu::ops::conv::Variant;
 use cvae_gpu::ops::elbo::COLUMNS;
+use cvae_gpu::ops::state::StepState;
 use cvae_gpu::ops::{Target, Tiles, Tuning};
 use cvae_gpu::plan::cpu::{Memory, Values};
 use cvae_gpu::plan::{Caps, Plan};
+use cvae_gpu::rng::Stream;
 
 const STEP: f64 = 1e-5;
+
+/// Steps that are done before, so that the weight of the KL term may have begun to rise.
+const DONE: usize = 1;
 
 /// A train step and its initial values.
 struct Start {
@@ -24,8 +28,8 @@ struct Start {
 }
 
 impl Start {
-    fn new(model: &Model, batch: usize, target: &Target) -> Self {
-        let plan = model::train_step(model, Feed::Injected, Adam::default(), batch, target);
+    fn new(model: &Model, recipe: Recipe, batch: usize, target: &Target) -> Self {
+        let plan = model::train_step(model, Feed::Injected, recipe, batch, target);
         plan.check().expect("a sound plan");
         let mut memory = Memory::default();
         memory.fit(&plan);
@@ -48,6 +52,11 @@ impl Start {
             };
             draw(&param.name, limit, 0.0, 10 + i as u64);
         }
+        let state = StepState {
+            step: DONE as u32,
+            ..StepState::start(1, Stream::Train)
+        };
+        memory.set_words(&plan, "state", &state.to_words());
         if model.labels > 0 {
             let labels: Vec<u32> = (0..batch).map(|n| (n % model.labels) as u32).collect();
             memory.set_words(&plan, "labels", &labels);
@@ -65,7 +74,7 @@ impl Start {
         let id = self.plan.find(name).expect(name);
         memory.set(&self.plan, id, &Values::Floats(values.to_vec()));
         memory.run(&self.plan);
-        memory.floats(&self.plan, "metrics")[..COLUMNS][0]
+        memory.floats(&self.plan, "metrics")[DONE * COLUMNS]
     }
 
     /// The slope of the loss in a direction.
@@ -81,8 +90,13 @@ impl Start {
 }
 
 /// Checks each parameter in the direction of all its values and along a few of its axes.
-fn check(model: &Model, batch: usize, target: &Target) -> BTreeSet<(&'static str, &'static str)> {
-    let start = Start::new(model, batch, target);
+fn check(
+    model: &Model,
+    recipe: Recipe,
+    batch: usize,
+    target: &Target,
+) -> BTreeSet<(&'static str, &'static str)> {
+    let start = Start::new(model, recipe, batch, target);
     let mut after = start.memory.clone();
     after.run(&start.plan);
     for (i, param) in model.params().iter().enumerate() {
@@ -181,7 +195,7 @@ fn tiles(tiles: Tiles, texels: bool) -> Target {
 
 #[test]
 fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
-    let mut used = BTreeSet::new();
+    let (mut used, plain) = (BTreeSet::new(), Recipe::default());
     for model in models() {
         for target in [
             Target::portable(),
@@ -198,7 +212,7 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
             // A dense layer as a thin convolution needs rows of four images; on GPUs more images
             // exercise the reductions.
             let batch = if target.caps.software { 4 } else { 12 };
-            used.extend(check(&model, batch, &target));
+            used.extend(check(&model, plain, batch, &target));
         }
     }
     for model in described() {
@@ -208,8 +222,30 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
             software(false, None),
             software(true, None),
         ] {
-            used.extend(check(&model, 4, &target));
+            used.extend(check(&model, plain, 4, &target));
         }
+    }
+    // Two of three parts of the KL term's weight, and free bits between those of its dimensions.
+    let warm = Recipe {
+        kl_warmup: 1.5,
+        ..plain
+    };
+    let ([full, ..], [_, diagonal]) = (described(), models());
+    for model in [full, diagonal] {
+        let start = Start::new(&model, warm, 4, &Target::portable());
+        let mut after = start.memory.clone();
+        after.run(&start.plan);
+        let weights = after.floats(&start.plan, "kl.weights");
+        let nats = &weights[model.latent_dim..2 * model.latent_dim];
+        let (least, most) = (nats.iter()).fold((f64::MAX, 0.0_f64), |(least, most), n| {
+            (least.min(*n), most.max(*n))
+        });
+        assert!(most > 1.02 * least, "{nats:?}");
+        let free = Recipe {
+            free_bits: 0.5 * (least + most),
+            ..warm
+        };
+        used.extend(check(&model, free, 4, &Target::portable()));
     }
     // A train step with injected inputs has no kernels for evaluation, pictures, drawing, fetching,
     // bounds, peaks and subgroups.
@@ -221,21 +257,16 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
         })
         .map(|(module, entry)| format!("{module}::{entry}"))
         .collect();
-    // Weights of the KL term and clipping are options of a run.
+    // Clipping is no gradient of the loss.
     let expected = [
         "bce::decode",
         "clip::squares",
         "clip::clip",
-        "elbo::batch_means_weighted",
         "elbo::record",
-        "full::weights",
-        "full::backward_weighted",
         "gaussian::loss",
         "gaussian::loss_learned",
         "gaussian::decode",
         "input::gather",
-        "reparam::weights",
-        "reparam::backward_weighted",
     ];
     assert_eq!(missing, expected);
 }

@@ -8,6 +8,12 @@ crate::tests! { golden:
     p1_holds_as_gpus_run_it,
     p2_holds_on_the_adapter,
     p3_holds_on_the_adapter,
+    m1_holds_on_the_adapter,
+    m2_holds_on_the_adapter,
+    m3_holds_on_the_adapter,
+    m4_holds_on_the_adapter,
+    m5_holds_on_the_adapter,
+    m6_holds_on_the_adapter,
 }
 
 // One case suffices with wgpu's checks: parity.rs and properties.rs test the checked kernels.
@@ -29,4 +35,11 @@ fn p2_holds_on_the_twins() {
 #[test]
 fn p3_holds_on_the_twins() {
     check("p3", on_twins);
+}
+
+#[test]
+fn described_models_hold_on_the_twins() {
+    for name in ["m1", "m2", "m3", "m4", "m5", "m6"] {
+        check(name, on_twins);
+    }
 }

@@ -14,7 +14,7 @@ use common::{adapter_name, plain_gpu as gpu};
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages, Split};
 use cvae_gpu::gpu::{GpuError, Memory};
 use cvae_gpu::model::params;
-use cvae_gpu::model::{self, Feed, Filters, Loss, Model, ModelError};
+use cvae_gpu::model::{self, Described, Feed, Filters, Likelihood, Loss, Model, ModelError};
 use cvae_gpu::ops::elbo::COLUMNS;
 use cvae_gpu::ops::fetch::Packed;
 use cvae_gpu::ops::rng::Order;
@@ -562,4 +562,59 @@ fn each_thread_of_lavapipe_has_a_processor_of_its_own() {
         .filter(|list| list.parse::<usize>().is_ok())
         .collect();
     assert_eq!(pinned.len(), count.get(), "{pinned:?}");
+}
+
+#[test]
+fn a_gaussian_learns_the_noise_of_its_images() {
+    // Colours that change evenly from top to bottom, which four numbers describe, and noise of 0.05.
+    const NOISE: f64 = 0.05;
+    let shape = [8, 8, 3];
+    let split = |count: usize, seed: u64| {
+        let colours = common::uniform(6 * count, 0.25, seed);
+        // The sum of twelve draws is almost a Gaussian of variance 1.
+        let draws = common::uniform(12 * 192 * count, 0.5, seed + 1);
+        let noise: Vec<f32> = draws.chunks(12).map(|draws| draws.iter().sum()).collect();
+        let value = |at: usize| {
+            let (image, row, channel) = (at / 192, at % 192 / 24, at % 3);
+            let [top, bottom] = [0, 3].map(|end| colours[6 * image + end + channel]);
+            let part = row as f32 / 7.0;
+            let clean = 0.5 + top * (1.0 - part) + bottom * part;
+            (255.0 * (clean + NOISE as f32 * noise[at])).round() as u8
+        };
+        let pixels: Vec<u8> = (0..192 * count).map(value).collect();
+        Split {
+            images: PackedImages::from_bytes(shape, &pixels, Binarize::None),
+            labels: None,
+        }
+    };
+    let data = ImageSet::new("noisy", split(64, 1), split(16, 3));
+    // A linear model fits such images and, unlike convolutions, cannot learn their noise by heart: it is
+    // probabilistic PCA.
+    let model = Model {
+        image: shape,
+        latent_dim: 6,
+        likelihood: Likelihood::Gaussian,
+        loss: Loss::AnalyticKl,
+        encoder: Vec::new(),
+        decoder: vec![Described {
+            dense: Some(192),
+            ..Described::default()
+        }],
+        ..small_model()
+    };
+    let options = Options {
+        model,
+        binarize: Binarize::None,
+        rate: 5e-3,
+        epochs: 250,
+        evaluate_every: 250,
+        ..options()
+    };
+    let log = train(&options, &data).expect("a run");
+    let sigma = log
+        .epochs
+        .last()
+        .and_then(|epoch| epoch.sigma)
+        .expect("a σ");
+    assert!((sigma / NOISE - 1.0).abs() < 0.2, "σ is {sigma}");
 }

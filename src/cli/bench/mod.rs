@@ -7,11 +7,10 @@ use std::time::Instant;
 
 use clap::Args;
 use cvae_gpu::bench::{self, Options, Past};
-use cvae_gpu::data;
 use cvae_gpu::gpu::Gpu;
 
 use super::choices::count;
-use super::train::ModelArgs;
+use super::subject::SubjectArgs;
 use super::tuned;
 use crate::cli::common::Common;
 use crate::cli::terminal::print_json;
@@ -22,7 +21,7 @@ use crate::cli::terminal::print_json;
 Examples:
   cvae-gpu bench                              the tutorial's step
   cvae-gpu bench --profile                    and each of its kernels
-  cvae-gpu bench --sweep 1,8,32,128           several batch sizes
+  cvae-gpu bench --sweep 8,32,128             several batch sizes
   cvae-gpu bench --json > before.json         … change something, then
   cvae-gpu bench --compare before.json        compare each figure with before
   cvae-gpu bench --tune                       find and keep the fastest kernels
@@ -64,13 +63,13 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with_all = ["variant", "fuse", "untuned"])]
     tune: bool,
     #[command(flatten)]
-    model: ModelArgs,
+    subject: SubjectArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// A step draws from the images of MNIST without repetition.
+/// As many images as MNIST has.
 const MOST: i64 = 60_000;
 
 impl BenchArgs {
@@ -91,16 +90,17 @@ impl BenchArgs {
         past: Option<&Past>,
         mut start: Instant,
     ) -> anyhow::Result<()> {
-        let set = data::mnist::load()?;
+        let subject = self.subject.load(common)?;
+        let most = self.sweep.iter().fold(self.batch, |a, b| a.max(*b));
+        let images = &subject.images(most)?;
         let options = Options {
-            model: self.model.model(set.shape(), 10)?,
+            model: subject.model,
             batch: self.batch,
             steps: self.steps,
             repeats: self.repeats,
             profile: self.profile,
             sweep: self.sweep.clone(),
         };
-        let images = &set.train.images;
         let (model, batch) = (&options.model, options.batch);
         let mut search = None;
         if self.tune {

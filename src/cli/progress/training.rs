@@ -59,16 +59,23 @@ impl<'a> Progress<'a> {
                 device_bytes,
                 train_images,
                 test_images,
+                validation_images,
                 step,
                 steps_per_epoch,
+                warm,
                 ..
             } => {
+                let validation = match validation_images {
+                    0 => String::new(),
+                    count => format!(", {count} validation"),
+                };
                 self.say(&format!("Adapter: {adapter} ({driver}), kernels {variant}"));
                 self.say(&format!(
-                    "Model: {parameters} parameters; data: {train_images} training and {test_images} test images; {} MiB on the device",
+                    "Model: {parameters} parameters; data: {train_images} training{validation} and {test_images} test images; {} MiB on the device",
                     device_bytes.div_ceil(1 << 20)
                 ));
                 match step {
+                    0 if *warm => self.say("Evaluating the model before training …"),
                     0 => self.say("Evaluating the untrained model …"),
                     _ => self.say(&format!("Resuming after step {step}")),
                 }
@@ -103,11 +110,22 @@ impl<'a> Progress<'a> {
                 "Done after {step} steps in {} submissions (up to {} steps each); the host wrote {} buffers while steps ran",
                 traffic.submissions, traffic.most_steps, traffic.host_writes
             )),
+            Event::StoppedEarly {
+                epoch,
+                best_epoch,
+                best_elbo,
+            } => self.say(&format!(
+                "Stopping after epoch {epoch}: the validation ELBO was best after epoch {best_epoch}, \
+                 {best_elbo:.2}; those weights are in model.best.safetensors"
+            )),
             Event::Warning { message } => self.say(&format!("warning: {message}")),
             Event::Interrupted { step } => self.say(&format!(
                 "Interrupted after step {step}; all steps are saved"
             )),
-            Event::Pictures { .. } | Event::Manifold { .. } | Event::Checkpoint(_) => {}
+            Event::Pictures { .. }
+            | Event::Manifold { .. }
+            | Event::Best { .. }
+            | Event::Checkpoint(_) => {}
         }
     }
 
@@ -169,6 +187,10 @@ fn epoch_line(report: &EpochReport) -> String {
         eval_seconds,
         ..
     } = report;
+    let validation = match report.validation_elbo {
+        Some(elbo) => format!("validation {elbo:.2}, "),
+        None => String::new(),
+    };
     let trained = match report.images_per_second {
         Some(rate) => format!(
             "trained in {:.1} s ({rate:.0} images/s), ",
@@ -178,6 +200,6 @@ fn epoch_line(report: &EpochReport) -> String {
     };
     format!(
         "Epoch {epoch:>3}: test ELBO {test_elbo:.2} (reconstruction {reconstruction:.2}, KL {kl:.2}), \
-         {trained}evaluated in {eval_seconds:.1} s"
+         {validation}{trained}evaluated in {eval_seconds:.1} s"
     )
 }

@@ -1,5 +1,8 @@
 //! `cvae-gpu train`
 
+mod extras;
+mod init;
+mod model;
 mod options;
 
 use std::path::{Path, PathBuf};
@@ -11,21 +14,24 @@ use anyhow::{Context, bail};
 use clap::Args;
 use cvae_gpu::data::{self, Binarize, ImageSet, Prepare};
 use cvae_gpu::gpu::{Gpu, GpuError};
+use cvae_gpu::model::params::ParamSpec;
 use cvae_gpu::run::RunFolder;
 use cvae_gpu::run::faults::Faults;
 use cvae_gpu::saved::checkpoint::{Checkpoint, Platform};
 use cvae_gpu::train::LogEvery;
 use cvae_gpu::train::event::Event;
-use cvae_gpu::train::{Ended, TrainError, Trainer};
+use cvae_gpu::train::{Best, Ended, TrainError, Trainer};
 
 use super::advice;
+use super::arch;
 use super::choices::caution;
 use super::images::{Choice, load_any};
 use super::signals::Signals;
 use super::tuned;
 use crate::cli::common::Common;
 use crate::cli::terminal::{is_broken_pipe, print_json_line};
-pub use options::ModelArgs;
+use init::Init;
+pub use model::{About, ModelArgs};
 use options::RunArgs;
 
 /// Train a model; the defaults are those of TensorFlow's tutorial
@@ -36,11 +42,12 @@ Examples:
   cvae-gpu train --epochs 1 --seed 7      a first look
   cvae-gpu train --data fashion-mnist     see `cvae-gpu data list`
   cvae-gpu train --data photos --size 64  your own images
+  cvae-gpu train --patience 3             until validation images gain no more
   cvae-gpu train --resume runs/mnist-1    continue after Ctrl-C or a crash
 
 The run folder gets config.json, metrics.jsonl, an event file for TensorBoard, a picture per \
-epoch, elbo.png, cvae.gif, manifold.png, model.safetensors and checkpoint.safetensors. Values \
-are in nats per image.
+epoch, elbo.png, cvae.gif, manifold.png, model.safetensors, checkpoint.safetensors and, with \
+--val-fraction, model.best.safetensors. Values are in nats per image.
 
 Ctrl-C (status 130), SIGTERM (143), SIGHUP (129) or a closed standard output with --json (141) \
 ends training with a checkpoint; a second Ctrl-C or SIGTERM stops at once.")]
@@ -56,6 +63,17 @@ pub struct TrainArgs {
     run: RunArgs,
     #[command(flatten)]
     model: ModelArgs,
+    /// Start from the weights of this model or run, which also says what the model is
+    ///
+    /// The optimizer starts anew. --encoder-filters and the like must be those of the weights; --beta, --kl
+    /// and a fixed --sigma may be others.
+    #[arg(
+        long,
+        value_name = "MODEL",
+        conflicts_with = "resume",
+        help_heading = "Model"
+    )]
+    init: Option<PathBuf>,
     /// Run folder [default: a new one in runs/]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     out: Option<PathBuf>,
@@ -74,6 +92,10 @@ struct Job {
     /// The binarization of a new run, until it is printed.
     choice: Option<Choice>,
     checkpoint: Option<Checkpoint>,
+    /// The first weights, unless they are random.
+    weights: Option<Vec<(ParamSpec, Vec<f32>)>>,
+    /// Remarks on the options of a new run, until they are printed.
+    notes: Vec<String>,
     /// This process made the folder, and removes it if training does not start.
     is_new: bool,
     /// Training has started in this process, and the folder holds its results.
@@ -148,16 +170,38 @@ impl TrainArgs {
         let (source, mut watch) = (self.run.source(), common.watch());
         let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
         let arch = self.model.arch()?;
-        let usual = arch.as_ref().and_then(|arch| arch.preset().binarize);
+        let init = match &self.init {
+            Some(path) => {
+                let model = arch.as_ref().map(|arch| arch.model(set.shape()));
+                Some(Init::read(path, model, set.shape())?)
+            }
+            None => None,
+        };
+        let of_weights = || Some(arch::Choice::Trained(Box::new(init.as_ref()?.trained())));
+        let arch = arch.or_else(of_weights);
+        let usual = arch.as_ref().and_then(arch::Choice::binarize);
         let choice = Choice::of(self.run.binarize, usual, &set);
         let set = set.binarized(choice.binarize)?;
-        let run = self.run.fresh(
+        let mut run = self.run.fresh(
             &self.model,
             arch.as_ref(),
             common.selection(),
             &set,
             choice.binarize,
         )?;
+        let mut notes: Vec<String> = self.run.held_out().into_iter().collect();
+        let is_real = About::set(&set, choice.binarize).is_real;
+        if self.model.takes_gaussian(arch.as_ref(), is_real) {
+            let why = "the images have real values; `bernoulli` is the tutorial's";
+            notes.push(format!("Taking --likelihood gaussian: {why}"));
+        }
+        let mut weights = None;
+        if let Some(init) = init {
+            notes.extend(init.note.clone());
+            run.init = Some(init.path()?);
+            weights = Some(init.weights(&run.model)?);
+        }
+        let set = run.images(set)?;
         let (batch, images) = (run.batch, set.train.images.count());
         if batch > images {
             return Err(TrainError::BatchTooLarge { batch, images }.into());
@@ -172,6 +216,8 @@ impl TrainArgs {
             set,
             choice: Some(choice),
             checkpoint: None,
+            weights,
+            notes,
             is_new: true,
             has_begun: false,
         })
@@ -206,6 +252,7 @@ impl TrainArgs {
         }
         run.data_sha256 = Some(fingerprint);
         run.locate(&source, path);
+        let set = run.images(set)?;
         if let Some(checkpoint) = &checkpoint {
             let images = set.train.images.count() as u64;
             let per_epoch = images.div_ceil(run.batch as u64);
@@ -217,15 +264,28 @@ impl TrainArgs {
                     path.display()
                 );
             }
-            if step == end && folder.is_complete(checkpoint) {
+            let best = checkpoint.snapshot.record.best;
+            let is_over = |(best, patience): (Best, usize)| best.is_over(patience);
+            let more = match best.zip(run.patience).is_some_and(is_over) {
+                _ if step == end => Some("--epochs or --max-steps"),
+                true => Some("--patience"),
+                false => None,
+            };
+            if let Some(more) = more.filter(|_| folder.is_complete(checkpoint)) {
                 common.say(&format!(
-                    "The run in {} is finished, after {step} steps. To continue, give more \
-                     --epochs or --max-steps",
+                    "The run in {} is finished, after {step} steps. To continue, give more {more}",
                     path.display()
                 ));
                 return Ok(None);
             }
         }
+        let weights = match (&checkpoint, &run.init) {
+            (None, Some(file)) => {
+                let init = Init::read(file, Some(run.model.clone()), set.shape())?;
+                Some(init.weights(&run.model)?)
+            }
+            _ => None,
+        };
         signals.save_first();
         if run != *saved {
             folder.set_run(run)?;
@@ -235,6 +295,8 @@ impl TrainArgs {
             set,
             choice: None,
             checkpoint,
+            weights,
+            notes: Vec::new(),
             is_new: false,
             has_begun: false,
         }))
@@ -268,6 +330,7 @@ impl TrainArgs {
         if let Some(choice) = job.choice.take() {
             choice.say(common);
         }
+        job.notes.drain(..).for_each(|note| common.say(&note));
         let mut warnings = Vec::new();
         let mut lines = 0;
         if let Some(Checkpoint {
@@ -295,8 +358,13 @@ impl TrainArgs {
             }
             lines = snapshot.record.lines;
             trainer = trainer.resume(snapshot)?;
-        } else if !job.is_new {
-            warnings.push("there is no checkpoint: the run restarts".to_owned());
+        } else {
+            if !job.is_new {
+                warnings.push("there is no checkpoint: the run restarts".to_owned());
+            }
+            if let Some(weights) = &job.weights {
+                trainer = trainer.warm(weights)?;
+            }
         }
         let found = job.folder.begin(lines)?;
         job.has_begun = true;

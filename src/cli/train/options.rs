@@ -3,22 +3,25 @@
 //! Options have no default value here, so that a resumed run compares only given options with its
 //! `config.json`.
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::Args;
 use cvae_gpu::data::{Binarize, ImageSet, Prepare, TEST_FRACTION, mnist};
 use cvae_gpu::gpu::{Feature, Selection};
-use cvae_gpu::model::{Filters, Likelihood, Loss, Model, ModelError, Posterior, Sigma};
+use cvae_gpu::model::Loss;
 use cvae_gpu::ops::Tuning;
 use cvae_gpu::run::config::RunConfig;
 use cvae_gpu::train::preset::PRESETS;
-use cvae_gpu::train::{Every, Extras, RateSchedule};
+use cvae_gpu::train::{Every, Extras};
 
+use super::extras::{ExtraArgs, extra_options};
+use super::model::{About, ModelArgs};
 use crate::cli::arch;
-use crate::cli::choices::{
-    self, Given, ModelChoice, Widths, count, differing, model_options, weight, widths,
-};
+use crate::cli::choices::{self, Given, count, differing, fraction, model_options, positive};
 use crate::cli::common::Common;
 use crate::cli::images::PrepareArgs;
+
+/// The part of the training images that --patience holds out.
+const VAL_FRACTION: f64 = 0.1;
 
 /// Options of a run except the model's.
 #[derive(Args)]
@@ -53,6 +56,17 @@ pub struct RunArgs {
     /// Stop after N optimizer steps, counted from the start of the run
     #[arg(long, value_name = "N", value_parser = count(1..))]
     max_steps: Option<usize>,
+    /// Part of the training images to hold out, to find the best epoch [default: none]
+    ///
+    /// After each evaluated epoch the ELBO of these images is reported too, and the weights of the best
+    /// epoch are kept in model.best.safetensors. They are taken at even distances.
+    #[arg(long, value_name = "F", value_parser = fraction, help_heading = "Data")]
+    val_fraction: Option<f64>,
+    /// Stop once the validation ELBO was not better for N epochs
+    ///
+    /// Without --val-fraction, a tenth of the training images is held out.
+    #[arg(long, value_name = "N", value_parser = count(1..))]
+    patience: Option<usize>,
     /// Save a checkpoint every N steps, or N minutes (5m) [default: every minute]
     ///
     /// The end of each epoch always saves one. The default saves less often on slow disks, so that it
@@ -73,213 +87,17 @@ pub struct RunArgs {
     no_images: bool,
 }
 
-/// Heading of [`ExtraArgs`] in the help.
-const OBJECTIVE: &str = "Objective and optimizer";
-
-/// Options of the optimizer and of the KL term that the tutorial does not use.
-#[derive(Args)]
-struct ExtraArgs {
-    /// Let the weight of the KL term rise linearly from 0 over E epochs [default: 0]
-    #[arg(long, value_name = "E", value_parser = weight, allow_negative_numbers = true, help_heading = OBJECTIVE)]
-    kl_warmup: Option<f64>,
-    /// Nats of each latent dimension that cost nothing, with --kl analytic [default: 0]
-    #[arg(long, value_name = "NATS", value_parser = weight, allow_negative_numbers = true, help_heading = OBJECTIVE)]
-    free_bits: Option<f64>,
-    /// Learning rate after its warm-up: constant, cosine, or step:EPOCHS:FACTOR [default: constant]
-    ///
-    /// `cosine` falls to 0 at the end of --epochs; `step:5:0.5` halves the rate after each 5 epochs.
-    #[arg(long, value_name = "SCHEDULE", help_heading = OBJECTIVE)]
-    lr_schedule: Option<RateSchedule>,
-    /// Let the learning rate rise linearly over E epochs [default: 0]
-    #[arg(long, value_name = "E", value_parser = weight, allow_negative_numbers = true, help_heading = OBJECTIVE)]
-    lr_warmup: Option<f64>,
-    /// Scale the gradients down where the norm of all together is more than G [default: no limit]
-    #[arg(long, value_name = "G", value_parser = positive, allow_negative_numbers = true, help_heading = OBJECTIVE)]
-    clip_norm: Option<f64>,
-    /// Decoupled weight decay, as in AdamW [default: 0]
-    #[arg(long, value_name = "W", value_parser = weight, allow_negative_numbers = true, help_heading = OBJECTIVE)]
-    weight_decay: Option<f64>,
-    /// Adam's decay rate of the first moment [default: 0.9]
-    #[arg(long, value_name = "B", value_parser = fraction, help_heading = OBJECTIVE)]
-    beta1: Option<f64>,
-    /// Adam's decay rate of the second moment [default: 0.999]
-    #[arg(long, value_name = "B", value_parser = fraction, help_heading = OBJECTIVE)]
-    beta2: Option<f64>,
-    /// Adam's epsilon [default: 1e-7]
-    #[arg(long, value_name = "E", value_parser = positive, allow_negative_numbers = true, help_heading = OBJECTIVE)]
-    epsilon: Option<f64>,
-}
-
-impl ExtraArgs {
-    /// `base` with the given options.
-    fn over(&self, base: Extras) -> Extras {
-        Extras {
-            kl_warmup: self.kl_warmup.unwrap_or(base.kl_warmup),
-            free_bits: self.free_bits.unwrap_or(base.free_bits),
-            lr_schedule: self.lr_schedule.unwrap_or(base.lr_schedule),
-            lr_warmup: self.lr_warmup.unwrap_or(base.lr_warmup),
-            clip_norm: self.clip_norm.or(base.clip_norm),
-            weight_decay: self.weight_decay.unwrap_or(base.weight_decay),
-            beta1: self.beta1.unwrap_or(base.beta1),
-            beta2: self.beta2.unwrap_or(base.beta2),
-            epsilon: self.epsilon.unwrap_or(base.epsilon),
-        }
-    }
-}
-
-/// The extra options as text.
-fn extra_options(extras: &Extras) -> Given {
-    vec![
-        ("--kl-warmup", extras.kl_warmup.to_string()),
-        ("--free-bits", extras.free_bits.to_string()),
-        ("--lr-schedule", extras.lr_schedule.to_string()),
-        ("--lr-warmup", extras.lr_warmup.to_string()),
-        (
-            "--clip-norm",
-            extras.clip_norm.map_or("none".into(), |g| g.to_string()),
-        ),
-        ("--weight-decay", extras.weight_decay.to_string()),
-        ("--beta1", extras.beta1.to_string()),
-        ("--beta2", extras.beta2.to_string()),
-        ("--epsilon", extras.epsilon.to_string()),
-    ]
-}
-
-fn fraction(text: &str) -> Result<f64, String> {
-    let number = text.parse::<f64>().ok();
-    let number = number.filter(|v| *v > 0.0 && (*v as f32) < 1.0);
-    number.ok_or("give a number between 0 and 1, such as 0.9".into())
-}
-
-/// Options of a model.
-#[derive(Args)]
-pub struct ModelArgs {
-    /// A model by name, or a file that describes one (docs/models.md) [default: tutorial]
-    ///
-    /// Names: `tutorial`, TensorFlow's "Convolutional Variational Autoencoder"; `keras`, keras.io's;
-    /// `dense`, of TensorFlow's guide "Making new layers and models"; `tfp`, TensorFlow Probability's.
-    /// Each has its own --binarize, --batch, --lr and --epochs.
-    #[arg(long, value_name = "NAME|FILE.toml", help_heading = "Model")]
-    arch: Option<String>,
-    /// Latent dimensions [default: 2]
-    #[arg(long, value_parser = count(1..=4096), help_heading = "Model")]
-    latent_dim: Option<usize>,
-    /// Filters of the encoder's convolutions, as many as you like [default: 32,64]
-    ///
-    /// Each is 3×3 and halves height and width.
-    #[arg(long, value_parser = widths, help_heading = "Model", value_name = "A,B,…")]
-    encoder_filters: Option<Widths>,
-    /// Filters of the decoder's transposed convolutions, as many [default: the encoder's, reversed]
-    #[arg(long, value_parser = widths, help_heading = "Model", value_name = "A,B,…")]
-    decoder_filters: Option<Widths>,
-    /// Channels of the decoder's first image [default: 32, or the encoder's last filters]
-    #[arg(long, value_parser = count(1..=4096), help_heading = "Model")]
-    decoder_base: Option<usize>,
-    /// Covariance of a code: `diagonal` or `full` [default: diagonal]
-    #[arg(long, value_parser = choices::posterior(), help_heading = "Model")]
-    posterior: Option<Posterior>,
-    /// Distribution of an image given its code [default: bernoulli]
-    #[arg(long, value_parser = choices::likelihood(), help_heading = "Model")]
-    likelihood: Option<Likelihood>,
-    /// Standard deviation of a Gaussian likelihood [default: learned]
-    #[arg(long, value_parser = choices::sigma, value_name = "S|learned", help_heading = "Model")]
-    sigma: Option<Sigma>,
-    /// Condition the model on the labels of the images
-    ///
-    /// `sample --class` then draws images of one class.
-    #[arg(long, help_heading = "Model")]
-    conditional: bool,
-    /// KL term: `mc`, from the drawn code, or `analytic` [default: mc]
-    #[arg(long, value_parser = choices::kl(), help_heading = "Model")]
-    kl: Option<Loss>,
-    /// Weight of the KL term in the training loss, as in a β-VAE [default: 1]
-    ///
-    /// The test ELBO and its terms are reported with weight 1. The ELBO bounds log p(x) only if the
-    /// values of the images are 0 or 1 (--binarize).
-    #[arg(long, value_name = "B", value_parser = weight, allow_negative_numbers = true, help_heading = "Model")]
-    beta: Option<f64>,
-}
-
-fn positive(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
-        _ => Err("give a number above 0, such as 1e-4".into()),
-    }
-}
-
-impl ModelArgs {
-    /// The model of --arch.
-    pub fn arch(&self) -> anyhow::Result<Option<arch::Choice>> {
-        self.arch.as_deref().map(arch::Choice::of).transpose()
-    }
-
-    /// The model for images of this shape with labels of `classes` classes, 0 without labels.
-    pub fn model(&self, image: [usize; 3], classes: usize) -> anyhow::Result<Model> {
-        self.build(self.arch()?.as_ref(), image, classes)
-    }
-
-    fn build(
-        &self,
-        arch: Option<&arch::Choice>,
-        image: [usize; 3],
-        classes: usize,
-    ) -> anyhow::Result<Model> {
-        let base = match (arch, &self.encoder_filters) {
-            (Some(arch), _) => arch.model(image),
-            (None, Some(Widths(filters))) => Filters::of_encoder(image, filters.clone()).model(),
-            (None, None) => (PRESETS[0].model)(image),
-        };
-        let mut model = self.over(&base)?;
-        if self.conditional && model.labels == 0 {
-            if classes == 0 {
-                bail!("--conditional: the images have no labels");
-            }
-            model.labels = classes;
-        }
-        model.validate().map_err(|error| match error {
-            ModelError::ImageSize { .. } => anyhow!("{error}; resize them with --size N"),
-            other => other.into(),
-        })?;
-        Ok(model)
-    }
-
-    /// The model of a resumed run with the given options.
-    fn resumed(&self, saved: &Model) -> anyhow::Result<Model> {
-        let base = match self.arch()? {
-            Some(arch) => Model {
-                labels: saved.labels,
-                ..arch.model(saved.image)
-            },
-            None => saved.clone(),
-        };
-        let model = self.over(&base)?;
-        if self.conditional && model.labels == 0 {
-            bail!("--conditional: the run's model is not conditioned on labels");
-        }
-        Ok(model)
-    }
-
-    /// `base` with the given options.
-    fn over(&self, base: &Model) -> anyhow::Result<Model> {
-        let choice = ModelChoice {
-            latent_dim: self.latent_dim,
-            encoder_filters: self.encoder_filters.clone(),
-            decoder_filters: self.decoder_filters.clone(),
-            decoder_base: self.decoder_base,
-            posterior: self.posterior,
-            likelihood: self.likelihood,
-            sigma: self.sigma,
-            kl: self.kl,
-            beta: self.beta,
-        };
-        choice.over(base)
-    }
-}
-
 impl RunArgs {
     /// The set to load for a new run.
     pub fn source(&self) -> &str {
         self.data.as_deref().unwrap_or(mnist::NAME)
+    }
+
+    /// A line that says which part of the images is held out because of --patience.
+    pub fn held_out(&self) -> Option<String> {
+        (self.patience.is_some() && self.val_fraction.is_none()).then(|| {
+            format!("Taking --val-fraction {VAL_FRACTION}: --patience needs validation images")
+        })
     }
 
     /// The options of a new run on this set.
@@ -292,8 +110,7 @@ impl RunArgs {
         binarize: Binarize,
     ) -> anyhow::Result<RunConfig> {
         let preset = arch.map_or(&PRESETS[0], arch::Choice::preset);
-        let classes = set.largest_label().map_or(0, |most| most as usize + 1);
-        let model = model.build(arch, set.shape(), classes.max(set.classes.len()))?;
+        let model = model.build(arch, About::set(set, binarize))?;
         let default = RunConfig {
             version: env!("CARGO_PKG_VERSION").into(),
             data: self.source().to_owned(),
@@ -313,6 +130,9 @@ impl RunArgs {
             max_steps: None,
             checkpoint_every: Every::default(),
             eval_every: 1,
+            val_fraction: self.patience.map(|_| VAL_FRACTION),
+            patience: None,
+            init: None,
             log_every: None,
             images: true,
             device,
@@ -336,6 +156,8 @@ impl RunArgs {
             max_steps: self.max_steps.map(|n| n as u64).or(base.max_steps),
             checkpoint_every: self.checkpoint_every.unwrap_or(base.checkpoint_every),
             eval_every: self.eval_every.unwrap_or(base.eval_every),
+            val_fraction: self.val_fraction.or(base.val_fraction),
+            patience: self.patience.or(base.patience),
             log_every: self.log_every.map(|n| n as u64).or(base.log_every),
             images: base.images && !self.no_images,
             ..base.clone()
@@ -362,6 +184,9 @@ impl RunArgs {
                 "{option} contradicts the run, which was started with {value}: leave it out, or \
                  train into a new folder"
             );
+        }
+        if next.patience.is_some() && next.val_fraction.is_none() {
+            bail!("--patience needs validation images, and the run has none: leave it out");
         }
         let epochs = [&next, saved].map(|run| Some(run.epochs as u64));
         let steps = [&next, saved].map(|run| run.max_steps);
@@ -391,6 +216,10 @@ fn kept(run: &RunConfig) -> Given {
         ("--size", number(prepare.size)),
         ("--channels", number(prepare.channels)),
         ("--test-fraction", fraction.to_string()),
+        (
+            "--val-fraction",
+            run.val_fraction.unwrap_or_default().to_string(),
+        ),
         ("--no-images", images.into()),
     ];
     options.extend(extra_options(&run.extras));

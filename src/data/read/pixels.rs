@@ -3,6 +3,7 @@
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma, Pixel, Rgb};
 
+use crate::data::set::held_out;
 use crate::data::{Binarize, PackedImages, Prepare, Split};
 
 /// Bicubic, the usual filter for photographs: sharp, little ringing, no aliasing on reduction.
@@ -76,18 +77,10 @@ impl Pixels {
         }
     }
 
-    /// Splits the images into training and test images. Of every 1/`fraction` consecutive images, one
-    /// is a test image, so that both splits have images of each class even where images are sorted.
-    /// `None` where there are too few.
+    /// Splits the images into training and test images ([`held_out`]); `None` where there are too few.
     pub fn cut(self, fraction: f64) -> Option<[Pixels; 2]> {
-        let count = self.count();
-        let tests = ((count as f64 * fraction).round() as usize).max(1);
-        if tests >= count {
-            return None;
-        }
-        // The number of test images up to `i` rises by one at each test image.
-        let share = |i: usize| (i as u128 * tests as u128 / count as u128) as usize;
-        Some(self.parted(|i| share(i + 1) > share(i)))
+        let is_test = held_out(self.count(), fraction)?;
+        Some(self.parted(is_test))
     }
 
     /// The training and the test images.

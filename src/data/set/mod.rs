@@ -1,9 +1,11 @@
 //! Images in memory: a set of two splits, packed.
 
+mod held_out;
 mod images;
 mod labels;
 mod usual;
 
+pub use held_out::held_out;
 pub use images::{Binarize, Depth, PackedImages};
 pub use labels::{LabelError, Labelled, check_labels};
 
@@ -41,6 +43,8 @@ pub struct ImageSet {
     pub train: Split,
     /// The images to evaluate on.
     pub test: Split,
+    /// Training images that were held out to choose the best epoch ([`ImageSet::hold_out`]).
+    pub validation: Option<Split>,
     /// The names of the classes, label 0 first; empty where they have none.
     pub classes: Vec<String>,
     /// The images are black and white, with grey levels from scanning or resizing only: MNIST, sets in
@@ -55,6 +59,7 @@ impl ImageSet {
             name: name.into(),
             train,
             test,
+            validation: None,
             classes: Vec::new(),
             black_and_white: false,
         }
@@ -108,8 +113,8 @@ impl ImageSet {
         Ok(self)
     }
 
-    /// The SHA-256 of shape, depth and images, in lower-case hexadecimal. Path, name and labels do not
-    /// count.
+    /// The SHA-256 of shape, depth and images, in lower-case hexadecimal. Path, name, labels and images
+    /// held out do not count.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for split in [&self.train, &self.test] {

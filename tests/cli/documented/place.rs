@@ -45,6 +45,7 @@ impl Place {
             sets::write_raw(&path(set), 28);
         }
         write_pictures(&path("photos"), 64);
+        write_pictures(&path("more-photos"), 64);
         write_pictures(&path("parts"), 28);
         write_weights(&path("keras.safetensors"), [28, 28, 1]);
         for name in ["wide.safetensors", "big.safetensors"] {

@@ -16,7 +16,7 @@ train)
 		lacks --max-steps && set -- "$@" --max-steps 2
 		lacks --no-images && set -- "$@" --no-images
 		lacks --batch && set -- "$@" --batch 32
-		small_model=true
+		lacks --init && small_model=true
 	else
 		# More steps each time, so that a run that goes on has some to do.
 		lacks --max-steps && set -- "$@" --max-steps $((3 + $(grep -c -- --resume "$CALLS")))
@@ -25,7 +25,7 @@ train)
 bench)
 	lacks --steps && set -- "$@" --steps 1
 	lacks --repeats && set -- "$@" --repeats 1
-	lacks --batch && set -- "$@" --batch 7
+	lacks --batch && set -- "$@" --batch 32
 	lacks --tune || set -- "$@" --disable texels
 	small_model=true
 	;;

@@ -116,3 +116,45 @@ fn grey_levels_are_lost_by_the_tutorials_sets_only() {
     let colour_bits = set(3, &[0, 255, 0, 255, 0, 255], threshold);
     assert_eq!(colour_bits.usual(), (none, None));
 }
+
+#[test]
+fn held_out_images_keep_their_labels_and_are_drawn_once() {
+    let pixels: Vec<u8> = (0..20).map(|i| 10 * i + 5).collect();
+    let train = Split {
+        images: PackedImages::from_bytes([1, 2, 1], &pixels, Binarize::None),
+        labels: Some((0..10).collect()),
+    };
+    let test = train.clone().first(1);
+    let set = || ImageSet::new("some", train.clone(), test.clone());
+    let print = set().fingerprint();
+    for (fraction, held) in [
+        (0.3, vec![3, 6, 9]),
+        (0.01, vec![9]),
+        (0.5, vec![1, 3, 5, 7, 9]),
+    ] {
+        let set = set().hold_out(fraction, Binarize::None).expect("images");
+        let validation = set.validation.expect("images");
+        assert_eq!(validation.labels.as_deref(), Some(&held[..]));
+        let bytes: Vec<u8> = (held.iter())
+            .flat_map(|i| [20 * *i as u8 + 5, 20 * *i as u8 + 15])
+            .collect();
+        assert_eq!(validation.images.bytes(), bytes);
+        let rest: Vec<u32> = (0..10).filter(|i| !held.contains(i)).collect();
+        assert_eq!(set.train.labels, Some(rest));
+        assert_eq!(
+            (set.train.images.count(), set.test),
+            (10 - held.len(), test.clone())
+        );
+    }
+    let drawn = set().hold_out(0.3, Binarize::Stochastic).expect("images");
+    let held = drawn.validation.expect("images");
+    assert_eq!(
+        (held.images.depth(), drawn.train.images.depth()),
+        (Depth::Bit, Depth::Byte)
+    );
+    let error = set()
+        .hold_out(0.96, Binarize::None)
+        .expect_err("no image is left");
+    assert!(error.to_string().contains("10 training images"), "{error}");
+    assert_eq!(set().fingerprint(), print);
+}

@@ -1,0 +1,73 @@
+//! `--init`: the weights of another model as the first ones.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use cvae_gpu::model::Model;
+use cvae_gpu::model::params::ParamSpec;
+use cvae_gpu::saved::{Stored, Trained};
+
+use crate::cli::weights::Weights;
+
+/// A file with weights.
+pub struct Init {
+    path: PathBuf,
+    /// The file chosen in a run folder.
+    pub note: Option<String>,
+    trained: Trained,
+}
+
+impl Init {
+    /// Reads a model file, or the newest weights in a run folder. `model` is that of a file that
+    /// describes none, and `image` the size of the images.
+    pub fn read(given: &Path, model: Option<Model>, image: [usize; 3]) -> anyhow::Result<Init> {
+        let Weights { path, note } = Weights::find(given);
+        let read = || Stored::read(&path)?.assume(model).open(Some(image));
+        let trained = read().with_context(|| format!("--init {}", given.display()))?;
+        Ok(Init {
+            path,
+            note,
+            trained,
+        })
+    }
+
+    /// The file, from the root, so that a run can be started again from anywhere.
+    pub fn path(&self) -> anyhow::Result<PathBuf> {
+        Ok(self.path.canonicalize()?)
+    }
+
+    /// The model of the weights.
+    pub fn trained(&self) -> Trained {
+        self.trained.clone()
+    }
+
+    /// The weights, if they are those of `model`.
+    pub fn weights(self, model: &Model) -> anyhow::Result<Vec<(ParamSpec, Vec<f32>)>> {
+        let (ours, theirs) = (model.params(), self.trained.weights);
+        let path = self.path.display();
+        for (i, ours) in ours.iter().enumerate() {
+            let shape = |spec: &ParamSpec| spec.shape.clone();
+            match theirs.get(i) {
+                Some((theirs, _)) if theirs == ours => {}
+                Some((theirs, _)) if theirs.name == ours.name => bail!(
+                    "--init {path}: `{}` has the shape {:?} there and {:?} in this model: leave out \
+                     the options of the model",
+                    ours.name,
+                    shape(theirs),
+                    shape(ours)
+                ),
+                _ => bail!(
+                    "--init {path}: it lacks `{}` of this model: leave out the options of the model",
+                    ours.name
+                ),
+            }
+        }
+        if let Some((extra, _)) = theirs.get(ours.len()) {
+            bail!(
+                "--init {path}: this model has no `{}`: leave out the options of the model",
+                extra.name
+            );
+        }
+        Ok(theirs)
+    }
+}
