@@ -42,9 +42,10 @@ test-build: ## Build all tests
 	$(CARGO) test --release --locked --tests --no-run
 
 # The kernels again, on a second, independent driver: SwiftShader, a software adapter for Linux. It is
-# slow, so it runs recorded cases, but the three largest, and each kernel, without checked shaders and
-# texture variants, which it never chooses. If it is unavailable, CI fails and other runs say so. `make test-swiftshader
-# SWIFTSHADER_TESTS="golden parity properties"` adds whole steps and random shapes.
+# slow, so it runs some recorded cases and each kernel, without checked shaders, and without texture
+# variants and fused steps, which it never chooses. If it is unavailable, CI fails and other runs say
+# so. `make test-swiftshader SWIFTSHADER_TESTS="golden parity properties"` adds whole steps and random
+# shapes.
 SWIFTSHADER_TESTS ?= golden parity::convolutions::plain parity::convolutions::tile parity::kernels \
 	parity::fused parity::state
 
@@ -57,7 +58,7 @@ test-swiftshader: adapter ## Run the kernel tests on SwiftShader (Linux)
 		CVAE_GPU_BACKEND=vulkan CVAE_GPU_ADAPTER=swiftshader PROPTEST_CASES=$${PROPTEST_CASES:-2} \
 		$(CARGO) test --release --locked --test kernels -- $(SWIFTSHADER_TESTS) \
 			--skip checked_shaders --skip on_the_twins --skip in_textures \
-		--skip m1_ --skip m2_ --skip m3_; \
+		--skip m1_ --skip m2_ --skip m3_ --skip p2_ --skip as_gpus; \
 	elif [ "$${CI:-false}" != false ]; then \
 		echo 'FAILED: the kernels must be tested on SwiftShader too'; exit 1; \
 	else \

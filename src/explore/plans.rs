@@ -29,10 +29,7 @@ fn encoded(p: &mut Graph, model: &Model, images: Packed, state: SlotId) -> Encod
     params::declare(p, &model.params());
     let data = fetch::declare(p, IMAGES, &images);
     let indices = rng::shuffle(p, state, images.count, Order::File);
-    let labels = (model.labels > 0).then(|| {
-        let all = p.words(LABELS, &[images.count], Role::Data);
-        input::gather(p, all, indices)
-    });
+    let labels = (model.labels > 0).then(|| input::gather(p, IMAGES, images.count, indices));
     let x = fetch::batch(p, images, state, data, indices);
     let q = model.encoder().forward(p, x, labels).output();
     Encoded { x, q, labels }

@@ -79,10 +79,7 @@ impl Feed {
                 let images = fetch::declare(p, name, &data);
                 let indices = rng::shuffle(p, state, data.count, order);
                 let eps = rng::normals(p, state, model.latent_dim);
-                let labels = conditioned.then(|| {
-                    let all = p.words(format!("{name}.labels"), &[data.count], Role::Data);
-                    input::gather(p, all, indices)
-                });
+                let labels = conditioned.then(|| input::gather(p, name, data.count, indices));
                 let x = fetch::batch(p, data, state, images, indices);
                 Batch { x, eps, labels }
             }

@@ -59,8 +59,10 @@ pub struct Gather {
     pub labels: SlotId,
 }
 
-/// Appends [`Gather`]; returns the labels, `[B]`.
-pub fn gather(g: &mut Graph, all: SlotId, indices: SlotId) -> SlotId {
+/// Appends [`Gather`] of the labels of the `count` images in the slot `images`; returns those of the
+/// batch, `[B]`.
+pub fn gather(g: &mut Graph, images: &str, count: usize, indices: SlotId) -> SlotId {
+    let all = g.words(format!("{images}.labels"), &[count], Role::Data);
     let labels = g.words("labels", &[g.batch], Role::Activation);
     g.push(Gather {
         all,

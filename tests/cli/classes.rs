@@ -11,12 +11,12 @@ use super::program::Cli;
 
 const SIDE: usize = 16;
 
-/// Folders of 48 squares and 48 discs each, of several sizes at several places.
+/// Folders of 50 squares and 50 discs, of several sizes at several places.
 fn write_shapes(folder: &Path) {
     for class in ["disc", "square"] {
         fs::create_dir_all(folder.join(class)).expect("a folder");
-        for i in 0..48_usize {
-            let (reach, y, x) = (3 + i % 3, 6 + i / 3 % 4, 6 + i / 12);
+        for i in 0..50_usize {
+            let (reach, y, x) = (3 + i % 3, 6 + i / 3 % 4, 6 + i / 13);
             let is_inside = |px: u32, py: u32| {
                 let [dy, dx] = [(py as usize).abs_diff(y), (px as usize).abs_diff(x)];
                 match class {
@@ -51,7 +51,7 @@ fn the_class_that_is_asked_for_is_drawn() {
     let root = tempfile::tempdir().expect("a temporary folder");
     write_shapes(&root.path().join("shapes"));
     let run = |words: &str| Cli::new(words).on_adapter().within(root.path());
-    let words = "train --data shapes --conditional --encoder-filters 8,16 --latent-dim 3 --batch 8 \
+    let words = "train --data shapes --conditional --encoder-filters 8,16 --latent-dim 3 --batch 10 \
                  --epochs 40 --lr 3e-3 --out run";
     let trained = run(words).succeed();
     assert!(!trained.stderr.contains("collapse"), "{trained}");

@@ -14,10 +14,20 @@ use place::Place;
 use text::Command;
 
 /// Commands that are not run, by their text, and why.
-const NOT_RUN: [(&str, &str); 1] = [(
-    "cvae-gpu shaders --print NAME",
-    "NAME stands for any of the names that `cvae-gpu shaders` lists",
-)];
+const NOT_RUN: [(&str, &str); 3] = [
+    (
+        "cvae-gpu shaders --print NAME",
+        "NAME stands for any of the names that `cvae-gpu shaders` lists",
+    ),
+    (
+        "cvae-gpu bench --sweep 8,32,128",
+        "a sweep compiles a step for each batch, and tests/cli/bench.rs runs one",
+    ),
+    (
+        "cvae-gpu bench --tune",
+        "it compiles dozens of candidates, and tests/cli/tune.rs runs it",
+    ),
+];
 
 /// Commands that may fail, by their text, and their message.
 const MAY_LACK: [(&str, &str); 2] = [

@@ -15,7 +15,7 @@ train)
 		lacks --data && set -- "$@" --data small/mnist
 		lacks --max-steps && set -- "$@" --max-steps 2
 		lacks --no-images && set -- "$@" --no-images
-		lacks --batch && set -- "$@" --batch 32
+		lacks --batch && set -- "$@" --batch 8
 		lacks --init && small_model=true
 	else
 		# More steps each time, so that a run that goes on has some to do.
@@ -25,7 +25,7 @@ train)
 bench)
 	lacks --steps && set -- "$@" --steps 1
 	lacks --repeats && set -- "$@" --repeats 1
-	lacks --batch && set -- "$@" --batch 32
+	lacks --batch && set -- "$@" --batch 8
 	lacks --tune || set -- "$@" --disable texels
 	small_model=true
 	;;

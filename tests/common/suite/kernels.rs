@@ -698,9 +698,8 @@ pub fn labels_follow_the_features_and_are_dropped_from_their_gradient(gpu: &Gpu)
     {
         let mut p = Graph::new(batch);
         let x = p.slot("features", &[batch, features], Role::Data);
-        let all = p.words("all", &[2 * batch], Role::Data);
         let indices = p.words("indices", &[batch], Role::Data);
-        let labels = input::gather(&mut p, all, indices);
+        let labels = input::gather(&mut p, "images", 2 * batch, indices);
         let shifted = input::shift(&mut p, 0.5, x);
         let dy = input::condition(&mut p, "layer", classes, shifted, labels);
         input::uncondition(&mut p, "layer", classes, x, dy);
@@ -710,7 +709,7 @@ pub fn labels_follow_the_features_and_are_dropped_from_their_gradient(gpu: &Gpu)
         let labels: Vec<u32> = (0..2 * batch as u32)
             .map(|n| n * 7 % classes as u32)
             .collect();
-        pair.set_words(&plan, "all", &labels);
+        pair.set_words(&plan, "images.labels", &labels);
         let order: Vec<u32> = (0..batch as u32)
             .map(|n| 2 * batch as u32 - 1 - n)
             .collect();

@@ -247,12 +247,8 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_as_the_adapter_runs_them(gpu
     check(gpu, gpu.target(), &Model::default(), |_| ());
 }
 
-// The recorded cases run the default model with the adapter's choices. Other choices, and checked
-// shaders, which must be compiled anew, run a small model.
-pub fn train_step_and_evaluation_agree_with_the_cpu_in_checked_shaders(gpu: &Gpu) {
-    check(gpu, gpu.target(), &small_model(), |_| ());
-}
-
+// The recorded cases run the default model with the adapter's choices. Other choices, which must be
+// compiled anew, run a small model.
 pub fn train_step_and_evaluation_agree_with_the_cpu_in_plain_kernels(gpu: &Gpu) {
     check(
         gpu,
@@ -266,15 +262,6 @@ pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_textures(
     check(
         gpu,
         &pinned(gpu, Variant::Tile, true),
-        &small_model(),
-        |_| (),
-    );
-}
-
-pub fn train_step_and_evaluation_agree_with_the_cpu_in_tile_kernels_in_buffers(gpu: &Gpu) {
-    check(
-        gpu,
-        &pinned(gpu, Variant::Tile, false),
         &small_model(),
         |_| (),
     );
