@@ -238,7 +238,7 @@ fn check_convolution(variant: Variant, texels: bool, case: &Convolution) {
 /// Cases of a variant in each memory. Each case compiles three kernels; thin ones take several times as
 /// long.
 fn count(variant: Variant) -> u32 {
-    if variant == Variant::Thin { 2 } else { 4 }
+    if variant == Variant::Thin { 1 } else { 3 }
 }
 
 fn seed(variant: Variant, texels: bool) -> u8 {

@@ -5,7 +5,7 @@ use crate::data::DataError;
 
 /// Which of `count` images are held out: one of every 1/`fraction` consecutive ones, so that both
 /// parts have images of each class even where images are sorted. `None` where there are too few.
-pub fn held_out(count: usize, fraction: f64) -> Option<impl Fn(usize) -> bool> {
+pub(in crate::data) fn held_out(count: usize, fraction: f64) -> Option<impl Fn(usize) -> bool> {
     let held = ((count as f64 * fraction).round() as usize).max(1);
     // The number of images held out up to `i` rises by one at each of them.
     let share = move |i: usize| (i as u128 * held as u128 / count as u128) as usize;

@@ -5,7 +5,8 @@ mod images;
 mod labels;
 mod usual;
 
-pub use held_out::held_out;
+#[cfg(feature = "cli")]
+pub(super) use held_out::held_out;
 pub use images::{Binarize, Depth, PackedImages};
 pub use labels::{LabelError, Labelled, check_labels};
 
