@@ -23,6 +23,7 @@
 //! [`DataError`], never a panic.
 
 mod error;
+mod held_out;
 #[cfg(feature = "cli")]
 pub mod known;
 #[cfg(feature = "cli")]

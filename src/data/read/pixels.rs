@@ -3,7 +3,7 @@
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma, Pixel, Rgb};
 
-use crate::data::set::held_out;
+use crate::data::held_out::held_out;
 use crate::data::{Binarize, PackedImages, Prepare, Split};
 
 /// Bicubic, the usual filter for photographs: sharp, little ringing, no aliasing on reduction.

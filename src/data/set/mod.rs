@@ -1,12 +1,10 @@
 //! Images in memory: a set of two splits, packed.
 
-mod held_out;
+mod hold_out;
 mod images;
 mod labels;
 mod usual;
 
-#[cfg(feature = "cli")]
-pub(super) use held_out::held_out;
 pub use images::{Binarize, Depth, PackedImages};
 pub use labels::{LabelError, Labelled, check_labels};
 

@@ -1,16 +1,8 @@
-//! Images that are held out of training.
+//! Validation images: training images that are held out.
 
 use super::{Binarize, ImageSet, Split};
 use crate::data::DataError;
-
-/// Which of `count` images are held out: one of every 1/`fraction` consecutive ones, so that both
-/// parts have images of each class even where images are sorted. `None` where there are too few.
-pub(in crate::data) fn held_out(count: usize, fraction: f64) -> Option<impl Fn(usize) -> bool> {
-    let held = ((count as f64 * fraction).round() as usize).max(1);
-    // The number of images held out up to `i` rises by one at each of them.
-    let share = move |i: usize| (i as u128 * held as u128 / count as u128) as usize;
-    (held < count).then_some(move |i| share(i + 1) > share(i))
-}
+use crate::data::held_out::held_out;
 
 impl ImageSet {
     /// Holds out this part of the training images for validation. With [`Binarize::Stochastic`], they
