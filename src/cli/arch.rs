@@ -7,7 +7,6 @@ use anyhow::{Context, bail};
 use cvae_gpu::data::Binarize;
 use cvae_gpu::files::regular;
 use cvae_gpu::model::{Arch, Model};
-use cvae_gpu::saved::Trained;
 use cvae_gpu::train::preset::{self, PRESETS, Preset};
 
 /// Most bytes of a description.
@@ -17,8 +16,8 @@ const MAX_BYTES: u64 = 1 << 20;
 pub enum Choice {
     Known(&'static Preset),
     File(Box<Arch>),
-    /// The model of a file with weights.
-    Trained(Box<Trained>),
+    /// The model of a file with weights, and how its images were binarized.
+    Trained(Box<Model>, Binarize),
 }
 
 impl Choice {
@@ -50,14 +49,14 @@ impl Choice {
         match self {
             Choice::Known(known) => (known.model)(image),
             Choice::File(arch) => arch.as_ref().clone().model(image),
-            Choice::Trained(trained) => trained.model.clone(),
+            Choice::Trained(model, _) => model.as_ref().clone(),
         }
     }
 
     /// Its usual binarization of grey levels.
     pub fn binarize(&self) -> Option<Binarize> {
         match self {
-            Choice::Trained(trained) => Some(trained.binarize),
+            Choice::Trained(_, binarize) => Some(*binarize),
             _ => self.preset().binarize,
         }
     }
@@ -66,7 +65,7 @@ impl Choice {
     pub fn preset(&self) -> &'static Preset {
         match self {
             Choice::Known(known) => known,
-            Choice::File(_) | Choice::Trained(_) => &PRESETS[0],
+            Choice::File(_) | Choice::Trained(..) => &PRESETS[0],
         }
     }
 }

@@ -25,7 +25,7 @@ pub fn binarize() -> impl TypedValueParser<Value = Binarize> {
         ),
         (
             "none",
-            "Real values from 0 to 1; the ELBO is then no bound on log p(x)",
+            "Real values from 0 to 1; with a Bernoulli likelihood the ELBO is then no bound on log p(x)",
         ),
     ];
     let values = values.map(|(name, help)| PossibleValue::new(name).help(help));

@@ -43,7 +43,8 @@ pub struct Subject {
     pub model: Model,
     /// `None` for random images.
     images: Option<PackedImages>,
-    packed: Packed,
+    /// The layout of the training images.
+    pub packed: Packed,
 }
 
 impl SubjectArgs {
@@ -101,11 +102,6 @@ impl SubjectArgs {
 }
 
 impl Subject {
-    /// The layout of the training images.
-    pub fn packed(&self) -> Packed {
-        self.packed
-    }
-
     /// At least so many training images. Those of a smaller set are repeated.
     pub fn images(&self, least: usize) -> anyhow::Result<PackedImages> {
         let Packed { shape, depth, .. } = self.packed;
@@ -115,7 +111,10 @@ impl Subject {
             None => random(shape, depth, least),
         };
         let count = images.count();
-        let repeated: Vec<usize> = (0..least.max(count)).map(|i| i % count).collect();
+        if count >= least {
+            return Ok(images);
+        }
+        let repeated: Vec<usize> = (0..least).map(|i| i % count).collect();
         Ok(images.select(&repeated).unwrap_or(images))
     }
 }

@@ -70,7 +70,11 @@ impl Terms {
 
 /// The images of a split in file order, as a plan's feed.
 pub fn feed(images: &PackedImages) -> Feed {
-    Feed::Resident(IMAGES, Packed::of(images), Order::File)
+    in_order(IMAGES, images)
+}
+
+fn in_order(slot: &'static str, images: &PackedImages) -> Feed {
+    Feed::Resident(slot, Packed::of(images), Order::File)
 }
 
 /// The plans of an evaluation, or what they are compiled to.
@@ -92,8 +96,7 @@ impl Evaluation {
         batch: usize,
         target: &Target,
     ) -> Self {
-        let feed = Feed::Resident(VALIDATION, Packed::of(images), Order::File);
-        Self::of(model, feed, batch, target)
+        Self::of(model, in_order(VALIDATION, images), batch, target)
     }
 
     fn of(model: &Model, feed: Feed, batch: usize, target: &Target) -> Self {

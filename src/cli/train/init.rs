@@ -7,6 +7,7 @@ use cvae_gpu::model::Model;
 use cvae_gpu::model::params::ParamSpec;
 use cvae_gpu::saved::{Stored, Trained};
 
+use crate::cli::arch::Choice;
 use crate::cli::weights::Weights;
 
 /// A file with weights.
@@ -37,8 +38,11 @@ impl Init {
     }
 
     /// The model of the weights.
-    pub fn trained(&self) -> Trained {
-        self.trained.clone()
+    pub fn arch(&self) -> Choice {
+        let Trained {
+            model, binarize, ..
+        } = &self.trained;
+        Choice::Trained(Box::new(model.clone()), *binarize)
     }
 
     /// The weights, if they are those of `model`.

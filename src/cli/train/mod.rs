@@ -177,8 +177,7 @@ impl TrainArgs {
             }
             None => None,
         };
-        let of_weights = || Some(arch::Choice::Trained(Box::new(init.as_ref()?.trained())));
-        let arch = arch.or_else(of_weights);
+        let arch = arch.or_else(|| init.as_ref().map(Init::arch));
         let usual = arch.as_ref().and_then(arch::Choice::binarize);
         let choice = Choice::of(self.run.binarize, usual, &set);
         let set = set.binarized(choice.binarize)?;

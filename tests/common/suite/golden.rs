@@ -28,7 +28,8 @@ pub fn check(name: &str, run: impl Fn(&Case) -> Outcome) {
     for row in judge(&case, &run(&case), grade) {
         report.add(name, row);
     }
-    report.finish(40);
+    // A model of dense layers has fewer tensors.
+    report.finish(if name == "m2" { 41 } else { 65 });
 }
 
 /// The results of a device with the kernels of `target`, after `edit` of the plan.
