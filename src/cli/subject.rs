@@ -66,8 +66,9 @@ impl SubjectArgs {
             is_real: image[2] > 1,
         };
         let model = self.model.build(arch, about)?;
-        let depth = match image[2] {
-            1 => Depth::Bit,
+        let binarize = arch.and_then(arch::Choice::binarize);
+        let depth = match (image[2], binarize) {
+            (1, None | Some(Binarize::Threshold)) => Depth::Bit,
             _ => Depth::Byte,
         };
         let bits = image.iter().product::<usize>() * depth.bits() as usize;
@@ -76,7 +77,7 @@ impl SubjectArgs {
             shape: image,
             count: fitting.clamp(1, MNIST_IMAGES),
             depth,
-            drawn: false,
+            drawn: binarize == Some(Binarize::Stochastic),
         };
         let images = None;
         Ok(Subject {
@@ -107,7 +108,7 @@ impl Subject {
         let Packed { shape, depth, .. } = self.packed;
         let images = match &self.images {
             Some(images) => images.clone(),
-            None if shape == MNIST_SHAPE => mnist::load()?.train.images,
+            None if shape == MNIST_SHAPE && depth == Depth::Bit => mnist::load()?.train.images,
             None => random(shape, depth, least),
         };
         let count = images.count();

@@ -14,13 +14,7 @@ use crate::plan::{Batches, GrowsWith, Plan, PlanError};
 use crate::rng::Stream;
 use crate::train::eval::{self, Evaluation};
 use crate::train::event::{Record, Snapshot};
-
-/// Test images shown after each epoch.
-const PICTURES: usize = 16;
-/// Images in a row of the picture of an epoch.
-pub(super) const ROW: usize = 4;
-/// Cells along each side of the manifold.
-pub(super) const MANIFOLD: usize = 20;
+use crate::train::pictures::Pictures;
 
 /// Plans and memory of a run.
 pub(super) struct Device {
@@ -37,8 +31,7 @@ pub(super) struct Plans<P = Plan> {
     pub(super) steps: Batches<P>,
     pub(super) evaluation: Evaluation<P>,
     pub(super) validation: Option<Evaluation<P>>,
-    pictures: P,
-    decode: P,
+    pub(super) pictures: Option<Pictures<P>>,
 }
 
 impl Plans {
@@ -50,7 +43,6 @@ impl Plans {
         let steps = images.count().div_ceil(batch);
         let recipe = options.extras.recipe(options.rate, steps, options.epochs);
         let train = |batch| model::train_step(model, feed, recipe, batch, target);
-        let shown = PICTURES.min(test.count());
         let validation = data.validation.as_ref();
         Plans {
             recipe,
@@ -58,17 +50,16 @@ impl Plans {
             evaluation: Evaluation::new(model, test, batch, target),
             validation: validation
                 .map(|split| Evaluation::validation(model, &split.images, batch, target)),
-            pictures: model::reconstruct(model, eval::feed(test), shown, target),
-            decode: model::decode(model, MANIFOLD, target).0,
+            pictures: (options.pictures).then(|| Pictures::new(model, test, target)),
         }
     }
 
     fn all(&self) -> Vec<&Plan> {
         let steps = self.steps.each();
         steps
-            .chain([&self.pictures, &self.decode])
             .chain(self.evaluation.all())
             .chain(self.validation.iter().flat_map(Evaluation::all))
+            .chain(self.pictures.iter().flat_map(Pictures::all))
             .collect()
     }
 }
@@ -136,8 +127,10 @@ impl Device {
                 Some(validation) => Some(validation.compile(gpu, &memory).await?),
                 None => None,
             },
-            decode: compile(plain.decode).await?,
-            pictures: compile(plain.pictures).await?,
+            pictures: match plain.pictures {
+                Some(pictures) => Some(pictures.compile(gpu, &memory).await?),
+                None => None,
+            },
         };
         let device = Device {
             memory,
@@ -161,7 +154,11 @@ impl Device {
             }
         };
         put(plan, "train.images", &data.train)?;
-        put(&self.plans.pictures.plan, eval::IMAGES, &data.test)?;
+        put(
+            &self.plans.evaluation.batches.full.plan,
+            eval::IMAGES,
+            &data.test,
+        )?;
         if let (Some(plans), Some(split)) = (&self.plans.validation, &data.validation) {
             put(&plans.batches.full.plan, eval::VALIDATION, split)?;
         }
@@ -229,49 +226,6 @@ impl Device {
         let runs = self.plans.steps.runs(offset, count);
         runs.map(|(compiled, times)| (&compiled.replay, times))
             .collect()
-    }
-
-    /// The first test images, encoded, sampled with fresh noise, and decoded.
-    pub(super) async fn reconstruct(
-        &self,
-        gpu: &Gpu,
-        seed: u64,
-        epoch: usize,
-    ) -> Result<Vec<f32>, GpuError> {
-        let Compiled { plan, replay } = &self.plans.pictures;
-        let mut state = StepState::start(seed, Stream::Picture);
-        state.step = epoch as u32;
-        self.memory
-            .write_words(gpu, plan, "picture.state", &state.to_words())?;
-        let out = Some((&self.memory, plan, "probabilities"));
-        gpu.submit(&[(replay, 1)], out)?.floats(gpu).await
-    }
-
-    /// The images `[n, H, W, C]` of the codes `z [n, latent]`, with the label of each for a conditioned
-    /// model.
-    pub(super) async fn decode(
-        &self,
-        gpu: &Gpu,
-        model: &Model,
-        z: &[f32],
-        labels: &[u32],
-    ) -> Result<Vec<f32>, GpuError> {
-        let Compiled { plan, replay } = &self.plans.decode;
-        let mut images = Vec::new();
-        let (batch, latent) = (plan.batch, model.latent_dim);
-        for (codes, labels) in z.chunks(batch * latent).zip(labels.chunks(batch)) {
-            let filled = |n| [codes, &vec![0.0; n * latent - codes.len()]].concat();
-            self.memory.write(gpu, plan, "codes", &filled(batch))?;
-            if model.labels > 0 {
-                let labels = [labels, &vec![0; batch - labels.len()]].concat();
-                self.memory.write_words(gpu, plan, "labels", &labels)?;
-            }
-            let out = Some((&self.memory, plan, "probabilities"));
-            let all = gpu.submit(&[(replay, 1)], out)?.floats(gpu).await?;
-            let values = model.image.iter().product::<usize>();
-            images.extend_from_slice(&all[..codes.len() / latent * values]);
-        }
-        Ok(images)
     }
 }
 

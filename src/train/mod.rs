@@ -16,6 +16,7 @@ mod log_every;
 mod options;
 mod origin;
 pub mod pace;
+mod pictures;
 pub mod preset;
 mod report;
 mod schedule;
@@ -35,11 +36,12 @@ use crate::rng::Stream;
 use crate::train::event::{Event, Record, Snapshot, Sums, Traffic};
 use crate::train::pace::Pace;
 pub use best::Best;
-use device::{Device, MANIFOLD};
+use device::Device;
 pub use error::{Origin, TrainError};
 pub use extras::{Extras, RateSchedule};
 pub use log_every::LogEvery;
 pub use options::Options;
+use pictures::MANIFOLD;
 pub use schedule::Every;
 use schedule::Schedule;
 
@@ -313,11 +315,14 @@ impl<'a> Trainer<'a> {
     /// Emits the last pictures and the final weights.
     async fn finish(&mut self, emit: &mut Listener<'_>) -> Result<(), TrainError> {
         let model = &self.options.model;
-        if self.options.pictures && model.latent_dim == 2 {
-            let (codes, labels) = (latent_grid(MANIFOLD), [0; MANIFOLD * MANIFOLD]);
-            let decoded = self.device.decode(self.gpu, model, &codes, &labels);
-            let images = decoded.await?;
+        if let Some(pictures) = &self.device.plans.pictures
+            && model.latent_dim == 2
+        {
             let n = MANIFOLD;
+            let (codes, labels) = (latent_grid(n), [0; MANIFOLD * MANIFOLD]);
+            let memory = &self.device.memory;
+            let decoded = pictures.decode(self.gpu, memory, model, &codes, &labels);
+            let images = decoded.await?;
             emit(Event::Manifold { n, images })?;
         }
         let snapshot = Box::new(self.snapshot().await?);

@@ -4,9 +4,11 @@ use web_time::Instant;
 
 use super::best::Best;
 use super::collapse;
-use super::device::{Device, ROW};
+use super::device::Device;
 use super::event::{EpochReport, Event};
+use super::pictures::{Pictures, ROW};
 use super::{Listener, TrainError, Trainer};
+use crate::gpu::Compiled;
 use crate::model::params::LOG_SIGMA;
 use crate::model::prior::prior_codes;
 
@@ -87,9 +89,10 @@ impl Trainer<'_> {
             self.record.collapsed = true;
             emit(Event::Warning { message })?;
         }
-        if self.options.pictures {
-            let mut images = self.device.reconstruct(self.gpu, seed, epoch).await?;
-            let classes = self.classes().await?;
+        if let Some(pictures) = &self.device.plans.pictures {
+            let memory = &self.device.memory;
+            let mut images = pictures.reconstruct(self.gpu, memory, seed, epoch).await?;
+            let classes = self.classes(pictures).await?;
             if !classes.is_empty() {
                 // Whole rows, so that each class has a row of its own.
                 let row = ROW * self.options.model.image.iter().product::<usize>();
@@ -103,13 +106,14 @@ impl Trainer<'_> {
     }
 
     /// A row of images of each of the first classes of a conditioned model, of the same codes.
-    async fn classes(&self) -> Result<Vec<f32>, TrainError> {
+    async fn classes(&self, pictures: &Pictures<Compiled>) -> Result<Vec<f32>, TrainError> {
         let model = &self.options.model;
         let classes = model.labels.min(MOST_CLASSES) as u32;
         let codes = prior_codes(self.options.seed, ROW, model.latent_dim);
         let labels: Vec<u32> = (0..classes).flat_map(|class| [class; ROW]).collect();
         let z = codes.repeat(classes as usize);
-        let decoded = self.device.decode(self.gpu, model, &z, &labels);
+        let memory = &self.device.memory;
+        let decoded = pictures.decode(self.gpu, memory, model, &z, &labels);
         Ok(decoded.await?)
     }
 

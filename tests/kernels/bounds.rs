@@ -8,7 +8,7 @@ use crate::common::mutants::Mistake;
 use crate::common::suite::convolutions::{
     Ending, ending, plan, serves, shapes, sizes, software, target,
 };
-use crate::common::suite::step::{BATCH, TAIL, as_gpus, feed, images, small_model};
+use crate::common::suite::step::{TAIL, as_gpus, feed, images, small_model};
 use crate::common::{naming_gpu, say};
 use cvae_gpu::gpu::{Gpu, GpuError, Memory, Replay};
 use cvae_gpu::model;
@@ -101,7 +101,7 @@ fn whole_plans_stay_in_bounds_as_gpus_run_them() {
     let many = as_gpus(gpu);
     for (case, plan) in [
         ("a train step", train(TAIL, &many)),
-        ("an evaluation", model::evaluate(&model, test, BATCH, &many)),
+        ("an evaluation", model::evaluate(&model, test, TAIL, &many)),
         ("codes decoded", model::decode(&model, TAIL, &few).0),
     ] {
         run(gpu, &plan).unwrap_or_else(|e| panic!("{case}: {e}"));
