@@ -1,4 +1,4 @@
-// Unpacks a batch of the resident data set to floats in [0, 1], or draws each value as 0 or 1
+// Unpacks a batch of the images on the device to floats in [0, 1], or draws each value as 0 or 1
 // (common/philox.wgsl).
 
 override BATCH: u32;   // images in the batch
@@ -6,9 +6,10 @@ override VALUES: u32;  // values of one image, H·W·C
 override BITS: u32;    // bits of one packed value: 1 (0 or 1) or 8 (byte / 255)
 
 @group(0) @binding(0) var<storage, read> images: array<u32>;   // whole words per image, least significant bits first
-@group(0) @binding(1) var<storage, read> indices: array<u32>;  // [BATCH]
+@group(0) @binding(1) var<storage, read> places: array<u32>;   // [BATCH], where the images are
 @group(0) @binding(2) var<storage, read_write> x: array<f32>;   // [BATCH, VALUES]
 @group(0) @binding(3) var<storage, read> state: StepState;     // common.wgsl
+@group(0) @binding(4) var<storage, read> indices: array<u32>;  // [BATCH], which images they are
 
 const PIXEL_STREAM = 4u;
 
@@ -29,7 +30,7 @@ fn unpack(@builtin(global_invocation_id) id: vec3<u32>) {
     if first >= VALUES || row >= BATCH {
         return;
     }
-    let word = images[indices[row] * words_of(VALUES, BITS) + first * BITS / 32u];
+    let word = images[places[row] * words_of(VALUES, BITS) + first * BITS / 32u];
     store(row, first, vec4(
         unpacked(word, first, BITS),
         unpacked(word, first + 1u, BITS),
@@ -47,9 +48,8 @@ fn draw(@builtin(global_invocation_id) id: vec3<u32>) {
     if 4u * block >= VALUES || row >= BATCH {
         return;
     }
-    let image = indices[row];
-    let bytes = images[image * words_of(VALUES, 8u) + block];
-    let counter = vec4(block, image, state.epoch, PIXEL_STREAM);
+    let bytes = images[places[row] * words_of(VALUES, 8u) + block];
+    let counter = vec4(block, indices[row], state.epoch, PIXEL_STREAM);
     let random = min(philox(counter, state.seed), vec4(0xfffffffeu));
     let thresholds = ((vec4(bytes) >> vec4(0u, 8u, 16u, 24u)) & vec4(0xffu)) * 0x01010101u;
     store(row, 4u * block, select(vec4(0.0), vec4(1.0), random < thresholds));

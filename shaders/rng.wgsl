@@ -4,10 +4,12 @@ override BATCH: u32;     // images in the batch
 override LATENT: u32;    // latent dimensions
 override COUNT: u32;     // images in the data set
 override SHUFFLE: bool;  // false: file order
+override WINDOW: u32;    // images on the device at a time
 
 @group(0) @binding(0) var<storage, read> state: StepState;  // common.wgsl
 @group(0) @binding(1) var<storage, read_write> indices: array<u32>;  // [BATCH]
 @group(0) @binding(2) var<storage, read_write> eps: array<f32>;      // [BATCH, LATENT]
+@group(0) @binding(3) var<storage, read_write> places: array<u32>;   // [BATCH]
 
 const HALF_PI = 1.57079632679;
 const LN2_HIGH = 0.69313812256;
@@ -22,6 +24,16 @@ fn shuffle(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     let at = min(state.position + row, COUNT - 1u);
     indices[row] = image_at(at, COUNT, SHUFFLE, state.epoch, state.seed);
+}
+
+// places[row]: where the image of this row is, if the images of a pass come in windows, in its order.
+@compute @workgroup_size(64)
+fn place(@builtin(global_invocation_id) id: vec3<u32>) {
+    let row = id.x;
+    if row >= BATCH {
+        return;
+    }
+    places[row] = min(state.position + row, COUNT - 1u) % WINDOW;
 }
 
 // -log(u) for u = (2k + 1) / 2^24, k < 2^23: splits off the exponent.

@@ -70,7 +70,7 @@ impl<'g> Rig<'g> {
     /// The plan of a train step on batches of `images`.
     pub fn plan_for(target: &Target, model: &Model, images: &PackedImages, batch: usize) -> Plan {
         let packed = Packed::of(images);
-        let feed = Feed::Resident("train.images", packed, Order::Shuffled);
+        let feed = Feed::Images("train.images", packed, Order::Shuffled);
         model::train_step(model, feed, Adam::default(), batch, target)
     }
 

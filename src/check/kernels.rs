@@ -127,12 +127,12 @@ impl Workload {
         let whole = self.batches[0];
         let mut plans = Vec::new();
         for &batch in self.batches {
-            let feed = Feed::Resident("images", train, Order::Shuffled);
+            let feed = Feed::Images("images", train, Order::Shuffled);
             let adam = Adam::default();
             plans.push(model::train_step(model, feed, adam, batch, target));
         }
         for &batch in self.batches {
-            let feed = Feed::Resident("images", packed, Order::File);
+            let feed = Feed::Images("images", packed, Order::File);
             plans.push(model::evaluate(model, feed, batch, target));
         }
         plans.push(model::sum_terms(images.count(), target));

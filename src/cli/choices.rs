@@ -61,6 +61,23 @@ pub fn weight(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A number of bytes: a whole number, with K, M, G or T for powers of 1024.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let wrong = || "give a size such as 500K, 64M or 2G".to_owned();
+    let upper = text.trim().to_ascii_uppercase();
+    let number = upper.trim_end_matches("IB").trim_end_matches('B');
+    let (number, shift) = match number.char_indices().next_back() {
+        Some((at, unit)) if unit.is_ascii_alphabetic() => {
+            let power = "KMGT".find(unit).ok_or_else(wrong)?;
+            (&number[..at], 10 * (power as u32 + 1))
+        }
+        _ => (number, 0),
+    };
+    let number = number.trim_end().parse::<u64>().ok().filter(|n| *n > 0);
+    let size = number.and_then(|n| n.checked_mul(1 << shift));
+    size.ok_or_else(wrong)
+}
+
 /// A number above 0.
 pub fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {

@@ -45,7 +45,7 @@ impl EvalArgs {
         let (model, table) = (self.input.model.path(), self.per_image.as_deref());
         let mut output = Output::new(common, false, table, &[&model, images.path()])?;
         let seed = self.input.model.seed;
-        let (terms, bounds) = (self.input.model).explore(common, &trained, async |explorer| {
+        let (terms, bounds) = self.input.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Evaluating");
             let terms = explorer.terms(images.labelled(), seed, &mut meter).await?;
             let Some(samples) = self.samples else {

@@ -51,7 +51,7 @@ impl InterpolateArgs {
         let classes = ends_label(self.from).zip(ends_label(self.to));
         let classes = classes.map(|(from, to)| [from, to]);
         let (latent, steps) = (trained.model.latent_dim, self.steps);
-        let decoded = (self.input.model).explore(common, &trained, async |explorer| {
+        let decoded = self.input.explore(common, &trained, async |explorer| {
             let given = Labelled {
                 images: &ends,
                 labels: classes.as_ref().map(|classes| &classes[..]),

@@ -31,7 +31,7 @@ impl LatentArgs {
         let (trained, images) = self.input.open(common)?;
         let [i, j] = self.plane.of(&trained.model)?;
         let mut output = self.input.output(common, &self.out, &images)?;
-        let codes = (self.input.model).explore(common, &trained, async |explorer| {
+        let codes = self.input.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
             explorer.encode(images.labelled(), &mut meter).await
         })?;

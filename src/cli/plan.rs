@@ -40,7 +40,7 @@ impl PlanArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let subject = self.subject.load(common)?;
         let target = self.target(common)?;
-        let feed = Feed::Resident("train.images", subject.packed, Order::Shuffled);
+        let feed = Feed::Images("train.images", subject.packed, Order::Shuffled);
         let model = &subject.model;
         let plan = model::train_step(model, feed, Adam::default(), self.batch, &target);
         plan.check()?;

@@ -38,7 +38,7 @@ impl ReconstructArgs {
         let labels = images.labels.as_deref();
         let labels = labels.map(|labels| &labels[..shown.count()]);
         let latent = trained.model.latent_dim;
-        let decoded = (self.input.model).explore(common, &trained, async |explorer| {
+        let decoded = self.input.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Encoding");
             let given = Labelled {
                 images: &shown,

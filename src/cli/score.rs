@@ -35,7 +35,7 @@ impl ScoreArgs {
         let (trained, images) = self.input.open(common)?;
         let mut output = self.input.output(common, &self.out, &images)?;
         let seed = self.input.model.seed;
-        let terms = (self.input.model).explore(common, &trained, async |explorer| {
+        let terms = self.input.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Evaluating");
             explorer.terms(images.labelled(), seed, &mut meter).await
         })?;

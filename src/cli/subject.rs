@@ -73,11 +73,13 @@ impl SubjectArgs {
         };
         let bits = image.iter().product::<usize>() * depth.bits() as usize;
         let fitting = RANDOM_BYTES / bits.div_ceil(8);
+        let count = fitting.clamp(1, MNIST_IMAGES);
         let packed = Packed {
             shape: image,
-            count: fitting.clamp(1, MNIST_IMAGES),
+            count,
             depth,
             drawn: binarize == Some(Binarize::Stochastic),
+            window: count,
         };
         let images = None;
         Ok(Subject {

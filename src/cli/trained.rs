@@ -12,7 +12,7 @@ use cvae_gpu::model::{Loss, Model};
 use cvae_gpu::saved::{Stored, Trained};
 
 use super::choices::{
-    self, ModelChoice, Widths, count, differing, model_options, numbers, weight, widths,
+    self, ModelChoice, Widths, bytes, count, differing, model_options, numbers, weight, widths,
 };
 use super::common::Common;
 use super::images::{Choice, PrepareArgs, load_any, own_images};
@@ -87,6 +87,9 @@ pub struct ImageFlags {
     binarize: Option<Binarize>,
     #[command(flatten)]
     prepare: PrepareArgs,
+    /// Most memory of images on the device, such as 64M or 2G [default: all images, if a buffer holds them]
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Data")]
+    data_memory: Option<u64>,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -153,6 +156,16 @@ impl ImageFlags {
         }
         images.choice.say(common);
         Ok((trained, images))
+    }
+
+    /// Opens the device and runs `work` on it.
+    pub fn explore<T>(
+        &self,
+        common: &Common,
+        trained: &Trained,
+        work: impl AsyncFnMut(&Explorer<'_>) -> Result<T, ExploreError>,
+    ) -> anyhow::Result<T> {
+        (self.model).explore_within(self.data_memory, common, trained, work)
     }
 
     /// The one output file of a command, which must be neither the model nor one of the images.
@@ -277,6 +290,16 @@ impl ModelFlags {
         &self,
         common: &Common,
         trained: &Trained,
+        work: impl AsyncFnMut(&Explorer<'_>) -> Result<T, ExploreError>,
+    ) -> anyhow::Result<T> {
+        self.explore_within(None, common, trained, work)
+    }
+
+    fn explore_within<T>(
+        &self,
+        data_memory: Option<u64>,
+        common: &Common,
+        trained: &Trained,
         mut work: impl AsyncFnMut(&Explorer<'_>) -> Result<T, ExploreError>,
     ) -> anyhow::Result<T> {
         let selection = common.selection();
@@ -287,7 +310,8 @@ impl ModelFlags {
                 let adapter = &gpu.adapter;
                 common.say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));
             }
-            Ok(work(&Explorer::new(&gpu, trained, self.batch)).await?)
+            let explorer = Explorer::new(&gpu, trained, self.batch).data_memory(data_memory);
+            Ok(work(&explorer).await?)
         };
         common.on_adapter(&selection, |first| pollster::block_on(explore(first)))
     }

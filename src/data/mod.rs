@@ -1,8 +1,8 @@
 //! Image sets: training and test images, from any source, packed.
 //!
 //! Images are read once into [`PackedImages`], at one bit or one byte per value, and uploaded to
-//! the GPU in that form ([`PackedImages::device_words`]). The GPU unpacks them, so that a whole set
-//! fits in device memory.
+//! the GPU in that form ([`PackedImages::words_of`]), all at once or a part at a time; the GPU unpacks
+//! them.
 //!
 //! [`load`] takes the name or the path of a set:
 //!
@@ -22,6 +22,7 @@
 //! All files are untrusted: no length is trusted before the bytes are read, and any defect is a
 //! [`DataError`], never a panic.
 
+mod ahead;
 mod error;
 mod held_out;
 #[cfg(feature = "cli")]
@@ -35,6 +36,7 @@ mod set;
 #[cfg(feature = "cli")]
 mod source;
 
+pub use ahead::Ahead;
 pub use error::DataError;
 #[cfg(feature = "cli")]
 pub use known::mnist;

@@ -20,15 +20,14 @@ impl Explorer<'_> {
         tell: &mut Tell<'_>,
     ) -> Result<Vec<f32>, ExploreError> {
         let given = images.into();
-        let (images, packed) = (given.images, self.packed(given)?);
+        let (images, supply) = (given.images, self.supply(plans::IMAGES, given)?);
         let (gpu, count) = (self.gpu, images.count());
-        let plans = |batch| plans::bound(&self.trained.model, packed, samples, batch, gpu.target());
+        let plans = |batch| plans::bound(&self.trained.model, supply.packed(), samples, batch, gpu.target());
         let plans = Batches::new(count, self.batch, plans);
         let each = plans.each().flat_map(|b| [&b.encode, &b.draw, &b.record]);
         let memory = Memory::allocate(gpu, &each.collect::<Vec<_>>()).await?;
         let full = &plans.full.encode;
         self.upload(&memory, full)?;
-        memory.write_words(gpu, full, plans::IMAGES, &images.device_words())?;
         self.write_labels(&memory, full, plans::LABELS, given.labels)?;
         // The random stream of evaluation; its step counts epochs there and draws here.
         self.start(&memory, full, seed, Stream::Evaluate)?;
@@ -49,6 +48,10 @@ impl Explorer<'_> {
         let mut done = 0;
         for i in 0..batches.len() {
             let bound = batches.at(i);
+            if !supply.has(i * batches.batch) {
+                queue.submit().await?;
+                supply.bring(gpu, &memory, &bound.encode.plan, (0, i * batches.batch))?;
+            }
             queue.runs.push((&bound.encode.replay, 1));
             queue.draw(&bound.draw.replay, samples as usize).await?;
             queue.runs.push((&bound.record.replay, 1));

@@ -14,11 +14,13 @@ use crate::gpu::{Compiled, Gpu, GpuError, Memory};
 use crate::model;
 use crate::ops::elbo::TERMS;
 use crate::ops::fetch::Packed;
+use crate::ops::rng::Order;
 use crate::ops::state::StepState;
 use crate::plan::{Batches, Plan, SlotId};
 use crate::rng::Stream;
 use crate::saved::Trained;
 use crate::train::eval::{self, Evaluation, Terms};
+use crate::train::supply::{Room, Supply};
 
 /// Why inference failed.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +97,7 @@ pub struct Explorer<'a> {
     gpu: &'a Gpu,
     trained: &'a Trained,
     batch: usize,
+    data_memory: Option<u64>,
 }
 
 impl<'a> Explorer<'a> {
@@ -105,7 +108,15 @@ impl<'a> Explorer<'a> {
             gpu,
             trained,
             batch,
+            data_memory: None,
         }
+    }
+
+    /// With at most so many bytes of images on the device at a time.
+    #[must_use]
+    pub fn data_memory(mut self, most: Option<u64>) -> Self {
+        self.data_memory = most;
+        self
     }
 
     /// Mean and log-variance of q(z|x) of each image: `[N, 2L]`, means first. Variances are the diagonal
@@ -116,14 +127,14 @@ impl<'a> Explorer<'a> {
         tell: &mut Tell<'_>,
     ) -> Result<Vec<f32>, ExploreError> {
         let given = images.into();
-        let (images, packed) = (given.images, self.packed(given)?);
+        let (images, supply) = (given.images, self.supply(plans::IMAGES, given)?);
         let model = &self.trained.model;
-        let build = |batch| plans::encode(model, packed, batch, self.gpu.target());
+        let build = |batch| plans::encode(model, supply.packed(), batch, self.gpu.target());
         let fill = |memory: &Memory, plan: &Plan, batch: Range<usize>| {
+            supply.bring(self.gpu, memory, plan, (0, batch.start))?;
             if batch.start > 0 {
                 return Ok(());
             }
-            memory.write_words(self.gpu, plan, plans::IMAGES, &images.device_words())?;
             self.write_labels(memory, plan, plans::LABELS, given.labels)?;
             self.start(memory, plan, 0, Stream::Evaluate)
         };
@@ -191,14 +202,12 @@ impl<'a> Explorer<'a> {
         tell: &mut Tell<'_>,
     ) -> Result<Vec<Terms>, ExploreError> {
         let given = images.into();
-        self.packed(given)?;
-        let images = given.images;
+        let (images, supply) = (given.images, self.supply(eval::IMAGES, given)?);
         let (gpu, model) = (self.gpu, &self.trained.model);
-        let evaluation = Evaluation::new(model, images, self.batch, gpu.target());
+        let evaluation = Evaluation::new(model, supply, self.batch, gpu.target());
         let all: Vec<&Plan> = evaluation.all().collect();
         let memory = Memory::allocate(gpu, &all).await?;
         self.upload(&memory, all[0])?;
-        memory.write_words(gpu, all[0], eval::IMAGES, &images.device_words())?;
         self.write_labels(&memory, all[0], eval::LABELS, given.labels)?;
         let evaluation = evaluation.compile(gpu, &memory).await?;
         let mut go_on = |done, of| {
@@ -212,15 +221,17 @@ impl<'a> Explorer<'a> {
         Ok(table.chunks_exact(TERMS).map(Terms::of).collect())
     }
 
-    /// The form of images that fit the model, as their labels do.
-    fn packed(&self, given: Labelled<'_>) -> Result<Packed, ExploreError> {
+    /// The supply of images that fit the model, as their labels do.
+    fn supply(&self, slot: &'static str, given: Labelled<'_>) -> Result<Supply, ExploreError> {
         let (images, model) = (given.images, &self.trained.model);
         let (found, wanted) = (images.shape(), model.image);
         if found != wanted {
             return Err(ExploreError::Images { found, wanted });
         }
         check_labels(given.labels, images.count(), model.labels)?;
-        Ok(Packed::of(images))
+        let room = Room::new(self.data_memory, [images], self.gpu.caps());
+        let packed = Packed::of(images).in_windows(room.window(images, self.batch));
+        Ok(Supply::new(slot, images, packed, Order::File, 0))
     }
 
     /// Writes labels, if the model is conditioned on them.

@@ -197,6 +197,23 @@ impl Memory {
         self.write_bytes(gpu, plan, (name, Scalar::U32), bytemuck::cast_slice(values))
     }
 
+    /// Writes the first words of the integer slot `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`GpuError::NoSlot`] if there is none of at least that size.
+    pub fn write_start(
+        &self,
+        gpu: &Gpu,
+        plan: &Plan,
+        name: &str,
+        values: &[u32],
+    ) -> Result<(), GpuError> {
+        let fits = |id: &SlotId| plan[*id].scalar == Scalar::U32 && plan[*id].len() >= values.len();
+        let id = plan.find(name).filter(fits);
+        self.put(gpu, plan, name, id, bytemuck::cast_slice(values))
+    }
+
     fn write_bytes(
         &self,
         gpu: &Gpu,
@@ -204,10 +221,21 @@ impl Memory {
         (name, scalar): (&str, Scalar),
         bytes: &[u8],
     ) -> Result<(), GpuError> {
-        gpu.counters.host_writes.fetch_add(1, Ordering::Relaxed);
         let fits =
             |id: &SlotId| plan[*id].scalar == scalar && plan[*id].bytes() == bytes.len() as u64;
         let id = plan.find(name).filter(fits);
+        self.put(gpu, plan, name, id, bytes)
+    }
+
+    fn put(
+        &self,
+        gpu: &Gpu,
+        plan: &Plan,
+        name: &str,
+        id: Option<SlotId>,
+        bytes: &[u8],
+    ) -> Result<(), GpuError> {
+        gpu.counters.host_writes.fetch_add(1, Ordering::Relaxed);
         let id = id.ok_or_else(|| GpuError::NoSlot(name.to_owned()))?;
         let (buffer, start, _) = self.place(plan, id)?;
         gpu.queue.write_buffer(buffer, start, bytes);

@@ -57,8 +57,8 @@ impl Recipe {
 /// Source of batches and noise.
 #[derive(Clone, Copy, Debug)]
 pub enum Feed {
-    /// A packed split in the named slot, in the given order; the device draws the noise.
-    Resident(&'static str, Packed, Order),
+    /// The packed images of a split in the named slot, in the given order; the device draws the noise.
+    Images(&'static str, Packed, Order),
     /// The host fills the slots `x` and `eps` before each run, to replay a recorded case.
     Injected,
 }
@@ -67,7 +67,7 @@ impl Feed {
     /// Images per pass.
     pub(crate) fn count(&self, batch: usize) -> usize {
         match self {
-            Feed::Resident(_, data, _) => data.count,
+            Feed::Images(_, data, _) => data.count,
             Feed::Injected => batch,
         }
     }
@@ -75,7 +75,7 @@ impl Feed {
     fn batch(&self, p: &mut Graph, model: &Model, state: SlotId) -> Batch {
         let conditioned = model.labels > 0;
         match *self {
-            Feed::Resident(name, data, order) => {
+            Feed::Images(name, data, order) => {
                 let images = fetch::declare(p, name, &data);
                 let indices = rng::shuffle(p, state, data.count, order);
                 let eps = rng::normals(p, state, model.latent_dim);

@@ -2,13 +2,14 @@
 
 use super::graph::Graph;
 use super::operation::Operation;
+use super::rng;
 use super::state::StepState;
 use super::target::Target;
 use super::wgsl::files;
 use crate::data::{Binarize, Depth, PackedImages};
 use crate::plan::tensors::Tensors;
 use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
-use crate::rng::{self, Stream};
+use crate::rng::{Stream, bernoulli, key};
 
 pub(super) static SOURCE: Source =
     Source::new("fetch", files!("common/philox", "common/images", "fetch"));
@@ -24,6 +25,8 @@ pub struct Packed {
     pub depth: Depth,
     /// Each epoch draws the values: a byte is 255 times the probability of a 1.
     pub drawn: bool,
+    /// Images on the device at a time: all, or the next ones of the pass in their order.
+    pub window: usize,
 }
 
 impl Packed {
@@ -34,6 +37,7 @@ impl Packed {
             count: images.count(),
             depth: images.depth(),
             drawn: false,
+            window: images.count(),
         }
     }
 
@@ -47,8 +51,21 @@ impl Packed {
         }
     }
 
-    /// Values per image.
-    pub fn values(&self) -> usize {
+    /// With at most so many images on the device at a time.
+    #[must_use]
+    pub fn in_windows(self, images: usize) -> Self {
+        Packed {
+            window: images.min(self.count),
+            ..self
+        }
+    }
+
+    /// Whether all images are on the device, in file order.
+    pub fn is_whole(&self) -> bool {
+        self.window == self.count
+    }
+
+    /// Values per image.(&self) -> usize {
         self.shape.iter().product()
     }
 
@@ -66,17 +83,19 @@ pub struct Fetch {
     pub data: Packed,
     /// Step state `[6]`.
     pub state: SlotId,
-    /// `[images, words]`
+    /// `[window, words]`
     pub images: SlotId,
     /// Indices of the images, `[B]`.
     pub indices: SlotId,
+    /// Their places in `images`, `[B]`: the indices themselves if all images are there.
+    pub places: SlotId,
     /// `[B, H, W, C]`
     pub x: SlotId,
 }
 
-/// Declares the slot `name` of the packed images; the host fills it once.
+/// Declares the slot `name` of the packed images; the host fills it, once or with each window.
 pub fn declare(g: &mut Graph, name: &str, data: &Packed) -> SlotId {
-    g.words(name, &[data.count, data.words()], Role::Data)
+    g.words(name, &[data.window, data.words()], Role::Data)
 }
 
 /// Appends [`Fetch`]; returns the batch, `[B, H, W, C]`.
@@ -88,12 +107,17 @@ pub fn batch(
     indices: SlotId,
 ) -> SlotId {
     let [h, w, c] = data.shape;
+    let places = match data.is_whole() {
+        true => indices,
+        false => rng::places(g, state, data.count, data.window),
+    };
     let x = g.slot("x", &[g.batch, h, w, c], Role::Activation);
     g.push(Fetch {
         data,
         state,
         images,
         indices,
+        places,
         x,
     });
     x
@@ -110,11 +134,11 @@ impl Operation for Fetch {
         ];
         let mut bindings = vec![
             ("images", self.images),
-            ("indices", self.indices),
+            ("places", self.places),
             ("x", self.x),
         ];
         let kernel = if data.drawn {
-            bindings.push(("state", self.state));
+            bindings.extend([("indices", self.indices), ("state", self.state)]);
             SOURCE.kernel("draw", constants, move |t: &Tensors| draw(t, data))
         } else {
             SOURCE.kernel("unpack", constants, move |t: &Tensors| unpack(t, data))
@@ -130,11 +154,11 @@ impl Operation for Fetch {
 }
 
 fn unpack(t: &Tensors, data: Packed) {
-    let (images, indices) = (t.words("images"), t.words("indices"));
+    let (images, places) = (t.words("images"), t.words("places"));
     let bits = data.depth.bits() as usize;
     let mask = (1u32 << bits) - 1;
     for (row, x) in t.floats_mut("x").chunks_mut(data.values()).enumerate() {
-        let image = &images[indices[row] as usize * data.words()..][..data.words()];
+        let image = &images[places[row] as usize * data.words()..][..data.words()];
         for (i, value) in x.iter_mut().enumerate() {
             let packed = image[i * bits / 32] >> (i * bits % 32) & mask;
             *value = f64::from(packed) / f64::from(mask);
@@ -143,14 +167,13 @@ fn unpack(t: &Tensors, data: Packed) {
 }
 
 fn draw(t: &Tensors, data: Packed) {
-    let (images, indices) = (t.words("images"), t.words("indices"));
-    let state = StepState::of(t);
+    let (images, places) = (t.words("images"), t.words("places"));
+    let (indices, state) = (t.words("indices"), StepState::of(t));
     for (row, x) in t.floats_mut("x").chunks_mut(data.values()).enumerate() {
-        let image = indices[row];
-        let words = &images[image as usize * data.words()..];
+        let words = &images[places[row] as usize * data.words()..];
         for (block, (four, word)) in x.chunks_mut(4).zip(words).enumerate() {
-            let counter = [block as u32, image, state.epoch, Stream::Pixels as u32];
-            let drawn = rng::bernoulli(word.to_le_bytes(), counter, rng::key(state.seed));
+            let counter = [block as u32, indices[row], state.epoch, Stream::Pixels as u32];
+            let drawn = bernoulli(word.to_le_bytes(), counter, key(state.seed));
             let ones = drawn.map(|one| f64::from(u8::from(one)));
             four.copy_from_slice(&ones[..four.len()]);
         }

@@ -34,6 +34,19 @@ pub struct Shuffle {
     pub indices: SlotId,
 }
 
+/// Finds the places of the images in the batch, where the device has a window of them at a time.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// Step state `[6]`.
+    pub state: SlotId,
+    /// Images of the data set.
+    pub count: usize,
+    /// Images on the device.
+    pub window: usize,
+    /// `[B]`
+    pub places: SlotId,
+}
+
 /// Draws noise from N(0, 1).
 #[derive(Clone, Debug)]
 pub struct Normals {
@@ -53,6 +66,18 @@ pub fn shuffle(g: &mut Graph, state: SlotId, count: usize, order: Order) -> Slot
         indices,
     });
     indices
+}
+
+/// Appends [`Places`] over `count` images in windows of `window`; returns `places [B]`.
+pub fn places(g: &mut Graph, state: SlotId, count: usize, window: usize) -> SlotId {
+    let places = g.words("places", &[g.batch], Role::Activation);
+    g.push(Places {
+        state,
+        count,
+        window,
+        places,
+    });
+    places
 }
 
 /// Appends [`Normals`]; returns `eps [B, latent]`.
@@ -95,6 +120,35 @@ impl Operation for Shuffle {
             label: "shuffle".into(),
             kernel: SOURCE.kernel("shuffle", constants, twin),
             bindings: vec![("state", state), ("indices", indices)],
+            grid: [groups(plan.batch, 64), 1, 1],
+            flops: 0,
+        });
+    }
+}
+
+impl Operation for Places {
+    fn lower(&self, plan: &mut Plan, _: &Target) {
+        let &Places {
+            state,
+            count,
+            window,
+            places,
+        } = self;
+        let twin = move |t: &Tensors| {
+            let position = StepState::of(t).position;
+            for (row, place) in t.words_mut("places").iter_mut().enumerate() {
+                *place = (position + row as u32).min(count as u32 - 1) % window as u32;
+            }
+        };
+        let constants = [
+            ("BATCH", plan.batch as f64),
+            ("COUNT", count as f64),
+            ("WINDOW", window as f64),
+        ];
+        plan.push(Step {
+            label: "places".into(),
+            kernel: SOURCE.kernel("place", constants, twin),
+            bindings: vec![("state", state), ("places", places)],
             grid: [groups(plan.batch, 64), 1, 1],
             flops: 0,
         });

@@ -150,8 +150,9 @@ mod tests {
             count: 100,
             depth: Depth::Bit,
             drawn: false,
+            window: 100,
         };
-        let feed = Feed::Resident("train.images", data, Order::Shuffled);
+        let feed = Feed::Images("train.images", data, Order::Shuffled);
         model::train_step(&Model::default(), feed, Adam::default(), 4, target)
     }
 

@@ -175,6 +175,7 @@ impl RunConfig {
             evaluate_every: self.eval_every,
             patience: self.patience,
             pictures: self.images,
+            data_memory: None,
         }
     }
 

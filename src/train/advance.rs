@@ -32,7 +32,8 @@ impl Trainer<'_> {
         loop {
             let go_on = encoded < pause && !self.is_stopping() && !self.schedule.is_due();
             if go_on && in_flight.len() < 2 {
-                let now = self.pace.steps().min(pause - encoded);
+                let here = self.device.bring(gpu, epoch - 1, encoded)? - encoded;
+                let now = self.pace.steps().min(pause - encoded).min(here);
                 let runs = self.device.runs(encoded, now);
                 let ring = Some((&self.device.memory, self.device.plan(), "metrics"));
                 in_flight.push_back((now, gpu.submit(&runs, ring)?));

@@ -5,7 +5,7 @@ use super::options::Options;
 use crate::data::{ImageSet, Split, check_labels};
 use crate::gpu::{Ahead, Compiled, Gpu, GpuError, Memory, Replay};
 use crate::model::params;
-use crate::model::{self, Feed, Model, Recipe};
+use crate::model::{self, Model, Recipe};
 use crate::ops::Target;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
@@ -14,7 +14,8 @@ use crate::plan::{Batches, GrowsWith, Plan, PlanError};
 use crate::rng::Stream;
 use crate::train::eval::{self, Evaluation};
 use crate::train::event::{Record, Snapshot};
-use crate::train::pictures::Pictures;
+use crate::train::pictures::{Pictures, SHOWN};
+use crate::train::supply::{Room, Supply};
 
 /// Plans and memory of a run.
 pub(super) struct Device {
@@ -29,6 +30,7 @@ pub(super) struct Plans<P = Plan> {
     pub(super) recipe: Recipe,
     /// An epoch of optimizer steps.
     pub(super) steps: Batches<P>,
+    pub(super) supply: Supply,
     pub(super) evaluation: Evaluation<P>,
     pub(super) validation: Option<Evaluation<P>>,
     pub(super) pictures: Option<Pictures<P>>,
@@ -38,19 +40,33 @@ impl Plans {
     fn new(options: &Options, data: &ImageSet, target: &Target, batch: usize) -> Self {
         let model = &options.model;
         let (images, test) = (&data.train.images, &data.test.images);
-        let packed = Packed::training(images, options.binarize);
-        let feed = Feed::Resident("train.images", packed, Order::Shuffled);
+        let all = [images, test].into_iter();
+        let validation = data.validation.as_ref().map(|split| &split.images);
+        let room = Room::new(options.data_memory, all.chain(validation), &target.caps);
+        let seed = options.seed;
+        let packed = Packed::training(images, options.binarize)
+            .in_windows(room.window(images, batch));
+        let supply = Supply::new("train.images", images, packed, Order::Shuffled, seed);
+        let in_order = |slot, images, least: usize| {
+            let window = room.window(images, batch).max(least.next_multiple_of(batch));
+            let packed = Packed::of(images).in_windows(window);
+            Supply::new(slot, images, packed, Order::File, seed)
+        };
+        let evaluation = Evaluation::new(model, in_order(eval::IMAGES, test, SHOWN), batch, target);
+        let feed = supply.feed();
         let steps = images.count().div_ceil(batch);
         let recipe = options.extras.recipe(options.rate, steps, options.epochs);
         let train = |batch| model::train_step(model, feed, recipe, batch, target);
-        let validation = data.validation.as_ref();
         Plans {
             recipe,
             steps: Batches::new(images.count(), batch, train),
-            evaluation: Evaluation::new(model, test, batch, target),
-            validation: validation
-                .map(|split| Evaluation::validation(model, &split.images, batch, target)),
-            pictures: (options.pictures).then(|| Pictures::new(model, test, target)),
+            supply,
+            validation: validation.map(|images| {
+                Evaluation::new(model, in_order(eval::VALIDATION, images, 0), batch, target)
+            }),
+            pictures: (options.pictures)
+                .then(|| Pictures::new(model, &evaluation.supply, target)),
+            evaluation,
         }
     }
 
@@ -122,6 +138,7 @@ impl Device {
         let plans = Plans {
             recipe: plain.recipe,
             steps: plain.steps.try_map(compile).await?,
+            supply: plain.supply,
             evaluation: plain.evaluation.compile(gpu, &memory).await?,
             validation: match plain.validation {
                 Some(validation) => Some(validation.compile(gpu, &memory).await?),
@@ -144,8 +161,8 @@ impl Device {
     fn upload(&self, gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<(), GpuError> {
         let (memory, plan) = (&self.memory, self.plan());
         let start = StepState::start(options.seed, Stream::Train);
-        let put = |plan: &Plan, slot: &str, split: &Split| {
-            memory.write_words(gpu, plan, slot, &split.images.device_words())?;
+        let put = |plan: &Plan, slot: &str, supply: &Supply, split: &Split| {
+            supply.bring(gpu, memory, plan, (0, 0))?;
             match &split.labels {
                 Some(labels) if options.model.labels > 0 => {
                     memory.write_words(gpu, plan, &format!("{slot}.labels"), labels)
@@ -153,14 +170,14 @@ impl Device {
                 _ => Ok(()),
             }
         };
-        put(plan, "train.images", &data.train)?;
-        put(
-            &self.plans.evaluation.batches.full.plan,
-            eval::IMAGES,
-            &data.test,
-        )?;
-        if let (Some(plans), Some(split)) = (&self.plans.validation, &data.validation) {
-            put(&plans.batches.full.plan, eval::VALIDATION, split)?;
+        put(plan, "train.images", &self.plans.supply, &data.train)?;
+        let test = (eval::IMAGES, Some(&self.plans.evaluation), Some(&data.test));
+        let (plans, split) = (self.plans.validation.as_ref(), data.validation.as_ref());
+        for (slot, evaluation, split) in [test, (eval::VALIDATION, plans, split)] {
+            if let Some((evaluation, split)) = evaluation.zip(split) {
+                let plan = &evaluation.batches.full.plan;
+                put(plan, slot, &evaluation.supply, split)?;
+            }
         }
         memory.write_words(gpu, plan, "state", &start.to_words())?;
         let specs = options.model.params();
@@ -219,6 +236,15 @@ impl Device {
     /// The plan of a whole batch.
     pub(super) fn plan(&self) -> &Plan {
         &self.plans.steps.full.plan
+    }
+
+    /// Makes sure that the images of the steps from `offset` on of a pass (from 0) are on the device;
+    /// returns the number of steps up to which they are there.
+    pub(super) fn bring(&self, gpu: &Gpu, pass: usize, offset: usize) -> Result<usize, GpuError> {
+        let batch = self.plans.steps.batch;
+        let at = (pass, offset * batch);
+        let end = self.plans.supply.bring(gpu, &self.memory, self.plan(), at)?;
+        Ok(end.div_ceil(batch))
     }
 
     /// The replays of `count` steps from `offset` steps into an epoch.

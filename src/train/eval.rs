@@ -1,16 +1,14 @@
 //! The test ELBO: one pass over a split, one noise draw per image, summed on the device.
 
-use crate::data::PackedImages;
 use crate::gpu::{Compiled, Gpu, GpuError, Memory};
-use crate::model::{self, Feed, Loss, Model};
+use crate::model::{self, Loss, Model};
 use crate::ops::Target;
 use crate::ops::elbo::TERMS;
-use crate::ops::fetch::Packed;
-use crate::ops::rng::Order;
 use crate::ops::state::StepState;
 use crate::plan::{Batches, Plan};
 use crate::rng::Stream;
 use crate::train::pace::Pace;
+use crate::train::supply::Supply;
 
 /// Slot of the test images.
 pub const IMAGES: &str = "test.images";
@@ -68,43 +66,24 @@ impl Terms {
     }
 }
 
-/// The images of a split in file order, as a plan's feed.
-pub fn feed(images: &PackedImages) -> Feed {
-    in_order(IMAGES, images)
-}
-
-fn in_order(slot: &'static str, images: &PackedImages) -> Feed {
-    Feed::Resident(slot, Packed::of(images), Order::File)
-}
-
 /// The plans of an evaluation, or what they are compiled to.
 pub struct Evaluation<P = Plan> {
     pub(super) batches: Batches<P>,
     sum: P,
+    /// The images, in file order.
+    pub(super) supply: Supply,
 }
 
 impl Evaluation {
-    /// Evaluates test images in batches of `batch`; the last may be smaller.
-    pub fn new(model: &Model, images: &PackedImages, batch: usize, target: &Target) -> Self {
-        Self::of(model, feed(images), batch, target)
-    }
-
-    /// Evaluates the validation images.
-    pub(super) fn validation(
-        model: &Model,
-        images: &PackedImages,
-        batch: usize,
-        target: &Target,
-    ) -> Self {
-        Self::of(model, in_order(VALIDATION, images), batch, target)
-    }
-
-    fn of(model: &Model, feed: Feed, batch: usize, target: &Target) -> Self {
+    /// Evaluates the images of a supply, in batches of `batch`; the last may be smaller.
+    pub fn new(model: &Model, supply: Supply, batch: usize, target: &Target) -> Self {
+        let feed = supply.feed();
         let count = feed.count(batch);
         let plan = |batch| model::evaluate(model, feed, batch, target);
         Evaluation {
             batches: Batches::new(count, batch, plan),
             sum: model::sum_terms(count, target),
+            supply,
         }
     }
 
@@ -123,6 +102,7 @@ impl Evaluation {
         Ok(Evaluation {
             batches: self.batches.try_map(compile).await?,
             sum: compile(self.sum).await?,
+            supply: self.supply,
         })
     }
 }
@@ -145,15 +125,23 @@ impl Evaluation<Compiled> {
         memory.write_words(gpu, &full.plan, "evaluate.state", &state.to_words())?;
         let mut pace = Pace::new(gpu.target());
         let mut done = 0;
+        let bring = |done: usize| {
+            let at = (0, done * batches.batch);
+            self.supply.bring(gpu, memory, &full.plan, at)
+        };
         while done < batches.whole() {
             if !go_on(done * batches.batch, batches.count) {
                 return Ok(None);
             }
-            let now = pace.steps().min(batches.whole() - done);
+            let here = bring(done)? / batches.batch - done;
+            let now = pace.steps().min(here);
             pace.restart();
             gpu.submit(&[(&full.replay, now)], None)?.words(gpu).await?;
             pace.finished(now);
             done += now;
+        }
+        if batches.tail.is_some() {
+            bring(done)?;
         }
         let rest = batches.tail.iter().chain([&self.sum]);
         let rest: Vec<_> = rest.map(|compiled| (&compiled.replay, 1)).collect();

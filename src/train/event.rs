@@ -25,6 +25,8 @@ pub enum Event {
         device_bytes: u64,
         /// Images of the training split.
         train_images: usize,
+        /// Those on the device at a time.
+        train_window: usize,
         /// Images of the test split.
         test_images: usize,
         /// Training images held out for validation.

@@ -20,6 +20,7 @@ mod pictures;
 pub mod preset;
 mod report;
 mod schedule;
+pub mod supply;
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -209,6 +210,7 @@ impl<'a> Trainer<'a> {
             parameters: self.options.model.params().iter().map(|p| p.len()).sum(),
             device_bytes: self.device.memory.bytes(),
             train_images: self.device.plans.steps.count,
+            train_window: self.device.plans.supply.packed().window,
             test_images: self.device.plans.evaluation.batches.count,
             validation_images: (self.device.plans.validation.as_ref())
                 .map_or(0, |validation| validation.batches.count),

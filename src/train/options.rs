@@ -34,6 +34,8 @@ pub struct Options {
     pub patience: Option<usize>,
     /// Make pictures.
     pub pictures: bool,
+    /// Most bytes of images on the device; without a limit, all images where one buffer holds a split.
+    pub data_memory: Option<u64>,
 }
 
 impl Options {
@@ -53,6 +55,7 @@ impl Options {
             evaluate_every: 1,
             patience: None,
             pictures: true,
+            data_memory: None,
         }
     }
 }

@@ -21,8 +21,8 @@ impl Trainer<'_> {
         let mut step = good.step();
         let walk_from = bad.saturating_sub(2).max(step);
         while step < walk_from {
-            let offset = (step % self.device.plans.steps.len() as u64) as usize;
-            let left = self.device.plans.steps.len() - offset;
+            let (pass, offset) = self.place(step);
+            let left = self.device.bring(self.gpu, pass, offset)? - offset;
             let most = usize::try_from(walk_from - step).unwrap_or(usize::MAX);
             let now = self.pace.steps().min(left).min(most);
             let runs = self.device.runs(offset, now);
@@ -37,9 +37,16 @@ impl Trainer<'_> {
         Ok(None)
     }
 
+    /// The pass that a step belongs to, from 0, and its place there.
+    fn place(&self, step: u64) -> (usize, usize) {
+        let per_epoch = self.device.plans.steps.len() as u64;
+        ((step / per_epoch) as usize, (step % per_epoch) as usize)
+    }
+
     /// One step, kernel by kernel.
     async fn walk(&self, step: u64) -> Result<Option<Origin>, TrainError> {
-        let offset = (step % self.device.plans.steps.len() as u64) as usize;
+        let (pass, offset) = self.place(step);
+        self.device.bring(self.gpu, pass, offset)?;
         let compiled = self.device.plans.steps.at(offset);
         let plan = &compiled.plan;
         let replay = match Replay::compile_steps(self.gpu, plan, &self.device.memory).await {

@@ -1,7 +1,6 @@
 //! The pictures of a run: reconstructed test images, and images of given codes.
 
-use super::eval;
-use crate::data::PackedImages;
+use super::supply::Supply;
 use crate::gpu::{Compiled, Gpu, GpuError, Memory};
 use crate::model::{self, Model};
 use crate::ops::Target;
@@ -10,7 +9,7 @@ use crate::plan::Plan;
 use crate::rng::Stream;
 
 /// Test images shown after each epoch.
-const SHOWN: usize = 16;
+pub(super) const SHOWN: usize = 16;
 /// Images in a row of the picture of an epoch.
 pub(super) const ROW: usize = 4;
 /// Cells along each side of the manifold.
@@ -24,11 +23,12 @@ pub(super) struct Pictures<P = Plan> {
 }
 
 impl Pictures {
-    pub(super) fn new(model: &Model, test: &PackedImages, target: &Target) -> Self {
-        let shown = SHOWN.min(test.count());
+    /// Pictures of the test images of `supply`.
+    pub(super) fn new(model: &Model, supply: &Supply, target: &Target) -> Self {
+        let shown = SHOWN.min(supply.packed().count);
         let decodes = model.latent_dim == 2 || model.labels > 0;
         Pictures {
-            reconstruct: model::reconstruct(model, eval::feed(test), shown, target),
+            reconstruct: model::reconstruct(model, supply.feed(), shown, target),
             decode: decodes.then(|| model::decode(model, MANIFOLD, target).0),
         }
     }
@@ -58,10 +58,11 @@ impl Pictures<Compiled> {
         &self,
         gpu: &Gpu,
         memory: &Memory,
-        seed: u64,
-        epoch: usize,
+        supply: &Supply,
+        (seed, epoch): (u64, usize),
     ) -> Result<Vec<f32>, GpuError> {
         let Compiled { plan, replay } = &self.reconstruct;
+        supply.bring(gpu, memory, plan, (0, 0))?;
         let mut state = StepState::start(seed, Stream::Picture);
         state.step = epoch as u32;
         memory.write_words(gpu, plan, "picture.state", &state.to_words())?;

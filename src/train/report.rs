@@ -91,7 +91,9 @@ impl Trainer<'_> {
         }
         if let Some(pictures) = &self.device.plans.pictures {
             let memory = &self.device.memory;
-            let mut images = pictures.reconstruct(self.gpu, memory, seed, epoch).await?;
+            let supply = &self.device.plans.evaluation.supply;
+            let made = pictures.reconstruct(self.gpu, memory, supply, (seed, epoch));
+            let mut images = made.await?;
             let classes = self.classes(pictures).await?;
             if !classes.is_empty() {
                 // Whole rows, so that each class has a row of its own.

@@ -57,6 +57,10 @@ fn table() -> Vec<(&'static str, Expect)> {
         ("--channels 3", Refused(1)),
         ("--test-fraction 0.5", Refused(1)),
         (
+            "--data-memory 1K",
+            Said(|o| o.stderr.contains("training images at a time")),
+        ),
+        (
             "--checkpoint-every 1",
             Kept("/checkpoint_every", json!("1")),
         ),

@@ -108,6 +108,11 @@ impl Log {
         }
     }
 
+    /// Buffers that the host wrote while steps ran.
+    pub fn host_writes(&self) -> u64 {
+        self.end().2.host_writes
+    }
+
     /// The last step, snapshot and traffic of a completed run.
     pub fn end(&self) -> &(u64, Snapshot, Traffic) {
         self.done.as_ref().expect("the run ended")

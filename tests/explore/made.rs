@@ -212,7 +212,7 @@ impl Made {
 
     /// log p(x|z), log p(z), log q(z|x) and KL of each image, for draw `k` of a seed.
     pub fn terms(&self, images: &PackedImages, seed: u64, k: u32) -> Vec<[f64; TERMS]> {
-        let feed = Feed::Resident("test.images", Packed::of(images), Order::File);
+        let feed = Feed::Images("test.images", Packed::of(images), Order::File);
         let plan = model::evaluate(
             &self.trained.model,
             feed,

@@ -95,12 +95,13 @@ fn packed(model: &Model, count: usize, depth: Depth) -> Packed {
         count,
         depth,
         drawn: false,
+        window: count,
     }
 }
 
 /// The plans that `train` compiles before its first step on MNIST.
 fn start(model: &Model, target: &Target) -> Vec<Plan> {
-    let feed = |count, order| Feed::Resident("images", packed(model, count, Depth::Bit), order);
+    let feed = |count, order| Feed::Images("images", packed(model, count, Depth::Bit), order);
     let test = feed(10_000, Order::File);
     let train = feed(60_000, Order::Shuffled);
     vec![
@@ -114,7 +115,7 @@ fn start(model: &Model, target: &Target) -> Vec<Plan> {
 }
 
 fn step(model: &Model, target: &Target) -> Vec<Plan> {
-    let feed = Feed::Resident("images", packed(model, 60_000, Depth::Bit), Order::Shuffled);
+    let feed = Feed::Images("images", packed(model, 60_000, Depth::Bit), Order::Shuffled);
     vec![model::train_step(model, feed, Adam::default(), 32, target)]
 }
 

@@ -297,8 +297,9 @@ fn plans() -> Vec<Plan> {
                     count: 100,
                     depth,
                     drawn,
+                    window: if order == Order::File { 100 } else { 24 },
                 };
-                for feed in [Feed::Resident("images", data, order), Feed::Injected] {
+                for feed in [Feed::Images("images", data, order), Feed::Injected] {
                     let adam = Adam::default();
                     plans.push(model::train_step(&model, feed, adam, 8, &target));
                     let recipe = Recipe {
@@ -318,6 +319,7 @@ fn plans() -> Vec<Plan> {
                 count: 100,
                 depth: Depth::Byte,
                 drawn: false,
+                window: 14,
             };
             plans.push(explore::encode(&model, data, 7, &target).0);
             let bound = explore::bound(&model, data, 3, 7, &target);

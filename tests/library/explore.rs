@@ -64,7 +64,7 @@ fn fill(memory: &mut Memory, plan: &Plan, state: &str) {
 
 /// log w of each image for draw `k`, from the plan of the ELBO.
 fn log_weights(k: u32) -> Vec<f64> {
-    let feed = model::Feed::Resident(IMAGES, images().0, Order::File);
+    let feed = model::Feed::Images(IMAGES, images().0, Order::File);
     let plan = model::evaluate(&model(), feed, 5, &Target::portable());
     let mut memory = Memory::default();
     fill(&mut memory, &plan, "evaluate.state");

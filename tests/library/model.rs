@@ -70,8 +70,9 @@ fn every_plan_passes_its_check() -> Result<(), PlanError> {
             count: 100,
             depth: Depth::Bit,
             drawn: false,
+            window: 100,
         };
-        let feed = Feed::Resident("train.images", data, Order::Shuffled);
+        let feed = Feed::Images("train.images", data, Order::Shuffled);
         for batch in [1, 7, 32] {
             train_step(&model, feed, Adam::default(), batch, &target).check()?;
             train_step(&model, Feed::Injected, Adam::default(), batch, &target).check()?;

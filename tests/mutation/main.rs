@@ -281,6 +281,15 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
             ),
         ),
         (
+            "the place in the set taken for that in a window",
+            Shader(
+                "rng",
+                " % WINDOW",
+                "",
+                kernels::images_are_fetched_from_a_window_in_the_order_of_the_pass,
+            ),
+        ),
+        (
             "the logarithm of a sigmoid",
             Shader(
                 "bce",
@@ -691,6 +700,7 @@ fn check_file(gpu: &Gpu, file: &str) {
         }
         "fetch" => {
             kernels::images_are_fetched_as_they_were_packed(gpu);
+            kernels::images_are_fetched_from_a_window_in_the_order_of_the_pass(gpu);
             kernels::images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu);
         }
         "front" => fused::the_batch_with_the_first_layer_agrees_with_its_steps(gpu),
@@ -704,6 +714,7 @@ fn check_file(gpu: &Gpu, file: &str) {
         "reduce" => kernels::sums_over_rows_agree_with_their_twins_from_buffers_and_textures(gpu),
         "reparam" => kernels::sampling_and_its_gradient_agree_with_their_twins(gpu),
         "rng" => {
+            kernels::images_are_fetched_from_a_window_in_the_order_of_the_pass(gpu);
             state::normals_are_within_4_ulps_of_their_twins(gpu);
             state::shuffles_are_equal_to_their_twins(gpu);
         }

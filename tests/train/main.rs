@@ -166,7 +166,7 @@ fn losses_on_the_cpu(options: &Options, data: &ImageSet) -> Vec<f64> {
     let packed = Packed::training(images, options.binarize);
     let (batch, tail) = (options.batch, images.count() % options.batch);
     let train = |batch| {
-        let feed = Feed::Resident("train.images", packed, Order::Shuffled);
+        let feed = Feed::Images("train.images", packed, Order::Shuffled);
         model::train_step(
             &options.model,
             feed,
@@ -481,6 +481,72 @@ fn runs_that_stop_at_any_step_go_on_to_the_same_bits() {
     }
     // Eight steps; nothing after the last needs another.
     assert!(stops >= 7, "stopped {stops} times on {}", adapter_name());
+}
+
+/// Rectangles with labels and grey levels, some of them held out.
+fn labelled(binarize: Binarize) -> ImageSet {
+    let mut data = grey([8, 8, 1], 50, 21);
+    for split in [&mut data.train, &mut data.test] {
+        let labels = (0..split.images.count()).map(|i| i as u32 % 3);
+        split.labels = Some(labels.collect());
+    }
+    let data = data.binarized(binarize).expect("grey levels");
+    data.hold_out(0.3, binarize).expect("some images")
+}
+
+// Two batches and the rest, by turns at each place of an epoch. Whole, each image is trained on once.
+#[test]
+fn images_that_come_in_windows_give_the_bits_of_those_that_are_all_there() {
+    for binarize in [Binarize::Threshold, Binarize::Stochastic] {
+        let data = labelled(binarize);
+        let whole = Options {
+            binarize,
+            batch: 8,
+            pictures: true,
+            model: Model {
+                labels: 3,
+                ..options().model
+            },
+            ..options()
+        };
+        let run = |data_memory, checkpoint_every| {
+            let options = Options {
+                data_memory,
+                checkpoint_every,
+                ..whole.clone()
+            };
+            let log = train(&options, &data).expect("a run");
+            let Some(Event::Started { train_window, .. }) = log.started else {
+                panic!("a start");
+            };
+            (train_window, bits(&log), log)
+        };
+        let (window, expected, log) = run(None, whole.checkpoint_every);
+        assert_eq!((window, log.host_writes()), (35, 0));
+        let bytes = data.train.images.bytes().len() as u64;
+        for (most, holds) in [(1, 8), (bytes, 16)] {
+            let (window, found, log) = run(Some(most), whole.checkpoint_every);
+            assert_eq!(window, holds, "images in {most} bytes");
+            assert!(log.host_writes() > 4, "{} writes", log.host_writes());
+            assert!(found == expected, "{binarize:?} in windows of {window}");
+        }
+        let (.., log) = run(Some(1), Every::Steps(3));
+        let middle = log.checkpoints[0].clone();
+        assert_eq!(middle.step(), 3);
+        let options = Options {
+            data_memory: Some(bytes),
+            ..whole.clone()
+        };
+        let trainer = pollster::block_on(Trainer::new(gpu(), &options, &data)).expect("a trainer");
+        let mut trainer = trainer.resume(middle).expect("a snapshot of this run");
+        let mut resumed = Log::default();
+        let mut emit = |event: Event| {
+            resumed.take(event);
+            Ok(())
+        };
+        pollster::block_on(trainer.run(&mut emit)).expect("a run");
+        assert!(resumed.end().1 == log.end().1, "{binarize:?} resumed");
+    }
 }
 
 #[test]

@@ -58,6 +58,7 @@ impl<'a> Progress<'a> {
                 parameters,
                 device_bytes,
                 train_images,
+                train_window,
                 test_images,
                 validation_images,
                 step,
@@ -74,6 +75,11 @@ impl<'a> Progress<'a> {
                     "Model: {parameters} parameters; data: {train_images} training{validation} and {test_images} test images; {} MiB on the device",
                     device_bytes.div_ceil(1 << 20)
                 ));
+                if train_window < train_images {
+                    self.say(&format!(
+                        "The device holds {train_window} training images at a time"
+                    ));
+                }
                 match step {
                     0 if *warm => self.say("Evaluating the model before training …"),
                     0 => self.say("Evaluating the untrained model …"),

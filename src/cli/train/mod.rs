@@ -20,7 +20,7 @@ use cvae_gpu::run::faults::Faults;
 use cvae_gpu::saved::checkpoint::{Checkpoint, Platform};
 use cvae_gpu::train::LogEvery;
 use cvae_gpu::train::event::Event;
-use cvae_gpu::train::{Best, Ended, TrainError, Trainer};
+use cvae_gpu::train::{Best, Ended, Options, TrainError, Trainer};
 
 use super::advice;
 use super::arch;
@@ -312,7 +312,10 @@ impl TrainArgs {
         first: usize,
     ) -> anyhow::Result<Ended> {
         let mut run = job.folder.run().clone();
-        let options = run.options();
+        let options = Options {
+            data_memory: self.run.data_memory,
+            ..run.options()
+        };
         let mut gpu = pollster::block_on(Gpu::open_from(&run.device, first))?;
         let tuned = match job.is_new {
             true => tuned::choose(&mut gpu, common, &options.model, options.batch),

@@ -16,7 +16,7 @@ use cvae_gpu::train::{Every, Extras};
 use super::extras::{ExtraArgs, extra_options};
 use super::model::{About, ModelArgs};
 use crate::cli::arch;
-use crate::cli::choices::{self, Given, count, differing, fraction, model_options, positive};
+use crate::cli::choices::{self, Given, bytes, count, differing, fraction, model_options, positive};
 use crate::cli::common::Common;
 use crate::cli::images::PrepareArgs;
 
@@ -39,6 +39,12 @@ pub struct RunArgs {
     pub binarize: Option<Binarize>,
     #[command(flatten)]
     pub prepare: PrepareArgs,
+    /// Most memory of images on the device, such as 64M or 2G [default: all images, if a buffer holds them]
+    ///
+    /// More images come in windows, while the device works on the ones before. Order and results do not
+    /// depend on it.
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Data")]
+    pub data_memory: Option<u64>,
     /// Passes over the training images [default: 10, or that of --arch]
     #[arg(long, value_parser = count(1..))]
     epochs: Option<usize>,

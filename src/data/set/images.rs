@@ -1,6 +1,7 @@
 //! Packed images: the form in which images are kept, stored and uploaded.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -69,7 +70,7 @@ impl Binarize {
 /// The smallest byte that [`Binarize::Threshold`] turns into 1.
 const THRESHOLD: u8 = 128;
 
-/// Images of one shape, packed one after another.
+/// Images of one shape, packed one after another. A clone shares the bytes.
 ///
 /// Image `i` occupies `image_bytes` bytes from `i * image_bytes`. Its `H * W * C` values are in
 /// row-major HWC order. At [`Depth::Bit`], value `j` is bit `j % 8`, least significant first, of byte
@@ -78,7 +79,7 @@ const THRESHOLD: u8 = 128;
 pub struct PackedImages {
     shape: [usize; 3],
     depth: Depth,
-    bytes: Vec<u8>,
+    bytes: Arc<Vec<u8>>,
 }
 
 impl PackedImages {
@@ -107,7 +108,7 @@ impl PackedImages {
         PackedImages {
             shape,
             depth,
-            bytes,
+            bytes: Arc::new(bytes),
         }
     }
 
@@ -135,7 +136,7 @@ impl PackedImages {
         Ok(PackedImages {
             shape,
             depth,
-            bytes,
+            bytes: Arc::new(bytes),
         })
     }
 
@@ -174,11 +175,22 @@ impl PackedImages {
         self.image_bytes().div_ceil(4)
     }
 
-    /// The words uploaded to the GPU: each image is padded with zeros to whole little-endian 32-bit
-    /// words, so bit `j` of an image is bit `j % 32` of its word `j / 32`.
+    /// The words of all images, as the GPU gets them ([`PackedImages::words_of`]).
     pub fn device_words(&self) -> Vec<u32> {
-        let mut words = Vec::with_capacity(self.count() * self.words_per_image());
-        for image in self.bytes.chunks_exact(self.image_bytes()) {
+        self.words_of(0..self.count())
+    }
+
+    /// The words of the images at these indices, as the GPU gets them: each image is padded with zeros
+    /// to whole little-endian 32-bit words, so bit `j` of an image is bit `j % 32` of its word `j / 32`.
+    ///
+    /// # Panics
+    ///
+    /// If an index is out of range.
+    pub fn words_of(&self, indices: impl ExactSizeIterator<Item = usize>) -> Vec<u32> {
+        let (size, mut words) = (self.image_bytes(), Vec::new());
+        words.reserve_exact(indices.len() * self.words_per_image());
+        for i in indices {
+            let image = &self.bytes[i * size..][..size];
             words.extend(image.chunks(4).map(|bytes| u32::from_le_bytes(four(bytes))));
         }
         words
@@ -204,8 +216,10 @@ impl PackedImages {
 
     /// The first `count` images; all of them where there are fewer.
     pub fn first(mut self, count: usize) -> PackedImages {
-        let count = self.count().min(count);
-        self.bytes.truncate(count * self.image_bytes());
+        if count < self.count() {
+            let size = self.image_bytes();
+            self.bytes = Arc::new(self.bytes[..count * size].to_vec());
+        }
         self
     }
 
@@ -214,7 +228,7 @@ impl PackedImages {
         let size = self.image_bytes();
         let image = |i: &usize| self.bytes.chunks_exact(size).nth(*i);
         let chosen: Option<Vec<&[u8]>> = indices.iter().map(image).collect();
-        let bytes = chosen?.concat();
+        let bytes = Arc::new(chosen?.concat());
         Some(PackedImages { bytes, ..*self })
     }
 

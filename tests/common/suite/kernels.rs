@@ -18,6 +18,7 @@ use cvae_gpu::ops::likelihood::{self, Head};
 use cvae_gpu::ops::objective::{Divergence, KlTerm};
 use cvae_gpu::ops::posterior::{self, Posterior, Sampled};
 use cvae_gpu::ops::reduce::SumRows;
+use cvae_gpu::ops::rng::{self, Order};
 use cvae_gpu::ops::state::{self, StepState};
 use cvae_gpu::ops::{Activation, Graph, Target, Tuning, clip, importance, input, lanes, peak};
 use cvae_gpu::plan::cpu::Values;
@@ -451,6 +452,51 @@ pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
         }
     }
     report.finish(12);
+}
+
+// The last batch of a pass begins in the middle of a window and ends past its last image.
+pub fn images_are_fetched_from_a_window_in_the_order_of_the_pass(gpu: &Gpu) {
+    let (mut report, batch) = (Report::default(), 4);
+    for (binarize, drawn) in [
+        (Binarize::None, false),
+        (Binarize::Stochastic, true),
+    ] {
+        let all = twenty_images([5, 8, 1], binarize);
+        let packed = Packed { drawn, ..Packed::of(&all) }.in_windows(8);
+        let mut p = Graph::new(batch);
+        let state = state::declare(&mut p, "state");
+        let data = fetch::declare(&mut p, "images", &packed);
+        let indices = rng::shuffle(&mut p, state, packed.count, Order::File);
+        let x = fetch::batch(&mut p, packed, state, data, indices);
+        let p = p.lower(gpu.target());
+        let mut pair = Pair::new(gpu, &[&p]);
+        for position in [0, 4, 12, 18] {
+            let window = position / 8 * 8..20.min(position / 8 * 8 + 8);
+            let mut words = all.words_of(window);
+            words.resize(8 * all.words_per_image(), 0);
+            pair.set_words(&p, "images", &words);
+            let state = StepState {
+                position: position as u32,
+                ..at(0, 0)
+            };
+            pair.set_words(&p, "state", &state.to_words());
+            let case = format!("{binarize:?} from image {position}");
+            pair.run(&mut report, &case, &p, 1, |_| Limit::Each {
+                relative: 3e-7,
+                absolute: 0.0,
+            });
+            let Values::Floats(x) = pair.read(&p, x) else {
+                panic!("images are floats");
+            };
+            if !drawn {
+                let images = (position..position + batch).flat_map(|i| all.values(i.min(19)));
+                let images: Vec<f64> = images.map(f64::from).collect();
+                let limit = Limit::OfLargest(3e-7);
+                report.floats(&format!("{case} on the host"), "x", &x, &images, limit);
+            }
+        }
+    }
+    report.finish(2 * 4 * 3 + 4);
 }
 
 // Large counters.

@@ -51,7 +51,7 @@ pub fn images(model: &Model, seed: u64) -> PackedImages {
 
 pub fn feed(name: &'static str, images: &PackedImages, order: Order) -> Feed {
     let packed = Packed::of(images);
-    Feed::Resident(name, packed, order)
+    Feed::Images(name, packed, order)
 }
 
 /// The limit of a single kernel. Weights are within 1e-6 here; state.rs checks the updates, of
@@ -192,7 +192,7 @@ fn check_drawn(gpu: &Gpu, loss: Loss) {
     };
     let (images, packed) = drawn(&model);
     let train = |batch| {
-        let feed = Feed::Resident("train.images", packed, Order::Shuffled);
+        let feed = Feed::Images("train.images", packed, Order::Shuffled);
         model::train_step(&model, feed, Adam::default(), batch, gpu.target())
     };
     let (full, tail) = (train(BATCH), train(TAIL));

@@ -16,8 +16,9 @@ fn step(target: &Target) -> Plan {
         count: 60_000,
         depth: Depth::Bit,
         drawn: false,
+        window: 60_000,
     };
-    let feed = Feed::Resident("train.images", data, Order::Shuffled);
+    let feed = Feed::Images("train.images", data, Order::Shuffled);
     let (model, adam) = (Model::default(), Adam::default());
     let plan = model::train_step(&model, feed, adam, BATCH as usize, target);
     plan.check().expect("a sound plan");
