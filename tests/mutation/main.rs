@@ -478,8 +478,8 @@ fn edges() -> Vec<(String, Plant)> {
         .collect()
 }
 
-/// Whether everything is tested: `make mutate`. Otherwise the first column of a mistake that has one, and
-/// a part of the products: drivers compile each mutant anew.
+/// Whether everything is tested: `make mutate`. Otherwise only mistakes in the text of a shader, by the
+/// check of its kernel, and a part of the products: drivers compile each mutant anew.
 fn everything() -> bool {
     std::env::var("CVAE_GPU_MUTATE").is_ok_and(|v| v == "all")
 }
@@ -591,17 +591,22 @@ fn a_mistake_that_cannot_be_made_is_refused() {
 #[test]
 fn every_known_mistake_is_seen_by_the_checks_that_the_documentation_names() {
     fail_fast();
-    // Without a mistake every check must pass. The device with the mistake reuses the kernels compiled
-    // here.
     let right = checked_gpu();
-    for target in [plain(), right.target().clone()] {
-        assert!(!step_fails(right, &target, |_| ()));
-        assert!(!recorded_case_fails(right, &target, |_| ()));
-    }
-
     let mistakes = mistakes().into_iter();
     let named = mistakes.map(|(what, plant)| (what.to_owned(), plant));
     let mut mistakes: Vec<_> = named.chain(edges()).collect();
+    if everything() {
+        // Without a mistake every check must pass. The device with the mistake reuses the kernels
+        // compiled here.
+        for target in [plain(), right.target().clone()] {
+            assert!(!step_fails(right, &target, |_| ()));
+            assert!(!recorded_case_fails(right, &target, |_| ()));
+        }
+    } else {
+        // tests/kernels runs these checks without mistakes.
+        mistakes.retain(|(_, plant)| matches!(plant, Plant::Shader(..)));
+        assert!(mistakes.len() > 25, "{} mistakes", mistakes.len());
+    }
     // On hardware a workgroup of 64 may run in lockstep, so a missing barrier may have no effect.
     if !right.caps().software {
         say("a missing barrier is not tested: it shows on software adapters");
