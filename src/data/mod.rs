@@ -22,11 +22,14 @@
 //! All files are untrusted: no length is trusted before the bytes are read, and any defect is a
 //! [`DataError`], never a panic.
 
+#[cfg(feature = "cli")]
 mod ahead;
 mod error;
 mod held_out;
 #[cfg(feature = "cli")]
 pub mod known;
+#[cfg(not(feature = "cli"))]
+mod later;
 #[cfg(feature = "cli")]
 mod order;
 #[cfg(feature = "cli")]
@@ -36,10 +39,13 @@ mod set;
 #[cfg(feature = "cli")]
 mod source;
 
+#[cfg(feature = "cli")]
 pub use ahead::Ahead;
 pub use error::DataError;
 #[cfg(feature = "cli")]
 pub use known::mnist;
+#[cfg(not(feature = "cli"))]
+pub use later::Ahead;
 #[cfg(feature = "cli")]
 pub use order::Order;
 #[cfg(feature = "cli")]

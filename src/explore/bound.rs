@@ -22,7 +22,15 @@ impl Explorer<'_> {
         let given = images.into();
         let (images, supply) = (given.images, self.supply(plans::IMAGES, given)?);
         let (gpu, count) = (self.gpu, images.count());
-        let plans = |batch| plans::bound(&self.trained.model, supply.packed(), samples, batch, gpu.target());
+        let plans = |batch| {
+            plans::bound(
+                &self.trained.model,
+                supply.packed(),
+                samples,
+                batch,
+                gpu.target(),
+            )
+        };
         let plans = Batches::new(count, self.batch, plans);
         let each = plans.each().flat_map(|b| [&b.encode, &b.draw, &b.record]);
         let memory = Memory::allocate(gpu, &each.collect::<Vec<_>>()).await?;

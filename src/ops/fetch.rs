@@ -65,7 +65,8 @@ impl Packed {
         self.window == self.count
     }
 
-    /// Values per image.(&self) -> usize {
+    /// Values per image.
+    pub fn values(&self) -> usize {
         self.shape.iter().product()
     }
 
@@ -172,7 +173,12 @@ fn draw(t: &Tensors, data: Packed) {
     for (row, x) in t.floats_mut("x").chunks_mut(data.values()).enumerate() {
         let words = &images[places[row] as usize * data.words()..];
         for (block, (four, word)) in x.chunks_mut(4).zip(words).enumerate() {
-            let counter = [block as u32, indices[row], state.epoch, Stream::Pixels as u32];
+            let counter = [
+                block as u32,
+                indices[row],
+                state.epoch,
+                Stream::Pixels as u32,
+            ];
             let drawn = bernoulli(word.to_le_bytes(), counter, key(state.seed));
             let ones = drawn.map(|one| f64::from(u8::from(one)));
             four.copy_from_slice(&ones[..four.len()]);

@@ -87,13 +87,32 @@ pub fn normals(g: &mut Graph, state: SlotId, latent: usize) -> SlotId {
     eps
 }
 
-fn constants(batch: usize, latent: usize, count: usize, order: Order) -> [(&'static str, f64); 4] {
-    [
-        ("BATCH", batch as f64),
-        ("LATENT", latent as f64),
-        ("COUNT", count as f64),
-        ("SHUFFLE", flag(order == Order::Shuffled)),
-    ]
+/// The constants of the module; a kernel that does not use one has it set to 1.
+#[derive(Clone, Copy)]
+struct Sizes {
+    latent: usize,
+    count: usize,
+    order: Order,
+    window: usize,
+}
+
+impl Sizes {
+    const UNUSED: Self = Sizes {
+        latent: 1,
+        count: 1,
+        order: Order::File,
+        window: 1,
+    };
+
+    fn constants(self, batch: usize) -> [(&'static str, f64); 5] {
+        [
+            ("BATCH", batch as f64),
+            ("LATENT", self.latent as f64),
+            ("COUNT", self.count as f64),
+            ("SHUFFLE", flag(self.order == Order::Shuffled)),
+            ("WINDOW", self.window as f64),
+        ]
+    }
 }
 
 impl Operation for Shuffle {
@@ -115,7 +134,12 @@ impl Operation for Shuffle {
                 };
             }
         };
-        let constants = constants(plan.batch, 1, count, order);
+        let constants = Sizes {
+            count,
+            order,
+            ..Sizes::UNUSED
+        };
+        let constants = constants.constants(plan.batch);
         plan.push(Step {
             label: "shuffle".into(),
             kernel: SOURCE.kernel("shuffle", constants, twin),
@@ -140,11 +164,12 @@ impl Operation for Places {
                 *place = (position + row as u32).min(count as u32 - 1) % window as u32;
             }
         };
-        let constants = [
-            ("BATCH", plan.batch as f64),
-            ("COUNT", count as f64),
-            ("WINDOW", window as f64),
-        ];
+        let constants = Sizes {
+            count,
+            window,
+            ..Sizes::UNUSED
+        };
+        let constants = constants.constants(plan.batch);
         plan.push(Step {
             label: "places".into(),
             kernel: SOURCE.kernel("place", constants, twin),
@@ -170,7 +195,11 @@ impl Operation for Normals {
                 }
             }
         };
-        let constants = constants(plan.batch, latent, 1, Order::File);
+        let constants = Sizes {
+            latent,
+            ..Sizes::UNUSED
+        };
+        let constants = constants.constants(plan.batch);
         plan.push(Step {
             label: "noise".into(),
             kernel: SOURCE.kernel("normals", constants, twin),

@@ -44,11 +44,13 @@ impl Plans {
         let validation = data.validation.as_ref().map(|split| &split.images);
         let room = Room::new(options.data_memory, all.chain(validation), &target.caps);
         let seed = options.seed;
-        let packed = Packed::training(images, options.binarize)
-            .in_windows(room.window(images, batch));
+        let packed =
+            Packed::training(images, options.binarize).in_windows(room.window(images, batch));
         let supply = Supply::new("train.images", images, packed, Order::Shuffled, seed);
         let in_order = |slot, images, least: usize| {
-            let window = room.window(images, batch).max(least.next_multiple_of(batch));
+            let window = room
+                .window(images, batch)
+                .max(least.next_multiple_of(batch));
             let packed = Packed::of(images).in_windows(window);
             Supply::new(slot, images, packed, Order::File, seed)
         };
@@ -64,8 +66,7 @@ impl Plans {
             validation: validation.map(|images| {
                 Evaluation::new(model, in_order(eval::VALIDATION, images, 0), batch, target)
             }),
-            pictures: (options.pictures)
-                .then(|| Pictures::new(model, &evaluation.supply, target)),
+            pictures: (options.pictures).then(|| Pictures::new(model, &evaluation.supply, target)),
             evaluation,
         }
     }
@@ -243,7 +244,10 @@ impl Device {
     pub(super) fn bring(&self, gpu: &Gpu, pass: usize, offset: usize) -> Result<usize, GpuError> {
         let batch = self.plans.steps.batch;
         let at = (pass, offset * batch);
-        let end = self.plans.supply.bring(gpu, &self.memory, self.plan(), at)?;
+        let end = self
+            .plans
+            .supply
+            .bring(gpu, &self.memory, self.plan(), at)?;
         Ok(end.div_ceil(batch))
     }
 

@@ -160,9 +160,10 @@ fn errors_of_the_library_name_no_flag_and_no_command() {
 /// Only modules of the feature `cli` may name files, threads and blocking waits.
 #[test]
 fn only_modules_of_cli_touch_files_threads_and_clocks() {
-    const OF_CLI: [&str; 12] = [
+    const OF_CLI: [&str; 13] = [
         "bench",
         "cli",
+        "data::ahead",
         "data::known",
         "data::read::array",
         "data::read::cifar",

@@ -105,6 +105,29 @@ fn the_terms_of_drawn_images_are_those_of_the_twins() {
     check_terms(&DRAWN);
 }
 
+#[test]
+fn images_in_windows_have_the_tables_of_those_that_are_all_there() {
+    let folder = folder();
+    let made = &*GREY;
+    for command in [
+        "eval --batch 4 --samples 2 --json --per-image",
+        "score --batch 4 --out",
+        "encode --batch 4 --out",
+    ] {
+        let table = |name: &str, words: &str| {
+            let cli = made.on_images(&format!("{command} {name} {words}"), folder.path());
+            let said = cli.succeed().stdout;
+            (said, fs::read(folder.path().join(name)).expect("a table"))
+        };
+        let whole = table("whole.csv", "");
+        let parts = table("parts.csv", "--data-memory 1K");
+        assert!(whole.1 == parts.1, "{command}");
+        if command.starts_with("eval") {
+            assert_eq!(whole.0, parts.0);
+        }
+    }
+}
+
 // Draw k of the bound equals an evaluation at step k.
 #[test]
 fn the_bound_is_that_of_the_twins_and_rises_from_the_elbo() {

@@ -16,7 +16,9 @@ use cvae_gpu::train::{Every, Extras};
 use super::extras::{ExtraArgs, extra_options};
 use super::model::{About, ModelArgs};
 use crate::cli::arch;
-use crate::cli::choices::{self, Given, bytes, count, differing, fraction, model_options, positive};
+use crate::cli::choices::{
+    self, Given, bytes, count, differing, fraction, model_options, positive,
+};
 use crate::cli::common::Common;
 use crate::cli::images::PrepareArgs;
 

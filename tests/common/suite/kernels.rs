@@ -457,12 +457,13 @@ pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
 // The last batch of a pass begins in the middle of a window and ends past its last image.
 pub fn images_are_fetched_from_a_window_in_the_order_of_the_pass(gpu: &Gpu) {
     let (mut report, batch) = (Report::default(), 4);
-    for (binarize, drawn) in [
-        (Binarize::None, false),
-        (Binarize::Stochastic, true),
-    ] {
+    for (binarize, drawn) in [(Binarize::None, false), (Binarize::Stochastic, true)] {
         let all = twenty_images([5, 8, 1], binarize);
-        let packed = Packed { drawn, ..Packed::of(&all) }.in_windows(8);
+        let packed = Packed {
+            drawn,
+            ..Packed::of(&all)
+        }
+        .in_windows(8);
         let mut p = Graph::new(batch);
         let state = state::declare(&mut p, "state");
         let data = fetch::declare(&mut p, "images", &packed);
