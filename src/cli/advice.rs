@@ -84,7 +84,6 @@ fn adapter_on(system: &str) -> &'static str {
 
 fn training(error: &TrainError) -> Option<String> {
     match error {
-        TrainError::BatchTooLarge { images, .. } => Some(format!("use at most --batch {images}")),
         TrainError::NotFinite { .. } | TrainError::WeightsNotFinite { .. } => {
             Some("try a smaller --lr".into())
         }
@@ -142,7 +141,23 @@ fn data(error: &DataError) -> Option<String> {
         DataError::InvalidPacked(..) => {
             "copy the file again, or write it again with `cvae-gpu data pack`"
         }
-        DataError::MixedSizes(..) => "give --size N to resize all of them to N×N pixels",
+        DataError::Flat(_, values) => {
+            let side = |n: usize| Some(n.isqrt()).filter(|side| side * side == n);
+            let guess = side(*values).map(|side| format!("{side},{side}"));
+            let colour = || {
+                let thirds = (values % 3 == 0).then_some(values / 3)?;
+                side(thirds).map(|side| format!("{side},{side},3"))
+            };
+            return Some(match guess.or_else(colour) {
+                Some(size) => format!("give it, perhaps --image-size {size}"),
+                None => "give --image-size H,W or H,W,C".into(),
+            });
+        }
+        DataError::MixedSizes(..) => {
+            "give --size N, or --size H,W, to resize all of them; --fit crop or --fit pad keeps their \
+             proportions"
+        }
+        DataError::Broken(..) => "repair or remove them, or leave them out with --skip-broken",
         DataError::HasTestImages(..) => "leave --test-fraction out",
         DataError::TooFew(..) => "add some, or give another --test-fraction",
         DataError::TooFewToTrain { .. } => "add some, or give another --val-fraction",

@@ -7,21 +7,37 @@ use std::str::FromStr;
 
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
-use cvae_gpu::data::{self, Binarize, DataError, Depth, ImageSet, Prepare, Progress, known, mnist};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use cvae_gpu::data::{
+    self, Binarize, DataError, Depth, Fit, ImageSet, Prepare, Progress, Size, known, mnist,
+};
 use cvae_gpu::run::{self, config::RunConfig};
 use cvae_gpu::saved::Stored;
 
+use super::choices::{ImageSize, image_size};
 use super::common::Common;
 
 /// Preparation of images.
 #[derive(Args, Clone, Copy)]
 pub struct PrepareArgs {
-    /// Resize images to N×N pixels; the aspect ratio is not kept
-    #[arg(long, value_name = "N", value_parser = |t: &str| valid(t, |p, n| p.size = Some(n)), help_heading = "Data")]
-    size: Option<usize>,
+    /// Resize images to N×N pixels, or to height and width
+    #[arg(long, value_name = "N|H,W", value_parser = |t: &str| checked(t.parse()?, |p, n| p.size = Some(n)), help_heading = "Data")]
+    size: Option<Size>,
+    /// What --size does to images of another aspect ratio [default: stretch]
+    #[arg(long, value_parser = fit(), help_heading = "Data")]
+    fit: Option<Fit>,
+    /// Colour behind transparent parts and beside padded images: black, white, or #RRGGBB [default: black]
+    #[arg(long, value_name = "COLOUR", value_parser = colour, help_heading = "Data")]
+    background: Option<Colour>,
+    /// Leave out images of a folder that cannot be decoded
+    #[arg(long, help_heading = "Data")]
+    skip_broken: bool,
     /// Convert images to grey (1) or colour (3) [default: as they are; a folder is colour if any image in it is]
     #[arg(long, value_name = "1|3", value_parser = |t: &str| valid(t, |p, n| p.channels = Some(n)), help_heading = "Data")]
     channels: Option<usize>,
+    /// Height, width and, unless 1, channels of images that are rows of an array
+    #[arg(long, value_name = "H,W[,C]", value_parser = rows_of, help_heading = "Data")]
+    image_size: Option<ImageSize>,
     /// Part to hold out if a set has no test images, taken at even distances [default: 0.1]
     #[arg(long, value_name = "F", value_parser = |t: &str| valid(t, |p, n| p.test_fraction = Some(n)), help_heading = "Data")]
     test_fraction: Option<f64>,
@@ -30,10 +46,53 @@ pub struct PrepareArgs {
 /// Parses and validates a number of a preparation.
 fn valid<T: Copy + FromStr>(text: &str, set: fn(&mut Prepare, T)) -> Result<T, String> {
     let number = text.parse().map_err(|_| "give a number")?;
+    checked(number, set)
+}
+
+/// Validates an option of a preparation.
+fn checked<T: Copy>(number: T, set: fn(&mut Prepare, T)) -> Result<T, String> {
     let mut prepare = Prepare::default();
     set(&mut prepare, number);
     prepare.validate()?;
     Ok(number)
+}
+
+/// Red, green and blue.
+#[derive(Clone, Copy, Debug)]
+struct Colour([u8; 3]);
+
+fn colour(text: &str) -> Result<Colour, String> {
+    match text {
+        "black" => return Ok(Colour([0; 3])),
+        "white" => return Ok(Colour([255; 3])),
+        _ => {}
+    }
+    let digits = text.strip_prefix('#').unwrap_or(text);
+    let number = u32::from_str_radix(digits, 16).ok();
+    let [_, colours @ ..] = number
+        .filter(|_| digits.len() == 6 && !digits.starts_with('+'))
+        .ok_or("give black, white, or a colour such as #ff8000")?
+        .to_be_bytes();
+    Ok(Colour(colours))
+}
+
+/// How images are fitted to another aspect ratio.
+fn fit() -> impl TypedValueParser<Value = Fit> {
+    let values = [
+        (Fit::Stretch, "Do not keep the aspect ratio"),
+        (Fit::Crop, "Cut off the ends of the longer side"),
+        (Fit::Pad, "Add background at the ends of the shorter side"),
+    ];
+    let named = values.map(|(fit, help)| PossibleValue::new(fit.name()).help(help));
+    PossibleValuesParser::new(named).map(move |name| {
+        let found = values.iter().find(|(fit, _)| fit.name() == name);
+        found.map_or(Fit::default(), |(fit, _)| *fit)
+    })
+}
+
+/// The size of images that are rows of numbers.
+fn rows_of(text: &str) -> Result<ImageSize, String> {
+    checked(image_size(text)?, |prepare, size| prepare.image_size = Some(size.0))
 }
 
 impl PrepareArgs {
@@ -41,6 +100,10 @@ impl PrepareArgs {
     pub fn over(&self, base: &Prepare) -> Prepare {
         Prepare {
             size: self.size.or(base.size),
+            fit: self.fit.unwrap_or(base.fit),
+            background: self.background.map(|colour| colour.0).or(base.background),
+            skip_broken: self.skip_broken || base.skip_broken,
+            image_size: self.image_size.map(|size| size.0).or(base.image_size),
             channels: self.channels.or(base.channels),
             test_fraction: self.test_fraction.or(base.test_fraction),
             order: base.order,

@@ -22,12 +22,18 @@ pub enum DataError {
     /// A packed set does not follow its format; the text says where.
     #[error("{path}: the {1}", path = .0.display())]
     InvalidPacked(PathBuf, String),
+    /// Images of a folder cannot be decoded: each with the reason.
+    #[error("{folder}: {}", broken(.1), folder = .0.display())]
+    Broken(PathBuf, Vec<(PathBuf, String)>),
     /// An image of a folder has another size than the first one.
     #[error(
         "{path}: the image is {1}, but {first} is {3}, and a set has images of one size",
         path = .0.display(), first = .2.display()
     )]
     MixedSizes(PathBuf, String, PathBuf, String),
+    /// An array has a row of numbers for each image, whose size is not given.
+    #[error("{path}: its rows of {1} numbers are images of unknown height and width", path = .0.display())]
+    Flat(PathBuf, usize),
     /// Stochastic binarization needs grey levels, but the images of this set are bits.
     #[error("the images of `{0}` are stored as bits: there are no grey levels to draw by")]
     NoGrey(String),
@@ -90,6 +96,22 @@ impl DataError {
             "no {what} file; looked for {names}; copy it there, or give the folder that holds it"
         ))
     }
+}
+
+/// Lists images that cannot be decoded, the first of many.
+fn broken(images: &[(PathBuf, String)]) -> String {
+    const SHOWN: usize = 20;
+    let lines = images.iter().take(SHOWN);
+    let lines = lines.map(|(path, reason)| format!("\n  {} ({reason})", path.display()));
+    let more = match images.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!("\n  … and {more} more"),
+    };
+    let count = match images.len() {
+        1 => "1 image".to_owned(),
+        count => format!("{count} images"),
+    };
+    format!("{count} cannot be decoded:{}{more}\n", lines.collect::<String>())
 }
 
 /// Says that the system cannot read a file.

@@ -49,7 +49,7 @@ pub use later::Ahead;
 #[cfg(feature = "cli")]
 pub use order::Order;
 #[cfg(feature = "cli")]
-pub use prepare::{Listener, Prepare, Progress, TEST_FRACTION};
+pub use prepare::{Fit, Listener, Prepare, Progress, Size, TEST_FRACTION};
 pub use read::packed;
 pub use set::{Binarize, Depth, ImageSet, LabelError, Labelled, PackedImages, Split, check_labels};
 

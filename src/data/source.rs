@@ -10,7 +10,7 @@ use super::prepare::TEST_FRACTION;
 use super::read::packed::Provenance;
 use super::read::pixels::{Parts, Pixels};
 use super::read::{array, cifar, folder, idx, packed};
-use super::{Binarize, DataError, Depth, ImageSet, Listener, Prepare, mnist};
+use super::{Binarize, DataError, Depth, Fit, ImageSet, Listener, Prepare, Progress, Size, mnist};
 use crate::files::{hash, npy, regular};
 
 /// A source whose format is known.
@@ -79,7 +79,7 @@ impl Source {
             Format::BuiltIn | Format::Packed => return self.stored(prepare),
             Format::Idx => Parts::Two(idx::read(path)?),
             Format::Cifar => Parts::Two(cifar::read(path)?),
-            Format::Array => Parts::One(array::read(path)?),
+            Format::Array => Parts::One(array::read(path, prepare, listener)?),
             Format::Folder => {
                 let (parts, found) = folder::read(path, prepare, listener)?;
                 classes = found;
@@ -91,6 +91,10 @@ impl Source {
                 return Err(DataError::HasTestImages(self.name.clone()));
             }
             Parts::Two(parts) => parts,
+            Parts::One(one) if one.count() == 1 && prepare.test_fraction.is_none() => {
+                listener(Progress::Note("there is one image: it is trained on, and evaluated too"));
+                [one.clone(), one]
+            }
             Parts::One(all) => {
                 let fraction = prepare.test_fraction.unwrap_or(TEST_FRACTION);
                 let parts = all.cut(fraction);
@@ -118,7 +122,7 @@ impl Source {
             return Err(DataError::HasTestImages(set.name));
         }
         set.black_and_white = set.train.images.depth() == Depth::Bit;
-        let [height, width] = prepare.size.map_or([height, width], |n| [n, n]);
+        let [height, width] = prepare.size.map_or([height, width], Size::sides);
         let wanted = [height, width, prepare.channels.unwrap_or(channels)];
         for part in [&mut set.train, &mut set.test] {
             if part.images.shape() != wanted {
@@ -233,7 +237,13 @@ impl Format {
 fn changes(binarize: Binarize, prepare: &Prepare) -> String {
     let mut changes = String::new();
     if let Some(size) = prepare.size {
-        changes += &format!("; resized to {size}×{size}");
+        let [height, width] = size.sides();
+        changes += &format!("; resized to {height}×{width}");
+        match prepare.fit {
+            Fit::Stretch => {}
+            Fit::Crop => changes += ", cropped to its aspect ratio",
+            Fit::Pad => changes += ", padded to its aspect ratio",
+        }
     }
     match prepare.channels {
         Some(1) => changes += "; made grey",

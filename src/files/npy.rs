@@ -1,13 +1,13 @@
 //! NumPy's `.npy` files: one array of numbers with a shape.
 //!
-//! Written: version 1.0, little-endian `float32`, C order. Read: versions 1 to 3, C order, `float32`
-//! and `float64` of either byte order; [`Raw`] reads bytes and booleans too. Files are untrusted: no
-//! length in a header is trusted before the bytes are there, and any defect is an error.
+//! Written: version 1.0, little-endian `float32`, C order. Read: versions 1 to 3, C and Fortran order,
+//! integers, floats and booleans of any width and byte order. Files are untrusted: no length in a header
+//! is trusted before the bytes are there, and any defect is an error.
 
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
-use super::tensors::{Tensor, numbers};
+use super::tensors::Tensor;
 #[cfg(feature = "cli")]
 use super::{atomic, regular};
 
@@ -81,98 +81,228 @@ pub fn read(path: impl AsRef<std::path::Path>) -> Result<Tensor, NpyError> {
     from_bytes(&bytes).map_err(|reason| NpyError::Content(path.into(), reason))
 }
 
-/// The array in the bytes of a file; `float64` is rounded to `float32`.
+/// The array in the bytes of a file; numbers of other types are rounded to `float32`.
 ///
 /// # Errors
 ///
 /// What is wrong with the bytes. No bytes make this function panic.
 pub fn from_bytes(bytes: &[u8]) -> Result<Tensor, String> {
-    let raw = Raw::parse(bytes)?;
-    let values = raw.floats()?;
-    Ok(Tensor::f32(raw.shape, values))
+    let mut rest = bytes;
+    let header = Header::read(&mut rest, bytes.len() as u64)?;
+    let strides: Vec<usize> = (1..=header.shape.len())
+        .map(|after| header.shape[after..].iter().product())
+        .collect();
+    let mut values = vec![0.0; header.shape.iter().product()];
+    let places = Places::new(&header, &strides);
+    for (number, place) in header.dtype.numbers(rest).zip(places) {
+        values[place] = number as f32;
+    }
+    Ok(Tensor::f32(header.shape, values))
 }
 
-/// An array in the bytes of a file.
+/// The type of the numbers of an array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dtype {
+    kind: Kind,
+    /// Bytes of a number.
+    width: usize,
+    big_endian: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bool,
+    Unsigned,
+    Signed,
+    Float,
+}
+
+impl Dtype {
+    /// The type of NumPy's name, such as `|u1` or `<f4`.
+    fn of(name: &str) -> Result<Dtype, String> {
+        let parts = match name.as_bytes() {
+            [order, kind, width @ b'1'..=b'8'] => Some((*order, *kind, usize::from(width - b'0'))),
+            _ => None,
+        };
+        let known = parts.and_then(|(order, kind, width)| {
+            let kind = match (kind, width) {
+                (b'b', 1) => Kind::Bool,
+                (b'u', 1 | 2 | 4 | 8) => Kind::Unsigned,
+                (b'i', 1 | 2 | 4 | 8) => Kind::Signed,
+                (b'f', 2 | 4 | 8) => Kind::Float,
+                _ => return None,
+            };
+            let big_endian = match order {
+                b'>' => true,
+                b'<' | b'|' => false,
+                _ => return None,
+            };
+            Some(Dtype {
+                kind,
+                width,
+                big_endian,
+            })
+        });
+        known.ok_or_else(|| {
+            format!("the array has the dtype `{name}`: convert it with `.astype(\"float32\")`")
+        })
+    }
+
+    /// Bytes of a number.
+    #[must_use]
+    pub fn width(self) -> usize {
+        self.width
+    }
+
+    /// Whether the numbers are unsigned bytes.
+    #[must_use]
+    pub fn is_byte(self) -> bool {
+        self.kind == Kind::Unsigned && self.width == 1
+    }
+
+    /// Whether the numbers are true or false.
+    #[must_use]
+    pub fn is_bool(self) -> bool {
+        self.kind == Kind::Bool
+    }
+
+    /// Whether the numbers are floats.
+    #[must_use]
+    pub fn is_float(self) -> bool {
+        self.kind == Kind::Float
+    }
+
+    /// The numbers in whole groups of [`Dtype::width`] bytes; true is 1.
+    pub fn numbers(self, bytes: &[u8]) -> impl Iterator<Item = f64> {
+        let Dtype { kind, width, .. } = self;
+        bytes.chunks_exact(width).map(move |number| {
+            let mut little = [0; 8];
+            little[..width].copy_from_slice(number);
+            if self.big_endian {
+                little[..width].reverse();
+            }
+            let whole = u64::from_le_bytes(little);
+            let unused = 64 - 8 * width as u32;
+            match (kind, width) {
+                (Kind::Float, 2) => half::f16::from_bits(whole as u16).to_f64(),
+                (Kind::Float, 4) => f64::from(f32::from_bits(whole as u32)),
+                (Kind::Float, _) => f64::from_bits(whole),
+                (Kind::Signed, _) => ((whole << unused) as i64 >> unused) as f64,
+                (Kind::Unsigned, _) => whole as f64,
+                (Kind::Bool, _) => f64::from(u8::from(whole != 0)),
+            }
+        })
+    }
+}
+
+/// Longest header; that of an array has some hundred bytes.
+const MOST_HEADER: usize = 1 << 20;
+
+/// What a file says of its array before the numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Raw<'a> {
-    /// NumPy's name of the type: `|u1`, `|b1`, or a float such as `<f4`.
-    pub dtype: &'a str,
+pub struct Header {
+    /// The type of the numbers.
+    pub dtype: Dtype,
     /// Numbers along each axis.
     pub shape: Vec<usize>,
-    /// The numbers in C order; they fill the shape.
-    pub data: &'a [u8],
+    /// The first axis varies fastest, else the last.
+    pub fortran_order: bool,
+    /// Bytes before the numbers.
+    pub start: u64,
 }
 
-impl<'a> Raw<'a> {
-    /// Finds the array in the bytes of a file.
+impl Header {
+    /// Reads the beginning of a file of `length` bytes, up to the numbers.
     ///
     /// # Errors
     ///
-    /// What is wrong with the bytes. No bytes make this function panic.
-    pub fn parse(bytes: &'a [u8]) -> Result<Raw<'a>, String> {
-        let (header, data) = split(bytes)?;
-        let dtype = quoted(value(header, "descr")?)?;
-        if value(header, "fortran_order")?.starts_with("True") {
-            let save = "save `numpy.ascontiguousarray` of it";
-            return Err(format!("the array is in Fortran order: {save}"));
-        }
-        let shape = tuple(value(header, "shape")?)?;
-        let width = match dtype {
-            "|u1" | "|b1" => 1,
-            "<f4" | ">f4" => 4,
-            "<f8" | ">f8" => 8,
-            _ => return Err(wrong_dtype(dtype)),
+    /// What is wrong with it. No bytes make this function panic.
+    pub fn read(file: &mut impl Read, length: u64) -> Result<Header, String> {
+        let mut take = |count: usize| {
+            let mut bytes = Vec::new();
+            let read = file.by_ref().take(count as u64).read_to_end(&mut bytes);
+            match read {
+                Ok(read) if read == count => Ok(bytes),
+                Ok(_) => Err("the file ends within its header: copy or make it again".to_owned()),
+                Err(e) => Err(format!("it cannot be read: {e}")),
+            }
         };
+        if !take(MAGIC.len()).is_ok_and(|magic| magic == MAGIC) {
+            return Err("this is no .npy file: give one written by `numpy.save`".into());
+        }
+        let width = match take(2)?[0] {
+            1 => 2,
+            2 | 3 => 4,
+            other => return Err(format!("version {other} of the .npy format is not known")),
+        };
+        let size = take(width)?;
+        let size = size.iter().rfold(0, |n, byte| n << 8 | usize::from(*byte));
+        if size > MOST_HEADER {
+            return Err("the file ends within its header: copy or make it again".into());
+        }
+        let text = String::from_utf8(take(size)?).map_err(|_| invalid("text"))?;
+        let header = Header {
+            dtype: Dtype::of(quoted(value(&text, "descr")?)?)?,
+            shape: tuple(value(&text, "shape")?)?,
+            fortran_order: value(&text, "fortran_order")?.starts_with("True"),
+            start: (MAGIC.len() + 2 + width + size) as u64,
+        };
+        let (shape, width) = (&header.shape, header.dtype.width);
         let count = shape.iter().try_fold(1, |n: usize, &m| n.checked_mul(m));
-        if count.and_then(|n| n.checked_mul(width)) != Some(data.len()) {
+        let bytes = count.and_then(|n| n.checked_mul(width));
+        let found = length.saturating_sub(header.start);
+        if bytes.map(|n| n as u64) != Some(found) {
             return Err(format!(
-                "the header announces an array of shape {shape:?}, but {} bytes of {width} each \
-                 follow: the file is damaged or incomplete, copy or make it again",
-                data.len()
+                "the header announces an array of shape {shape:?}, but {found} bytes of {width} \
+                 each follow: the file is damaged or incomplete, copy or make it again"
             ));
         }
-        Ok(Raw { dtype, shape, data })
+        Ok(header)
     }
 
-    /// The numbers, if they are floats; `float64` is rounded to `float32`.
-    ///
-    /// # Errors
-    ///
-    /// The type, and how to convert it.
-    pub fn floats(&self) -> Result<Vec<f32>, String> {
-        match self.dtype {
-            "<f4" => Ok(numbers(self.data, f32::from_le_bytes)),
-            ">f4" => Ok(numbers(self.data, f32::from_be_bytes)),
-            "<f8" => Ok(numbers(self.data, |b| f64::from_le_bytes(b) as f32)),
-            ">f8" => Ok(numbers(self.data, |b| f64::from_be_bytes(b) as f32)),
-            _ => Err(wrong_dtype(self.dtype)),
+    /// The array's axes from that which varies fastest to that which varies slowest in the file.
+    pub fn axes(&self) -> impl Iterator<Item = usize> {
+        let (count, fortran) = (self.shape.len(), self.fortran_order);
+        (0..count).map(move |i| if fortran { i } else { count - 1 - i })
+    }
+}
+
+/// Counts through the numbers of a file in their order; gives the place of each in another layout.
+#[derive(Debug)]
+pub struct Places {
+    /// Length, stride and counter of each axis, the fastest first.
+    axes: Vec<[usize; 3]>,
+    place: usize,
+}
+
+impl Places {
+    /// The places in a layout with this stride for each axis of the array.
+    pub fn new(header: &Header, strides: &[usize]) -> Places {
+        let axes = header.axes();
+        Places {
+            axes: axes.map(|axis| [header.shape[axis], strides[axis], 0]).collect(),
+            place: 0,
         }
     }
 }
 
-fn wrong_dtype(dtype: &str) -> String {
-    format!("the array has the dtype `{dtype}`: convert it with `.astype(\"float32\")`")
-}
+impl Iterator for Places {
+    type Item = usize;
 
-/// The text of the header, and the data.
-fn split(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
-    let truncated = || "the file ends within its header: copy or make it again".to_owned();
-    let Some(rest) = bytes.strip_prefix(MAGIC) else {
-        return Err("this is no .npy file: give one written by `numpy.save`".into());
-    };
-    let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(truncated)?;
-    let width = match version[0] {
-        1 => 2,
-        2 | 3 => 4,
-        other => return Err(format!("version {other} of the .npy format is not known")),
-    };
-    let (length, rest) = rest.split_at_checked(width).ok_or_else(truncated)?;
-    let length = length
-        .iter()
-        .rfold(0, |n, byte| n << 8 | usize::from(*byte));
-    let (header, data) = rest.split_at_checked(length).ok_or_else(truncated)?;
-    let header = str::from_utf8(header).map_err(|_| invalid("text"))?;
-    Ok((header, data))
+    /// Never ends: after the last number the first follows.
+    fn next(&mut self) -> Option<usize> {
+        let here = self.place;
+        for [length, stride, at] in &mut self.axes {
+            *at += 1;
+            self.place += *stride;
+            if *at < *length {
+                break;
+            }
+            self.place -= *stride * *length;
+            *at = 0;
+        }
+        Some(here)
+    }
 }
 
 fn invalid(what: &str) -> String {

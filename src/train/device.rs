@@ -109,10 +109,7 @@ impl Device {
             let labels = split.labels.as_deref();
             check_labels(labels, split.images.count(), options.model.labels)?;
         }
-        let (batch, images) = (options.batch, data.train.images.count());
-        if batch > images {
-            return Err(TrainError::BatchTooLarge { batch, images });
-        }
+        let batch = options.batch;
         let plans = |batch| Plans::new(options, data, gpu.target(), batch);
         let plain = plans(batch);
         let memory = Memory::allocate(gpu, &plain.all()).await;

@@ -18,14 +18,6 @@ pub enum TrainError {
     /// The labels do not serve the model.
     #[error(transparent)]
     Labels(#[from] LabelError),
-    /// The batch is larger than the data set.
-    #[error("a batch of {batch} is more than the {images} training images")]
-    BatchTooLarge {
-        /// Images of an optimizer step.
-        batch: usize,
-        /// Training images there are.
-        images: usize,
-    },
     /// A checkpoint is of another run.
     #[error("the checkpoint does not belong to this run: {0}")]
     Foreign(String),

@@ -17,7 +17,7 @@ pub struct Options {
     pub rate: f64,
     /// Further options of the optimizer and of the KL term.
     pub extras: Extras,
-    /// Images of an optimizer step.
+    /// Images of an optimizer step; all, if there are fewer.
     pub batch: usize,
     /// Passes over the training images.
     pub epochs: usize,

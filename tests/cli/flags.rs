@@ -54,6 +54,10 @@ fn table() -> Vec<(&'static str, Expect)> {
         ("--data mnist", Refused(1)),
         ("--binarize none", Refused(1)),
         ("--size 32", Refused(1)),
+        ("--fit pad", Refused(1)),
+        ("--image-size 4,4", Refused(1)),
+        ("--background white", Refused(1)),
+        ("--skip-broken", Refused(1)),
         ("--channels 3", Refused(1)),
         ("--test-fraction 0.5", Refused(1)),
         (

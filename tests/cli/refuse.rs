@@ -86,13 +86,6 @@ fn errors_are_said_even_when_quiet() {
 }
 
 #[test]
-fn a_batch_larger_than_the_data_is_refused() {
-    let bench = Bench::new(28);
-    let words = ["batch of 97", "96 training images", "at most --batch 96"];
-    bench.refused(bench.train("--batch 97"), &words);
-}
-
-#[test]
 fn a_picture_size_that_the_model_cannot_take_is_refused() {
     for side in [3, 600] {
         let bench = Bench::new(side);

@@ -203,7 +203,9 @@ impl TrainArgs {
         let set = run.images(set)?;
         let (batch, images) = (run.batch, set.train.images.count());
         if batch > images {
-            return Err(TrainError::BatchTooLarge { batch, images }.into());
+            notes.push(format!(
+                "A batch of {batch} takes all {images} training images: each epoch is one step"
+            ));
         }
         signals.save_first();
         let folder = match &self.out {

@@ -33,7 +33,8 @@ pub struct RunArgs {
     /// Names: `mnist` (built in), `fashion-mnist`, `kmnist`, `cifar10`; the last three are downloaded
     /// if missing. A folder holds images of any common kind, optionally in subfolders of classes, and
     /// these optionally in `train` and `test`; or MNIST's four IDX files, raw or gzip; or CIFAR-10's
-    /// binary files. An array is [N, H, W] or [N, H, W, C], bytes or floats from 0 to 1.
+    /// binary files. An array is [N, H, W] or [N, H, W, C] of numbers of any type, from 0 to 1 or whole
+    /// from 0 to 255.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub data: Option<String>,
     /// How grey levels become 0 and 1 [default: threshold for MNIST, IDX files and black-and-white images; else none]
@@ -214,15 +215,29 @@ impl RunArgs {
 
 /// The options that a run keeps when it is resumed.
 fn kept(run: &RunConfig) -> Given {
-    let number = |n: Option<usize>| n.map_or("none".into(), |n| n.to_string());
+    fn shown<T: ToString>(value: Option<T>) -> String {
+        value.map_or("none".into(), |value| value.to_string())
+    }
+    let list = |numbers: &[usize]| {
+        let numbers: Vec<String> = numbers.iter().map(usize::to_string).collect();
+        numbers.join(",")
+    };
+    let hex = |[r, g, b]: [u8; 3]| format!("#{r:02x}{g:02x}{b:02x}");
     let (prepare, images) = (&run.prepare, if run.images { "pictures" } else { "none" });
     let fraction = prepare.test_fraction.unwrap_or(TEST_FRACTION);
     let mut options = vec![
         ("--batch", run.batch.to_string()),
         ("--seed", run.seed.to_string()),
         ("--binarize", run.binarize.name().into()),
-        ("--size", number(prepare.size)),
-        ("--channels", number(prepare.channels)),
+        ("--size", shown(prepare.size)),
+        ("--fit", prepare.fit.name().into()),
+        (
+            "--image-size",
+            shown(prepare.image_size.map(|size| list(&size))),
+        ),
+        ("--background", shown(prepare.background.map(hex))),
+        ("--skip-broken", prepare.skip_broken.to_string()),
+        ("--channels", shown(prepare.channels)),
         ("--test-fraction", fraction.to_string()),
         (
             "--val-fraction",

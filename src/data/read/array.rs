@@ -1,70 +1,261 @@
-//! Images in a `.npy` file of NumPy: `[N, H, W]` or `[N, H, W, C]`, bytes, booleans, or floats from 0
-//! to 1, rounded to bytes.
+//! Images in a `.npy` file of NumPy: `[N, H, W]`, `[N, H, W, C]`, `[N, C, H, W]`, or `[N, H·W·C]` where
+//! the size is known; booleans, integers or floats of any width, in C or Fortran order.
+//!
+//! Brightness is a number from 0 to 1 or a whole number from 0 to 255. Numbers that are all 0 or 1 are
+//! black and white. The file is read twice, a piece at a time: first for the range of its numbers, then
+//! for its images.
 
+use std::fs::File;
+use std::io::{BufReader, Read, Take};
 use std::path::Path;
 
 use super::pixels::Pixels;
-use crate::data::DataError;
-use crate::files::npy::Raw;
+use crate::data::{DataError, Listener, Prepare, Progress};
+use crate::files::npy::{Dtype, Header, Places};
 use crate::files::regular;
 use crate::files::tensors::coordinates;
 
+/// Bytes that are read at a time; a multiple of the width of any number.
+const PIECE: usize = 1 << 20;
+
 /// Reads the images of a file.
-pub fn read(path: &Path) -> Result<Pixels, DataError> {
-    let bytes = regular::read(path).map_err(DataError::io(path))?;
-    pixels(&bytes)
-        .map_err(|reason| DataError::at(path)(format!("cannot be used as images: {reason}")))
+pub fn read(
+    path: &Path,
+    prepare: &Prepare,
+    listener: &mut Listener<'_>,
+) -> Result<Pixels, DataError> {
+    let refused = |reason: String| {
+        DataError::at(path)(format!("cannot be used as images: {reason}"))
+    };
+    let (header, mut file) = open(path)?;
+    let form = Form::of(&header.shape, prepare.image_size, path)?;
+    let mut range = Range::default();
+    pieces(&mut file, header.dtype, path, &mut |numbers| range.take(numbers))?;
+    let levels = Levels::of(&range, &header).map_err(refused)?;
+    for note in [form.note.as_deref(), levels.note(header.dtype)] {
+        if let Some(note) = note {
+            listener(Progress::Note(&format!("{}: {note}", path.display())));
+        }
+    }
+    let mut values = Vec::new();
+    let count = header.shape.iter().product();
+    if values.try_reserve_exact(count).is_err() {
+        return Err(refused(format!("its {count} values do not fit into memory")));
+    }
+    values.resize(count, 0);
+    let (_, mut file) = open(path)?;
+    let mut places = Places::new(&header, &form.strides);
+    pieces(&mut file, header.dtype, path, &mut |numbers| {
+        for (number, place) in numbers.zip(&mut places) {
+            values[place] = levels.of_number(number);
+        }
+    })?;
+    Ok(Pixels {
+        shape: form.shape,
+        values,
+        labels: None,
+    })
 }
 
-fn pixels(bytes: &[u8]) -> Result<Pixels, String> {
-    let array = Raw::parse(bytes)?;
-    let its_shape = format!("its shape {:?}", array.shape);
-    let shape = match *array.shape {
-        [_, height, width] => [height, width, 1],
-        [_, height, width, channels @ (1 | 3)] => [height, width, channels],
-        [_, channels @ (1 | 3), height, width] => {
-            return Err(format!(
-                "{its_shape} looks like {channels} channels before {height}×{width} pixels: save \
-                 `a.transpose(0, 2, 3, 1)`"
-            ));
+/// Opens a file and reads its header.
+fn open(path: &Path) -> Result<(Header, BufReader<Take<File>>), DataError> {
+    let file = regular::open(path).map_err(DataError::io(path))?;
+    let (length, mut file) = (file.limit(), BufReader::with_capacity(PIECE, file));
+    let header = Header::read(&mut file, length);
+    let header = header.map_err(|reason| {
+        DataError::at(path)(format!("cannot be used as images: {reason}"))
+    })?;
+    Ok((header, file))
+}
+
+/// Hands on the numbers of a file, a piece at a time.
+fn pieces(
+    file: &mut impl Read,
+    dtype: Dtype,
+    path: &Path,
+    take: &mut dyn FnMut(&mut dyn Iterator<Item = f64>),
+) -> Result<(), DataError> {
+    let mut piece = Vec::with_capacity(PIECE);
+    loop {
+        piece.clear();
+        let read = file.by_ref().take(PIECE as u64).read_to_end(&mut piece);
+        if read.map_err(DataError::io(path))? == 0 {
+            return Ok(());
         }
-        _ => {
-            return Err(format!(
-                "{its_shape} is not that of images: give [N, H, W], or [N, H, W, C] with 1 or 3 \
-                 channels"
-            ));
-        }
-    };
-    if array.shape.contains(&0) {
-        return Err(format!("{its_shape} holds no image"));
+        take(&mut dtype.numbers(&piece));
     }
-    let values = match array.dtype {
-        "|u1" if array.data.iter().all(|v| *v <= 1) => {
-            return Err(
-                "its bytes are all 0 or 1, but white is 255: save `a.astype(bool)`, or \
-                multiply by 255"
-                    .into(),
-            );
+}
+
+/// What the axes of an array mean.
+struct Form {
+    /// Height, width and channels.
+    shape: [usize; 3],
+    /// Distance in the images of two neighbours along each axis.
+    strides: Vec<usize>,
+    note: Option<String>,
+}
+
+impl Form {
+    fn of(axes: &[usize], size: Option<[usize; 3]>, path: &Path) -> Result<Form, DataError> {
+        let its_shape = format!("its shape {axes:?}");
+        let refused = |reason: String| {
+            DataError::at(path)(format!("cannot be used as images: {reason}"))
+        };
+        if axes.contains(&0) {
+            return Err(refused(format!("{its_shape} holds no image")));
         }
-        "|u1" => array.data.to_vec(),
-        "|b1" => array.data.iter().map(|v| u8::from(*v != 0) * 255).collect(),
-        _ => {
-            let floats = array.floats()?;
-            if let Some(at) = floats.iter().position(|v| !(0.0..=1.0).contains(v)) {
-                return Err(format!(
-                    "the value at {:?} is {}: floats are brightness from 0 to 1, so divide by \
-                     the largest, or save bytes",
-                    coordinates(at, &array.shape),
-                    floats[at]
-                ));
+        let images = |h, w, c| [h * w * c, w * c, c, 1];
+        let (shape, strides, note) = match *axes {
+            [_, height, width] => {
+                let [n, y, x, _] = images(height, width, 1);
+                ([height, width, 1], vec![n, y, x], None)
             }
-            floats.iter().map(|v| (255.0 * v).round() as u8).collect()
+            [_, height, width, channels @ (1 | 3)] => {
+                let strides = images(height, width, channels).to_vec();
+                ([height, width, channels], strides, None)
+            }
+            [_, channels @ (1 | 3), height, width] => {
+                let [n, y, x, c] = images(height, width, channels);
+                let note = format!("{its_shape} has the channels first: they are moved to the end");
+                ([height, width, channels], vec![n, c, y, x], Some(note))
+            }
+            [_, values] => {
+                let size = size.ok_or_else(|| DataError::Flat(path.into(), values))?;
+                let [height, width, channels] = size;
+                if height * width * channels != values {
+                    return Err(refused(format!(
+                        "each row has {values} numbers, but an image of \
+                         {height}×{width}×{channels} has {}",
+                        height * width * channels
+                    )));
+                }
+                (size, vec![values, 1], None)
+            }
+            _ => {
+                return Err(refused(format!(
+                    "{its_shape} is not that of images: give [N, H, W], or [N, H, W, C] with 1 or 3 \
+                     channels"
+                )));
+            }
+        };
+        match size.filter(|size| *size != shape) {
+            Some([h, w, c]) => Err(refused(format!(
+                "its images are {}×{}×{}, not {h}×{w}×{c}",
+                shape[0], shape[1], shape[2]
+            ))),
+            None => Ok(Form {
+                shape,
+                strides,
+                note,
+            }),
         }
-    };
-    let labels = None;
-    Ok(Pixels {
-        shape,
-        values,
-        labels,
-    })
+    }
+}
+
+/// The range of numbers, each end with the place of its first number.
+struct Range {
+    count: usize,
+    least: (f64, usize),
+    most: (f64, usize),
+    /// The first that is not finite.
+    strange: Option<(f64, usize)>,
+    are_whole: bool,
+}
+
+impl Default for Range {
+    fn default() -> Self {
+        Range {
+            count: 0,
+            least: (f64::INFINITY, 0),
+            most: (f64::NEG_INFINITY, 0),
+            strange: None,
+            are_whole: true,
+        }
+    }
+}
+
+impl Range {
+    fn take(&mut self, numbers: &mut dyn Iterator<Item = f64>) {
+        for number in numbers {
+            let at = self.count;
+            self.count += 1;
+            if !number.is_finite() {
+                self.strange.get_or_insert((number, at));
+                continue;
+            }
+            if number < self.least.0 {
+                self.least = (number, at);
+            }
+            if number > self.most.0 {
+                self.most = (number, at);
+            }
+            self.are_whole &= number.fract() == 0.0;
+        }
+    }
+}
+
+/// What numbers mean.
+#[derive(Clone, Copy, PartialEq)]
+enum Levels {
+    /// All are 0 or 1.
+    BlackAndWhite,
+    /// From 0 to 1.
+    Unit,
+    /// Whole, from 0 to 255.
+    Bytes,
+}
+
+impl Levels {
+    fn of(range: &Range, header: &Header) -> Result<Levels, String> {
+        let shown = |(number, at): (f64, usize)| {
+            format!("the value at {:?} is {number}", place(header, at))
+        };
+        if let Some(strange) = range.strange {
+            return Err(format!("{}: repair or remove its image", shown(strange)));
+        }
+        const WANTED: &str = "brightness is a number from 0 to 1, or a whole number from 0 to 255";
+        if range.least.0 < 0.0 {
+            return Err(format!(
+                "{}: {WANTED}; save the images as they were before they were centred or standardized",
+                shown(range.least)
+            ));
+        }
+        match range.most.0 {
+            most if most <= 1.0 && range.are_whole => Ok(Levels::BlackAndWhite),
+            most if most <= 1.0 => Ok(Levels::Unit),
+            most if most <= 255.0 && range.are_whole => Ok(Levels::Bytes),
+            _ => Err(format!("{}: {WANTED}; divide by the largest", shown(range.most))),
+        }
+    }
+
+    /// What is worth saying about numbers of this type.
+    fn note(self, dtype: Dtype) -> Option<&'static str> {
+        match self {
+            Levels::BlackAndWhite if !dtype.is_bool() => {
+                Some("its numbers are all 0 or 1: they are black and white")
+            }
+            Levels::Bytes if !dtype.is_byte() => {
+                Some("its numbers are whole, up to 255: they are divided by 255")
+            }
+            _ => None,
+        }
+    }
+
+    fn of_number(self, number: f64) -> u8 {
+        match self {
+            Levels::BlackAndWhite | Levels::Unit => (255.0 * number).round() as u8,
+            Levels::Bytes => number as u8,
+        }
+    }
+}
+
+/// The index of a number of the file, one number per axis.
+fn place(header: &Header, at: usize) -> Vec<usize> {
+    if !header.fortran_order {
+        return coordinates(at, &header.shape);
+    }
+    let turned: Vec<usize> = header.shape.iter().rev().copied().collect();
+    let mut index = coordinates(at, &turned);
+    index.reverse();
+    index
 }

@@ -4,7 +4,7 @@ use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma, Pixel, Rgb};
 
 use crate::data::held_out::held_out;
-use crate::data::{Binarize, PackedImages, Prepare, Split};
+use crate::data::{Binarize, Fit, PackedImages, Prepare, Size, Split};
 
 /// Bicubic, the usual filter for photographs: sharp, little ringing, no aliasing on reduction.
 pub const FILTER: FilterType = FilterType::CatmullRom;
@@ -44,14 +44,14 @@ impl Pixels {
         self.shape.iter().product()
     }
 
-    fn count(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.values.len() / self.image_bytes()
     }
 
     /// Resizes the images and converts their channels; they must have 1 or 3 channels.
     pub fn prepared(self, prepare: &Prepare) -> Pixels {
         let [height, width, channels] = self.shape;
-        let size = prepare.size.map_or([height, width], |n| [n, n]);
+        let size = prepare.size.map_or([height, width], Size::sides);
         let wanted = prepare.channels.unwrap_or(channels);
         if [size[0], size[1], wanted] == self.shape {
             return self;
@@ -60,10 +60,10 @@ impl Pixels {
         for image in self.values.chunks_exact(self.image_bytes()) {
             let (from, image) = ([height, width], image.to_vec());
             if channels == 1 {
-                let image = resized::<Luma<u8>>(image, from, size);
+                let image = resized(image, from, size, prepare.fit, Luma(edge_grey(prepare)));
                 values.extend(repeated(&image, wanted));
             } else {
-                let image = resized::<Rgb<u8>>(image, from, size);
+                let image = resized(image, from, size, prepare.fit, Rgb(edge(prepare)));
                 match wanted {
                     1 => values.extend(grey(&image)),
                     _ => values.extend(image),
@@ -107,18 +107,62 @@ impl Pixels {
     }
 }
 
-/// An image of `[H, W]` pixels at another size.
-pub fn resized<P>(image: Vec<u8>, from: [usize; 2], to: [usize; 2]) -> Vec<u8>
+/// The colour beside padded images.
+pub fn edge(prepare: &Prepare) -> [u8; 3] {
+    prepare.background.unwrap_or_default()
+}
+
+/// The grey level beside padded images.
+pub fn edge_grey(prepare: &Prepare) -> [u8; 1] {
+    [grey(&edge(prepare)).next().unwrap_or_default()]
+}
+
+/// An image of `[H, W]` pixels at another size; `edge` is the colour of what padding adds.
+pub fn resized<P>(
+    image: Vec<u8>,
+    from: [usize; 2],
+    to: [usize; 2],
+    fit: Fit,
+    edge: P,
+) -> Vec<u8>
 where
     P: Pixel<Subpixel = u8> + 'static,
 {
     if from == to {
         return image;
     }
-    let [from, to] = [from, to].map(|size| size.map(|n| n as u32));
+    let [[height, width], [to_height, to_width]] = [from, to].map(|size| size.map(|n| n as u32));
     // The buffer has this size.
-    let image = ImageBuffer::<P, _>::from_raw(from[1], from[0], image).unwrap_or_default();
-    imageops::resize(&image, to[1], to[0], FILTER).into_raw()
+    let mut image = ImageBuffer::<P, _>::from_raw(width, height, image).unwrap_or_default();
+    // A side in proportion, at least one pixel.
+    let part = |side: u32, of: u32, to: u32| {
+        let side = (u64::from(side) * u64::from(to) + u64::from(of) / 2) / u64::from(of);
+        side.max(1) as u32
+    };
+    let is_taller = u64::from(height) * u64::from(to_width) > u64::from(width) * u64::from(to_height);
+    match fit {
+        Fit::Stretch => {}
+        Fit::Crop => {
+            let [h, w] = match is_taller {
+                true => [part(to_height, to_width, width).min(height), width],
+                false => [height, part(to_width, to_height, height).min(width)],
+            };
+            let (y, x) = ((height - h) / 2, (width - w) / 2);
+            image = imageops::crop_imm(&image, x, y, w, h).to_image();
+        }
+        Fit::Pad => {
+            let [h, w] = match is_taller {
+                true => [to_height, part(width, height, to_height).min(to_width)],
+                false => [part(height, width, to_width).min(to_height), to_width],
+            };
+            let small = imageops::resize(&image, w, h, FILTER);
+            let mut whole = ImageBuffer::from_pixel(to_width, to_height, edge);
+            let (y, x) = ((to_height - h) / 2, (to_width - w) / 2);
+            imageops::replace(&mut whole, &small, x.into(), y.into());
+            return whole.into_raw();
+        }
+    }
+    imageops::resize(&image, to_width, to_height, FILTER).into_raw()
 }
 
 /// Repeats each value, which converts grey to colour.

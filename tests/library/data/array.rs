@@ -1,10 +1,10 @@
 //! Arrays of images.
 
-use cvae_gpu::data::ImageSet;
+use cvae_gpu::data::{self, Binarize, ImageSet, Prepare, Progress};
 use cvae_gpu::files::npy::to_bytes;
 
 use super::load;
-use crate::sets::npy;
+use crate::sets::{npy, npy_of};
 
 /// The set in a file of these bytes. Of two images the second one is held out.
 fn read(bytes: &[u8]) -> Result<ImageSet, String> {
@@ -47,17 +47,109 @@ fn a_value_out_of_range_is_named_by_its_index() {
 fn other_arrays_are_refused_with_what_to_save_instead() {
     for (bytes, words) in [
         (npy("|u1", "(4,)", &[9; 4]), "[N, H, W]"),
+        (npy("|u1", "(2, 6)", &[9; 12]), "rows of 6 numbers"),
         (npy("|u1", "(1, 2, 2, 2)", &[9; 8]), "1 or 3"),
-        (
-            npy("|u1", "(1, 3, 2, 2)", &[9; 12]),
-            "transpose(0, 2, 3, 1)",
-        ),
         (npy("|u1", "(0, 2, 2)", &[]), "no image"),
-        (npy("|u1", "(1, 2, 2)", &[0, 1, 1, 0]), "multiply by 255"),
         (npy("|u1", "(9, 2, 2)", &[7; 4]), "incomplete"),
-        (npy("<i8", "(1, 1, 1)", &[0; 8]), "astype"),
+        (npy("<c8", "(1, 1, 1)", &[0; 8]), "astype"),
+        (npy("<u2", "(1, 1, 1)", &[0, 1]), "at [0, 0, 0] is 256"),
+        (npy("|i1", "(1, 1, 2)", &[5, 255]), "at [0, 0, 1] is -1"),
+        (npy("<f2", "(1, 1, 1)", &[0x00, 0x7c]), "is inf"),
     ] {
         let refused = read(&bytes).unwrap_err();
         assert!(refused.contains(words), "{refused}");
     }
+}
+
+#[test]
+fn numbers_of_any_type_are_taken_for_what_they_are() {
+    let shape = "(2, 1, 3)";
+    let whole = [0u8, 1, 2, 128, 254, 255];
+    let wide = |number: fn(u8) -> Vec<u8>| whole.iter().flat_map(|n| number(*n)).collect();
+    let cases: [(&str, Vec<u8>); 9] = [
+        ("<u2", wide(|n| u16::from(n).to_le_bytes().to_vec())),
+        (">u4", wide(|n| u32::from(n).to_be_bytes().to_vec())),
+        ("<i8", wide(|n| i64::from(n).to_le_bytes().to_vec())),
+        (">i2", wide(|n| i16::from(n).to_be_bytes().to_vec())),
+        (">u8", wide(|n| u64::from(n).to_be_bytes().to_vec())),
+        ("<f4", wide(|n| f32::from(n).to_le_bytes().to_vec())),
+        (">f8", wide(|n| f64::from(n).to_be_bytes().to_vec())),
+        ("<f2", wide(|n| half::f16::from_f32(n.into()).to_le_bytes().to_vec())),
+        (">f2", wide(|n| half::f16::from_f32(n.into()).to_be_bytes().to_vec())),
+    ];
+    for (dtype, data) in cases {
+        let set = read(&npy(dtype, shape, &data)).unwrap();
+        assert_eq!(values(&set), [&whole[..3], &whole[3..]], "{dtype}");
+    }
+    let half = [0.0, 0.5, 1.0, 0.2, 0.25, 0.75].map(half::f16::from_f32);
+    let half: Vec<u8> = half.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let set = read(&npy("<f2", shape, &half)).unwrap();
+    assert_eq!(values(&set), [[0, 128, 255], [51, 64, 191]]);
+    let bits = read(&npy("|u1", shape, &[0, 1, 1, 0, 0, 1])).unwrap();
+    assert_eq!(values(&bits), [[0, 255, 255], [0, 0, 255]]);
+}
+
+/// The set, and the notes on it.
+fn noted(header: &str, data: &[u8], prepare: &Prepare) -> Result<(ImageSet, Vec<String>), String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("array.npy");
+    std::fs::write(&path, npy_of(&format!("{header}\n"), data)).unwrap();
+    let mut notes = Vec::new();
+    let mut listener = |progress: Progress<'_>| {
+        if let Progress::Note(text) = progress {
+            notes.push(text.to_owned());
+        }
+    };
+    let source = path.to_str().unwrap();
+    let set = data::load_prepared(source, Binarize::None, prepare, &mut listener);
+    set.map(|set| (set, notes)).map_err(|e| e.to_string())
+}
+
+fn header(order: &str, shape: &str) -> String {
+    format!("{{'descr': '|u1', 'fortran_order': {order}, 'shape': {shape}, }}")
+}
+
+// Image i, row y, column x and channel c have the value 100 i + 40 y + 10 x + c.
+#[test]
+fn axes_in_other_orders_are_put_right() {
+    let value = |i, y, x, c| 100 * i + 40 * y + 10 * x + c;
+    let count = |axes: [u8; 4], value: &dyn Fn([u8; 4]) -> u8| -> Vec<u8> {
+        let [a, b, c, d] = axes.map(|n| 0..n);
+        let first = a.flat_map(|i| b.clone().map(move |j| (i, j)));
+        let next = first.flat_map(|(i, j)| c.clone().map(move |k| (i, j, k)));
+        let last = next.flat_map(|(i, j, k)| d.clone().map(move |l| [i, j, k, l]));
+        last.map(value).collect()
+    };
+    let expected = count([2, 2, 4, 3], &|[i, y, x, c]| value(i, y, x, c));
+    let parts = [&expected[..24], &expected[24..]];
+    let usual = Prepare::default();
+
+    let fortran = count([3, 4, 2, 2], &|[c, x, y, i]| value(i, y, x, c));
+    let (set, notes) = noted(&header("True", "(2, 2, 4, 3)"), &fortran, &usual).unwrap();
+    assert_eq!((set.shape(), values(&set)), ([2, 4, 3], parts));
+    assert!(notes.is_empty(), "{notes:?}");
+
+    let first = count([2, 3, 2, 4], &|[i, c, y, x]| value(i, y, x, c));
+    let (set, notes) = noted(&header("False", "(2, 3, 2, 4)"), &first, &usual).unwrap();
+    assert_eq!((set.shape(), values(&set)), ([2, 4, 3], parts));
+    assert!(notes[0].contains("channels first"), "{notes:?}");
+}
+
+#[test]
+fn rows_of_numbers_are_images_of_the_given_size() {
+    let data: Vec<u8> = (0..96).collect();
+    let flat = header("False", "(2, 48)");
+    let sized = |size| Prepare {
+        image_size: Some(size),
+        ..Prepare::default()
+    };
+    let (set, _) = noted(&flat, &data, &sized([4, 4, 3])).unwrap();
+    assert_eq!(set.shape(), [4, 4, 3]);
+    assert_eq!(values(&set), [&data[..48], &data[48..]]);
+    let refused = noted(&flat, &data, &sized([4, 5, 3])).unwrap_err();
+    assert!(refused.contains("48 numbers"), "{refused}");
+    let images = header("False", "(2, 6, 8)");
+    assert!(noted(&images, &data, &sized([6, 8, 1])).is_ok());
+    let refused = noted(&images, &data, &sized([8, 6, 1])).unwrap_err();
+    assert!(refused.contains("6×8×1, not 8×6×1"), "{refused}");
 }

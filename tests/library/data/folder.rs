@@ -2,8 +2,8 @@
 
 use std::fs;
 
-use cvae_gpu::data::{self, Binarize, ImageSet, Order, Prepare, Progress};
-use image::{DynamicImage, GrayImage, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use cvae_gpu::data::{self, Binarize, Fit, ImageSet, Order, Prepare, Progress, Size};
+use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
 use tempfile::TempDir;
 
 use super::load_prepared;
@@ -133,6 +133,11 @@ fn what_is_transparent_is_black() {
         );
     }
     assert_eq!(levels(&read(&folder)), [100, 0, 20]);
+    let white = Prepare {
+        background: Some([255; 3]),
+        ..Prepare::default()
+    };
+    assert_eq!(levels(&read_with(&folder, white)), [100, 255, 224]);
 }
 
 #[test]
@@ -143,7 +148,7 @@ fn mixed_sizes_need_a_size_and_get_it() {
     for word in ["2.png", "12×20", "1.png", "8×8"] {
         assert!(text.contains(word), "no {word:?} in {text}");
     }
-    let size = Some(16);
+    let size = Some(Size::Square(16));
     let found = read_with(
         &folder,
         Prepare {
@@ -158,19 +163,24 @@ fn mixed_sizes_need_a_size_and_get_it() {
 fn what_is_no_image_is_named_with_what_to_do() {
     for (name, bytes, words) in [
         (
-            "notes.txt",
-            &b"hello"[..],
-            ["no image of a known kind", "remove it"],
-        ),
-        (
             "bad.png",
-            b"hello",
-            ["cannot be decoded", "repair or remove"],
+            &b"hello"[..],
+            ["1 image cannot be decoded", "PNG"],
         ),
         (
             "cut.png",
             b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
-            ["cannot be decoded", "remove"],
+            ["cannot be decoded", ""],
+        ),
+        (
+            "photo.heic",
+            b"\0\0\0\x18ftypheic\0\0\0\0",
+            ["HEIC is not read", "convert it"],
+        ),
+        (
+            "photo.avif",
+            b"\0\0\0\x1cftypavif\0\0\0\0",
+            ["AVIF is not read", "convert it"],
         ),
     ] {
         let folder = folder(&[("good.png", 1)]);
@@ -182,6 +192,150 @@ fn what_is_no_image_is_named_with_what_to_do() {
     }
     let text = refused(&tempfile::tempdir().unwrap());
     assert!(text.contains("no images"), "{text}");
+}
+
+#[test]
+fn files_that_are_no_images_are_left_out_and_counted() {
+    let folder = folder(&[("a/1.png", 1), ("b/2.png", 2), ("b/3.png", 3)]);
+    for name in ["a/list.csv", "b/notes.txt", "empty"] {
+        fs::write(folder.path().join(name), if name == "empty" { "" } else { "hello" }).unwrap();
+    }
+    let set = read(&folder);
+    assert_eq!((levels(&set), labels(&set)), (vec![1, 2, 3], vec![0, 1, 1]));
+    assert_eq!(set.classes, ["a", "b"]);
+    let (_, notes) = heard(&folder);
+    let [note] = &notes[..] else {
+        panic!("{notes:?}");
+    };
+    assert!(note.contains("3 files are no images and are left out"), "{note}");
+    assert!(note.ends_with("list.csv"), "{note}");
+}
+
+#[test]
+fn all_broken_images_are_listed_and_left_out_on_request() {
+    let folder = folder(&[("train/1.png", 1), ("train/4.png", 4), ("test/2.png", 2)]);
+    for name in ["train/2.png", "train/3.jpg", "test/1.png"] {
+        fs::write(folder.path().join(name), "hello").unwrap();
+    }
+    let text = refused(&folder);
+    for words in ["3 images cannot be decoded", "2.png", "3.jpg", "1.png"] {
+        assert!(text.contains(words), "no {words:?} in {text}");
+    }
+    let prepare = Prepare {
+        skip_broken: true,
+        ..Prepare::default()
+    };
+    let set = read_with(&folder, prepare);
+    assert_eq!((levels(&set), set.train.images.count()), (vec![1, 4, 2], 2));
+    fs::remove_file(folder.path().join("test/2.png")).unwrap();
+    let text = load_prepared(folder.path(), &prepare).unwrap_err().to_string();
+    assert!(text.contains("test: there are no images in it"), "{text}");
+}
+
+#[test]
+fn a_few_images_in_colour_are_named() {
+    let names: Vec<String> = (0..20).map(|i| format!("{i}.png")).collect();
+    let grey: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 9)).collect();
+    let folder = folder(&grey);
+    put(&folder, "7.png", RgbImage::from_pixel(8, 8, Rgb([9, 9, 10])));
+    let (_, notes) = heard(&folder);
+    assert!(notes[0].contains("in colour because of 1 of 20"), "{notes:?}");
+    assert!(notes[0].ends_with("7.png"), "{notes:?}");
+    for i in 0..5 {
+        put(&folder, &names[i], RgbImage::from_pixel(8, 8, Rgb([9, 9, 10])));
+    }
+    assert!(heard(&folder).1.is_empty());
+}
+
+/// The bytes of a JPEG with an orientation in its EXIF data.
+fn turned(jpeg: &[u8], orientation: u8) -> Vec<u8> {
+    // Big-endian TIFF: one entry, the tag 0x0112, a short.
+    let tiff = [
+        &b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0"[..],
+        &[orientation, 0, 0, 0, 0, 0, 0],
+    ];
+    let exif = [b"Exif\0\0", tiff.concat().as_slice()].concat();
+    let length = (exif.len() as u16 + 2).to_be_bytes();
+    [&jpeg[..2], b"\xff\xe1", &length, &exif, &jpeg[2..]].concat()
+}
+
+// Each picture is dark on the left and light on the right, unless it is turned or transparent.
+#[test]
+fn pictures_of_any_form_are_read_as_they_are_seen() {
+    let level = |x: u32| if x < 4 { 30 } else { 220 };
+    let picture = GrayImage::from_fn(8, 8, |x, _| Luma([level(x)]));
+    let bytes_as = |image: &DynamicImage, format| {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        image.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    };
+    let grey = DynamicImage::from(picture.clone());
+    let (png, jpeg) = (
+        bytes_as(&grey, ImageFormat::Png),
+        bytes_as(&grey, ImageFormat::Jpeg),
+    );
+    let deep = ImageBuffer::from_fn(8, 8, |x, _| Luma([257 * u16::from(level(x))]));
+    let mut animation = Vec::new();
+    {
+        let mut encoder = gif::Encoder::new(&mut animation, 8, 8, &[30, 30, 30, 220, 220, 220]).unwrap();
+        let first: Vec<u8> = (0..64).map(|i| u8::from(i % 8 >= 4)).collect();
+        for pixels in [first, vec![0; 64]] {
+            let frame = gif::Frame::from_indexed_pixels(8, 8, pixels, None);
+            encoder.write_frame(&frame).unwrap();
+        }
+    }
+    let sides = |bytes: &[u8], name: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..2 {
+            fs::write(folder.path().join(format!("{n}{name}")), bytes).unwrap();
+        }
+        let set = read(&folder);
+        let image = set.train.images.bytes();
+        let at = |y: usize, x: usize| (image[8 * y + x] + 5) / 10;
+        [at(1, 1), at(1, 6), at(6, 1), at(6, 6)]
+    };
+    let upright = [3, 22, 3, 22];
+    assert_eq!(sides(&png, ".jpg"), upright, "a wrong extension");
+    assert_eq!(sides(&bytes_as(&deep.into(), ImageFormat::Png), ".png"), upright, "16 bits");
+    assert_eq!(sides(&animation, ".gif"), upright, "a palette; the first of two frames");
+    assert_eq!(sides(&jpeg, ".jpg"), upright);
+    // Turned by a quarter, dark is above; mirrored, dark is on the right.
+    assert_eq!(sides(&turned(&jpeg, 6), ".jpg"), [3, 3, 22, 22]);
+    assert_eq!(sides(&turned(&jpeg, 2), ".jpg"), [22, 3, 22, 3]);
+}
+
+// A white square in the middle of a black picture that is wider than high.
+#[test]
+fn proportions_are_stretched_cropped_or_padded() {
+    let folder = tempfile::tempdir().unwrap();
+    let inside = |x: u32| (12..20).contains(&x);
+    let picture = GrayImage::from_fn(32, 8, |x, _| Luma([if inside(x) { 255 } else { 0 }]));
+    put(&folder, "1.png", picture.clone());
+    put(&folder, "2.png", picture);
+    let middle = |fit, background| {
+        let set = read_with(
+            &folder,
+            Prepare {
+                size: Some(Size::Square(8)),
+                fit,
+                background,
+                ..Prepare::default()
+            },
+        );
+        let row = |y: usize| set.train.images.bytes()[8 * y..8 * y + 8].to_vec();
+        (row(4), row(0))
+    };
+    let (stretched, _) = middle(Fit::Stretch, None);
+    assert!(stretched[3] > 200 && stretched[1] < 50, "{stretched:?}");
+    assert_eq!(middle(Fit::Crop, None), (vec![255; 8], vec![255; 8]));
+    let (padded, edge) = middle(Fit::Pad, Some([200; 3]));
+    assert!(padded[3] > 200 && padded[1] < 50, "{padded:?}");
+    assert_eq!(edge, [200; 8]);
+    let sides = Prepare {
+        size: Some(Size::Sides([4, 16])),
+        ..Prepare::default()
+    };
+    assert_eq!(read_with(&folder, sides).shape(), [4, 16, 1]);
 }
 
 #[test]

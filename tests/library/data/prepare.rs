@@ -1,6 +1,6 @@
 //! Preparation of images: resizing, channels, the part that is held out.
 
-use cvae_gpu::data::{Binarize, Order, Prepare, load_prepared};
+use cvae_gpu::data::{Binarize, Order, Prepare, Size, load_prepared};
 
 use crate::sets::npy;
 
@@ -21,7 +21,7 @@ fn what_an_old_run_saved_is_read_in_its_order() {
 fn only_what_a_model_could_take_is_valid() {
     let default = Prepare::default();
     let size = |size| Prepare {
-        size: Some(size),
+        size: Some(Size::Square(size)),
         ..default
     };
     let channels = |channels| Prepare {
@@ -101,7 +101,7 @@ fn grey_becomes_colour_and_colour_its_luminance() {
 #[test]
 fn resizing_keeps_what_the_picture_shows_and_which_way_up_it_is() {
     let prepare = Prepare {
-        size: Some(8),
+        size: Some(Size::Square(8)),
         ..Prepare::default()
     };
     // The upper right quarter is white.

@@ -72,11 +72,10 @@ fn what_is_no_array_of_floats_is_refused() {
         ([MAGIC, &[9, 0, 0, 0]].concat(), "version 9"),
         (file("{}", &[]), "`descr`"),
         (
-            file(&entries("<i8", "False", "(1,)"), &[0; 8]),
-            "dtype `<i8`",
+            file(&entries("<c8", "False", "(1,)"), &[0; 8]),
+            "dtype `<c8`",
         ),
-        (file(&entries("|u1", "False", "(1,)"), &[0]), "dtype `|u1`"),
-        (file(&entries("<f4", "True", "(1,)"), &[0; 4]), "Fortran"),
+        (file(&entries("<f3", "False", "(1,)"), &[0; 3]), "dtype `<f3`"),
         (
             file(&entries("<f4", "False", "(2,)"), &[0; 4]),
             "incomplete",

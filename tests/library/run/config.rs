@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cvae_gpu::data::{Binarize, Order, Prepare};
+use cvae_gpu::data::{Binarize, Order, Prepare, Size};
 use cvae_gpu::gpu::Selection;
 use cvae_gpu::model::Model;
 use cvae_gpu::run::config::RunConfig;
@@ -34,7 +34,7 @@ fn example() -> RunConfig {
         data_sha256: None,
         classes: Vec::new(),
         prepare: Prepare {
-            size: Some(64),
+            size: Some(Size::Square(64)),
             channels: Some(3),
             test_fraction: Some(0.1 + 0.2),
             order: Order::Natural,
