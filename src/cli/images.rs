@@ -92,7 +92,9 @@ fn fit() -> impl TypedValueParser<Value = Fit> {
 
 /// The size of images that are rows of numbers.
 fn rows_of(text: &str) -> Result<ImageSize, String> {
-    checked(image_size(text)?, |prepare, size| prepare.image_size = Some(size.0))
+    checked(image_size(text)?, |prepare, size| {
+        prepare.image_size = Some(size.0)
+    })
 }
 
 impl PrepareArgs {

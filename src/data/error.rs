@@ -111,7 +111,10 @@ fn broken(images: &[(PathBuf, String)]) -> String {
         1 => "1 image".to_owned(),
         count => format!("{count} images"),
     };
-    format!("{count} cannot be decoded:{}{more}\n", lines.collect::<String>())
+    format!(
+        "{count} cannot be decoded:{}{more}\n",
+        lines.collect::<String>()
+    )
 }
 
 /// Says that the system cannot read a file.

@@ -92,7 +92,9 @@ impl Source {
             }
             Parts::Two(parts) => parts,
             Parts::One(one) if one.count() == 1 && prepare.test_fraction.is_none() => {
-                listener(Progress::Note("there is one image: it is trained on, and evaluated too"));
+                listener(Progress::Note(
+                    "there is one image: it is trained on, and evaluated too",
+                ));
                 [one.clone(), one]
             }
             Parts::One(all) => {

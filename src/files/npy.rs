@@ -280,7 +280,9 @@ impl Places {
     pub fn new(header: &Header, strides: &[usize]) -> Places {
         let axes = header.axes();
         Places {
-            axes: axes.map(|axis| [header.shape[axis], strides[axis], 0]).collect(),
+            axes: axes
+                .map(|axis| [header.shape[axis], strides[axis], 0])
+                .collect(),
             place: 0,
         }
     }

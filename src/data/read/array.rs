@@ -24,13 +24,14 @@ pub fn read(
     prepare: &Prepare,
     listener: &mut Listener<'_>,
 ) -> Result<Pixels, DataError> {
-    let refused = |reason: String| {
-        DataError::at(path)(format!("cannot be used as images: {reason}"))
-    };
+    let refused =
+        |reason: String| DataError::at(path)(format!("cannot be used as images: {reason}"));
     let (header, mut file) = open(path)?;
     let form = Form::of(&header.shape, prepare.image_size, path)?;
     let mut range = Range::default();
-    pieces(&mut file, header.dtype, path, &mut |numbers| range.take(numbers))?;
+    pieces(&mut file, header.dtype, path, &mut |numbers| {
+        range.take(numbers)
+    })?;
     let levels = Levels::of(&range, &header).map_err(refused)?;
     for note in [form.note.as_deref(), levels.note(header.dtype)] {
         if let Some(note) = note {
@@ -40,7 +41,9 @@ pub fn read(
     let mut values = Vec::new();
     let count = header.shape.iter().product();
     if values.try_reserve_exact(count).is_err() {
-        return Err(refused(format!("its {count} values do not fit into memory")));
+        return Err(refused(format!(
+            "its {count} values do not fit into memory"
+        )));
     }
     values.resize(count, 0);
     let (_, mut file) = open(path)?;
@@ -62,9 +65,8 @@ fn open(path: &Path) -> Result<(Header, BufReader<Take<File>>), DataError> {
     let file = regular::open(path).map_err(DataError::io(path))?;
     let (length, mut file) = (file.limit(), BufReader::with_capacity(PIECE, file));
     let header = Header::read(&mut file, length);
-    let header = header.map_err(|reason| {
-        DataError::at(path)(format!("cannot be used as images: {reason}"))
-    })?;
+    let header = header
+        .map_err(|reason| DataError::at(path)(format!("cannot be used as images: {reason}")))?;
     Ok((header, file))
 }
 
@@ -98,9 +100,8 @@ struct Form {
 impl Form {
     fn of(axes: &[usize], size: Option<[usize; 3]>, path: &Path) -> Result<Form, DataError> {
         let its_shape = format!("its shape {axes:?}");
-        let refused = |reason: String| {
-            DataError::at(path)(format!("cannot be used as images: {reason}"))
-        };
+        let refused =
+            |reason: String| DataError::at(path)(format!("cannot be used as images: {reason}"));
         if axes.contains(&0) {
             return Err(refused(format!("{its_shape} holds no image")));
         }
@@ -224,7 +225,10 @@ impl Levels {
             most if most <= 1.0 && range.are_whole => Ok(Levels::BlackAndWhite),
             most if most <= 1.0 => Ok(Levels::Unit),
             most if most <= 255.0 && range.are_whole => Ok(Levels::Bytes),
-            _ => Err(format!("{}: {WANTED}; divide by the largest", shown(range.most))),
+            _ => Err(format!(
+                "{}: {WANTED}; divide by the largest",
+                shown(range.most)
+            )),
         }
     }
 

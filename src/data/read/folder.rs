@@ -96,7 +96,9 @@ pub fn read(
     train_count = (0..train_count).filter(is_taken).count();
     let total = (0..of).filter(is_taken).count();
     let empty = match is_split {
-        true => [train_count, total - train_count].iter().position(|n| *n == 0),
+        true => [train_count, total - train_count]
+            .iter()
+            .position(|n| *n == 0),
         false => (total == 0).then_some(0),
     };
     if let Some(part) = empty {

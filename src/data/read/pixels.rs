@@ -118,13 +118,7 @@ pub fn edge_grey(prepare: &Prepare) -> [u8; 1] {
 }
 
 /// An image of `[H, W]` pixels at another size; `edge` is the colour of what padding adds.
-pub fn resized<P>(
-    image: Vec<u8>,
-    from: [usize; 2],
-    to: [usize; 2],
-    fit: Fit,
-    edge: P,
-) -> Vec<u8>
+pub fn resized<P>(image: Vec<u8>, from: [usize; 2], to: [usize; 2], fit: Fit, edge: P) -> Vec<u8>
 where
     P: Pixel<Subpixel = u8> + 'static,
 {
@@ -139,7 +133,8 @@ where
         let side = (u64::from(side) * u64::from(to) + u64::from(of) / 2) / u64::from(of);
         side.max(1) as u32
     };
-    let is_taller = u64::from(height) * u64::from(to_width) > u64::from(width) * u64::from(to_height);
+    let is_taller =
+        u64::from(height) * u64::from(to_width) > u64::from(width) * u64::from(to_height);
     match fit {
         Fit::Stretch => {}
         Fit::Crop => {

@@ -74,8 +74,14 @@ fn numbers_of_any_type_are_taken_for_what_they_are() {
         (">u8", wide(|n| u64::from(n).to_be_bytes().to_vec())),
         ("<f4", wide(|n| f32::from(n).to_le_bytes().to_vec())),
         (">f8", wide(|n| f64::from(n).to_be_bytes().to_vec())),
-        ("<f2", wide(|n| half::f16::from_f32(n.into()).to_le_bytes().to_vec())),
-        (">f2", wide(|n| half::f16::from_f32(n.into()).to_be_bytes().to_vec())),
+        (
+            "<f2",
+            wide(|n| half::f16::from_f32(n.into()).to_le_bytes().to_vec()),
+        ),
+        (
+            ">f2",
+            wide(|n| half::f16::from_f32(n.into()).to_be_bytes().to_vec()),
+        ),
     ];
     for (dtype, data) in cases {
         let set = read(&npy(dtype, shape, &data)).unwrap();

@@ -3,7 +3,9 @@
 use std::fs;
 
 use cvae_gpu::data::{self, Binarize, Fit, ImageSet, Order, Prepare, Progress, Size};
-use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage};
+use image::{
+    DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage,
+};
 use tempfile::TempDir;
 
 use super::load_prepared;
@@ -198,7 +200,11 @@ fn what_is_no_image_is_named_with_what_to_do() {
 fn files_that_are_no_images_are_left_out_and_counted() {
     let folder = folder(&[("a/1.png", 1), ("b/2.png", 2), ("b/3.png", 3)]);
     for name in ["a/list.csv", "b/notes.txt", "empty"] {
-        fs::write(folder.path().join(name), if name == "empty" { "" } else { "hello" }).unwrap();
+        fs::write(
+            folder.path().join(name),
+            if name == "empty" { "" } else { "hello" },
+        )
+        .unwrap();
     }
     let set = read(&folder);
     assert_eq!((levels(&set), labels(&set)), (vec![1, 2, 3], vec![0, 1, 1]));
@@ -207,7 +213,10 @@ fn files_that_are_no_images_are_left_out_and_counted() {
     let [note] = &notes[..] else {
         panic!("{notes:?}");
     };
-    assert!(note.contains("3 files are no images and are left out"), "{note}");
+    assert!(
+        note.contains("3 files are no images and are left out"),
+        "{note}"
+    );
     assert!(note.ends_with("list.csv"), "{note}");
 }
 
@@ -228,7 +237,9 @@ fn all_broken_images_are_listed_and_left_out_on_request() {
     let set = read_with(&folder, prepare);
     assert_eq!((levels(&set), set.train.images.count()), (vec![1, 4, 2], 2));
     fs::remove_file(folder.path().join("test/2.png")).unwrap();
-    let text = load_prepared(folder.path(), &prepare).unwrap_err().to_string();
+    let text = load_prepared(folder.path(), &prepare)
+        .unwrap_err()
+        .to_string();
     assert!(text.contains("test: there are no images in it"), "{text}");
 }
 
@@ -237,12 +248,23 @@ fn a_few_images_in_colour_are_named() {
     let names: Vec<String> = (0..20).map(|i| format!("{i}.png")).collect();
     let grey: Vec<(&str, u8)> = names.iter().map(|name| (name.as_str(), 9)).collect();
     let folder = folder(&grey);
-    put(&folder, "7.png", RgbImage::from_pixel(8, 8, Rgb([9, 9, 10])));
+    put(
+        &folder,
+        "7.png",
+        RgbImage::from_pixel(8, 8, Rgb([9, 9, 10])),
+    );
     let (_, notes) = heard(&folder);
-    assert!(notes[0].contains("in colour because of 1 of 20"), "{notes:?}");
+    assert!(
+        notes[0].contains("in colour because of 1 of 20"),
+        "{notes:?}"
+    );
     assert!(notes[0].ends_with("7.png"), "{notes:?}");
     for i in 0..5 {
-        put(&folder, &names[i], RgbImage::from_pixel(8, 8, Rgb([9, 9, 10])));
+        put(
+            &folder,
+            &names[i],
+            RgbImage::from_pixel(8, 8, Rgb([9, 9, 10])),
+        );
     }
     assert!(heard(&folder).1.is_empty());
 }
@@ -277,7 +299,8 @@ fn pictures_of_any_form_are_read_as_they_are_seen() {
     let deep = ImageBuffer::from_fn(8, 8, |x, _| Luma([257 * u16::from(level(x))]));
     let mut animation = Vec::new();
     {
-        let mut encoder = gif::Encoder::new(&mut animation, 8, 8, &[30, 30, 30, 220, 220, 220]).unwrap();
+        let mut encoder =
+            gif::Encoder::new(&mut animation, 8, 8, &[30, 30, 30, 220, 220, 220]).unwrap();
         let first: Vec<u8> = (0..64).map(|i| u8::from(i % 8 >= 4)).collect();
         for pixels in [first, vec![0; 64]] {
             let frame = gif::Frame::from_indexed_pixels(8, 8, pixels, None);
@@ -296,8 +319,16 @@ fn pictures_of_any_form_are_read_as_they_are_seen() {
     };
     let upright = [3, 22, 3, 22];
     assert_eq!(sides(&png, ".jpg"), upright, "a wrong extension");
-    assert_eq!(sides(&bytes_as(&deep.into(), ImageFormat::Png), ".png"), upright, "16 bits");
-    assert_eq!(sides(&animation, ".gif"), upright, "a palette; the first of two frames");
+    assert_eq!(
+        sides(&bytes_as(&deep.into(), ImageFormat::Png), ".png"),
+        upright,
+        "16 bits"
+    );
+    assert_eq!(
+        sides(&animation, ".gif"),
+        upright,
+        "a palette; the first of two frames"
+    );
     assert_eq!(sides(&jpeg, ".jpg"), upright);
     // Turned by a quarter, dark is above; mirrored, dark is on the right.
     assert_eq!(sides(&turned(&jpeg, 6), ".jpg"), [3, 3, 22, 22]);

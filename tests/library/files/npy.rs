@@ -75,7 +75,10 @@ fn what_is_no_array_of_floats_is_refused() {
             file(&entries("<c8", "False", "(1,)"), &[0; 8]),
             "dtype `<c8`",
         ),
-        (file(&entries("<f3", "False", "(1,)"), &[0; 3]), "dtype `<f3`"),
+        (
+            file(&entries("<f3", "False", "(1,)"), &[0; 3]),
+            "dtype `<f3`",
+        ),
         (
             file(&entries("<f4", "False", "(2,)"), &[0; 4]),
             "incomplete",

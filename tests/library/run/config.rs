@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cvae_gpu::data::{Binarize, Order, Prepare, Size};
+use cvae_gpu::data::{Binarize, Fit, Order, Prepare, Size};
 use cvae_gpu::gpu::Selection;
 use cvae_gpu::model::Model;
 use cvae_gpu::run::config::RunConfig;
@@ -35,6 +35,10 @@ fn example() -> RunConfig {
         classes: Vec::new(),
         prepare: Prepare {
             size: Some(Size::Square(64)),
+            fit: Fit::Pad,
+            image_size: None,
+            background: Some([0, 128, 255]),
+            skip_broken: true,
             channels: Some(3),
             test_fraction: Some(0.1 + 0.2),
             order: Order::Natural,
