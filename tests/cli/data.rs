@@ -144,7 +144,7 @@ fn an_array_is_trained_on() {
     wrong[4 * 100..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
     fs::write(root.join("wrong.npy"), npy("<f4", "(30, 12, 8)", &wrong)).expect("a file");
     let wrong = Cli::new("train --data wrong.npy").within(root);
-    wrong.fail(1, &["wrong.npy", "[1, 0, 4]", "NaN", "from 0 to 1"]);
+    wrong.fail(1, &["wrong.npy", "[1, 0, 4]", "NaN", "repair or remove"]);
     fs::write(root.join("odd.npy"), npy("|u1", "(30, 10, 3)", &[9; 900])).expect("a file");
     let odd = Cli::new("train --data odd.npy").within(root);
     odd.fail(1, &["10×3", "from 4 to 512", "--size N"]);

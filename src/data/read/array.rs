@@ -33,10 +33,9 @@ pub fn read(
         range.take(numbers)
     })?;
     let levels = Levels::of(&range, &header).map_err(refused)?;
-    for note in [form.note.as_deref(), levels.note(header.dtype)] {
-        if let Some(note) = note {
-            listener(Progress::Note(&format!("{}: {note}", path.display())));
-        }
+    let notes = [form.note.as_deref(), levels.note(header.dtype)];
+    for note in notes.into_iter().flatten() {
+        listener(Progress::Note(&format!("{}: {note}", path.display())));
     }
     let mut values = Vec::new();
     let count = header.shape.iter().product();

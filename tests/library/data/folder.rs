@@ -259,12 +259,8 @@ fn a_few_images_in_colour_are_named() {
         "{notes:?}"
     );
     assert!(notes[0].ends_with("7.png"), "{notes:?}");
-    for i in 0..5 {
-        put(
-            &folder,
-            &names[i],
-            RgbImage::from_pixel(8, 8, Rgb([9, 9, 10])),
-        );
+    for name in &names[..5] {
+        put(&folder, name, RgbImage::from_pixel(8, 8, Rgb([9, 9, 10])));
     }
     assert!(heard(&folder).1.is_empty());
 }
