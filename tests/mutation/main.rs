@@ -275,7 +275,7 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
             "values drawn by their place in the batch, not by their image",
             Shader(
                 "fetch",
-                "vec4(block, image, state.epoch",
+                "vec4(block, indices[row], state.epoch",
                 "vec4(block, row, state.epoch",
                 kernels::images_are_drawn_by_image_and_epoch_as_their_twins_are,
             ),
