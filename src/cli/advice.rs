@@ -153,6 +153,7 @@ fn data(error: &DataError) -> Option<String> {
                 None => "give --image-size H,W or H,W,C".into(),
             });
         }
+        DataError::Arrays(_, all) if !all.is_empty() => "name it with --array",
         DataError::MixedSizes(..) => {
             "give --size N, or --size H,W, to resize all of them; --fit crop or --fit pad keeps their \
              proportions"

@@ -18,7 +18,7 @@ use super::choices::{ImageSize, image_size};
 use super::common::Common;
 
 /// Preparation of images.
-#[derive(Args, Clone, Copy)]
+#[derive(Args, Clone)]
 pub struct PrepareArgs {
     /// Resize images to N×N pixels, or to height and width
     #[arg(long, value_name = "N|H,W", value_parser = |t: &str| checked(t.parse()?, |p, n| p.size = Some(n)), help_heading = "Data")]
@@ -35,6 +35,9 @@ pub struct PrepareArgs {
     /// Convert images to grey (1) or colour (3) [default: as they are; a folder is colour if any image in it is]
     #[arg(long, value_name = "1|3", value_parser = |t: &str| valid(t, |p, n| p.channels = Some(n)), help_heading = "Data")]
     channels: Option<usize>,
+    /// Array of an .npz archive that holds the images [default: found by name]
+    #[arg(long, value_name = "NAME", help_heading = "Data")]
+    array: Option<String>,
     /// Height, width and, unless 1, channels of images that are rows of an array
     #[arg(long, value_name = "H,W[,C]", value_parser = rows_of, help_heading = "Data")]
     image_size: Option<ImageSize>,
@@ -104,6 +107,7 @@ impl PrepareArgs {
             size: self.size.or(base.size),
             fit: self.fit.unwrap_or(base.fit),
             background: self.background.map(|colour| colour.0).or(base.background),
+            array: self.array.clone().or_else(|| base.array.clone()),
             skip_broken: self.skip_broken || base.skip_broken,
             image_size: self.image_size.map(|size| size.0).or(base.image_size),
             channels: self.channels.or(base.channels),

@@ -13,8 +13,8 @@ use super::train::{About, ModelArgs};
 
 /// Images of MNIST's training split.
 const MNIST_IMAGES: usize = 60_000;
-/// Most bytes of random images.
-const RANDOM_BYTES: usize = 64 << 20;
+/// Most bytes of images on the device.
+const MOST_BYTES: usize = 64 << 20;
 /// Height, width and channels of MNIST's.
 const MNIST_SHAPE: [usize; 3] = [28, 28, 1];
 /// Classes of images that are not read.
@@ -72,7 +72,7 @@ impl SubjectArgs {
             _ => Depth::Byte,
         };
         let bits = image.iter().product::<usize>() * depth.bits() as usize;
-        let fitting = RANDOM_BYTES / bits.div_ceil(8);
+        let fitting = MOST_BYTES / bits.div_ceil(8);
         let count = fitting.clamp(1, MNIST_IMAGES);
         let packed = Packed {
             shape: image,
@@ -95,7 +95,8 @@ impl SubjectArgs {
         set: ImageSet,
         binarize: Binarize,
     ) -> anyhow::Result<Subject> {
-        let images = set.train.images.clone();
+        let most = MOST_BYTES / (4 * set.train.images.words_per_image());
+        let images = set.train.images.clone().first(most.max(1));
         Ok(Subject {
             model: self.model.build(arch, About::set(&set, binarize))?,
             packed: Packed::training(&images, binarize),

@@ -34,6 +34,9 @@ pub enum DataError {
     /// An array has a row of numbers for each image, whose size is not given.
     #[error("{path}: its rows of {1} numbers are images of unknown height and width", path = .0.display())]
     Flat(PathBuf, usize),
+    /// It is not clear which array of an archive holds the images: the name and shape of each.
+    #[error("{path}: which array holds the images? There are {}", arrays(.1), path = .0.display())]
+    Arrays(PathBuf, Vec<(String, Vec<usize>)>),
     /// Stochastic binarization needs grey levels, but the images of this set are bits.
     #[error("the images of `{0}` are stored as bits: there are no grey levels to draw by")]
     NoGrey(String),
@@ -95,6 +98,15 @@ impl DataError {
         DataError::at(folder)(format!(
             "no {what} file; looked for {names}; copy it there, or give the folder that holds it"
         ))
+    }
+}
+
+/// Lists arrays.
+fn arrays(all: &[(String, Vec<usize>)]) -> String {
+    let shown = |(name, shape): &(String, Vec<usize>)| format!("`{name}` {shape:?}");
+    match all {
+        [] => "none of numbers".into(),
+        _ => all.iter().map(shown).collect::<Vec<_>>().join(", "),
     }
 }
 

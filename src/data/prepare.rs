@@ -86,7 +86,7 @@ impl Fit {
 }
 
 /// How the images of a set are prepared. The default leaves them as they are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Prepare {
     /// Resize images to this size.
@@ -100,6 +100,9 @@ pub struct Prepare {
     /// Leave out images of a folder that cannot be decoded.
     #[serde(skip_serializing_if = "is_false")]
     pub skip_broken: bool,
+    /// Name of the array of images in an archive of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub array: Option<String>,
     /// Height, width and channels of images that are stored as rows of numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<[usize; 3]>,

@@ -9,7 +9,7 @@ use super::known::{self, Known, Place, Places};
 use super::prepare::TEST_FRACTION;
 use super::read::packed::Provenance;
 use super::read::pixels::{Parts, Pixels};
-use super::read::{array, cifar, folder, idx, packed};
+use super::read::{array, cifar, folder, idx, npz, packed};
 use super::{Binarize, DataError, Depth, Fit, ImageSet, Listener, Prepare, Progress, Size, mnist};
 use crate::files::{hash, npy, regular};
 
@@ -30,6 +30,7 @@ enum Format {
     Cifar,
     Folder,
     Array,
+    Arrays,
     Packed,
 }
 
@@ -56,7 +57,9 @@ impl Source {
         let mut parts = name.split('.').filter(|part| !part.is_empty());
         let name = match format {
             // `waves.npy` holds the set `waves`.
-            Format::Array | Format::Cifar if given.is_file() => parts.next().unwrap_or("images"),
+            Format::Array | Format::Arrays | Format::Cifar if given.is_file() => {
+                parts.next().unwrap_or("images")
+            }
             _ => &name,
         };
         Ok(Source {
@@ -79,6 +82,7 @@ impl Source {
             Format::BuiltIn | Format::Packed => return self.stored(prepare),
             Format::Idx => Parts::Two(idx::read(path)?),
             Format::Cifar => Parts::Two(cifar::read(path)?),
+            Format::Arrays => npz::read(path, prepare, listener)?,
             Format::Array => Parts::One(array::read(path, prepare, listener)?),
             Format::Folder => {
                 let (parts, found) = folder::read(path, prepare, listener)?;
@@ -181,7 +185,9 @@ impl Source {
                 return Ok(provenance);
             }
             Format::Folder => ("a folder of images", BTreeMap::new()),
-            Format::Array => ("an array of images", BTreeMap::from([hash(path.clone())?])),
+            Format::Array | Format::Arrays => {
+                ("an array of images", BTreeMap::from([hash(path.clone())?]))
+            }
             Format::Cifar => {
                 let files = cifar::files(path).into_iter();
                 (
@@ -226,6 +232,8 @@ impl Format {
         read.map_err(failed)?;
         let format = if start == npy::MAGIC {
             Format::Array
+        } else if start.starts_with(npz::MAGIC) {
+            Format::Arrays
         } else if cifar::is_archive(path)? {
             Format::Cifar
         } else {

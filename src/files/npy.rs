@@ -217,10 +217,10 @@ impl Header {
     /// # Errors
     ///
     /// What is wrong with it. No bytes make this function panic.
-    pub fn read(file: &mut impl Read, length: u64) -> Result<Header, String> {
+    pub fn read(mut file: &mut dyn Read, length: u64) -> Result<Header, String> {
         let mut take = |count: usize| {
             let mut bytes = Vec::new();
-            let read = file.by_ref().take(count as u64).read_to_end(&mut bytes);
+            let read = (&mut file).take(count as u64).read_to_end(&mut bytes);
             match read {
                 Ok(read) if read == count => Ok(bytes),
                 Ok(_) => Err("the file ends within its header: copy or make it again".to_owned()),

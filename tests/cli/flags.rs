@@ -57,6 +57,7 @@ fn table() -> Vec<(&'static str, Expect)> {
         ("--fit pad", Refused(1)),
         ("--image-size 4,4", Refused(1)),
         ("--background white", Refused(1)),
+        ("--array x", Refused(1)),
         ("--skip-broken", Refused(1)),
         ("--channels 3", Refused(1)),
         ("--test-fraction 0.5", Refused(1)),

@@ -28,7 +28,7 @@ const VAL_FRACTION: f64 = 0.1;
 /// Options of a run except the model's.
 #[derive(Args)]
 pub struct RunArgs {
-    /// Images: a name, a folder, a .npy file, or a packed set [default: mnist]
+    /// Images: a name, a folder, a .npy or .npz file, or a packed set [default: mnist]
     ///
     /// Names: `mnist` (built in), `fashion-mnist`, `kmnist`, `cifar10`; the last three are downloaded
     /// if missing. A folder holds images of any common kind, optionally in subfolders of classes, and
@@ -235,6 +235,7 @@ fn kept(run: &RunConfig) -> Given {
             "--image-size",
             shown(prepare.image_size.map(|size| list(&size))),
         ),
+        ("--array", shown(prepare.array.as_ref())),
         ("--background", shown(prepare.background.map(hex))),
         ("--skip-broken", prepare.skip_broken.to_string()),
         ("--channels", shown(prepare.channels)),

@@ -5,8 +5,7 @@
 //! black and white. The file is read twice, a piece at a time: first for the range of its numbers, then
 //! for its images.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Take};
+use std::io::{BufReader, Read};
 use std::path::Path;
 
 use super::pixels::Pixels;
@@ -18,39 +17,69 @@ use crate::files::tensors::coordinates;
 /// Bytes that are read at a time; a multiple of the width of any number.
 const PIECE: usize = 1 << 20;
 
+/// Receives a file from its beginning, and its length.
+pub type Take<'t> = dyn FnMut(&mut dyn Read, u64) -> Result<(), DataError> + 't;
+
 /// Reads the images of a file.
 pub fn read(
     path: &Path,
     prepare: &Prepare,
     listener: &mut Listener<'_>,
 ) -> Result<Pixels, DataError> {
+    let mut visit = |take: &mut Take<'_>| {
+        let file = regular::open(path).map_err(DataError::io(path))?;
+        let length = file.limit();
+        take(&mut BufReader::with_capacity(PIECE, file), length)
+    };
+    pixels(&mut visit, prepare.image_size, path, listener)
+}
+
+/// The images of an array that `visit` hands over, each time from its beginning.
+pub fn pixels(
+    visit: &mut dyn FnMut(&mut Take<'_>) -> Result<(), DataError>,
+    size: Option<[usize; 3]>,
+    path: &Path,
+    listener: &mut Listener<'_>,
+) -> Result<Pixels, DataError> {
     let refused =
         |reason: String| DataError::at(path)(format!("cannot be used as images: {reason}"));
-    let (header, mut file) = open(path)?;
-    let form = Form::of(&header.shape, prepare.image_size, path)?;
-    let mut range = Range::default();
-    pieces(&mut file, header.dtype, path, &mut |numbers| {
-        range.take(numbers)
+    let (mut read, mut range) = (None, Range::default());
+    visit(&mut |file, length| {
+        let header = Header::read(file, length).map_err(refused)?;
+        let form = Form::of(&header.shape, size, path)?;
+        pieces(file, header.dtype, path, &mut |numbers| {
+            range.take(numbers);
+        })?;
+        read = Some((header, form));
+        Ok(())
     })?;
+    let (header, form) = read.ok_or_else(|| refused("it is empty".into()))?;
+    let count: usize = header.shape.iter().product();
+    if range.count != count {
+        return Err(refused(
+            "it ends before its last number: copy or make it again".into(),
+        ));
+    }
     let levels = Levels::of(&range, &header).map_err(refused)?;
     let notes = [form.note.as_deref(), levels.note(header.dtype)];
     for note in notes.into_iter().flatten() {
         listener(Progress::Note(&format!("{}: {note}", path.display())));
     }
     let mut values = Vec::new();
-    let count = header.shape.iter().product();
     if values.try_reserve_exact(count).is_err() {
         return Err(refused(format!(
             "its {count} values do not fit into memory"
         )));
     }
     values.resize(count, 0);
-    let (_, mut file) = open(path)?;
     let mut places = Places::new(&header, &form.strides);
-    pieces(&mut file, header.dtype, path, &mut |numbers| {
-        for (number, place) in numbers.zip(&mut places) {
-            values[place] = levels.of_number(number);
-        }
+    visit(&mut |file, length| {
+        let header = Header::read(file, length).map_err(refused)?;
+        pieces(file, header.dtype, path, &mut |numbers| {
+            for (number, place) in numbers.zip(&mut places) {
+                values[place] = levels.of_number(number);
+            }
+        })
     })?;
     Ok(Pixels {
         shape: form.shape,
@@ -59,19 +88,39 @@ pub fn read(
     })
 }
 
-/// Opens a file and reads its header.
-fn open(path: &Path) -> Result<(Header, BufReader<Take<File>>), DataError> {
-    let file = regular::open(path).map_err(DataError::io(path))?;
-    let (length, mut file) = (file.limit(), BufReader::with_capacity(PIECE, file));
-    let header = Header::read(&mut file, length);
-    let header = header
-        .map_err(|reason| DataError::at(path)(format!("cannot be used as images: {reason}")))?;
-    Ok((header, file))
+/// The numbers of an array, as labels.
+pub fn labels(file: &mut dyn Read, header: &Header, path: &Path) -> Result<Vec<u32>, DataError> {
+    let refused = |reason: String| DataError::at(path)(format!("the labels {reason}"));
+    match *header.shape {
+        [_] | [_, 1] => {}
+        _ => {
+            return Err(refused(format!(
+                "have the shape {:?}, but there should be one for each image",
+                header.shape
+            )));
+        }
+    }
+    let (mut labels, mut wrong) = (Vec::new(), None);
+    pieces(file, header.dtype, path, &mut |numbers| {
+        for number in numbers {
+            let is_label = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+            if !is_label {
+                wrong.get_or_insert((number, labels.len()));
+            }
+            labels.push(number as u32);
+        }
+    })?;
+    match wrong {
+        Some((number, at)) => Err(refused(format!(
+            "must be whole numbers from 0 up, but number {at} is {number}"
+        ))),
+        None => Ok(labels),
+    }
 }
 
 /// Hands on the numbers of a file, a piece at a time.
 fn pieces(
-    file: &mut impl Read,
+    mut file: &mut dyn Read,
     dtype: Dtype,
     path: &Path,
     take: &mut dyn FnMut(&mut dyn Iterator<Item = f64>),
@@ -79,7 +128,7 @@ fn pieces(
     let mut piece = Vec::with_capacity(PIECE);
     loop {
         piece.clear();
-        let read = file.by_ref().take(PIECE as u64).read_to_end(&mut piece);
+        let read = (&mut file).take(PIECE as u64).read_to_end(&mut piece);
         if read.map_err(DataError::io(path))? == 0 {
             return Ok(());
         }

@@ -9,6 +9,8 @@ pub mod folder;
 pub mod gzip;
 #[cfg(feature = "cli")]
 pub mod idx;
+#[cfg(feature = "cli")]
+pub mod npz;
 pub mod packed;
 #[cfg(feature = "cli")]
 pub mod pixels;

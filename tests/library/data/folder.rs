@@ -234,7 +234,7 @@ fn all_broken_images_are_listed_and_left_out_on_request() {
         skip_broken: true,
         ..Prepare::default()
     };
-    let set = read_with(&folder, prepare);
+    let set = read_with(&folder, prepare.clone());
     assert_eq!((levels(&set), set.train.images.count()), (vec![1, 4, 2], 2));
     fs::remove_file(folder.path().join("test/2.png")).unwrap();
     let text = load_prepared(folder.path(), &prepare)

@@ -6,6 +6,7 @@ mod folder;
 mod idx;
 mod images;
 mod load;
+mod npz;
 mod packed;
 mod prepare;
 

@@ -19,18 +19,17 @@ fn what_an_old_run_saved_is_read_in_its_order() {
 
 #[test]
 fn only_what_a_model_could_take_is_valid() {
-    let default = Prepare::default();
     let size = |size| Prepare {
         size: Some(Size::Square(size)),
-        ..default
+        ..Prepare::default()
     };
     let channels = |channels| Prepare {
         channels: Some(channels),
-        ..default
+        ..Prepare::default()
     };
     let test_fraction = |fraction| Prepare {
         test_fraction: Some(fraction),
-        ..default
+        ..Prepare::default()
     };
     let valid = [
         size(4),
@@ -53,12 +52,12 @@ fn only_what_a_model_could_take_is_valid() {
 }
 
 /// The training and the test images of an array of bytes.
-fn prepared(shape: &str, bytes: &[u8], prepare: Prepare) -> Result<[Vec<u8>; 2], String> {
+fn prepared(shape: &str, bytes: &[u8], prepare: &Prepare) -> Result<[Vec<u8>; 2], String> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("array.npy");
     std::fs::write(&path, npy("|u1", shape, bytes)).unwrap();
     let source = path.to_str().unwrap();
-    let set = load_prepared(source, Binarize::None, &prepare, &mut |_| ());
+    let set = load_prepared(source, Binarize::None, prepare, &mut |_| ());
     let set = set.map_err(|e| e.to_string())?;
     Ok([set.train, set.test].map(|split| split.images.bytes().to_vec()))
 }
@@ -71,7 +70,7 @@ fn parts_have_the_sizes_that_were_asked_for_and_at_least_one_image() {
             test_fraction: Some(fraction),
             ..Prepare::default()
         };
-        prepared(&format!("({count}, 1, 1)"), &values, prepare)
+        prepared(&format!("({count}, 1, 1)"), &values, &prepare)
     };
     for (count, fraction, tests) in [(40, 0.1, 4), (7, 0.5, 4), (5, 0.01, 1), (10, 0.9, 9)] {
         let sizes = cut(count, fraction).unwrap().map(|part| part.len());
@@ -90,7 +89,7 @@ fn grey_becomes_colour_and_colour_its_luminance() {
     // Two images of two pixels; the second one is held out.
     let colours = [255, 0, 0, 77, 77, 77].repeat(2);
     let with = |shape, values: &[u8], channels| {
-        prepared(shape, values, prepare(channels)).unwrap()[0].clone()
+        prepared(shape, values, &prepare(channels)).unwrap()[0].clone()
     };
     assert_eq!(with("(2, 1, 2, 3)", &colours, Some(1)), [54, 77]);
     assert_eq!(with("(2, 1, 2, 3)", &colours, None), colours[..6]);
@@ -110,7 +109,7 @@ fn resizing_keeps_what_the_picture_shows_and_which_way_up_it_is() {
         let value = |i| if at(i).0 < 6 && at(i).1 >= 8 { 255 } else { 0 };
         let wide: Vec<u8> = (0..12 * 16 * channels).map(value).collect();
         let shape = format!("(2, 12, 16, {channels})");
-        let [small, _] = prepared(&shape, &wide.repeat(2), prepare).unwrap();
+        let [small, _] = prepared(&shape, &wide.repeat(2), &prepare).unwrap();
         assert_eq!(small.len(), 8 * 8 * channels);
         let pixel = |y: usize, x: usize| small[(8 * y + x) * channels];
         assert_eq!([pixel(0, 0), pixel(7, 0), pixel(7, 7)], [0; 3]);

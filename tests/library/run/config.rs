@@ -36,6 +36,7 @@ fn example() -> RunConfig {
         prepare: Prepare {
             size: Some(Size::Square(64)),
             fit: Fit::Pad,
+            array: Some("x".into()),
             image_size: None,
             background: Some([0, 128, 255]),
             skip_broken: true,
