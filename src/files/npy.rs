@@ -89,8 +89,13 @@ pub fn read(path: impl AsRef<std::path::Path>) -> Result<Tensor, NpyError> {
 pub fn from_bytes(bytes: &[u8]) -> Result<Tensor, String> {
     let mut rest = bytes;
     let header = Header::read(&mut rest, bytes.len() as u64)?;
+    // Of an array without numbers, the lengths may have any product.
     let strides: Vec<usize> = (1..=header.shape.len())
-        .map(|after| header.shape[after..].iter().product())
+        .map(|after| {
+            header.shape[after..]
+                .iter()
+                .fold(1, |n: usize, m| n.wrapping_mul(*m))
+        })
         .collect();
     let mut values = vec![0.0; header.shape.iter().product()];
     let places = Places::new(&header, &strides);

@@ -123,7 +123,7 @@ fn profile(words: &str) -> (Value, String) {
 #[test]
 fn the_rows_of_a_profile_add_up_to_the_step() {
     // The default model: encoding the steps of a smaller one takes a part of the time.
-    let outcome = Cli::new("bench --batch 32 --steps 10 --repeats 3 --profile --json")
+    let outcome = Cli::new("bench --batch 32 --steps 3 --repeats 2 --profile --json")
         .on_adapter()
         .succeed();
     if outcome.stderr.contains("timed alone") {

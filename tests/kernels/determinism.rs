@@ -91,11 +91,6 @@ fn steps_give_the_same_bits_twice_in_tile_kernels_in_textures() {
 }
 
 #[test]
-fn steps_give_the_same_bits_twice_in_tile_kernels_in_buffers() {
-    check(&pinned(gpu(), Variant::Tile, false), &small_model());
-}
-
-#[test]
 fn steps_give_the_same_bits_twice_as_gpus_run_them() {
     check(&as_gpus(gpu()), &small_model());
 }

@@ -1,6 +1,9 @@
-//! How often a run is logged and saved.
+//! How often a run is logged and saved, and how many images are on the device.
 
+use cvae_gpu::data::{Binarize, PackedImages};
+use cvae_gpu::plan::Caps;
 use cvae_gpu::train::event::Event;
+use cvae_gpu::train::supply::Room;
 use cvae_gpu::train::{Every, LogEvery};
 
 /// The reports of epochs of ten steps, in submissions of these sizes. The loss of a step is its
@@ -66,4 +69,32 @@ fn steps_and_minutes_are_told_apart_and_written_as_they_are_read() {
         let error = text.parse::<Every>().unwrap_err();
         assert!(error.contains("5m"), "{text}: {error}");
     }
+}
+
+// On an adapter whose buffers hold 1 MiB; an image takes 1 KiB.
+#[test]
+fn sets_that_do_not_fit_come_in_whole_batches() {
+    let caps = Caps {
+        max_binding_bytes: 1 << 20,
+        ..Caps::portable()
+    };
+    let set = |count: usize| {
+        let pixels = vec![0; 1024 * count];
+        PackedImages::from_bytes([32, 32, 1], &pixels, Binarize::None)
+    };
+    let (small, large) = (set(1024), set(3000));
+    let window = |most, images: &PackedImages, batch| {
+        Room::new(most, [&small, &large], &caps).window(images, batch)
+    };
+    // A set that fits a buffer is there as a whole, unless both are more than the limit.
+    assert_eq!(window(None, &small, 32), 1024);
+    assert_eq!(window(Some(5 << 20), &small, 32), 1024);
+    assert_eq!(window(None, &large, 32), 1024);
+    assert_eq!(window(None, &large, 100), 1000);
+    // A limit is shared by size: 511 and 1 497 KiB of 2 008.
+    assert_eq!(window(Some(2008 << 10), &small, 32), 480);
+    assert_eq!(window(Some(2008 << 10), &large, 100), 1000);
+    // At least a batch, at most the set.
+    assert_eq!(window(Some(1), &small, 32), 32);
+    assert_eq!(window(Some(1), &small, 2000), 1024);
 }

@@ -64,6 +64,8 @@ fn what_is_no_array_of_floats_is_refused() {
         format!("{{'descr': '{descr}', 'fortran_order': {order}, 'shape': {shape}, }}")
     };
     let huge = format!("({}, {})", u64::MAX, u64::MAX);
+    let none = format!("(0, {}, {})", u64::MAX, u64::MAX);
+    assert!(from_bytes(&file(&entries("<f4", "False", &none), &[])).is_ok());
     for (bytes, reason) in [
         (vec![], "no .npy file"),
         (b"PNG".to_vec(), "no .npy file"),
