@@ -11,7 +11,8 @@
 //! - a folder of the four MNIST-style IDX files, raw or gzip;
 //! - CIFAR-10's binary files in a folder or an archive;
 //! - a folder of images; without a `test` folder, a part is held out;
-//! - an array of images in a `.npy` file; a part is held out;
+//! - an array of images in a `.npy` file, or arrays in a `.npz` archive; without test images, a part is
+//!   held out;
 //! - a packed set file ([`packed`]), the format of the embedded set.
 //!
 //! [`Prepare`] resizes images and converts them to grey or colour. Nothing is shuffled or augmented.

@@ -153,12 +153,6 @@ impl Dtype {
         })
     }
 
-    /// Bytes of a number.
-    #[must_use]
-    pub fn width(self) -> usize {
-        self.width
-    }
-
     /// Whether the numbers are unsigned bytes.
     #[must_use]
     pub fn is_byte(self) -> bool {
@@ -171,13 +165,7 @@ impl Dtype {
         self.kind == Kind::Bool
     }
 
-    /// Whether the numbers are floats.
-    #[must_use]
-    pub fn is_float(self) -> bool {
-        self.kind == Kind::Float
-    }
-
-    /// The numbers in whole groups of [`Dtype::width`] bytes; true is 1.
+    /// The numbers in these bytes; true is 1.
     pub fn numbers(self, bytes: &[u8]) -> impl Iterator<Item = f64> {
         let Dtype { kind, width, .. } = self;
         bytes.chunks_exact(width).map(move |number| {

@@ -128,10 +128,7 @@ impl Supply {
         (epoch, position): (usize, usize),
     ) -> Result<usize, GpuError> {
         let Packed { count, window, .. } = self.packed;
-        let pass = match self.order {
-            Order::Shuffled if !self.packed.is_whole() => epoch as u32,
-            _ => 0,
-        };
+        let pass = if self.shuffles() { epoch as u32 } else { 0 };
         let wanted = (pass, position / window);
         let end = count.min((wanted.1 + 1) * window);
         let mut state = self.state.lock();
@@ -145,10 +142,9 @@ impl Supply {
         memory.write_start(gpu, plan, self.slot, &words)?;
         state.here = Some(wanted);
         if !self.packed.is_whole() {
-            let following = match self.order {
-                _ if end < count => (pass, wanted.1 + 1),
-                Order::Shuffled => (pass.wrapping_add(1), 0),
-                Order::File => (pass, 0),
+            let following = match end < count {
+                true => (pass, wanted.1 + 1),
+                false => (pass.wrapping_add(u32::from(self.shuffles())), 0),
             };
             let gather = self.gather();
             let ahead = Ahead::start(move || gather(following));
@@ -157,18 +153,21 @@ impl Supply {
         Ok(end)
     }
 
+    /// Whether the host puts the images in order; of a set that is all there, the device picks them.
+    fn shuffles(&self) -> bool {
+        self.order == Order::Shuffled && !self.packed.is_whole()
+    }
+
     /// Gathers the words of a window.
     fn gather(&self) -> impl Fn(Window) -> Vec<u32> + Send + 'static {
-        let (images, packed, order) = (self.images.clone(), self.packed, self.order);
+        let (images, shuffles) = (self.images.clone(), self.shuffles());
+        let Packed { count, window, .. } = self.packed;
         let key = rng::key(self.seed);
         move |(pass, index)| {
-            let Packed { count, window, .. } = packed;
             let start = index * window;
-            let image = |at: usize| match order {
-                Order::Shuffled if !packed.is_whole() => {
-                    rng::permute(at as u32, count as u32, pass, key) as usize
-                }
-                _ => at,
+            let image = |at: usize| match shuffles {
+                true => rng::permute(at as u32, count as u32, pass, key) as usize,
+                false => at,
             };
             images.words_of((start..count.min(start + window)).map(image))
         }
