@@ -11,6 +11,7 @@
 @group(0) @binding(10) var<storage, read_write> picture_out: array<vec4<f32>>;
 @group(0) @binding(11) var<storage, read_write> dy_sums: array<vec4<f32>>;  // [SPLITS, SMALL_C / 4]
 
+override REVERSED: bool;  // the taps are stored last first
 override ROW_QUADS: u32 = BIG_W * BIG_C / 4u;
 override BIG_STRIPS: u32 = (BIG_W + 7u) / 8u;
 override SMALL_STRIPS: u32 = (SMALL_W + 7u) / 8u;
@@ -20,6 +21,12 @@ override BANDS: u32 = (BIG_H + BAND - 1u) / BAND;
 override WINDOW: u32 = ((3u + KERNEL - PAD_X + 7u * STRIDE) * BIG_C + BIG_C + 3u) / 4u;
 
 alias Window = array<f32, 96>;
+
+// Where tap (a, b) is stored.
+fn stored_tap(a: u32, b: u32) -> u32 {
+    let tap = a * KERNEL + b;
+    return select(tap, KERNEL * KERNEL - 1u - tap, REVERSED);
+}
 
 struct Strip {
     n: u32,
@@ -83,7 +90,7 @@ fn correlation(s: Strip, s4: u32) -> Pair {
         while b < KERNEL {
             var c = 0u;
             while c < BIG_C {
-                let weight = weight_quad(weight_start(a * KERNEL + b, c) + s4);
+                let weight = weight_quad(weight_start(stored_tap(a, b), c) + s4);
                 t.m0 += outer(weight, window_values(&w, b, c, 0u));
                 t.m1 += outer(weight, window_values(&w, b, c, 4u));
                 c++;
@@ -168,7 +175,7 @@ fn add_row(column: ptr<function, Column>, s: Strip, reach: u32) {
             while c < BIG_C {
                 var a = 0u;
                 while a < KERNEL {
-                    let weight = weight_quad(weight_start(a * KERNEL + b, c) + s4);
+                    let weight = weight_quad(weight_start(stored_tap(a, b), c) + s4);
                     (*column)[a][c] += weight * left;
                     (*column)[a][4u + c] += weight * right;
                     a++;
@@ -310,7 +317,7 @@ fn gradient(grads: ptr<function, Weights>, quad: u32, range: vec2<u32>, slice: u
             while b < KERNEL {
                 var c = 0u;
                 while c < BIG_C {
-                    (*grads)[(a * KERNEL + b) * BIG_C + c] +=
+                    (*grads)[stored_tap(a, b) * BIG_C + c] +=
                         left * window_values(&w, b, c, 0u) + right * window_values(&w, b, c, 4u);
                     c++;
                 }

@@ -44,6 +44,7 @@ impl Dense {
             kernel: 1,
             stride: 1,
             pad: [0, 0],
+            reversed: false,
         };
         let tiled = || conv::choose(target, &spec) != Variant::Plain;
         (target.heuristics.dense_as_conv && tiled()).then_some(spec)

@@ -18,8 +18,19 @@ pub fn choose(target: &Target, spec: &Conv) -> Variant {
         Some(Variant::Plain) => Vec::new(),
         Some(pinned) => vec![pinned, Variant::Thin],
     };
-    let fits = |variant: &Variant| variant.kernels().fits(target, spec);
+    let fits = |variant: &Variant| {
+        variant.kernels().fits(target, spec) && (*variant == Variant::Thin || !spec.reversed)
+    };
     preferred.into_iter().find(fits).unwrap_or(Variant::Plain)
+}
+
+/// The geometry [turned](Conv::turned), if only so a variant other than `plain` serves it.
+pub fn turned(target: &Target, spec: &Conv) -> Option<Conv> {
+    let pinned = target.pinned == Some(Variant::Plain.name());
+    let turned = spec
+        .turned()
+        .filter(|turned| Variant::Thin.kernels().fits(target, turned));
+    turned.filter(|_| !pinned && choose(target, spec) == Variant::Plain)
 }
 
 /// A convolution with the chosen variant.

@@ -1,6 +1,6 @@
 //! Convolution and transposed convolution with their epilogues.
 
-use super::choose::{Chosen, choose};
+use super::choose::{Chosen, choose, turned};
 use super::kernels::{Call, Site};
 use super::spec::Conv;
 use super::variant::Variant;
@@ -71,8 +71,12 @@ impl Contract {
 
 impl Operation for Contract {
     fn lower(&self, plan: &mut Plan, target: &Target) {
-        let Contract { spec, call, .. } = *self;
         let site = self.site(plan, target);
+        let (spec, call) = match turned(target, &self.spec) {
+            Some(spec) => (spec, self.call.turned()),
+            None => (self.spec, self.call),
+        };
+        let site = Site { spec, ..site };
         let batch = site.batch;
         let chosen = Chosen::new(site, choose(target, &spec));
         let kernels = chosen.kernels();

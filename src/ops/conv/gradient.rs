@@ -1,6 +1,6 @@
 //! Gradients of a layer's weights and bias.
 
-use super::choose::{Chosen, choose};
+use super::choose::{Chosen, choose, turned};
 use super::kernels::{Call, Site};
 use super::spec::{Conv, Side};
 use super::variant::Variant;
@@ -60,10 +60,13 @@ impl WeightGrad {
 
 impl Operation for WeightGrad {
     fn expand(&self, plan: &mut Plan, target: &Target) -> Option<Operations> {
-        let spec = self.spec;
-        let batch = plan[self.big].len() / spec.big.iter().product::<usize>();
+        let batch = plan[self.big].len() / self.spec.big.iter().product::<usize>();
+        let (spec, big, small, dy) = match turned(target, &self.spec) {
+            Some(spec) => (spec, self.small, self.big, self.dy.other()),
+            None => (self.spec, self.big, self.small, self.dy),
+        };
         let mut variant = choose(target, &spec);
-        if !variant.kernels().takes_weight_grad(&spec, self.dy) {
+        if !variant.kernels().takes_weight_grad(&spec, dy) {
             variant = Variant::Tile;
         }
         let site = Site {
@@ -80,7 +83,7 @@ impl Operation for WeightGrad {
             }
         };
         let channels = plan[self.bias_grad].len();
-        let (_, sums) = variant.kernels().weight_grad(&site, self.dy, splits);
+        let (_, sums) = variant.kernels().weight_grad(&site, dy, splits);
         let dy_sums = sums.map(|rows| match rows {
             1 => self.bias_grad,
             _ => {
@@ -93,9 +96,9 @@ impl Operation for WeightGrad {
             label: label.clone(),
             spec,
             variant,
-            big: self.big,
-            small: self.small,
-            dy: self.dy,
+            big,
+            small,
+            dy,
             splits,
             partials,
             dy_sums,

@@ -15,6 +15,17 @@ pub enum Call {
     WeightGrad(usize),
 }
 
+impl Call {
+    /// The same call of the [turned](Conv::turned) geometry.
+    pub(super) fn turned(self) -> Self {
+        match self {
+            Call::Correlate => Call::Adjoint,
+            Call::Adjoint => Call::Correlate,
+            Call::WeightGrad(splits) => Call::WeightGrad(splits),
+        }
+    }
+}
+
 /// A convolution of a batch on an adapter.
 #[derive(Clone, Copy, Debug)]
 pub struct Site<'a> {

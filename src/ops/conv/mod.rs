@@ -17,7 +17,7 @@ mod tile;
 mod variant;
 mod workgroup;
 
-pub use choose::choose;
+pub use choose::{choose, turned};
 pub use contract::{Contract, Epilogue};
 pub use gradient::{Partials, WeightGrad};
 pub use kernels::{Call, Kernels, Site};

@@ -23,6 +23,16 @@ pub enum Side {
     Small,
 }
 
+impl Side {
+    /// The other side.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Side::Big => Side::Small,
+            Side::Small => Side::Big,
+        }
+    }
+}
+
 /// Geometry of a convolution between a big and a small image, both `[height, width, channels]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv {
@@ -36,6 +46,8 @@ pub struct Conv {
     pub stride: usize,
     /// Zero rows above and zero columns left of the big image.
     pub pad: [usize; 2],
+    /// The taps are stored last first (see [`turned`](Self::turned)).
+    pub reversed: bool,
 }
 
 impl Conv {
@@ -62,7 +74,25 @@ impl Conv {
             kernel,
             stride,
             pad: [pad_y, pad_x],
+            reversed: false,
         }
+    }
+
+    /// The same sums with the images in each other's place: at stride 1 a convolution is a transposed
+    /// one whose taps come in reverse order, with padding `kernel - 1 - pad`. `None` if another stride
+    /// or padding forbids it, or if no channel count is 1: the weights would be laid out otherwise.
+    pub fn turned(&self) -> Option<Self> {
+        let pad = self.pad.map(|pad| (self.kernel - 1).checked_sub(pad));
+        let ([Some(pad_y), Some(pad_x)], 1) = (pad, self.stride) else {
+            return None;
+        };
+        (self.big[2] == 1 || self.small[2] == 1).then_some(Conv {
+            big: self.small,
+            small: self.big,
+            pad: [pad_y, pad_x],
+            reversed: !self.reversed,
+            ..*self
+        })
     }
 
     /// Shape of the weights: HWIO for a convolution, HWOI for a transposed one.
@@ -127,7 +157,7 @@ impl Conv {
         2 * (taps(0) * taps(1) * self.big[2] * self.small[2]) as u64
     }
 
-    /// Calls `visit(big pixel, small pixel, tap)` for each tap inside the big image.
+    /// Calls `visit(big pixel, small pixel, stored tap)` for each tap inside the big image.
     fn each_tap(&self, batch: usize, mut visit: impl FnMut(usize, usize, usize)) {
         let inside = |at: usize, axis: usize| {
             at.checked_sub(self.pad[axis])
@@ -142,7 +172,8 @@ impl Conv {
                         let x = inside(self.stride * j + tap % self.kernel, 1);
                         if let (Some(y), Some(x)) = (y, x) {
                             let big = (n * self.big[0] + y) * self.big[1] + x;
-                            visit(big, small, tap);
+                            let last = self.kernel * self.kernel - 1;
+                            visit(big, small, if self.reversed { last - tap } else { tap });
                         }
                     }
                 }

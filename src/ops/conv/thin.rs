@@ -4,7 +4,7 @@ use super::kernels::{Call, Kernels, Site};
 use super::spec::{Conv, Side};
 use crate::ops::target::Target;
 use crate::ops::wgsl::files;
-use crate::plan::{Constants, Source, groups};
+use crate::plan::{Constants, Source, flag, groups};
 
 /// The `thin` kernels.
 pub struct Thin;
@@ -74,7 +74,8 @@ impl Kernels for Thin {
     }
 
     fn constants(&self, site: &Site, _: Call) -> Constants {
-        vec![("BAND", band(site) as f64)]
+        let reversed = flag(site.spec.reversed);
+        vec![("BAND", band(site) as f64), ("REVERSED", reversed)]
     }
 
     fn grid(&self, site: &Site, call: Call) -> [u32; 3] {

@@ -69,7 +69,9 @@ pub fn serves(adapter: &Target, variant: Variant, shape: Shape) -> bool {
         ..adapter.clone()
     };
     let spec = Conv::new(big, channels, kernel, stride, padding);
-    variant != Variant::Thin || conv::choose(&pinned, &spec) == variant
+    variant != Variant::Thin
+        || conv::choose(&pinned, &spec) == variant
+        || conv::turned(&pinned, &spec).is_some()
 }
 
 /// The epilogue of a kernel: of a forward pass or of an input gradient.
@@ -227,6 +229,8 @@ const THIN: &[Shape] = &[
     (2, [28, 28, 3], 64, 3, 1, Padding::Same),
     // a dense layer from a latent code, of 12 images
     (1, [1, 12, 2], 1568, 1, 1, Padding::Valid),
+    // turned: one small channel at stride 1
+    (3, [9, 12, 20], 1, 5, 1, Padding::Valid),
     (2, [6, 8, 3], 8, 1, 2, Padding::Valid),
 ];
 

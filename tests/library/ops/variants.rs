@@ -2,7 +2,7 @@
 
 use cvae_gpu::ops::Target;
 use cvae_gpu::ops::conv::Padding;
-use cvae_gpu::ops::conv::{Conv, Variant, choose};
+use cvae_gpu::ops::conv::{Conv, Variant, choose, turned};
 use cvae_gpu::plan::Caps;
 
 #[test]
@@ -44,5 +44,26 @@ fn variants_are_chosen_by_channels_and_subgroups() {
     ] {
         let found = choose(target, &spec(channels.0, channels.1));
         assert_eq!(found, expected, "{target:?} {channels:?}");
+    }
+}
+
+#[test]
+fn a_convolution_is_turned_where_only_that_spares_the_plain_kernels() {
+    let portable = Target::portable();
+    let plain = Target {
+        pinned: Some(Variant::Plain.name()),
+        ..portable.clone()
+    };
+    for (target, big, channels, stride, expected) in [
+        (&portable, [28, 28, 32], 1, 1, true),
+        (&portable, [28, 28, 32], 1, 2, false),
+        (&portable, [28, 28, 1], 32, 1, false),
+        (&portable, [28, 28, 33], 1, 1, false),
+        (&portable, [28, 27, 32], 1, 1, false),
+        (&plain, [28, 28, 32], 1, 1, false),
+    ] {
+        let spec = Conv::new(big, channels, 5, stride, Padding::Same);
+        let found = turned(target, &spec).is_some();
+        assert_eq!(found, expected, "{target:?} {spec:?}");
     }
 }
