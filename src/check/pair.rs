@@ -145,8 +145,9 @@ impl<'g> Pair<'g> {
             }
             self.twin.run_step(plan, step);
             for id in written(step) {
-                let row = self.row(plan, step, id, limit(step, &plan[id].name));
-                let row = row.await?;
+                let limit = limit(step, &plan[id].name);
+                let limit = self.of_terms(plan, step, id, limit);
+                let row = self.row(plan, step, id, limit).await?;
                 let ends = singly && !row.ok();
                 rows.push(row);
                 if ends {
@@ -156,6 +157,24 @@ impl<'g> Pair<'g> {
             }
         }
         Ok(rows)
+    }
+
+    /// The limit of a sum of rows, plus 4 roundings of the mean sum of magnitudes: terms may cancel, in
+    /// a bias gradient of one channel to less than their rounding.
+    fn of_terms(&self, plan: &Plan, step: &Step, id: SlotId, limit: Limit) -> Limit {
+        const ROUNDING: f64 = f32::EPSILON as f64 / 2.0;
+        let (Limit::OfLargest(share), "reduce") = (limit, step.kernel.source.name) else {
+            return limit;
+        };
+        let x = step.bindings.iter().find(|(_, bound)| *bound != id);
+        let Some(Values::Floats(terms)) = x.map(|(_, x)| self.twin.get(plan, *x)) else {
+            return limit;
+        };
+        let sums = terms.iter().map(|term| term.abs()).sum::<f64>();
+        Limit::Spread {
+            share,
+            absolute: 4.0 * ROUNDING * sums / plan[id].len() as f64,
+        }
     }
 
     /// Copies a slot from the device to the twin. Integers stay: they must be equal, and wrong ones
