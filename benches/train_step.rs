@@ -14,7 +14,7 @@ mod device;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use cvae_gpu::bench::Rig;
+use cvae_gpu::bench::{Images, Rig};
 use cvae_gpu::data::{Binarize, PackedImages, mnist};
 use cvae_gpu::model::{Filters, Model};
 use cvae_gpu::plan::Step;
@@ -40,6 +40,7 @@ fn workload() -> (Model, PackedImages, usize) {
 
 fn train_step(criterion: &mut Criterion) {
     let (model, images, batch) = workload();
+    let images = Images::new(&images, false).expect("images in memory");
     let gpu = device::gpu();
     let plan = Rig::plan_for(gpu.target(), &model, &images, batch);
     let mut rig = pollster::block_on(Rig::new(gpu, plan, &model, &images)).expect("a train step");

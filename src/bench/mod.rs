@@ -17,11 +17,10 @@ use std::time::Instant;
 pub use compare::{CompareError, Comparison, Past, Ratio};
 pub use peak::Peaks;
 pub use report::{Figures, KernelRow, Report, TOGETHER};
-pub use rig::{Options, Rig, Run};
+pub use rig::{Images, Options, Rig, Run};
 pub use tune::{Candidate, Search, tune};
 pub use tuned::Setting;
 
-use crate::data::PackedImages;
 use crate::gpu::{Gpu, GpuError};
 
 /// Measures train steps on `gpu` with batches of `images`. `start` is when the process began;
@@ -29,7 +28,7 @@ use crate::gpu::{Gpu, GpuError};
 /// A batch that does not fit the adapter is an error before anything is measured.
 pub async fn run(
     gpu: &Gpu,
-    images: &PackedImages,
+    images: &Images,
     options: &Options,
     start: Instant,
     progress: &mut dyn FnMut(&str),

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::data::PackedImages;
+use crate::data::{DataError, PackedImages};
 use crate::gpu::{Ahead, Gpu, GpuError, Memory, Replay};
 use crate::model::params;
 use crate::model::{self, Feed, Model};
@@ -39,6 +39,32 @@ pub struct Options {
     pub sweep: Vec<usize>,
 }
 
+/// Images as the device gets them.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// Their layout.
+    pub packed: Packed,
+    /// Their words.
+    pub words: Vec<u32>,
+}
+
+impl Images {
+    /// These images, all of which are to be on the device; `drawn` binarizes them in each step.
+    ///
+    /// # Errors
+    ///
+    /// That a file cannot be read.
+    pub fn new(images: &PackedImages, drawn: bool) -> Result<Self, DataError> {
+        Ok(Images {
+            words: images.device_words()?,
+            packed: Packed {
+                drawn,
+                ..Packed::of(images)
+            },
+        })
+    }
+}
+
 /// A timed run.
 #[derive(Clone, Debug)]
 pub struct Run {
@@ -68,9 +94,8 @@ pub struct Rig<'g> {
 
 impl<'g> Rig<'g> {
     /// The plan of a train step on batches of `images`.
-    pub fn plan_for(target: &Target, model: &Model, images: &PackedImages, batch: usize) -> Plan {
-        let packed = Packed::of(images);
-        let feed = Feed::Images("train.images", packed, Order::Shuffled);
+    pub fn plan_for(target: &Target, model: &Model, images: &Images, batch: usize) -> Plan {
+        let feed = Feed::Images("train.images", images.packed, Order::Shuffled);
         model::train_step(model, feed, Adam::default(), batch, target)
     }
 
@@ -79,12 +104,12 @@ impl<'g> Rig<'g> {
         gpu: &'g Gpu,
         plan: Plan,
         model: &Model,
-        images: &PackedImages,
+        images: &Images,
     ) -> Result<Self, GpuError> {
         let ahead = gpu.compile_ahead(&[&plan]);
         let memory = Memory::allocate(gpu, &[&plan]).await?;
         let replay = Replay::compile(gpu, &plan, &memory).await?;
-        memory.write_words(gpu, &plan, "train.images", &images.device_words())?;
+        memory.write_words(gpu, &plan, "train.images", &images.words)?;
         let state = StepState::start(0, Stream::Train);
         memory.write_words(gpu, &plan, "state", &state.to_words())?;
         let specs = model.params();

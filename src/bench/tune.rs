@@ -9,9 +9,8 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
-use super::rig::{Options, Rig};
+use super::rig::{Images, Options, Rig};
 use crate::check::compare::{Limit, compare};
-use crate::data::PackedImages;
 use crate::gpu::{Feature, Gpu, GpuError};
 use crate::model::params;
 use crate::ops::conv::Variant;
@@ -60,7 +59,7 @@ pub struct Search {
 /// Searches for the fastest choice for train steps on batches of `images`.
 pub async fn tune(
     gpu: &Gpu,
-    images: &PackedImages,
+    images: &Images,
     options: &Options,
     progress: &mut dyn FnMut(&str),
 ) -> Result<Search, GpuError> {
@@ -126,7 +125,7 @@ type Signature = (Vec<Bundle>, Vec<(KernelKey, [u32; 3])>);
 
 struct Tuner<'a> {
     gpu: &'a Gpu,
-    images: &'a PackedImages,
+    images: &'a Images,
     options: &'a Options,
     /// Number of images for the comparison of gradients.
     sample: usize,

@@ -4,7 +4,7 @@ use std::ops::RangeBounds;
 
 use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use cvae_gpu::data::{Binarize, Depth, PackedImages};
+use cvae_gpu::data::{Binarize, DataError, Depth, PackedImages};
 use cvae_gpu::model::{Described, Likelihood, Loss, Model, Posterior, Sigma};
 
 /// The KL term.
@@ -37,13 +37,18 @@ pub fn binarize() -> impl TypedValueParser<Value = Binarize> {
 }
 
 /// The caution for images whose ELBO is no bound on log p(x).
-pub fn caution(model: &Model, images: &PackedImages) -> Option<&'static str> {
-    let real = |byte: &u8| ![0, u8::MAX].contains(byte);
-    let is_real = images.depth() == Depth::Byte && images.bytes().iter().any(real);
-    (is_real && model.likelihood == Likelihood::Bernoulli).then_some(
+pub fn caution(model: &Model, images: &PackedImages) -> Result<Option<&'static str>, DataError> {
+    let mut is_real = false;
+    if images.depth() == Depth::Byte && model.likelihood == Likelihood::Bernoulli {
+        images.each(|image| {
+            is_real = image.iter().any(|byte| ![0, u8::MAX].contains(byte));
+            !is_real
+        })?;
+    }
+    Ok(is_real.then_some(
         "The images have real values, for which the Bernoulli term is no probability: the ELBO \
          compares models on the same images, but is no bound on log p(x)",
-    )
+    ))
 }
 
 /// A number of things in this range.

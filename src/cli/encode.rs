@@ -17,8 +17,8 @@ Examples:
   cvae-gpu encode --model runs/mnist-1 --split train --out codes.npy
 
 The array is [N, 2L] of float32 for L latent dimensions: the means, then the log-variances. The \
-table has a header: index,label,mean_0,…,logvar_0,… and, where classes have names, class. Both are \
-in file order.")]
+table has a header: index,label,mean_0,…,logvar_0,…, where classes have names class, and for a folder \
+file, the path in it. Both are in file order.")]
 pub struct EncodeArgs {
     #[command(flatten)]
     input: ImageFlags,

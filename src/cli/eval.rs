@@ -68,7 +68,7 @@ impl EvalArgs {
         let iwae = bounds
             .map(|bounds| total(bounds) / count as f64)
             .zip(self.samples);
-        let caution = caution(&trained.model, &images.images);
+        let caution = caution(&trained.model, &images.images)?;
         if self.input.model.json {
             let mut report = json!({
                 "images": count,

@@ -127,14 +127,18 @@ pub struct Choice {
 
 impl Choice {
     /// The given option, or else that of the chosen model, or else the default for this set.
-    pub fn of(given: Option<Binarize>, of_model: Option<Binarize>, set: &ImageSet) -> Choice {
+    pub fn of(
+        given: Option<Binarize>,
+        of_model: Option<Binarize>,
+        set: &ImageSet,
+    ) -> Result<Choice, DataError> {
         let has_grey = set.train.images.depth() == Depth::Byte;
         let (binarize, why) = match (given, of_model) {
             (Some(given), _) => (given, None),
             (None, Some(own)) if has_grey => (own, Some("it belongs to the model")),
-            _ => set.usual(),
+            _ => set.usual()?,
         };
-        Choice { binarize, why }
+        Ok(Choice { binarize, why })
     }
 
     /// Prints a default and its reason.

@@ -1,6 +1,7 @@
 //! Output files of commands: checked before the work, written atomically after it, all or none.
 
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -49,9 +50,18 @@ impl<'a> Output<'a> {
         })
     }
 
-    /// Writes a temporary file, which [`Output::finish`] commits.
+    /// Writes a temporary file of these bytes, which [`Output::finish`] commits.
     pub fn write(&mut self, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-        let staged = atomic::stage(path, |file| file.write_all(bytes));
+        self.write_with(path, |file| file.write_all(bytes))
+    }
+
+    /// Writes a temporary file, which [`Output::finish`] commits.
+    pub fn write_with(
+        &mut self,
+        path: &Path,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> anyhow::Result<()> {
+        let staged = atomic::stage(path, write);
         self.files.push(staged.with_context(|| cannot_write(path))?);
         Ok(())
     }

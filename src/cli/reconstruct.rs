@@ -48,7 +48,8 @@ impl ReconstructArgs {
             let mut meter = common.meter("Decoding");
             explorer.decode(Codes { z, labels }, &mut meter).await
         })?;
-        let originals: Vec<f32> = (0..shown.count()).flat_map(|i| shown.values(i)).collect();
+        let originals = (0..shown.count()).map(|i| shown.values(i));
+        let originals = originals.collect::<Result<Vec<_>, _>>()?.concat();
         let picture = pictures::pairs(&originals, &decoded, trained.model.image)?;
         output.write(&self.out, &picture)?;
         output.finish(Some(shown.count()))

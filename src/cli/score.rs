@@ -16,8 +16,8 @@ Examples:
   cvae-gpu score --model runs/mnist-1 --out scores.csv
   cvae-gpu score --model runs/mnist-1 --data parts/ --worst 20 --out odd.csv
 
-A line per image: index,label,elbo,reconstruction,kl in nats and, where classes have names, class. \
-Lines are in file order; with --worst by ascending ELBO. An index counts the images of the split from \
+A line per image: index,label,elbo,reconstruction,kl in nats, where classes have names class, and for a \
+folder file, the path in it. Lines are in file order; with --worst by ascending ELBO. An index counts the images of the split from \
 0. For images of real values (--binarize none) the ELBO is no bound on log p(x).")]
 pub struct ScoreArgs {
     #[command(flatten)]
@@ -48,7 +48,7 @@ impl ScoreArgs {
         }
         let text = table::terms(&images, &terms, None, loss, order.into_iter());
         output.write(&self.out, text.as_bytes())?;
-        if let Some(caution) = caution(&trained.model, &images.images) {
+        if let Some(caution) = caution(&trained.model, &images.images)? {
             common.say(caution);
         }
         output.finish(Some(images.count()))

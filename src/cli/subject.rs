@@ -55,7 +55,7 @@ impl SubjectArgs {
         if let Some(source) = &self.data {
             let mut watch = common.watch();
             let set = data::load_prepared(source, Binarize::None, &Prepare::default(), &mut watch)?;
-            let choice = Choice::of(None, arch.and_then(arch::Choice::binarize), &set);
+            let choice = Choice::of(None, arch.and_then(arch::Choice::binarize), &set)?;
             let set = set.binarized(choice.binarize)?;
             return self.of(arch, set, choice.binarize);
         }

@@ -8,7 +8,8 @@ use cvae_gpu::train::eval::Terms;
 use super::trained::Images;
 
 /// A table of the images in `order`: their index, their label (empty for none), the columns `names`,
-/// which `cells` fills, and, where classes have names, their class. Texts of columns begin with a comma.
+/// which `cells` fills, where classes have names their class, and where they are files their path below
+/// the folder. Texts of columns begin with a comma.
 pub fn csv(
     images: &Images,
     order: impl Iterator<Item = usize>,
@@ -17,7 +18,8 @@ pub fn csv(
 ) -> String {
     let named = !images.classes.is_empty();
     let class = if named { ",class" } else { "" };
-    let mut text = format!("index,label{names}{class}\n");
+    let file = if images.names.is_some() { ",file" } else { "" };
+    let mut text = format!("index,label{names}{class}{file}\n");
     for i in order {
         let label = images.label(i);
         let class = label.and_then(|label| images.classes.get(label as usize));
@@ -25,6 +27,9 @@ pub fn csv(
         text += &format!("{i},{label}{}", cells(i));
         if named {
             text += &format!(",{}", field(class.map_or("", String::as_str)));
+        }
+        if let Some(files) = &images.names {
+            text += &format!(",{}", field(&files[i]));
         }
         text.push('\n');
     }

@@ -104,6 +104,8 @@ pub struct Images {
     pub images: PackedImages,
     /// Their labels, if the set has labels.
     pub labels: Option<Vec<u32>>,
+    /// Their paths below their folder, if they are files.
+    pub names: Option<Vec<String>>,
     /// The names of the classes, label 0 first; empty if they have none.
     pub classes: Vec<String>,
     choice: Choice,
@@ -207,20 +209,25 @@ impl ImageFlags {
             }
             loaded => loaded?,
         };
-        let choice = Choice::of(self.binarize.or(stored.binarize()), None, &set);
+        let choice = Choice::of(self.binarize.or(stored.binarize()), None, &set)?;
         let set = set.binarized(choice.binarize)?;
         let split = match self.split {
             Part::Test => set.test,
             Part::Train => set.train,
         };
         let limit = self.limit.unwrap_or(usize::MAX);
-        let Split { mut images, labels } = split.first(limit);
+        let Split {
+            mut images,
+            labels,
+            names,
+        } = split.first(limit);
         if choice.binarize == Binarize::Stochastic {
-            images = images.drawn();
+            images = images.drawn()?;
         }
         Ok(Images {
             images,
             labels,
+            names,
             classes: set.classes,
             choice,
             source,

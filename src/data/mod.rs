@@ -1,6 +1,6 @@
 //! Image sets: training and test images, from any source, packed.
 //!
-//! Images are read once into [`PackedImages`], at one bit or one byte per value, and uploaded to
+//! Images are read into [`PackedImages`], at one bit or one byte per value, and uploaded to
 //! the GPU in that form ([`PackedImages::words_of`]), all at once or a part at a time; the GPU unpacks
 //! them.
 //!
@@ -18,7 +18,7 @@
 //! [`Prepare`] resizes images and converts them to grey or colour. Nothing is shuffled or augmented.
 //!
 //! A set is a train and a test split of images of one size, with values in 0..=255 and optional
-//! labels. A whole set must fit in main memory.
+//! labels. Many images lie in a file and are read by position.
 //!
 //! All files are untrusted: no length is trusted before the bytes are read, and any defect is a
 //! [`DataError`], never a panic.

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use super::known::{self, Known, Place, Places};
 use super::prepare::TEST_FRACTION;
 use super::read::packed::Provenance;
-use super::read::pixels::{Parts, Pixels};
+use super::read::pixels::{self, Parts};
 use super::read::{array, cifar, folder, idx, npz, packed};
-use super::{Binarize, DataError, Depth, Fit, ImageSet, Listener, Prepare, Progress, Size, mnist};
+use super::{Binarize, DataError, Depth, Fit, ImageSet, Listener, Prepare, Progress, mnist};
 use crate::files::{hash, npy, regular};
 
 /// A source whose format is known.
@@ -95,7 +95,7 @@ impl Source {
                 return Err(DataError::HasTestImages(self.name.clone()));
             }
             Parts::Two(parts) => parts,
-            Parts::One(one) if one.count() == 1 && prepare.test_fraction.is_none() => {
+            Parts::One(one) if one.images.count() == 1 && prepare.test_fraction.is_none() => {
                 listener(Progress::Note(
                     "there is one image: it is trained on, and evaluated too",
                 ));
@@ -103,11 +103,12 @@ impl Source {
             }
             Parts::One(all) => {
                 let fraction = prepare.test_fraction.unwrap_or(TEST_FRACTION);
-                let parts = all.cut(fraction);
+                let parts = pixels::cut(&all, fraction);
                 parts.ok_or_else(|| DataError::TooFew(path.clone(), fraction))?
             }
         };
-        let [train, test] = parts.map(|part| part.prepared(prepare).pack(Binarize::None));
+        let [train, test] = parts.map(|part| pixels::prepared(part, prepare));
+        let (train, test) = (train?, test?);
         Ok(self.named(ImageSet {
             classes,
             black_and_white: self.format == Format::Idx,
@@ -118,7 +119,7 @@ impl Source {
     /// Reads and prepares a set that was packed, or is built in.
     fn stored(&self, prepare: &Prepare) -> Result<ImageSet, DataError> {
         let (mut set, _) = self.unpack()?;
-        let [height, width, channels] = set.shape();
+        let [_, _, channels] = set.shape();
         if ![1, 3].contains(&channels) {
             return Err(DataError::at(&self.path)(format!(
                 "the images have {channels} channels; give images of 1 (grey) or 3 (colour)"
@@ -128,14 +129,8 @@ impl Source {
             return Err(DataError::HasTestImages(set.name));
         }
         set.black_and_white = set.train.images.depth() == Depth::Bit;
-        let [height, width] = prepare.size.map_or([height, width], Size::sides);
-        let wanted = [height, width, prepare.channels.unwrap_or(channels)];
-        for part in [&mut set.train, &mut set.test] {
-            if part.images.shape() != wanted {
-                let pixels = Pixels::unpack(part.clone());
-                *part = pixels.prepared(prepare).pack(Binarize::None);
-            }
-        }
+        set.train = pixels::prepared(set.train, prepare)?;
+        set.test = pixels::prepared(set.test, prepare)?;
         Ok(self.named(set))
     }
 

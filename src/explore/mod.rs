@@ -9,7 +9,7 @@ pub mod plans;
 
 use std::ops::Range;
 
-use crate::data::{LabelError, Labelled, check_labels};
+use crate::data::{DataError, LabelError, Labelled, check_labels};
 use crate::gpu::{Compiled, Gpu, GpuError, Memory};
 use crate::model;
 use crate::ops::elbo::TERMS;
@@ -20,7 +20,7 @@ use crate::plan::{Batches, Plan, SlotId};
 use crate::rng::Stream;
 use crate::saved::Trained;
 use crate::train::eval::{self, Evaluation, Terms};
-use crate::train::supply::{Room, Supply};
+use crate::train::supply::{Room, Supply, SupplyError};
 
 /// Why inference failed.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum ExploreError {
     /// The GPU or its driver failed.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    /// The images cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The images differ in size from those of the model.
     #[error("the images are {}, but the model takes {}", size(.found), size(.wanted))]
     Images {
@@ -61,6 +64,15 @@ pub enum ExploreError {
         /// The value.
         value: f32,
     },
+}
+
+impl From<SupplyError> for ExploreError {
+    fn from(error: SupplyError) -> Self {
+        match error {
+            SupplyError::Gpu(error) => error.into(),
+            SupplyError::Data(error) => error.into(),
+        }
+    }
 }
 
 fn size([height, width, channels]: &[usize; 3]) -> String {
@@ -241,11 +253,11 @@ impl<'a> Explorer<'a> {
         plan: &Plan,
         slot: &str,
         labels: Option<&[u32]>,
-    ) -> Result<(), GpuError> {
-        match labels.filter(|_| self.trained.model.labels > 0) {
-            Some(labels) => memory.write_words(self.gpu, plan, slot, labels),
-            None => Ok(()),
+    ) -> Result<(), SupplyError> {
+        if let Some(labels) = labels.filter(|_| self.trained.model.labels > 0) {
+            memory.write_words(self.gpu, plan, slot, labels)?;
         }
+        Ok(())
     }
 
     fn upload(&self, memory: &Memory, plan: &Plan) -> Result<(), GpuError> {
@@ -259,9 +271,9 @@ impl<'a> Explorer<'a> {
         plan: &Plan,
         seed: u64,
         stream: Stream,
-    ) -> Result<(), GpuError> {
+    ) -> Result<(), SupplyError> {
         let words = StepState::start(seed, stream).to_words();
-        memory.write_words(self.gpu, plan, plans::STATE, &words)
+        Ok(memory.write_words(self.gpu, plan, plans::STATE, &words)?)
     }
 
     fn finite_images(&self, images: Vec<f32>) -> Result<Vec<f32>, ExploreError> {
@@ -276,9 +288,9 @@ impl<'a> Explorer<'a> {
         &self,
         count: usize,
         build: impl Fn(usize) -> (Plan, SlotId),
-        fill: impl Fn(&Memory, &Plan, Range<usize>) -> Result<(), GpuError>,
+        fill: impl Fn(&Memory, &Plan, Range<usize>) -> Result<(), SupplyError>,
         tell: &mut Tell<'_>,
-    ) -> Result<Vec<f32>, GpuError> {
+    ) -> Result<Vec<f32>, SupplyError> {
         let gpu = self.gpu;
         let plans = Batches::new(count, self.batch, build);
         let each: Vec<&Plan> = plans.each().map(|(plan, _)| plan).collect();

@@ -1,7 +1,11 @@
-//! Files: atomic writes, bounded reads, tensors and arrays.
+//! Files: atomic writes, bounded reads, reads by position, tensors and arrays.
 
 #[cfg(feature = "cli")]
 pub mod atomic;
+#[cfg(feature = "cli")]
+pub mod cache;
+#[cfg(feature = "cli")]
+pub mod extent;
 pub mod hash;
 pub mod npy;
 #[cfg(feature = "cli")]

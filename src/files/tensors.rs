@@ -265,26 +265,54 @@ pub(crate) struct Encoded<'a> {
     pub bytes: Cow<'a, [u8]>,
 }
 
-/// The bytes of a safetensors file: the header, then the tensors in this order. `None` where the
-/// header is longer than `most` bytes. The safetensors crate writes metadata in random order.
-pub(crate) fn encode(metadata: Value, tensors: &[Encoded<'_>], most: u64) -> Option<Vec<u8>> {
+/// What the header of a safetensors file says of a tensor.
+pub(crate) struct About<'a> {
+    pub name: &'a str,
+    pub dtype: &'a str,
+    pub shape: Vec<usize>,
+    /// Its size in bytes.
+    pub length: usize,
+}
+
+/// The beginning of a safetensors file, up to the bytes of its tensors, which follow in this order.
+/// `None` where the header is longer than `most` bytes. The safetensors crate writes metadata in random
+/// order.
+pub(crate) fn header<'a>(
+    metadata: Value,
+    tensors: impl IntoIterator<Item = About<'a>>,
+    most: u64,
+) -> Option<Vec<u8>> {
     let (mut header, mut end) = (json!({}), 0);
     if metadata != header {
         header["__metadata__"] = metadata;
     }
-    for tensor in tensors {
-        let (shape, start) = (&tensor.shape, end);
-        end += tensor.bytes.len();
-        header[tensor.name] =
-            json!({"dtype": tensor.dtype, "shape": shape, "data_offsets": [start, end]});
+    for About {
+        name,
+        dtype,
+        shape,
+        length,
+    } in tensors
+    {
+        let start = end;
+        end += length;
+        header[name] = json!({"dtype": dtype, "shape": shape, "data_offsets": [start, end]});
     }
     let mut header = header.to_string().into_bytes();
     // The data start at a multiple of 8 bytes.
     header.resize(header.len().next_multiple_of(8), b' ');
     let length = Some(header.len() as u64).filter(|length| *length <= most)?;
-    let mut bytes = Vec::with_capacity(8 + header.len() + end);
-    bytes.extend(length.to_le_bytes());
-    bytes.extend(header);
+    Some([&length.to_le_bytes(), &header[..]].concat())
+}
+
+/// The bytes of a safetensors file of these tensors, in this order; `None` as for [`header`].
+pub(crate) fn encode(metadata: Value, tensors: &[Encoded<'_>], most: u64) -> Option<Vec<u8>> {
+    let about = tensors.iter().map(|tensor| About {
+        name: tensor.name,
+        dtype: tensor.dtype,
+        shape: tensor.shape.clone(),
+        length: tensor.bytes.len(),
+    });
+    let mut bytes = header(metadata, about, most)?;
     tensors.iter().for_each(|t| bytes.extend(&*t.bytes));
     Some(bytes)
 }

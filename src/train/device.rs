@@ -15,7 +15,7 @@ use crate::rng::Stream;
 use crate::train::eval::{self, Evaluation};
 use crate::train::event::{Record, Snapshot};
 use crate::train::pictures::{Pictures, SHOWN};
-use crate::train::supply::{Room, Supply};
+use crate::train::supply::{Room, Supply, SupplyError};
 
 /// Plans and memory of a run.
 pub(super) struct Device {
@@ -156,18 +156,20 @@ impl Device {
         Ok(device)
     }
 
-    fn upload(&self, gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<(), GpuError> {
+    fn upload(&self, gpu: &Gpu, options: &Options, data: &ImageSet) -> Result<(), SupplyError> {
         let (memory, plan) = (&self.memory, self.plan());
         let start = StepState::start(options.seed, Stream::Train);
-        let put = |plan: &Plan, slot: &str, supply: &Supply, split: &Split| {
-            supply.bring(gpu, memory, plan, (0, 0))?;
-            match &split.labels {
-                Some(labels) if options.model.labels > 0 => {
-                    memory.write_words(gpu, plan, &format!("{slot}.labels"), labels)
+        let put =
+            |plan: &Plan, slot: &str, supply: &Supply, split: &Split| -> Result<(), SupplyError> {
+                supply.bring(gpu, memory, plan, (0, 0))?;
+                match &split.labels {
+                    Some(labels) if options.model.labels > 0 => {
+                        memory.write_words(gpu, plan, &format!("{slot}.labels"), labels)?;
+                    }
+                    _ => {}
                 }
-                _ => Ok(()),
-            }
-        };
+                Ok(())
+            };
         put(plan, "train.images", &self.plans.supply, &data.train)?;
         let test = (eval::IMAGES, Some(&self.plans.evaluation), Some(&data.test));
         let (plans, split) = (self.plans.validation.as_ref(), data.validation.as_ref());
@@ -238,7 +240,12 @@ impl Device {
 
     /// Makes sure that the images of the steps from `offset` on of a pass (from 0) are on the device;
     /// returns the number of steps up to which they are there.
-    pub(super) fn bring(&self, gpu: &Gpu, pass: usize, offset: usize) -> Result<usize, GpuError> {
+    pub(super) fn bring(
+        &self,
+        gpu: &Gpu,
+        pass: usize,
+        offset: usize,
+    ) -> Result<usize, SupplyError> {
         let batch = self.plans.steps.batch;
         let at = (pass, offset * batch);
         let end = self

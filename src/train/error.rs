@@ -2,9 +2,10 @@
 
 use std::error::Error;
 
-use crate::data::LabelError;
+use crate::data::{DataError, LabelError};
 use crate::gpu::GpuError;
 use crate::model::ModelError;
+use crate::train::supply::SupplyError;
 
 /// Why training stopped.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum TrainError {
     /// The GPU or its driver failed.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    /// The images cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The model cannot be built.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -50,6 +54,15 @@ pub enum TrainError {
     /// A listener failed, for example to write a file.
     #[error(transparent)]
     Listener(#[from] Box<dyn Error + Send + Sync>),
+}
+
+impl From<SupplyError> for TrainError {
+    fn from(error: SupplyError) -> Self {
+        match error {
+            SupplyError::Gpu(error) => error.into(),
+            SupplyError::Data(error) => error.into(),
+        }
+    }
 }
 
 /// The first result that is not finite: where a divergence came from.

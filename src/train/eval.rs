@@ -8,7 +8,7 @@ use crate::ops::state::StepState;
 use crate::plan::{Batches, Plan};
 use crate::rng::Stream;
 use crate::train::pace::Pace;
-use crate::train::supply::Supply;
+use crate::train::supply::{Supply, SupplyError};
 
 /// Slot of the test images.
 pub const IMAGES: &str = "test.images";
@@ -118,7 +118,7 @@ impl Evaluation<Compiled> {
         seed: u64,
         epoch: usize,
         go_on: &mut (dyn FnMut(usize, usize) -> bool + '_),
-    ) -> Result<Option<Terms>, GpuError> {
+    ) -> Result<Option<Terms>, SupplyError> {
         let mut state = StepState::start(seed, Stream::Evaluate);
         state.step = epoch as u32;
         let (batches, full) = (&self.batches, &self.batches.full);

@@ -1,6 +1,6 @@
 //! The pictures of a run: reconstructed test images, and images of given codes.
 
-use super::supply::Supply;
+use super::supply::{Supply, SupplyError};
 use crate::gpu::{Compiled, Gpu, GpuError, Memory};
 use crate::model::{self, Model};
 use crate::ops::Target;
@@ -60,14 +60,14 @@ impl Pictures<Compiled> {
         memory: &Memory,
         supply: &Supply,
         (seed, epoch): (u64, usize),
-    ) -> Result<Vec<f32>, GpuError> {
+    ) -> Result<Vec<f32>, SupplyError> {
         let Compiled { plan, replay } = &self.reconstruct;
         supply.bring(gpu, memory, plan, (0, 0))?;
         let mut state = StepState::start(seed, Stream::Picture);
         state.step = epoch as u32;
         memory.write_words(gpu, plan, "picture.state", &state.to_words())?;
         let out = Some((memory, plan, "probabilities"));
-        gpu.submit(&[(replay, 1)], out)?.floats(gpu).await
+        Ok(gpu.submit(&[(replay, 1)], out)?.floats(gpu).await?)
     }
 
     /// The images `[n, H, W, C]` of the codes `z [n, latent]`, with the label of each for a conditioned

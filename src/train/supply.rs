@@ -6,13 +6,24 @@
 
 use parking_lot::Mutex;
 
-use crate::data::{Ahead, PackedImages};
+use crate::data::{Ahead, DataError, PackedImages};
 use crate::gpu::{Gpu, GpuError, Memory};
 use crate::model::Feed;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::plan::{Caps, Plan};
 use crate::rng;
+
+/// Why images do not reach the device.
+#[derive(Debug, thiserror::Error)]
+pub enum SupplyError {
+    /// The GPU or its driver failed.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The images cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+}
 
 /// Bytes of a window where the user sets no limit.
 const WINDOW_BYTES: u64 = 32 << 20;
@@ -81,7 +92,7 @@ struct State {
     /// What is on the device.
     here: Option<Window>,
     /// What is being gathered.
-    next: Option<(Window, Ahead<Vec<u32>>)>,
+    next: Option<(Window, Ahead<Result<Vec<u32>, DataError>>)>,
 }
 
 impl Supply {
@@ -126,7 +137,7 @@ impl Supply {
         memory: &Memory,
         plan: &Plan,
         (epoch, position): (usize, usize),
-    ) -> Result<usize, GpuError> {
+    ) -> Result<usize, SupplyError> {
         let Packed { count, window, .. } = self.packed;
         let pass = if self.shuffles() { epoch as u32 } else { 0 };
         let wanted = (pass, position / window);
@@ -137,7 +148,7 @@ impl Supply {
         }
         let next = state.next.take().filter(|(next, _)| *next == wanted);
         let ready = next.and_then(|(_, ahead)| ahead.result());
-        let words = ready.unwrap_or_else(|| self.gather()(wanted));
+        let words = ready.unwrap_or_else(|| self.gather()(wanted))?;
         state.here = None;
         memory.write_start(gpu, plan, self.slot, &words)?;
         state.here = Some(wanted);
@@ -159,7 +170,7 @@ impl Supply {
     }
 
     /// Gathers the words of a window.
-    fn gather(&self) -> impl Fn(Window) -> Vec<u32> + Send + 'static {
+    fn gather(&self) -> impl Fn(Window) -> Result<Vec<u32>, DataError> + Send + 'static {
         let (images, shuffles) = (self.images.clone(), self.shuffles());
         let Packed { count, window, .. } = self.packed;
         let key = rng::key(self.seed);

@@ -160,7 +160,7 @@ fn errors_of_the_library_name_no_flag_and_no_command() {
 /// Only modules of the feature `cli` may name files, threads and blocking waits.
 #[test]
 fn only_modules_of_cli_touch_files_threads_and_clocks() {
-    const OF_CLI: [&str; 14] = [
+    const OF_CLI: [&str; 17] = [
         "bench",
         "cli",
         "data::ahead",
@@ -170,8 +170,11 @@ fn only_modules_of_cli_touch_files_threads_and_clocks() {
         "data::read::folder",
         "data::read::idx",
         "data::read::npz",
+        "data::set::spill",
         "data::source",
         "files::atomic",
+        "files::cache",
+        "files::extent",
         "files::regular",
         "gpu::native",
         "run",

@@ -320,3 +320,57 @@ fn names_from_elsewhere_are_shown_and_not_obeyed() {
         assert!((outcome.stdout + &outcome.stderr).contains("licence  forged"));
     }
 }
+
+/// Noise, which no picture format makes small.
+fn write_noise(folder: &Path) {
+    fs::create_dir_all(folder).expect("a folder");
+    for i in 0..3u32 {
+        let noise = RgbImage::from_fn(800, 800, |x, y| {
+            let hash = (x * 800 + y + 640_000 * i).wrapping_mul(2_654_435_761);
+            let [r, g, b, _] = (hash ^ hash >> 15).wrapping_mul(0x2c1b_3c6d).to_be_bytes();
+            Rgb([r, g, b])
+        });
+        let png = png_bytes(&noise).expect("a picture");
+        fs::write(folder.join(format!("{i}.png")), png).expect("a file");
+    }
+    fs::write(folder.join("notes.txt"), "some text").expect("a file");
+}
+
+#[test]
+fn a_large_folder_is_decoded_once() {
+    const KEPT: &str = "come from the cache";
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path();
+    let (pictures, cache) = (root.join("pictures"), root.join("cache"));
+    write_noise(&pictures);
+    let pack = |words: &str| {
+        let cli = Cli::new(words).with("--out set.gz").within(root);
+        let done = cli
+            .env("CVAE_GPU_CACHE", &cache.to_string_lossy())
+            .succeed();
+        let set = fs::read(root.join("set.gz")).expect("a packed set");
+        (set, done.stderr.contains(KEPT), done.stderr)
+    };
+    let usual = "data pack pictures --size 16";
+    let (first, kept, notes) = pack(usual);
+    assert!(!kept && notes.contains("left out"), "{notes}");
+    let (again, kept, notes) = pack(usual);
+    assert!(kept && notes.contains("left out"), "{notes}");
+    assert_eq!(first, again);
+    // Other options, and other files.
+    let (other, kept, _) = pack("data pack pictures --size 16 --fit crop --channels 1");
+    assert!(!kept && other != first);
+    let smaller = fs::read(pictures.join("0.png")).expect("a file");
+    fs::write(pictures.join("1.png"), smaller).expect("a file");
+    let (changed, kept, _) = pack(usual);
+    assert!(!kept && changed != first);
+    // A damaged copy is not taken.
+    for file in fs::read_dir(cache.join("folders")).expect("the cache") {
+        let path = file.expect("a file").path();
+        let bytes = fs::read(&path).expect("a file");
+        fs::write(&path, &bytes[..bytes.len() - 1]).expect("a file");
+    }
+    let (repaired, kept, _) = pack(usual);
+    assert!(!kept);
+    assert_eq!(repaired, changed);
+}

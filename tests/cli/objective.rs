@@ -120,6 +120,7 @@ fn write_real(place: &Place, name: &str, shape: [usize; 3]) {
         Split {
             images: PackedImages::from_bytes(shape, &pixels, Binarize::None),
             labels: None,
+            names: None,
         }
     };
     let set = ImageSet::new(name, split(32), split(8));

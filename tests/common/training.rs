@@ -40,6 +40,7 @@ pub fn rectangles(train: usize, test: usize) -> ImageSet {
         Split {
             images: PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::Threshold),
             labels: None,
+            names: None,
         }
     };
     ImageSet::new("rectangles", split(train, 1), split(test, 2))
@@ -54,6 +55,7 @@ pub fn grey(shape: [usize; 3], train: usize, test: usize) -> ImageSet {
         Split {
             images: PackedImages::from_bytes(shape, &pixels, Binarize::None),
             labels: None,
+            names: None,
         }
     };
     ImageSet::new("grey", split(train, 1), split(test, 2))

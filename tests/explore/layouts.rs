@@ -132,7 +132,7 @@ fn check_pytorch(made: &Made) {
     let [h, w, c] = made.trained.model.image;
     let image = made.set.test.images.clone().first(1);
     let mut x = Image::zeros([c, h, w]);
-    for (i, value) in image.values(0).into_iter().enumerate() {
+    for (i, value) in image.values(0).unwrap().into_iter().enumerate() {
         *x.at([i % c, i / c / w, i / c % w]) = f64::from(value);
     }
     let code: Vec<f32> = state.encode(x).iter().map(|v| *v as f32).collect();

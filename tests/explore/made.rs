@@ -142,6 +142,7 @@ impl Made {
             Split {
                 images: PackedImages::from_bytes(trained.model.image, &pixels, binarize),
                 labels: Some(labels(count)),
+                names: None,
             }
         };
         let set = ImageSet::new(name, split(9, 1), split(COUNT, 2));
@@ -191,7 +192,7 @@ impl Made {
         let (model, target) = (&self.trained.model, Target::portable());
         let count = images.count();
         let (plan, slot) = plans::encode(model, Packed::of(images), count, &target);
-        let mut fill = vec![(plans::IMAGES, Values::Words(images.device_words()))];
+        let mut fill = vec![(plans::IMAGES, Values::Words(images.device_words().unwrap()))];
         if model.labels > 0 {
             fill.push((plans::LABELS, Values::Words(labels(count))));
         }
@@ -222,7 +223,7 @@ impl Made {
         let mut state = StepState::start(seed, Stream::Evaluate);
         state.step = k;
         let fill = [
-            ("test.images", Values::Words(images.device_words())),
+            ("test.images", Values::Words(images.device_words().unwrap())),
             ("evaluate.state", Values::Words(state.to_words().to_vec())),
         ];
         let table = self.twin(&plan, &fill, 1, "terms");

@@ -337,7 +337,9 @@ fn check(made: &Made) {
     });
     let with_label =
         |tensor: Tensor| -> Vec<Tensor> { [tensor].into_iter().chain(one_hot.clone()).collect() };
-    let values = (0..2).flat_map(|i| images.values(i)).map(f64::from);
+    let values = (0..2)
+        .flat_map(|i| images.values(i).unwrap())
+        .map(f64::from);
     let x = Tensor {
         shape: [&[2], &image[..]].concat(),
         values: values.collect(),

@@ -52,7 +52,7 @@ fn originals_stand_above_their_reconstructions() {
         let size = (16 * (2 * w as u32 + 4), 4 * (2 * h as u32 + 4));
         assert_eq!(picture.dimensions(), size);
         for (image, at) in [(0, [0, 0]), (15, [15, 0]), (17, [1, 2])] {
-            let original = made.set.test.images.values(image);
+            let original = made.set.test.images.values(image).unwrap();
             check_cell(&picture, made, at, &doubles(&original));
             let z = doubles(&mean_codes(made, &[image]));
             check_cell(&picture, made, [at[0], at[1] + 1], &made.probabilities(&z));

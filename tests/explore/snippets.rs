@@ -66,7 +66,7 @@ fn exported(made: &Made) -> TempDir {
     let folder = folder();
     let path = |name: &str| folder.path().join(name);
     let images = &made.set.test.images;
-    let pixels: Vec<f32> = (0..COUNT).flat_map(|i| images.values(i)).collect();
+    let pixels: Vec<f32> = (0..COUNT).flat_map(|i| images.values(i).unwrap()).collect();
     let write = |name: &str, shape: &[usize], values: &[f32]| {
         std::fs::write(path(name), npy::to_bytes(shape, values)).expect("a file");
     };

@@ -39,7 +39,7 @@ fn bits(gpu: &Gpu, model: &Model, plan: &Plan, steps: &[usize]) -> Bits {
     let state = StepState::start(5, Stream::Train).to_words();
     for (name, words) in [
         ("state", state.to_vec()),
-        ("train.images", images(model, 1).device_words()),
+        ("train.images", images(model, 1).device_words().unwrap()),
     ] {
         memory
             .write_words(gpu, plan, name, &words)

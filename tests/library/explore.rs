@@ -43,7 +43,7 @@ fn model() -> Model {
 fn images() -> (Packed, Vec<u32>) {
     let pixels: Vec<u8> = (0..5 * 64u32).map(|i| (i * i % 251) as u8).collect();
     let images = PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::Threshold);
-    (Packed::of(&images), images.device_words())
+    (Packed::of(&images), images.device_words().unwrap())
 }
 
 fn fill(memory: &mut Memory, plan: &Plan, state: &str) {

@@ -28,7 +28,7 @@ fn own_images_are_trained_on_and_their_codes_written() {
     let path = |name: &str| folder.path().join(name);
     let set = own_images::discs(98, 49);
     assert_eq!(set.train.images.depth(), Depth::Bit);
-    let lit = |i| set.train.images.values(i).iter().sum::<f32>();
+    let lit = |i| set.train.images.values(i).unwrap().iter().sum::<f32>();
     assert_eq!([lit(0), lit(60)], [49.0; 2], "each disc is whole");
     let options = Options {
         epochs: 1,

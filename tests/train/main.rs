@@ -104,6 +104,7 @@ fn a_model_that_has_nothing_to_tell_is_warned_of_once() {
         Split {
             images: PackedImages::from_bytes([8, 8, 1], &pixels, Binarize::Threshold),
             labels: None,
+            names: None,
         }
     };
     let data = ImageSet::new("noise", noise(500, 1), noise(20, 2));
@@ -186,7 +187,7 @@ fn losses_on_the_cpu(options: &Options, data: &ImageSet) -> Vec<f64> {
     }
     let start = StepState::start(options.seed, Stream::Train).to_words();
     for (name, words) in [
-        ("train.images", images.device_words()),
+        ("train.images", images.device_words().unwrap()),
         ("state", start.to_vec()),
     ] {
         let id = full.find(name).expect(name);
@@ -293,7 +294,7 @@ fn evaluate(model: &Model, data: &ImageSet, batch: usize, epoch: usize) -> [[f64
             .expect("a write");
         twin.set_floats(&full, &spec.name, &values);
     }
-    let words = test.device_words();
+    let words = test.device_words().unwrap();
     let mut set = |name: &str, words: Vec<u32>| {
         let id = full.find(name).expect(name);
         twin.set(&full, id, &Values::Words(words));
@@ -516,7 +517,7 @@ fn images_that_come_in_windows_give_the_bits_of_those_that_are_all_there() {
         };
         let (window, expected, log) = run(None, whole.checkpoint_every);
         assert_eq!((window, log.host_writes()), (35, 0));
-        let bytes = data.train.images.bytes().len() as u64;
+        let bytes = data.train.images.bytes().unwrap().len() as u64;
         // One batch, and two or three of the five.
         for (most, holds) in [(1, 8..9), (bytes, 16..25)] {
             let (window, found, log) = run(Some(most), whole.checkpoint_every);
@@ -649,6 +650,7 @@ fn a_gaussian_learns_the_noise_of_its_images() {
         Split {
             images: PackedImages::from_bytes(shape, &pixels, Binarize::None),
             labels: None,
+            names: None,
         }
     };
     let data = ImageSet::new("noisy", split(64, 1), split(16, 3));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use clap::Args;
-use cvae_gpu::bench::{self, Options, Past};
+use cvae_gpu::bench::{self, Images, Options, Past};
 use cvae_gpu::gpu::Gpu;
 
 use super::choices::count;
@@ -92,7 +92,7 @@ impl BenchArgs {
     ) -> anyhow::Result<()> {
         let subject = self.subject.load(common)?;
         let most = self.sweep.iter().fold(self.batch, |a, b| a.max(*b));
-        let images = &subject.images(most)?;
+        let images = &Images::new(&subject.images(most)?, subject.packed.drawn)?;
         let options = Options {
             model: subject.model,
             batch: self.batch,

@@ -2,6 +2,7 @@
 
 mod verify;
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -164,7 +165,7 @@ impl PackArgs {
         }
         let (source, mut watch) = (&self.source, common.watch());
         let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
-        let choice = Choice::of(given, None, &set);
+        let choice = Choice::of(given, None, &set)?;
         let binarize = match choice.binarize {
             // Bits have no grey levels, which is an error now.
             Binarize::Stochastic if set.train.images.depth() == Depth::Bit => Binarize::Stochastic,
@@ -176,7 +177,15 @@ impl PackArgs {
             ..set.binarized(binarize)?
         };
         let provenance = data::provenance(source, binarize, &prepare, &mut watch)?;
-        output.write(&self.out, &packed::write(&set, &provenance)?)?;
+        let mut failed = None;
+        let written = output.write_with(&self.out, |file| {
+            let written = packed::write_to(&set, &provenance, file);
+            written.map_err(|e| io::Error::other(failed.insert(e).to_string()))
+        });
+        match failed {
+            Some(reason) => return Err(reason.into()),
+            None => written?,
+        }
         choice.say(common);
         output.finish(None)
     }

@@ -179,7 +179,7 @@ impl TrainArgs {
         };
         let arch = arch.or_else(|| init.as_ref().map(Init::arch));
         let usual = arch.as_ref().and_then(arch::Choice::binarize);
-        let choice = Choice::of(self.run.binarize, usual, &set);
+        let choice = Choice::of(self.run.binarize, usual, &set)?;
         let set = set.binarized(choice.binarize)?;
         let mut run = self.run.fresh(
             &self.model,
@@ -242,7 +242,7 @@ impl TrainArgs {
             &run.prepare,
             common,
         )?;
-        let fingerprint = set.fingerprint();
+        let fingerprint = set.fingerprint()?;
         let known = saved.data_sha256.as_ref();
         if known.is_some_and(|known| *known != fingerprint) {
             bail!(
@@ -403,7 +403,7 @@ impl TrainArgs {
             }
             Ok(())
         };
-        if let Some(caution) = caution(&options.model, &job.set.test.images) {
+        if let Some(caution) = caution(&options.model, &job.set.test.images)? {
             common.say(caution);
         }
         for message in warnings {

@@ -124,7 +124,7 @@ impl RunArgs {
             version: env!("CARGO_PKG_VERSION").into(),
             data: self.source().to_owned(),
             data_path: None,
-            data_sha256: Some(set.fingerprint()),
+            data_sha256: Some(set.fingerprint()?),
             classes: match model.labels {
                 0 => Vec::new(),
                 _ => set.classes.clone(),

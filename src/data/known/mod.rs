@@ -13,10 +13,9 @@ pub use verify::{Checked, State};
 
 use std::path::{Path, PathBuf};
 
-use etcetera::BaseStrategy;
-
 use super::read::cifar;
 use super::{DataError, Listener};
+use crate::files::cache;
 use download::Remote;
 
 /// Where the system's packages install data sets.
@@ -176,12 +175,8 @@ impl Places {
     #[must_use]
     pub fn of_user() -> Places {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-        let native = || {
-            let native = etcetera::base_strategy::choose_native_strategy().ok();
-            native.map(|native| native.cache_dir().join("cvae-gpu"))
-        };
         Places {
-            cache: set("CVAE_GPU_CACHE").map(PathBuf::from).or_else(native),
+            cache: cache::folder(),
             system: SYSTEM.map(PathBuf::from).to_vec(),
             mirror: set("CVAE_GPU_MIRROR").map(|m| m.to_string_lossy().into_owned()),
         }

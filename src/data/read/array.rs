@@ -2,14 +2,16 @@
 //! the size is known; booleans, integers or floats of any width, in C or Fortran order.
 //!
 //! Brightness is a number from 0 to 1 or a whole number from 0 to 255. Numbers that are all 0 or 1 are
-//! black and white. The file is read twice, a piece at a time: first for the range of its numbers, then
-//! for its images.
+//! black and white. The file is read a piece at a time: first for the range of its numbers, then for its
+//! images.
 
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use super::pixels::Pixels;
-use crate::data::{DataError, Listener, Prepare, Progress};
+use super::pixels;
+use crate::data::set::{Bytes, Collector};
+use crate::data::{DataError, Listener, Prepare, Progress, Split};
+use crate::files::extent::Extent;
 use crate::files::npy::{Dtype, Header, Places};
 use crate::files::regular;
 use crate::files::tensors::coordinates;
@@ -17,75 +19,161 @@ use crate::files::tensors::coordinates;
 /// Bytes that are read at a time; a multiple of the width of any number.
 const PIECE: usize = 1 << 20;
 
+/// Most bytes of images that are gathered from a file in Fortran order at a time.
+const BLOCK: usize = 128 << 20;
+
 /// Receives a file from its beginning, and its length.
 pub type Take<'t> = dyn FnMut(&mut dyn Read, u64) -> Result<(), DataError> + 't;
 
-/// Reads the images of a file.
+/// Reads the images of a file. Those of a large file of bytes in order stay in it.
 pub fn read(
     path: &Path,
     prepare: &Prepare,
     listener: &mut Listener<'_>,
-) -> Result<Pixels, DataError> {
+) -> Result<Split, DataError> {
     let mut visit = |take: &mut Take<'_>| {
         let file = regular::open(path).map_err(DataError::io(path))?;
         let length = file.limit();
         take(&mut BufReader::with_capacity(PIECE, file), length)
     };
-    pixels(&mut visit, prepare.image_size, path, listener)
+    let array = Array::read(&mut visit, prepare.image_size, path, listener)?;
+    let bytes = match array.is_as_stored() && array.count() > Collector::MOST {
+        true => {
+            let extent = Extent::open(path, array.header.start);
+            Bytes::File(extent.map_err(DataError::io(path))?)
+        }
+        false => array.images(&mut visit, path)?,
+    };
+    Ok(pixels::split(array.form.shape, bytes, None))
 }
 
 /// The images of an array that `visit` hands over, each time from its beginning.
-pub fn pixels(
+pub fn images(
     visit: &mut dyn FnMut(&mut Take<'_>) -> Result<(), DataError>,
     size: Option<[usize; 3]>,
     path: &Path,
     listener: &mut Listener<'_>,
-) -> Result<Pixels, DataError> {
-    let refused =
-        |reason: String| DataError::at(path)(format!("cannot be used as images: {reason}"));
-    let (mut read, mut range) = (None, Range::default());
-    visit(&mut |file, length| {
-        let header = Header::read(file, length).map_err(refused)?;
-        let form = Form::of(&header.shape, size, path)?;
-        pieces(file, header.dtype, path, &mut |numbers| {
-            range.take(numbers);
+) -> Result<Split, DataError> {
+    let array = Array::read(visit, size, path, listener)?;
+    let bytes = array.images(visit, path)?;
+    Ok(pixels::split(array.form.shape, bytes, None))
+}
+
+/// An array of images, without its numbers.
+struct Array {
+    header: Header,
+    form: Form,
+    levels: Levels,
+}
+
+impl Array {
+    /// Finds what the axes and the numbers of an array mean.
+    fn read(
+        visit: &mut dyn FnMut(&mut Take<'_>) -> Result<(), DataError>,
+        size: Option<[usize; 3]>,
+        path: &Path,
+        listener: &mut Listener<'_>,
+    ) -> Result<Array, DataError> {
+        let refused =
+            |reason: String| DataError::at(path)(format!("cannot be used as images: {reason}"));
+        let (mut read, mut range) = (None, Range::default());
+        visit(&mut |file, length| {
+            let header = Header::read(file, length).map_err(refused)?;
+            let form = Form::of(&header.shape, size, path)?;
+            pieces(file, path, &mut |piece| {
+                range.take(header.dtype, piece);
+                Ok(())
+            })?;
+            read = Some((header, form));
+            Ok(())
         })?;
-        read = Some((header, form));
-        Ok(())
-    })?;
-    let (header, form) = read.ok_or_else(|| refused("it is empty".into()))?;
-    let count: usize = header.shape.iter().product();
-    if range.count != count {
-        return Err(refused(
-            "it ends before its last number: copy or make it again".into(),
-        ));
-    }
-    let levels = Levels::of(&range, &header).map_err(refused)?;
-    let notes = [form.note.as_deref(), levels.note(header.dtype)];
-    for note in notes.into_iter().flatten() {
-        listener(Progress::Note(&format!("{}: {note}", path.display())));
-    }
-    let mut values = Vec::new();
-    if values.try_reserve_exact(count).is_err() {
-        return Err(refused(format!(
-            "its {count} values do not fit into memory"
-        )));
-    }
-    values.resize(count, 0);
-    let mut places = Places::new(&header, &form.strides);
-    visit(&mut |file, length| {
-        let header = Header::read(file, length).map_err(refused)?;
-        pieces(file, header.dtype, path, &mut |numbers| {
-            for (number, place) in numbers.zip(&mut places) {
-                values[place] = levels.of_number(number);
-            }
+        let (header, form) = read.ok_or_else(|| refused("it is empty".into()))?;
+        if range.count != header.shape.iter().product::<usize>() {
+            return Err(refused(
+                "it ends before its last number: copy or make it again".into(),
+            ));
+        }
+        let levels = Levels::of(&range, &header).map_err(refused)?;
+        let notes = [form.note.as_deref(), levels.note(header.dtype)];
+        for note in notes.into_iter().flatten() {
+            listener(Progress::Note(&format!("{}: {note}", path.display())));
+        }
+        Ok(Array {
+            header,
+            form,
+            levels,
         })
-    })?;
-    Ok(Pixels {
-        shape: form.shape,
-        values,
-        labels: None,
-    })
+    }
+
+    /// Numbers in the array.
+    fn count(&self) -> usize {
+        self.header.shape.iter().product()
+    }
+
+    /// Whether the file holds the bytes of the images in order.
+    fn is_as_stored(&self) -> bool {
+        let Array { header, form, .. } = self;
+        let are_bytes = header.dtype.is_byte() && self.levels == Levels::Bytes;
+        are_bytes && !header.fortran_order && form.strides.is_sorted_by(|a, b| a >= b)
+    }
+
+    /// The bytes of the images.
+    fn images(
+        &self,
+        visit: &mut dyn FnMut(&mut Take<'_>) -> Result<(), DataError>,
+        path: &Path,
+    ) -> Result<Bytes, DataError> {
+        let Header {
+            dtype,
+            fortran_order,
+            ..
+        } = self.header;
+        let size = self.form.shape.iter().product::<usize>();
+        // In Fortran order the numbers of an image are spread over the file, which is then read again
+        // for each block of images. In C order they follow each other.
+        let block = match fortran_order {
+            true => (BLOCK / size).max(1) * size,
+            false => self.count(),
+        };
+        let mut made = Collector::default();
+        for first in (0..self.count()).step_by(block) {
+            let held = if fortran_order {
+                block.min(self.count() - first)
+            } else {
+                size
+            };
+            let mut values = vec![0; held];
+            let (mut places, mut taken) = (Places::new(&self.header, &self.form.strides), 0);
+            visit(&mut |file, length| {
+                let refused = |reason: String| DataError::at(path)(reason);
+                if Header::read(file, length).map_err(refused)? != self.header {
+                    return Err(refused("the file has changed while it was read".into()));
+                }
+                pieces(file, path, &mut |piece| {
+                    for (number, place) in dtype.numbers(piece).zip(&mut places) {
+                        let level = self.levels.of_number(number);
+                        if fortran_order {
+                            let place = place.checked_sub(first);
+                            if let Some(value) = place.and_then(|place| values.get_mut(place)) {
+                                *value = level;
+                            }
+                            continue;
+                        }
+                        values[place % size] = level;
+                        taken += 1;
+                        if taken % size == 0 {
+                            made.push(&values)?;
+                        }
+                    }
+                    Ok(())
+                })
+            })?;
+            if fortran_order {
+                made.push(&values)?;
+            }
+        }
+        made.finish()
+    }
 }
 
 /// The numbers of an array, as labels.
@@ -101,14 +189,15 @@ pub fn labels(file: &mut dyn Read, header: &Header, path: &Path) -> Result<Vec<u
         }
     }
     let (mut labels, mut wrong) = (Vec::new(), None);
-    pieces(file, header.dtype, path, &mut |numbers| {
-        for number in numbers {
+    pieces(file, path, &mut |piece| {
+        for number in header.dtype.numbers(piece) {
             let is_label = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
             if !is_label {
                 wrong.get_or_insert((number, labels.len()));
             }
             labels.push(number as u32);
         }
+        Ok(())
     })?;
     match wrong {
         Some((number, at)) => Err(refused(format!(
@@ -118,12 +207,11 @@ pub fn labels(file: &mut dyn Read, header: &Header, path: &Path) -> Result<Vec<u
     }
 }
 
-/// Hands on the numbers of a file, a piece at a time.
+/// Hands on the bytes of the numbers of a file, whole numbers at a time.
 fn pieces(
     mut file: &mut dyn Read,
-    dtype: Dtype,
     path: &Path,
-    take: &mut dyn FnMut(&mut dyn Iterator<Item = f64>),
+    take: &mut dyn FnMut(&[u8]) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
     let mut piece = Vec::with_capacity(PIECE);
     loop {
@@ -132,7 +220,7 @@ fn pieces(
         if read.map_err(DataError::io(path))? == 0 {
             return Ok(());
         }
-        take(&mut dtype.numbers(&piece));
+        take(&piece)?;
     }
 }
 
@@ -224,8 +312,15 @@ impl Default for Range {
 }
 
 impl Range {
-    fn take(&mut self, numbers: &mut dyn Iterator<Item = f64>) {
-        for number in numbers {
+    fn take(&mut self, dtype: Dtype, piece: &[u8]) {
+        if dtype.is_byte() {
+            // Bytes are always in range, so the places of the least and the largest are not shown.
+            let most = piece.iter().copied().max().map_or(0.0, f64::from);
+            (self.least.0, self.most.0) = (0.0, self.most.0.max(most));
+            self.count += piece.len();
+            return;
+        }
+        for number in dtype.numbers(piece) {
             let at = self.count;
             self.count += 1;
             if !number.is_finite() {

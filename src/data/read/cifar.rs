@@ -9,8 +9,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::gzip::Content;
-use super::pixels::Pixels;
-use crate::data::DataError;
+use super::pixels;
+use crate::data::{DataError, Split};
 
 /// Names of the published archive and of the folder in it.
 pub const ARCHIVE: &str = "cifar-10-binary.tar.gz";
@@ -63,7 +63,7 @@ pub fn is_archive(path: &Path) -> Result<bool, DataError> {
 }
 
 /// Reads the training and the test images of a folder, or of an archive.
-pub fn read(place: &Path) -> Result<[Pixels; 2], DataError> {
+pub fn read(place: &Path) -> Result<[Split; 2], DataError> {
     let mut files = if place.is_dir() {
         read_folder(place)?
     } else {
@@ -77,7 +77,7 @@ pub fn read(place: &Path) -> Result<[Pixels; 2], DataError> {
         batches.push(bytes);
     }
     let test = batches.pop().unwrap_or_default();
-    Ok([pixels(&batches.concat()), pixels(&test)])
+    Ok([split(&batches.concat()), split(&test)])
 }
 
 fn read_folder(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
@@ -137,15 +137,12 @@ fn check(bytes: &[u8]) -> Result<(), String> {
 }
 
 /// The images of records, colours of a pixel side by side.
-fn pixels(records: &[u8]) -> Pixels {
+fn split(records: &[u8]) -> Split {
     let (records, _) = records.as_chunks::<RECORD>();
     let mut values = Vec::with_capacity(records.len() * 3 * PLANE);
     for [_, planes @ ..] in records {
         values.extend((0..3 * PLANE).map(|i| planes[i % 3 * PLANE + i / 3]));
     }
-    Pixels {
-        shape: [SIDE, SIDE, 3],
-        values,
-        labels: Some(records.iter().map(|record| record[0].into()).collect()),
-    }
+    let labels = records.iter().map(|record| record[0].into()).collect();
+    pixels::split([SIDE, SIDE, 3], values, Some(labels))
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use flate2::bufread::MultiGzDecoder;
 
 use crate::data::error::unreadable;
+use crate::data::set::{Bytes, Collector};
 #[cfg(feature = "cli")]
 use crate::files::regular;
 
@@ -60,7 +61,8 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Reads the last `length` bytes of the file; fewer or more bytes are an error.
+    /// Reads the last `length` bytes of the file, into a file if they are many; fewer or more bytes are
+    /// an error.
     ///
     /// `header` bytes were read before; `announced` describes the content that the header promises.
     /// At most `length + 1` bytes are decompressed, which bounds a gzip bomb.
@@ -69,14 +71,23 @@ impl<'a> Content<'a> {
         header: usize,
         length: u128,
         announced: &str,
-    ) -> Result<Vec<u8>, String> {
+    ) -> Result<Bytes, String> {
+        const PIECE: u64 = 1 << 20;
         let limit = u64::try_from(length).unwrap_or(u64::MAX).saturating_add(1);
-        let bytes = self.read_up_to(limit)?;
-        let problem = match (bytes.len() as u128).cmp(&length) {
-            Ordering::Equal => return Ok(bytes),
+        let (mut read, mut bytes) = (0, Collector::default());
+        while read < limit {
+            let piece = self.read_up_to(PIECE.min(limit - read))?;
+            if piece.is_empty() {
+                break;
+            }
+            read += piece.len() as u64;
+            bytes.push(&piece).map_err(|e| e.to_string())?;
+        }
+        let problem = match u128::from(read).cmp(&length) {
+            Ordering::Equal => return bytes.finish().map_err(|e| e.to_string()),
             Ordering::Less => format!(
                 "the file holds {}; it is truncated: copy it again",
-                header + bytes.len()
+                header as u64 + read
             ),
             Ordering::Greater => {
                 "more bytes follow; the file is damaged or mixed with another: copy it again".into()
@@ -105,7 +116,7 @@ mod tests {
     fn an_endless_file_is_read_to_one_byte_past_what_was_announced() {
         let endless = std::io::BufReader::new(std::io::repeat(0));
         let mut content = Content::new(endless).unwrap();
-        let error = content.read_rest(16, 10, "10 bytes").unwrap_err();
+        let error = content.read_rest(16, 10, "10 bytes").err().unwrap();
         assert!(
             error.contains("10 bytes (26 bytes) but more bytes follow"),
             "{error}"

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::gzip::{Content, short_header};
-use super::pixels::Pixels;
-use crate::data::DataError;
+use super::pixels;
+use crate::data::set::Bytes;
+use crate::data::{DataError, Split};
 use crate::files::hash;
 
 /// What an IDX file holds: unsigned bytes along this many axes.
@@ -45,13 +46,13 @@ impl Kind {
     }
 
     /// The lengths along three axes, 1 where a file has fewer, and the bytes.
-    fn read(self, path: &Path) -> Result<([usize; 3], Vec<u8>), DataError> {
+    fn read(self, path: &Path) -> Result<([usize; 3], Bytes), DataError> {
         let content = Content::open(path);
         let parsed = content.and_then(|content| self.parse(content));
         parsed.map_err(DataError::at(path))
     }
 
-    fn parse(self, mut content: Content<'_>) -> Result<([usize; 3], Vec<u8>), String> {
+    fn parse(self, mut content: Content<'_>) -> Result<([usize; 3], Bytes), String> {
         let Kind { name, axes } = self;
         let needed = 4 + 4 * axes as usize;
         let header = content.read_up_to(needed as u64)?;
@@ -99,11 +100,14 @@ pub fn is_in(folder: &Path) -> bool {
 }
 
 /// The training and the test images of a folder.
-pub fn read(folder: &Path) -> Result<[Pixels; 2], DataError> {
+pub fn read(folder: &Path) -> Result<[Split; 2], DataError> {
     let (train_path, train) = read_split(folder, "train", "train images")?;
     let (test_path, test) = read_split(folder, "t10k", "test images")?;
-    let shown = |part: &Pixels| format!("{}x{}", part.shape[0], part.shape[1]);
-    if train.shape != test.shape {
+    let shown = |part: &Split| {
+        let [rows, columns, _] = part.images.shape();
+        format!("{rows}x{columns}")
+    };
+    if train.images.shape() != test.images.shape() {
         let reason = format!(
             "the test images are {} but the train images in {} are {}; a set has images of one \
              size: the files are of two sets",
@@ -116,7 +120,7 @@ pub fn read(folder: &Path) -> Result<[Pixels; 2], DataError> {
     Ok([train, test])
 }
 
-fn read_split(folder: &Path, split: &str, what: &str) -> Result<(PathBuf, Pixels), DataError> {
+fn read_split(folder: &Path, split: &str, what: &str) -> Result<(PathBuf, Split), DataError> {
     let path = IMAGES.find(folder, split);
     let path = path.ok_or_else(|| {
         let names = IMAGES.names(split).join(", ");
@@ -125,7 +129,7 @@ fn read_split(folder: &Path, split: &str, what: &str) -> Result<(PathBuf, Pixels
     let ([count, rows, columns], values) = IMAGES.read(&path)?;
     let mut labels = None;
     if let Some(labels_path) = LABELS.find(folder, split) {
-        let (_, found) = LABELS.read(&labels_path)?;
+        let found = LABELS.read(&labels_path)?.1.to_vec()?;
         if found.len() != count {
             let reason = format!(
                 "the file holds {} labels but {} holds {count} images; the two are not of one \
@@ -137,15 +141,7 @@ fn read_split(folder: &Path, split: &str, what: &str) -> Result<(PathBuf, Pixels
         }
         labels = Some(found.into_iter().map(u32::from).collect());
     }
-    let shape = [rows, columns, 1];
-    Ok((
-        path,
-        Pixels {
-            shape,
-            values,
-            labels,
-        },
-    ))
+    Ok((path, pixels::split([rows, columns, 1], values, labels)))
 }
 
 /// The SHA-256 of each file: of the content by the name without `.gz`, and for gzip that of the file

@@ -12,8 +12,8 @@ use std::path::Path;
 use zip::ZipArchive;
 
 use super::array::{self, Take};
-use super::pixels::{Parts, Pixels};
-use crate::data::{DataError, Listener, Prepare};
+use super::pixels::Parts;
+use crate::data::{DataError, Listener, Prepare, Split};
 use crate::files::npy::Header;
 use crate::files::regular;
 
@@ -65,26 +65,26 @@ pub fn read(
             let length = file.size();
             take(&mut file, length)
         };
-        let mut pixels = array::pixels(&mut visit, prepare.image_size, path, listener)?;
+        let mut split = array::images(&mut visit, prepare.image_size, path, listener)?;
         if let Some(labels) = labels {
             let name = format!("{}.npy", labels.name);
             let mut file = archive.by_name(&name).map_err(|e| broken(path, e))?;
             let length = file.size();
             let header = Header::read(&mut file, length).map_err(|e| broken(path, e))?;
             let found = array::labels(&mut file, &header, path)?;
-            if found.len() == pixels.count() {
-                pixels.labels = Some(found);
+            if found.len() == split.images.count() {
+                split.labels = Some(found);
             } else {
                 return Err(DataError::at(path)(format!(
                     "`{}` holds {} labels, but `{}` {} images",
                     labels.name,
                     found.len(),
                     images.name,
-                    pixels.count()
+                    split.images.count()
                 )));
             }
         }
-        Ok(pixels)
+        Ok(split)
     };
     if prepare.array.is_none() {
         for [train, test] in PAIRS {
@@ -100,9 +100,9 @@ pub fn read(
     Ok(Parts::One(part(images, labels)?))
 }
 
-fn two(path: &Path, train: Pixels, test: Pixels) -> Result<Parts, DataError> {
-    if train.shape != test.shape {
-        let [a, b] = [&train, &test].map(|part| format!("{:?}", part.shape));
+fn two(path: &Path, train: Split, test: Split) -> Result<Parts, DataError> {
+    if train.images.shape() != test.images.shape() {
+        let [a, b] = [&train, &test].map(|part| format!("{:?}", part.images.shape()));
         return Err(DataError::at(path)(format!(
             "the training images are {a}, the test images {b}; a set has images of one size"
         )));

@@ -1,110 +1,60 @@
-//! Images at one byte per value, before they are packed.
+//! Images at one byte per value: sizes and channels.
 
 use image::imageops::{self, FilterType};
 use image::{ImageBuffer, Luma, Pixel, Rgb};
 
 use crate::data::held_out::held_out;
-use crate::data::{Binarize, Fit, PackedImages, Prepare, Size, Split};
+use crate::data::set::Bytes;
+use crate::data::{DataError, Depth, Fit, PackedImages, Prepare, Size, Split};
 
 /// Bicubic, the usual filter for photographs: sharp, little ringing, no aliasing on reduction.
 pub const FILTER: FilterType = FilterType::CatmullRom;
 
-/// Images of one shape, with or without labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pixels {
-    /// Height, width and channels.
-    pub shape: [usize; 3],
-    /// Row-major HWC, image after image.
-    pub values: Vec<u8>,
-    pub labels: Option<Vec<u32>>,
-}
-
 /// The images of a source, by split.
 pub enum Parts {
     /// Training and test images.
-    Two([Pixels; 2]),
+    Two([Split; 2]),
     /// Images of which a part is to be held out.
-    One(Pixels),
+    One(Split),
 }
 
-impl Pixels {
-    /// Unpacks images; bits become 0 and 255.
-    pub fn unpack(split: Split) -> Pixels {
-        let Split { images, labels } = split;
-        let level = |value: f32| (255.0 * value).round() as u8;
-        let image = |i| images.values(i).into_iter().map(level);
-        Pixels {
-            shape: images.shape(),
-            values: (0..images.count()).flat_map(image).collect(),
-            labels,
+/// A split of images at one byte per value, in row-major HWC order.
+pub fn split(shape: [usize; 3], values: impl Into<Bytes>, labels: Option<Vec<u32>>) -> Split {
+    Split {
+        images: PackedImages::of_bytes(shape, Depth::Byte, values),
+        labels,
+        names: None,
+    }
+}
+
+/// Resizes images and converts their channels; they must have 1 or 3 channels. Bits become bytes.
+pub fn prepared(split: Split, prepare: &Prepare) -> Result<Split, DataError> {
+    let images = split.images;
+    let [height, width, channels] = images.shape();
+    let size = prepare.size.map_or([height, width], Size::sides);
+    let wanted = prepare.channels.unwrap_or(channels);
+    let shape = [size[0], size[1], wanted];
+    if shape == images.shape() {
+        return Ok(Split { images, ..split });
+    }
+    let images = images.map((shape, Depth::Byte), |_, bytes| {
+        let (from, image) = ([height, width], images.levels(bytes));
+        if channels == 1 {
+            let image = resized(image, from, size, prepare.fit, Luma(edge_grey(prepare)));
+            return repeated(&image, wanted).collect();
         }
-    }
-
-    fn image_bytes(&self) -> usize {
-        self.shape.iter().product()
-    }
-
-    pub fn count(&self) -> usize {
-        self.values.len() / self.image_bytes()
-    }
-
-    /// Resizes the images and converts their channels; they must have 1 or 3 channels.
-    pub fn prepared(self, prepare: &Prepare) -> Pixels {
-        let [height, width, channels] = self.shape;
-        let size = prepare.size.map_or([height, width], Size::sides);
-        let wanted = prepare.channels.unwrap_or(channels);
-        if [size[0], size[1], wanted] == self.shape {
-            return self;
+        let image = resized(image, from, size, prepare.fit, Rgb(edge(prepare)));
+        match wanted {
+            1 => grey(&image).collect(),
+            _ => image,
         }
-        let mut values = Vec::new();
-        for image in self.values.chunks_exact(self.image_bytes()) {
-            let (from, image) = ([height, width], image.to_vec());
-            if channels == 1 {
-                let image = resized(image, from, size, prepare.fit, Luma(edge_grey(prepare)));
-                values.extend(repeated(&image, wanted));
-            } else {
-                let image = resized(image, from, size, prepare.fit, Rgb(edge(prepare)));
-                match wanted {
-                    1 => values.extend(grey(&image)),
-                    _ => values.extend(image),
-                }
-            }
-        }
-        Pixels {
-            shape: [size[0], size[1], wanted],
-            values,
-            labels: self.labels,
-        }
-    }
+    })?;
+    Ok(Split { images, ..split })
+}
 
-    /// Splits the images into training and test images ([`held_out`]); `None` where there are too few.
-    pub fn cut(self, fraction: f64) -> Option<[Pixels; 2]> {
-        let is_test = held_out(self.count(), fraction)?;
-        Some(self.parted(is_test))
-    }
-
-    /// The training and the test images.
-    pub fn parted(self, is_test: impl Fn(usize) -> bool) -> [Pixels; 2] {
-        let size = self.image_bytes();
-        [false, true].map(|wanted| {
-            let chosen = || (0..self.count()).filter(|i| is_test(*i) == wanted);
-            let mut values = Vec::with_capacity(chosen().count() * size);
-            chosen().for_each(|i| values.extend(&self.values[i * size..][..size]));
-            let labels = self.labels.as_ref();
-            Pixels {
-                shape: self.shape,
-                values,
-                labels: labels.map(|labels| chosen().map(|i| labels[i]).collect()),
-            }
-        })
-    }
-
-    pub fn pack(self, binarize: Binarize) -> Split {
-        Split {
-            images: PackedImages::from_bytes(self.shape, &self.values, binarize),
-            labels: self.labels,
-        }
-    }
+/// Splits images into training and test images ([`held_out`]); `None` where there are too few.
+pub fn cut(all: &Split, fraction: f64) -> Option<[Split; 2]> {
+    all.parted(held_out(all.images.count(), fraction)?)
 }
 
 /// The colour beside padded images.

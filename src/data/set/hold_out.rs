@@ -1,6 +1,6 @@
 //! Validation images: training images that are held out.
 
-use super::{Binarize, ImageSet, Split};
+use super::{Binarize, ImageSet};
 use crate::data::DataError;
 use crate::data::held_out::held_out;
 
@@ -10,22 +10,15 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// [`DataError::TooFewToTrain`] where no image is left to train on.
+    /// [`DataError::TooFewToTrain`] where no image is left to train on; that a file cannot be read or
+    /// written.
     pub fn hold_out(mut self, fraction: f64, binarize: Binarize) -> Result<ImageSet, DataError> {
         let count = self.train.images.count();
         let too_few = || DataError::TooFewToTrain { count, fraction };
         let is_held_out = held_out(count, fraction).ok_or_else(too_few)?;
-        let all = self.train.clone();
-        let part = |wanted: bool| {
-            let chosen: Vec<usize> = (0..count).filter(|i| is_held_out(*i) == wanted).collect();
-            Some(Split {
-                labels: (all.labels.as_ref()).map(|all| chosen.iter().map(|i| all[*i]).collect()),
-                images: all.images.select(&chosen)?,
-            })
-        };
-        let (mut held, rest) = part(true).zip(part(false)).ok_or_else(too_few)?;
+        let [rest, mut held] = self.train.parted(is_held_out).ok_or_else(too_few)?;
         if binarize == Binarize::Stochastic {
-            held.images = held.images.drawn();
+            held.images = held.images.drawn()?;
         }
         (self.train, self.validation) = (rest, Some(held));
         Ok(self)

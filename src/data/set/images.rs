@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Collector;
+use super::bytes::Bytes;
+use crate::data::DataError;
 use crate::rng::{self, Stream};
 
 /// Storage of one value of an image.
@@ -70,16 +73,19 @@ impl Binarize {
 /// The smallest byte that [`Binarize::Threshold`] turns into 1.
 const THRESHOLD: u8 = 128;
 
-/// Images of one shape, packed one after another. A clone shares the bytes.
+/// Images of one shape, packed one after another, in memory or in a file. A clone shares them.
 ///
-/// Image `i` occupies `image_bytes` bytes from `i * image_bytes`. Its `H * W * C` values are in
-/// row-major HWC order. At [`Depth::Bit`], value `j` is bit `j % 8`, least significant first, of byte
-/// `j / 8`, and the unused bits of the last byte are 0.
-#[derive(Clone, PartialEq, Eq)]
+/// The `H * W * C` values of an image are in row-major HWC order in `image_bytes` bytes. At
+/// [`Depth::Bit`], value `j` is bit `j % 8`, least significant first, of byte `j / 8`, and the unused
+/// bits of the last byte are 0.
+#[derive(Clone)]
 pub struct PackedImages {
     shape: [usize; 3],
     depth: Depth,
-    bytes: Arc<Vec<u8>>,
+    bytes: Bytes,
+    count: usize,
+    /// Where the images are among those of `bytes`; `None` for the first `count` in order.
+    chosen: Option<Arc<[u32]>>,
 }
 
 impl PackedImages {
@@ -100,19 +106,31 @@ impl PackedImages {
         );
         let (depth, bytes) = if binarize == Binarize::Threshold {
             let images = pixels.chunks_exact(values);
-            let packed = images.flat_map(|image| image.chunks(8).map(pack_byte));
-            (Depth::Bit, packed.collect())
+            (Depth::Bit, images.flat_map(bits).collect())
         } else {
             (Depth::Byte, pixels.to_vec())
         };
-        PackedImages {
-            shape,
-            depth,
-            bytes: Arc::new(bytes),
-        }
+        PackedImages::of_bytes(shape, depth, bytes)
     }
 
     /// Takes packed bytes of whole images; `shape` holds no zero.
+    pub(crate) fn of_bytes(
+        shape: [usize; 3],
+        depth: Depth,
+        bytes: impl Into<Bytes>,
+    ) -> PackedImages {
+        let bytes = bytes.into();
+        let size = depth.image_bytes(shape.iter().product());
+        PackedImages {
+            shape,
+            depth,
+            count: (bytes.length() / size as u64) as usize,
+            bytes,
+            chosen: None,
+        }
+    }
+
+    /// Takes packed bytes of whole images from an untrusted file; `shape` holds no zero.
     ///
     /// # Errors
     ///
@@ -120,29 +138,30 @@ impl PackedImages {
     pub(crate) fn from_packed(
         shape: [usize; 3],
         depth: Depth,
-        bytes: Vec<u8>,
+        bytes: Bytes,
     ) -> Result<PackedImages, String> {
-        let values: usize = shape.iter().product();
-        let (used, images) = (values % 8, bytes.chunks_exact(depth.image_bytes(values)));
-        let is_dirty = |image: &[u8]| image.last().is_some_and(|byte| byte >> used != 0);
-        if depth == Depth::Bit
-            && used != 0
-            && let Some(index) = images.into_iter().position(is_dirty)
-        {
-            return Err(format!(
-                "the unused bits at the end of image {index} are not 0"
-            ));
+        let images = PackedImages::of_bytes(shape, depth, bytes);
+        let used = images.values_per_image() % 8;
+        if depth == Depth::Bit && used != 0 {
+            let mut clean = 0;
+            let read = images.each(|image| {
+                let is_clean = image.last().is_none_or(|byte| byte >> used == 0);
+                clean += usize::from(is_clean);
+                is_clean
+            });
+            read.map_err(|e| e.to_string())?;
+            if clean < images.count() {
+                return Err(format!(
+                    "the unused bits at the end of image {clean} are not 0"
+                ));
+            }
         }
-        Ok(PackedImages {
-            shape,
-            depth,
-            bytes: Arc::new(bytes),
-        })
+        Ok(images)
     }
 
     /// Number of images.
     pub fn count(&self) -> usize {
-        self.bytes.len() / self.image_bytes()
+        self.count
     }
 
     /// Height, width and channels of every image.
@@ -155,107 +174,212 @@ impl PackedImages {
         self.depth
     }
 
-    /// The packed bytes of all images.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
     /// Values per image: height × width × channels.
     pub fn values_per_image(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Bytes per image in [`PackedImages::bytes`].
+    /// Bytes per image.
     pub fn image_bytes(&self) -> usize {
         self.depth.image_bytes(self.values_per_image())
     }
 
-    /// 32-bit words per image in [`PackedImages::device_words`].
+    /// 32-bit words per image on the device.
     pub fn words_per_image(&self) -> usize {
         self.image_bytes().div_ceil(4)
     }
 
+    /// The bytes of an image.
+    pub(crate) fn image(&self, image: usize) -> Result<Vec<u8>, DataError> {
+        let mut bytes = vec![0; self.image_bytes()];
+        self.read(image, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Fills `into` with the bytes of an image.
+    fn read(&self, image: usize, into: &mut [u8]) -> Result<(), DataError> {
+        let count = self.count;
+        assert!(image < count, "there is no image {image} among {count}");
+        let at = self
+            .chosen
+            .as_ref()
+            .map_or(image, |all| all[image] as usize);
+        self.bytes
+            .read_at(at as u64 * self.image_bytes() as u64, into)
+    }
+
+    /// Hands on the packed bytes of each image in order, until `take` returns false.
+    ///
+    /// # Errors
+    ///
+    /// That a file cannot be read.
+    pub fn each(&self, mut take: impl FnMut(&[u8]) -> bool) -> Result<(), DataError> {
+        let mut bytes = vec![0; self.image_bytes()];
+        for image in 0..self.count {
+            self.read(image, &mut bytes)?;
+            if !take(&bytes) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The packed bytes of all images.
+    ///
+    /// # Errors
+    ///
+    /// That a file cannot be read.
+    pub fn bytes(&self) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::with_capacity(self.count * self.image_bytes());
+        self.each(|image| {
+            bytes.extend_from_slice(image);
+            true
+        })?;
+        Ok(bytes)
+    }
+
     /// The words of all images, as the GPU gets them ([`PackedImages::words_of`]).
-    pub fn device_words(&self) -> Vec<u32> {
-        self.words_of(0..self.count())
+    ///
+    /// # Errors
+    ///
+    /// That a file cannot be read.
+    pub fn device_words(&self) -> Result<Vec<u32>, DataError> {
+        self.words_of(0..self.count)
     }
 
     /// The words of the images at these indices, as the GPU gets them: each image is padded with zeros
     /// to whole little-endian 32-bit words, so bit `j` of an image is bit `j % 32` of its word `j / 32`.
     ///
+    /// # Errors
+    ///
+    /// That a file cannot be read.
+    ///
     /// # Panics
     ///
     /// If an index is out of range.
-    pub fn words_of(&self, indices: impl ExactSizeIterator<Item = usize>) -> Vec<u32> {
-        let (size, mut words) = (self.image_bytes(), Vec::new());
-        words.reserve_exact(indices.len() * self.words_per_image());
-        for i in indices {
-            let image = &self.bytes[i * size..][..size];
-            words.extend(image.chunks(4).map(|bytes| u32::from_le_bytes(four(bytes))));
+    pub fn words_of(
+        &self,
+        indices: impl ExactSizeIterator<Item = usize>,
+    ) -> Result<Vec<u32>, DataError> {
+        let (size, width) = (self.image_bytes(), self.words_per_image());
+        let mut words = vec![0; indices.len() * width];
+        for (i, own) in indices.zip(words.chunks_exact_mut(width)) {
+            self.read(i, &mut bytemuck::cast_slice_mut(own)[..size])?;
+            own.iter_mut().for_each(|word| *word = u32::from_le(*word));
         }
-        words
+        Ok(words)
     }
 
     /// The values of one image, unpacked, in 0..=1.
     ///
+    /// # Errors
+    ///
+    /// That a file cannot be read.
+    ///
     /// # Panics
     ///
     /// If there is no image of that index.
-    pub fn values(&self, image: usize) -> Vec<f32> {
-        let count = self.count();
-        assert!(image < count, "there is no image {image} among {count}");
-        let size = self.image_bytes();
-        let bytes = &self.bytes[image * size..][..size];
+    pub fn values(&self, image: usize) -> Result<Vec<f32>, DataError> {
+        let bytes = self.image(image)?;
+        let levels = self.levels(&bytes).into_iter();
+        Ok(levels.map(|level| f32::from(level) / 255.0).collect())
+    }
+
+    /// The values of an image from 0 to 255, given its bytes.
+    pub(crate) fn levels(&self, bytes: &[u8]) -> Vec<u8> {
         match self.depth {
             Depth::Bit => (0..self.values_per_image())
-                .map(|j| f32::from(bytes[j / 8] >> (j % 8) & 1))
+                .map(|j| 255 * (bytes[j / 8] >> (j % 8) & 1))
                 .collect(),
-            Depth::Byte => bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect(),
+            Depth::Byte => bytes.to_vec(),
         }
     }
 
     /// The first `count` images; all of them where there are fewer.
     pub fn first(mut self, count: usize) -> PackedImages {
-        if count < self.count() {
-            let size = self.image_bytes();
-            self.bytes = Arc::new(self.bytes[..count * size].to_vec());
-        }
+        self.count = self.count.min(count);
         self
     }
 
     /// The images at these indices, in this order; `None` where an index is out of range.
     pub fn select(&self, indices: &[usize]) -> Option<PackedImages> {
-        let size = self.image_bytes();
-        let image = |i: &usize| self.bytes.chunks_exact(size).nth(*i);
-        let chosen: Option<Vec<&[u8]>> = indices.iter().map(image).collect();
-        let bytes = Arc::new(chosen?.concat());
-        Some(PackedImages { bytes, ..*self })
+        let place = |i: &usize| match &self.chosen {
+            _ if *i >= self.count => None,
+            Some(chosen) => Some(chosen[*i]),
+            None => u32::try_from(*i).ok(),
+        };
+        Some(PackedImages {
+            count: indices.len(),
+            chosen: Some(indices.iter().map(place).collect::<Option<_>>()?),
+            ..self.clone()
+        })
+    }
+
+    /// New images: `make` gets the index and the bytes of each of these, and returns its bytes.
+    pub(crate) fn map(
+        &self,
+        (shape, depth): ([usize; 3], Depth),
+        mut make: impl FnMut(usize, &[u8]) -> Vec<u8>,
+    ) -> Result<PackedImages, DataError> {
+        let (mut made, mut bytes) = (Collector::default(), vec![0; self.image_bytes()]);
+        for image in 0..self.count {
+            self.read(image, &mut bytes)?;
+            made.push(&make(image, &bytes))?;
+        }
+        Ok(PackedImages::of_bytes(shape, depth, made.finish()?))
     }
 
     /// The same images at [`Depth::Bit`], by [`Binarize::Threshold`].
-    pub fn binarized(self) -> PackedImages {
+    ///
+    /// # Errors
+    ///
+    /// That a file cannot be read or written.
+    pub fn binarized(self) -> Result<PackedImages, DataError> {
         match self.depth {
-            Depth::Bit => self,
-            Depth::Byte => PackedImages::from_bytes(self.shape, &self.bytes, Binarize::Threshold),
+            Depth::Bit => Ok(self),
+            Depth::Byte => self.map((self.shape, Depth::Bit), |_, bytes| bits(bytes).collect()),
         }
     }
 
     /// The same images at [`Depth::Bit`], by one draw of [`Binarize::Stochastic`]. The draw depends on
     /// the index of an image only, not on a seed, so that every evaluation uses the same bits.
-    pub fn drawn(self) -> PackedImages {
+    ///
+    /// # Errors
+    ///
+    /// That a file cannot be read or written.
+    pub fn drawn(self) -> Result<PackedImages, DataError> {
         if self.depth == Depth::Bit {
-            return self;
+            return Ok(self);
         }
-        let mut pixels = Vec::with_capacity(self.bytes.len());
-        for (image, bytes) in self.bytes.chunks_exact(self.image_bytes()).enumerate() {
+        self.map((self.shape, Depth::Bit), |image, bytes| {
+            let mut pixels = Vec::with_capacity(bytes.len());
             for (block, bytes) in bytes.chunks(4).enumerate() {
                 let counter = [block as u32, image as u32, 0, Stream::FixedPixels as u32];
                 let drawn = rng::bernoulli(four(bytes), counter, rng::key(0));
                 pixels.extend(drawn[..bytes.len()].iter().map(|one| 255 * u8::from(*one)));
             }
-        }
-        PackedImages::from_bytes(self.shape, &pixels, Binarize::Threshold)
+            bits(&pixels).collect()
+        })
     }
+}
+
+impl PartialEq for PackedImages {
+    /// Whether the images are the same, wherever they lie.
+    fn eq(&self, other: &Self) -> bool {
+        let about = |images: &Self| (images.shape, images.depth, images.count);
+        about(self) == about(other)
+            && match (self.bytes(), other.bytes()) {
+                (Ok(own), Ok(its)) => own == its,
+                _ => false,
+            }
+    }
+}
+
+impl Eq for PackedImages {}
+
+/// Packs the values of an image into bits.
+fn bits(values: &[u8]) -> impl Iterator<Item = u8> {
+    values.chunks(8).map(pack_byte)
 }
 
 /// Packs up to eight values into a byte, the first into the least significant bit.

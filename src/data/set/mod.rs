@@ -1,12 +1,23 @@
-//! Images in memory: a set of two splits, packed.
+//! A set of two splits, packed.
 
+mod bytes;
 mod hold_out;
 mod images;
 mod labels;
+#[cfg(not(feature = "cli"))]
+mod memory;
+#[cfg(feature = "cli")]
+mod spill;
 mod usual;
 
+pub(super) use bytes::Bytes;
 pub use images::{Binarize, Depth, PackedImages};
 pub use labels::{LabelError, Labelled, check_labels};
+
+#[cfg(not(feature = "cli"))]
+pub(super) use memory::Collector;
+#[cfg(feature = "cli")]
+pub(super) use spill::Collector;
 
 use sha2::{Digest, Sha256};
 
@@ -20,14 +31,44 @@ pub struct Split {
     pub images: PackedImages,
     /// One label per image, in the order of the images; `None` where the source has none.
     pub labels: Option<Vec<u32>>,
+    /// The path of each image below its folder; `None` where the images are not files.
+    pub names: Option<Vec<String>>,
+}
+
+/// The items at these indices; `None` where an index is out of range.
+fn chosen<T: Clone>(all: &[T], indices: &[usize]) -> Option<Vec<T>> {
+    indices.iter().map(|i| all.get(*i).cloned()).collect()
 }
 
 impl Split {
+    /// The images at these indices with their labels; `None` where an index is out of range.
+    pub fn select(&self, indices: &[usize]) -> Option<Split> {
+        let Split { labels, names, .. } = self;
+        Some(Split {
+            images: self.images.select(indices)?,
+            labels: labels.as_ref().and_then(|all| chosen(all, indices)),
+            names: names.as_ref().and_then(|all| chosen(all, indices)),
+        })
+    }
+
+    /// The images of which `is_second` is false, and the others.
+    pub(super) fn parted(&self, is_second: impl Fn(usize) -> bool) -> Option<[Split; 2]> {
+        let part = |wanted: bool| {
+            let all = 0..self.images.count();
+            let chosen: Vec<usize> = all.filter(|i| is_second(*i) == wanted).collect();
+            self.select(&chosen)
+        };
+        Some([part(false)?, part(true)?])
+    }
+
     /// The first `count` images with their labels; all where there are fewer.
     pub fn first(mut self, count: usize) -> Split {
         self.images = self.images.first(count);
         if let Some(labels) = &mut self.labels {
             labels.truncate(count);
+        }
+        if let Some(names) = &mut self.names {
+            names.truncate(count);
         }
         self
     }
@@ -69,6 +110,7 @@ impl ImageSet {
         let [train, test] = [train, test].map(|images| Split {
             images,
             labels: None,
+            names: None,
         });
         ImageSet::new(name, train, test)
     }
@@ -96,17 +138,18 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// [`DataError::NoGrey`] where [`Binarize::Stochastic`] finds bits.
+    /// [`DataError::NoGrey`] where [`Binarize::Stochastic`] finds bits; that a file cannot be read or
+    /// written.
     pub fn binarized(mut self, binarize: Binarize) -> Result<ImageSet, DataError> {
         match binarize {
             Binarize::Threshold => {
-                self.train.images = self.train.images.binarized();
-                self.test.images = self.test.images.binarized();
+                self.train.images = self.train.images.binarized()?;
+                self.test.images = self.test.images.binarized()?;
             }
             Binarize::Stochastic if self.train.images.depth() == Depth::Bit => {
                 return Err(DataError::NoGrey(self.name));
             }
-            Binarize::Stochastic => self.test.images = self.test.images.drawn(),
+            Binarize::Stochastic => self.test.images = self.test.images.drawn()?,
             Binarize::None => {}
         }
         Ok(self)
@@ -114,14 +157,21 @@ impl ImageSet {
 
     /// The SHA-256 of shape, depth and images, in lower-case hexadecimal. Path, name, labels and images
     /// held out do not count.
-    pub fn fingerprint(&self) -> String {
+    ///
+    /// # Errors
+    ///
+    /// That a file cannot be read.
+    pub fn fingerprint(&self) -> Result<String, DataError> {
         let mut hash = Sha256::new();
         for split in [&self.train, &self.test] {
             let images = &split.images;
             let about = (images.shape(), images.depth(), images.count());
             hash.update(format!("{about:?}"));
-            hash.update(images.bytes());
+            images.each(|image| {
+                hash.update(image);
+                true
+            })?;
         }
-        hex(hash)
+        Ok(hex(hash))
     }
 }

@@ -1,28 +1,42 @@
 //! The default binarization.
 
-use super::{Binarize, Depth, ImageSet};
+use super::{Binarize, Depth, ImageSet, PackedImages};
+use crate::data::DataError;
 
 impl ImageSet {
     /// The default binarization of the set, and the reason; no reason for bits, which stay bits.
     ///
     /// Grey levels are lost only for sets that are [black and white](ImageSet::black_and_white), such
     /// as MNIST.
-    pub fn usual(&self) -> (Binarize, Option<&'static str>) {
+    ///
+    /// # Errors
+    ///
+    /// That a file cannot be read.
+    pub fn usual(&self) -> Result<(Binarize, Option<&'static str>), DataError> {
         let [_, _, channels] = self.shape();
         let images = [&self.train.images, &self.test.images];
         let is_bits = images.iter().all(|images| images.depth() == Depth::Bit);
-        let is_black_and_white = || {
-            let mut values = images.iter().flat_map(|images| images.bytes());
-            values.all(|value| matches!(value, 0 | 255))
+        let all_extreme = |images: &PackedImages| {
+            let mut all = true;
+            let found = images.each(|image| {
+                all = image.iter().all(|value| matches!(value, 0 | 255));
+                all
+            });
+            found.map(|()| all)
         };
-        match channels {
+        let is_black_and_white = channels == 1
+            && !is_bits
+            && !self.black_and_white
+            && all_extreme(images[0])?
+            && all_extreme(images[1])?;
+        Ok(match channels {
             // The default by shape, which model files use too.
             _ if is_bits => (Binarize::usual(self.shape()), None),
             1 if self.black_and_white => (
                 Binarize::Threshold,
                 Some("drawings like MNIST count as black and white; `none` keeps grey levels"),
             ),
-            1 if is_black_and_white() => (
+            1 if is_black_and_white => (
                 Binarize::Threshold,
                 Some("the images are black and white, so nothing is lost"),
             ),
@@ -31,6 +45,6 @@ impl ImageSet {
                 Some("the images have grey levels; `threshold` makes them black and white"),
             ),
             _ => (Binarize::None, Some("the images have colours")),
-        }
+        })
     }
 }

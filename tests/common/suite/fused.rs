@@ -250,7 +250,7 @@ pub fn the_batch_with_the_first_layer_agrees_with_its_steps(gpu: &Gpu) {
         assert_eq!(modules(&p), ["front"]);
         let mut pair = Pair::new(gpu, &[&p]);
         pair.set_random(&p, 1.0, i as u64);
-        pair.set_words(&p, "images", &images.device_words());
+        pair.set_words(&p, "images", &images.device_words().unwrap());
         // The last batch starts before the end of the set and reaches beyond it.
         for position in [0, 19] {
             let start = StepState {

@@ -141,8 +141,12 @@ pub fn check(gpu: &Gpu, target: &Target, model: &Model, edit: impl Fn(&mut Plan)
     plans.iter().for_each(|plan| chain.fit(plan));
     let mut report = Report::default();
 
-    pair.set_words(&full, "train.images", &train_images.device_words());
-    pair.set_words(&test_full, "test.images", &test_images.device_words());
+    pair.set_words(&full, "train.images", &train_images.device_words().unwrap());
+    pair.set_words(
+        &test_full,
+        "test.images",
+        &test_images.device_words().unwrap(),
+    );
     for (plan, name, stream) in [
         (&full, "state", Stream::Train),
         (&test_full, "evaluate.state", Stream::Evaluate),
@@ -200,7 +204,7 @@ fn check_drawn(gpu: &Gpu, loss: Loss) {
     let mut chain = cpu::Memory::default();
     chain.fit(&full);
     chain.fit(&tail);
-    pair.set_words(&full, "train.images", &images.device_words());
+    pair.set_words(&full, "train.images", &images.device_words().unwrap());
     let start = StepState::start(SEED, Stream::Train).to_words();
     pair.set_words(&full, "state", &start);
     let state = full.find("state").expect("state");
@@ -290,7 +294,7 @@ fn check_nan(gpu: &Gpu, target: &Target) {
     let write = |name: &str, values: &[f32]| {
         memory.write(gpu, &plan, name, values).expect("a write");
     };
-    let words = images.device_words();
+    let words = images.device_words().unwrap();
     let set = memory.write_words(gpu, &plan, "train.images", &words);
     set.expect("a write");
     let specs = model.params();

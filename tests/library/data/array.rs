@@ -1,5 +1,7 @@
 //! Arrays of images.
 
+use std::io::{Seek, SeekFrom, Write};
+
 use cvae_gpu::data::{self, Binarize, ImageSet, Prepare, Progress};
 use cvae_gpu::files::npy::to_bytes;
 
@@ -14,8 +16,8 @@ fn read(bytes: &[u8]) -> Result<ImageSet, String> {
     load(&path).map_err(|e| e.to_string())
 }
 
-fn values(set: &ImageSet) -> [&[u8]; 2] {
-    [&set.train, &set.test].map(|split| split.images.bytes())
+fn values(set: &ImageSet) -> [Vec<u8>; 2] {
+    [&set.train, &set.test].map(|split| split.images.bytes().unwrap())
 }
 
 #[test]
@@ -127,17 +129,17 @@ fn axes_in_other_orders_are_put_right() {
         last.map(value).collect()
     };
     let expected = count([2, 2, 4, 3], &|[i, y, x, c]| value(i, y, x, c));
-    let parts = [&expected[..24], &expected[24..]];
+    let parts = [&expected[..24], &expected[24..]].map(<[u8]>::to_vec);
     let usual = Prepare::default();
 
     let fortran = count([3, 4, 2, 2], &|[c, x, y, i]| value(i, y, x, c));
     let (set, notes) = noted(&header("True", "(2, 2, 4, 3)"), &fortran, &usual).unwrap();
-    assert_eq!((set.shape(), values(&set)), ([2, 4, 3], parts));
+    assert_eq!((set.shape(), values(&set)), ([2, 4, 3], parts.clone()));
     assert!(notes.is_empty(), "{notes:?}");
 
     let first = count([2, 3, 2, 4], &|[i, c, y, x]| value(i, y, x, c));
     let (set, notes) = noted(&header("False", "(2, 3, 2, 4)"), &first, &usual).unwrap();
-    assert_eq!((set.shape(), values(&set)), ([2, 4, 3], parts));
+    assert_eq!((set.shape(), values(&set)), ([2, 4, 3], parts.clone()));
     assert!(notes[0].contains("channels first"), "{notes:?}");
 }
 
@@ -158,4 +160,31 @@ fn rows_of_numbers_are_images_of_the_given_size() {
     assert!(noted(&images, &data, &sized([6, 8, 1])).is_ok());
     let refused = noted(&images, &data, &sized([8, 6, 1])).unwrap_err();
     assert!(refused.contains("6×8×1, not 8×6×1"), "{refused}");
+}
+
+#[test]
+fn images_of_a_large_array_stay_in_its_file() {
+    const COUNT: u64 = 300 << 10;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("array.npy");
+    let header = npy_of(&header("False", &format!("({COUNT}, 32, 32)")), &[]);
+    let start = header.len() as u64;
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(&header).unwrap();
+    // Most of the file is a hole, which reads as zeros.
+    file.set_len(start + COUNT * 1024).unwrap();
+    file.seek(SeekFrom::Start(start + COUNT * 1024 - 2))
+        .unwrap();
+    file.write_all(&[51, 255]).unwrap();
+    let set = load(&path).unwrap();
+    let (train, test) = (&set.train.images, &set.test.images);
+    assert_eq!(train.count() + test.count(), COUNT as usize);
+    let last = test.values(test.count() - 1).unwrap();
+    assert_eq!(last[1021..], [0.0, 0.2, 1.0]);
+    let words = train.words_of([7, 0].into_iter()).unwrap();
+    assert_eq!(words, [0; 512]);
+    // The file is read whenever images are wanted, and may be gone by then.
+    file.set_len(start + 5000).unwrap();
+    let error = test.values(test.count() - 1).unwrap_err().to_string();
+    assert!(error.contains("array.npy: cannot be read"), "{error}");
 }

@@ -31,7 +31,7 @@ fn check(place: &Path) {
     assert_eq!(set.train.labels, Some(vec![0, 1, 2, 3, 4]));
     assert_eq!(set.test.labels, Some(vec![9, 8]));
     assert_eq!(set.classes[..2], ["airplane", "automobile"]);
-    let values = set.train.images.bytes();
+    let values = set.train.images.bytes().unwrap();
     // Red, green and blue of the first pixel and of the last one of the second record.
     let (first, last) = (&values[..3], &values[2 * 3 * PLANE - 3..][..3]);
     assert_eq!(first, [0, 1024, 2048].map(|i: usize| i as u8));

@@ -55,9 +55,9 @@ fn error_with(name: &str, bytes: &[u8]) -> String {
 fn a_good_folder_gives_its_images_and_labels() {
     let set = set(&good());
     assert_eq!(set.shape(), [1, 2, 1]);
-    assert_eq!(set.train.images.bytes(), [0, 255, 9, 8, 200, 1]);
+    assert_eq!(set.train.images.bytes().unwrap(), [0, 255, 9, 8, 200, 1]);
     assert_eq!(set.train.labels, Some(vec![5, 0, 4]));
-    assert_eq!(set.test.images.bytes(), [130, 127]);
+    assert_eq!(set.test.images.bytes().unwrap(), [130, 127]);
     assert_eq!(set.test.labels, Some(vec![7]));
 }
 

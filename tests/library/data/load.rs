@@ -12,6 +12,7 @@ fn tiny() -> ImageSet {
     let split = |pixels: &[u8]| Split {
         images: PackedImages::from_bytes([1, 2, 1], pixels, Binarize::None),
         labels: None,
+        names: None,
     };
     ImageSet::new("tiny", split(&[0, 128, 127, 255]), split(&[200, 3]))
 }
@@ -52,13 +53,13 @@ fn a_packed_set_of_bytes_is_kept_or_binarized_on_request() {
     assert_eq!(data::load(source, Binarize::None).unwrap(), tiny());
     let bits = data::load(source, Binarize::Threshold).unwrap();
     assert_eq!(bits.train.images.depth(), Depth::Bit);
-    assert_eq!(bits.train.images.values(0), [0.0, 1.0]);
-    assert_eq!(bits.train.images.values(1), [0.0, 1.0]);
-    assert_eq!(bits.test.images.values(0), [1.0, 0.0]);
+    assert_eq!(bits.train.images.values(0).unwrap(), [0.0, 1.0]);
+    assert_eq!(bits.train.images.values(1).unwrap(), [0.0, 1.0]);
+    assert_eq!(bits.test.images.values(0).unwrap(), [1.0, 0.0]);
     // The device draws training images; test images are drawn here.
     let drawn = data::load(source, Binarize::Stochastic).unwrap();
     assert_eq!(drawn.train, tiny().train);
-    assert_eq!(drawn.test.images, tiny().test.images.drawn());
+    assert_eq!(drawn.test.images, tiny().test.images.drawn().unwrap());
 }
 
 #[test]
@@ -78,7 +79,12 @@ fn a_folder_is_read_as_idx_files_and_gives_the_set_its_name() {
 }
 
 fn set_pixels(images: &PackedImages) -> u32 {
-    images.bytes().iter().map(|byte| byte.count_ones()).sum()
+    images
+        .bytes()
+        .unwrap()
+        .iter()
+        .map(|byte| byte.count_ones())
+        .sum()
 }
 
 fn labels(split: &Split) -> &[u32] {
@@ -107,7 +113,7 @@ fn the_embedded_set_is_all_of_mnist() {
 
 #[test]
 fn the_first_test_image_looks_like_a_seven() {
-    let values = data::mnist::load().unwrap().test.images.values(0);
+    let values = data::mnist::load().unwrap().test.images.values(0).unwrap();
     let row = |y: usize| -> String {
         let row = &values[y * 28..][..28];
         let ink = |&value: &f32| if value == 1.0 { '#' } else { '.' };

@@ -17,6 +17,7 @@ fn tiny() -> ImageSet {
     let split = |pixels: &[u8], labels: &[u32]| Split {
         images: PackedImages::from_bytes([3, 3, 1], pixels, Binarize::Threshold),
         labels: Some(labels.to_vec()),
+        names: None,
     };
     let train = split(&[[0; 9], [255; 9], [200; 9]].concat(), &[5, 0, 4]);
     let test = split(&[0, 0, 0, 0, 255, 0, 0, 0, 0], &[7]);
@@ -318,7 +319,7 @@ fn packing_a_folder_records_each_file_as_found_and_decompressed() {
     assert_eq!(bytes, pack(folder.path(), Binarize::Threshold, "pair"));
     let (set, provenance) = read(&bytes, Path::new("x")).unwrap();
     assert_eq!(set.name, "pair");
-    assert_eq!(set.test.images.values(0), [0.0, 1.0]);
+    assert_eq!(set.test.images.values(0).unwrap(), [0.0, 1.0]);
     assert_eq!((set.train.labels, set.test.labels), (None, Some(vec![6])));
     assert!(provenance.origin.contains("binarized"));
     assert_eq!(provenance.licence, "not stated");
@@ -351,7 +352,7 @@ fn packing_without_binarizing_keeps_the_bytes() {
     let bytes = pack(folder.path(), Binarize::None, "pair");
     let (set, provenance) = read(&bytes, Path::new("x")).unwrap();
     assert_eq!(set.train.images.depth(), Depth::Byte);
-    assert_eq!(set.train.images.bytes(), [127, 128]);
+    assert_eq!(set.train.images.bytes().unwrap(), [127, 128]);
     assert!(!provenance.origin.contains("binarized"));
 }
 
@@ -384,7 +385,7 @@ fn packed_images_are_unpacked_to_be_prepared() {
         let colour = load_prepared(&path, &prepare).unwrap().train.images;
         assert_eq!((colour.shape(), colour.depth()), ([1, 3, 3], Depth::Byte));
         assert_eq!(
-            colour.bytes(),
+            colour.bytes().unwrap(),
             levels.map(|level| [level; 3]).as_flattened()
         );
     }

@@ -59,7 +59,7 @@ fn prepared(shape: &str, bytes: &[u8], prepare: &Prepare) -> Result<[Vec<u8>; 2]
     let source = path.to_str().unwrap();
     let set = load_prepared(source, Binarize::None, prepare, &mut |_| ());
     let set = set.map_err(|e| e.to_string())?;
-    Ok([set.train, set.test].map(|split| split.images.bytes().to_vec()))
+    Ok([set.train, set.test].map(|split| split.images.bytes().unwrap().to_vec()))
 }
 
 #[test]

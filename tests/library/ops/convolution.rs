@@ -56,7 +56,11 @@ fn a_turned_convolution_gives_the_same_sums() {
         let turned = spec.turned().expect("one channel, stride 1");
         assert_eq!((turned.big, turned.small), (spec.small, spec.big));
         assert_eq!(turned.turned(), Some(spec));
-        let wave = |n: usize, f: f64| (0..n).map(|i| (f * i as f64).sin()).collect::<Vec<_>>();
+        let wave = |n: usize, f: f64| {
+            (0..n)
+                .map(|i| (f * (i + 1) as f64).sin())
+                .collect::<Vec<_>>()
+        };
         let big = wave(2 * spec.big.iter().product::<usize>(), 0.37);
         let small = wave(2 * spec.small.iter().product::<usize>(), 0.73);
         let weights = wave(spec.weights(), 1.91);

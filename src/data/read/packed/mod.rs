@@ -18,13 +18,13 @@ pub use read::read;
 pub use read::read_file;
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 
 use flate2::{Compression, GzBuilder};
 use serde_json::json;
 
-use crate::data::{DataError, Depth, ImageSet};
-use crate::files::tensors::{self, Encoded};
+use crate::data::{DataError, Depth, ImageSet, PackedImages};
+use crate::files::tensors::{self, About};
 
 /// Longest header; small enough to read before it is checked.
 const MAX_HEADER: u64 = 1 << 20;
@@ -45,26 +45,71 @@ pub struct Provenance {
 }
 
 /// The bytes of the packed set file of `set`.
+///
+/// # Errors
+///
+/// Those of [`write_to`].
 pub fn write(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>, DataError> {
-    let packed = safetensors_bytes(set, provenance).and_then(|plain| {
-        let builder = GzBuilder::new().mtime(0).operating_system(255);
-        let mut encoder = builder.write(Vec::new(), Compression::new(9));
-        let written = encoder.write_all(&plain).and_then(|()| encoder.finish());
-        written.map_err(|e| e.to_string())
-    });
-    packed.map_err(|reason| DataError::Unpackable(set.name.clone(), reason))
+    let mut bytes = Vec::new();
+    let written = write_to(set, provenance, &mut bytes);
+    written.map(|()| bytes)
 }
 
-/// The file before compression.
-fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>, String> {
+/// Writes the packed set file of `set`, an image at a time.
+///
+/// # Errors
+///
+/// That the format cannot hold the set, that a file of it cannot be read, or that `out` fails.
+pub fn write_to(
+    set: &ImageSet,
+    provenance: &Provenance,
+    out: &mut dyn Write,
+) -> Result<(), DataError> {
+    let refused = |reason: String| DataError::Unpackable(set.name.clone(), reason);
+    let failed = |reason: io::Error| refused(reason.to_string());
+    let parts = parts(set).map_err(refused)?;
+    let header = header(set, provenance, &parts).map_err(refused)?;
+    let builder = GzBuilder::new().mtime(0).operating_system(255);
+    let mut encoder = builder.write(out, Compression::new(9));
+    encoder.write_all(&header).map_err(failed)?;
+    for part in &parts {
+        match &part.bytes {
+            Content::Labels(bytes) => encoder.write_all(bytes).map_err(failed)?,
+            Content::Images(images) => {
+                let mut written = Ok(());
+                images.each(|image| {
+                    written = encoder.write_all(image);
+                    written.is_ok()
+                })?;
+                written.map_err(failed)?;
+            }
+        }
+    }
+    encoder.finish().map_err(failed)?;
+    Ok(())
+}
+
+/// A tensor of the file.
+struct Part<'a> {
+    name: &'static str,
+    dtype: &'static str,
+    bytes: Content<'a>,
+}
+
+enum Content<'a> {
+    Images(&'a PackedImages),
+    Labels(Vec<u8>),
+}
+
+/// The tensors of a set, sorted by name, as safetensors requires of tensors of one type.
+fn parts(set: &ImageSet) -> Result<Vec<Part<'_>>, String> {
     let (shape, depth) = (set.shape(), set.train.images.depth());
     let most = set.largest_label().unwrap_or(0);
     if set.lacks_class_names() {
         let classes = set.classes.len();
         return Err(format!("it has {classes} classes and the label {most}"));
     }
-    let mut tensors = Vec::new();
-    // Sorted by name, as safetensors requires of tensors of one type.
+    let mut parts = Vec::new();
     for (split, [images_name, labels_name]) in [(&set.test, TEST), (&set.train, TRAIN)] {
         let images = &split.images;
         let count = images.count();
@@ -74,11 +119,10 @@ fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>,
         if count == 0 {
             return Err("a split has no images".into());
         }
-        tensors.push(Encoded {
+        parts.push(Part {
             name: images_name,
             dtype: "U8",
-            shape: vec![count, images.image_bytes()],
-            bytes: images.bytes().into(),
+            bytes: Content::Images(images),
         });
         let Some(labels) = &split.labels else {
             continue;
@@ -92,18 +136,22 @@ fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>,
         } else {
             ("U32", labels.iter().flat_map(|l| l.to_le_bytes()).collect())
         };
-        tensors.push(Encoded {
+        parts.push(Part {
             name: labels_name,
             dtype,
-            shape: vec![count],
-            bytes: bytes.into(),
+            bytes: Content::Labels(bytes),
         });
     }
-    let [height, width, channels] = shape;
+    Ok(parts)
+}
+
+/// The file up to its tensors.
+fn header(set: &ImageSet, provenance: &Provenance, parts: &[Part<'_>]) -> Result<Vec<u8>, String> {
+    let [height, width, channels] = set.shape();
     let mut metadata = json!({
         "name": set.name,
         "shape": format!("{height},{width},{channels}"),
-        "depth": match depth {
+        "depth": match set.train.images.depth() {
             Depth::Bit => "bit",
             Depth::Byte => "byte",
         },
@@ -114,6 +162,22 @@ fn safetensors_bytes(set: &ImageSet, provenance: &Provenance) -> Result<Vec<u8>,
     if !set.classes.is_empty() {
         metadata["classes"] = json!(set.classes).to_string().into();
     }
-    let bytes = tensors::encode(metadata, &tensors, MAX_HEADER);
-    bytes.ok_or_else(|| "its name, provenance and classes are too long".into())
+    let about = parts.iter().map(|part| {
+        let (shape, length) = match &part.bytes {
+            Content::Images(images) => {
+                let (count, size) = (images.count(), images.image_bytes());
+                (vec![count, size], count * size)
+            }
+            Content::Labels(bytes) if part.dtype == "U8" => (vec![bytes.len()], bytes.len()),
+            Content::Labels(bytes) => (vec![bytes.len() / 4], bytes.len()),
+        };
+        About {
+            name: part.name,
+            dtype: part.dtype,
+            shape,
+            length,
+        }
+    });
+    let header = tensors::header(metadata, about, MAX_HEADER);
+    header.ok_or_else(|| "its name, provenance and classes are too long".into())
 }

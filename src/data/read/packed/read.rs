@@ -7,6 +7,7 @@ use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 
 use super::{MAX_HEADER, Provenance, TEST, TRAIN};
 use crate::data::read::gzip::{Content, short_header};
+use crate::data::set::Bytes;
 use crate::data::{DataError, Depth, ImageSet, PackedImages, Split};
 use crate::files::tensors::numbers;
 
@@ -124,11 +125,15 @@ impl About {
         &self,
         [images, labels]: [&str; 2],
         header: &Metadata,
-        body: &[u8],
+        body: &Bytes,
     ) -> Result<Split, String> {
         let found = |info: &TensorInfo| format!("it is {:?} {:?}", info.dtype, info.shape);
         // The header was checked: the body has the bytes of all tensors.
-        let bytes = |info: &TensorInfo| &body[info.data_offsets.0..info.data_offsets.1];
+        let bytes = |info: &TensorInfo| {
+            let (start, end) = info.data_offsets;
+            body.part(start as u64, (end - start) as u64)
+        };
+        let values = |info: &TensorInfo| bytes(info).to_vec().map_err(|e| e.to_string());
         let info = header.info(images);
         let info = info.ok_or_else(|| format!("packed set has no tensor `{images}`"))?;
         let image_bytes = self.depth.image_bytes(self.shape.iter().product());
@@ -139,22 +144,26 @@ impl About {
                 return Err(invalid_tensor(images, &reason));
             }
         };
-        let images = PackedImages::from_packed(self.shape, self.depth, bytes(info).to_vec())
+        let images = PackedImages::from_packed(self.shape, self.depth, bytes(info))
             .map_err(|reason| invalid_tensor(images, &reason))?;
         let labels = match header.info(labels) {
             None => None,
             Some(info) if info.shape == [count] && info.dtype == Dtype::U8 => {
-                Some(bytes(info).iter().copied().map(u32::from).collect())
+                Some(values(info)?.into_iter().map(u32::from).collect())
             }
             Some(info) if info.shape == [count] && info.dtype == Dtype::U32 => {
-                Some(numbers(bytes(info), u32::from_le_bytes))
+                Some(numbers(&values(info)?, u32::from_le_bytes))
             }
             Some(info) => {
                 let reason = found(info) + &format!("; it should be U8 or U32 [{count}]");
                 return Err(invalid_tensor(labels, &reason));
             }
         };
-        Ok(Split { images, labels })
+        Ok(Split {
+            images,
+            labels,
+            names: None,
+        })
     }
 }
 
