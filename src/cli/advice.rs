@@ -154,9 +154,12 @@ fn data(error: &DataError) -> Option<String> {
             });
         }
         DataError::Arrays(_, all) if !all.is_empty() => "name it with --array",
-        DataError::MixedSizes(..) => {
-            "give --size N, or --size H,W, to resize all of them; --fit crop or --fit pad keeps their \
-             proportions"
+        DataError::MixedSizes(_, size, _, first) => {
+            return Some(format!(
+                "give --size N, or --size H,W, to resize all of them, such as --size {}; --fit crop or \
+                 --fit pad keeps their proportions",
+                common_size([size, first])
+            ));
         }
         DataError::Broken(..) => "repair or remove them, or leave them out with --skip-broken",
         DataError::HasTestImages(..) => "leave --test-fraction out",
@@ -166,6 +169,16 @@ fn data(error: &DataError) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// A usual size that is no larger than images of these sizes, such as `20×30`.
+fn common_size(sizes: [&String; 2]) -> usize {
+    const USUAL: [usize; 6] = [128, 96, 64, 32, 28, 16];
+    let sides = sizes.into_iter().flat_map(|size| size.split('×'));
+    let least = sides.filter_map(|side| side.parse().ok()).min();
+    let least = least.unwrap_or(USUAL[2]);
+    let fits = USUAL.into_iter().find(|usual| *usual <= least);
+    fits.unwrap_or_else(|| least.max(4))
 }
 
 fn run_folder(error: &ReportError) -> Option<String> {

@@ -109,7 +109,7 @@ impl CheckArgs {
         if self.json {
             print_json(&document)?;
         } else {
-            document.show(common.quiet, common.verbose > 0)?;
+            document.show(common.talk.quiet, common.talk.verbose > 0)?;
         }
         document.verdict()
     }

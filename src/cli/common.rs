@@ -9,56 +9,106 @@ use super::{advice, terminal};
 
 /// Flags of every command.
 #[derive(Args)]
-#[command(next_help_heading = "Adapter")]
-pub struct Common {
-    /// Adapter to use: its index in `cvae-gpu devices`, or part of its name
-    #[arg(long, global = true, value_name = "NAME|INDEX")]
-    pub adapter: Option<String>,
-    /// Only adapters of this backend: vulkan, metal, dx12 or gl
-    #[arg(long, global = true)]
-    pub backend: Option<Backend>,
-    /// Disable features, to test a fallback: subgroups, texels, timestamps, fusion, pinning, aliasing
-    #[arg(long, global = true, value_name = "FEATURE,…", value_delimiter = ',')]
-    pub disable: Vec<Feature>,
-    /// Keep bounds checks in the shaders, and report the first access out of bounds
-    #[arg(long, global = true)]
-    pub checked: bool,
-    /// Use this variant of the convolution kernels: plain, thin, tile, broadcast or workgroup
-    #[arg(long, global = true, value_name = "NAME")]
-    pub variant: Option<Variant>,
-    /// Fuse the step into few dispatches; GPUs do so by default
-    #[arg(long, global = true)]
-    pub fuse: bool,
-    /// Ignore the kernels that `bench --tune` chose, and with --resume those of the run
-    #[arg(long, global = true)]
-    pub untuned: bool,
-    /// Print errors only
-    #[arg(short, long, global = true, help_heading = None::<&str>)]
+pub struct Talk {
+    /// Print warnings and errors only
+    #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Print more, with warnings of wgpu; -vv also information, -vvv debug messages
-    #[arg(short, long, global = true, help_heading = None::<&str>, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+// Flags of commands that use an adapter. Clap would take a doc comment, here or at `On`, for the
+// description of each command.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Adapter")]
+pub struct AdapterFlags {
+    /// Adapter to use: its index in `cvae-gpu devices`, or part of its name
+    #[arg(
+        long,
+        value_name = "NAME|INDEX",
+        env = "CVAE_GPU_ADAPTER",
+        hide_env_values = true
+    )]
+    adapter: Option<String>,
+    /// Only adapters of this backend: vulkan, metal, dx12 or gl
+    #[arg(long, env = "CVAE_GPU_BACKEND", hide_env_values = true)]
+    backend: Option<Backend>,
+    /// Disable features, to test a fallback: subgroups, texels, timestamps, fusion, pinning, aliasing
+    #[arg(
+        long,
+        value_name = "FEATURE,…",
+        value_delimiter = ',',
+        env = "CVAE_GPU_DISABLE"
+    )]
+    pub disable: Vec<Feature>,
+    /// Keep bounds checks in the shaders, and report the first access out of bounds
+    #[arg(long)]
+    checked: bool,
+    /// Use this variant of the convolution kernels: plain, thin, tile, broadcast or workgroup
+    #[arg(
+        long,
+        value_name = "NAME",
+        env = "CVAE_GPU_VARIANT",
+        hide_env_values = true
+    )]
+    pub variant: Option<Variant>,
+    /// Fuse the step into few dispatches; GPUs do so by default
+    #[arg(long)]
+    pub fuse: bool,
+    /// Ignore the kernels that `bench --tune` chose, and with --resume those of the run
+    #[arg(long)]
+    pub untuned: bool,
+}
+
+// A command that uses an adapter.
+#[derive(Args)]
+pub struct On<A: Args> {
+    #[command(flatten)]
+    pub args: A,
+    #[command(flatten)]
+    pub adapter: AdapterFlags,
+}
+
+/// What commands have in common.
+pub struct Common {
+    pub talk: Talk,
+    pub adapter: AdapterFlags,
 }
 
 impl Common {
     /// Writes a message to standard error, unless `--quiet` is given.
     pub fn say(&self, message: &str) {
-        if !self.quiet {
+        if !self.talk.quiet {
             terminal::say(message);
         }
     }
 
+    /// Writes a warning to standard error, also with `--quiet`.
+    pub fn warn(&self, message: &str) {
+        terminal::say(&format!("warning: {message}"));
+    }
+
     /// The adapter and kernels that the flags select.
     pub fn selection(&self) -> Selection {
+        let AdapterFlags {
+            adapter,
+            backend,
+            disable,
+            checked,
+            variant,
+            fuse,
+            ..
+        } = self.adapter.clone();
         Selection {
-            adapter: self.adapter.clone(),
-            backend: self.backend,
-            disable: self.disable.clone(),
-            checked: self.checked,
-            named: self.checked,
+            adapter,
+            backend,
+            disable,
+            checked,
+            named: checked,
             tuning: Tuning {
-                variant: self.variant,
-                fuse: self.fuse.then_some(true),
+                variant,
+                fuse: fuse.then_some(true),
                 ..Tuning::default()
             },
         }
@@ -77,7 +127,7 @@ impl Common {
         }
         gpu::first_willing(work, advice::gpu_error, |refusal| {
             let refusal = advice::message(refusal);
-            self.say(&format!("warning: {refusal}; the next adapter is tried"));
+            self.warn(&format!("{refusal}; the next adapter is tried"));
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The images of a command: source, preparation, and messages while reading.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::slice;
 use std::str::FromStr;
 
@@ -38,6 +38,9 @@ pub struct PrepareArgs {
     /// Array of an .npz archive that holds the images [default: found by name]
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     array: Option<String>,
+    /// File of the labels: .npy, or a table of a label per image in order, or of files and labels
+    #[arg(long, value_name = "FILE.csv|FILE.npy", help_heading = "Data")]
+    labels: Option<PathBuf>,
     /// Height, width and, unless 1, channels of images that are rows of an array
     #[arg(long, value_name = "H,W[,C]", value_parser = rows_of, help_heading = "Data")]
     image_size: Option<ImageSize>,
@@ -103,11 +106,15 @@ fn rows_of(text: &str) -> Result<ImageSize, String> {
 impl PrepareArgs {
     /// `base` with the given options.
     pub fn over(&self, base: &Prepare) -> Prepare {
+        // A run may be resumed from another folder.
+        let labels = self.labels.as_ref();
+        let labels = labels.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone()));
         Prepare {
             size: self.size.or(base.size),
             fit: self.fit.unwrap_or(base.fit),
             background: self.background.map(|colour| colour.0).or(base.background),
             array: self.array.clone().or_else(|| base.array.clone()),
+            labels: labels.or_else(|| base.labels.clone()),
             skip_broken: self.skip_broken || base.skip_broken,
             image_size: self.image_size.map(|size| size.0).or(base.image_size),
             channels: self.channels.or(base.channels),

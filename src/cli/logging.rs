@@ -2,12 +2,12 @@
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
-use super::common::Common;
+use super::common::Talk;
 use super::terminal;
 
 /// Shows errors always, warnings with `-v`, information with `-vv`, and debug messages with `-vvv`.
-pub fn start(common: &Common) {
-    let verbose = if common.quiet { 0 } else { common.verbose };
+pub fn start(talk: &Talk) {
+    let verbose = if talk.quiet { 0 } else { talk.verbose };
     let level = match verbose {
         0 => LevelFilter::Error,
         1 => LevelFilter::Warn,

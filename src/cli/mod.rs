@@ -26,6 +26,7 @@ mod pictures;
 mod plan;
 mod progress;
 mod reconstruct;
+mod runs;
 mod sample;
 mod score;
 mod shaders;
@@ -41,7 +42,7 @@ mod weights;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use common::Common;
+use common::{AdapterFlags, Common, On, Talk};
 use terminal::{is_broken_pipe, say};
 
 /// Train, evaluate and explore convolutional variational autoencoders on any GPU.
@@ -60,28 +61,29 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     #[command(flatten)]
-    common: Common,
+    talk: Talk,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    Train(Box<train::TrainArgs>),
-    Eval(eval::EvalArgs),
-    Sample(sample::SampleArgs),
-    Reconstruct(reconstruct::ReconstructArgs),
-    Manifold(manifold::ManifoldArgs),
-    Interpolate(interpolate::InterpolateArgs),
-    Encode(encode::EncodeArgs),
-    Decode(decode::DecodeArgs),
-    Score(score::ScoreArgs),
-    Latent(latent::LatentArgs),
+    Train(Box<On<train::TrainArgs>>),
+    Eval(On<eval::EvalArgs>),
+    Sample(On<sample::SampleArgs>),
+    Reconstruct(On<reconstruct::ReconstructArgs>),
+    Manifold(On<manifold::ManifoldArgs>),
+    Interpolate(On<interpolate::InterpolateArgs>),
+    Encode(On<encode::EncodeArgs>),
+    Decode(On<decode::DecodeArgs>),
+    Score(On<score::ScoreArgs>),
+    Latent(On<latent::LatentArgs>),
     Export(export::ExportArgs),
     Import(import::ImportArgs),
-    Check(check::CheckArgs),
-    Bench(bench::BenchArgs),
-    Devices(devices::DevicesArgs),
-    Plan(plan::PlanArgs),
+    Check(On<check::CheckArgs>),
+    Bench(On<bench::BenchArgs>),
+    Devices(On<devices::DevicesArgs>),
+    Plan(On<plan::PlanArgs>),
     Shaders(shaders::ShadersArgs),
+    Runs(runs::RunsArgs),
     #[command(subcommand)]
     Data(data::DataCommand),
     Completions(completions::CompletionsArgs),
@@ -92,33 +94,42 @@ enum Command {
 /// training 130 (Ctrl-C), 143 (SIGTERM), 129 (SIGHUP) or 141 (standard output was closed).
 pub fn run() -> ExitCode {
     let start = std::time::Instant::now();
-    let Cli { command, common } = match Cli::try_parse() {
+    let Cli { command, talk } = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => refuse(&error),
     };
-    logging::start(&common);
+    logging::start(&talk);
+    let with = |adapter| Common { talk, adapter };
     let done = |()| ExitCode::SUCCESS;
     let ended = match command {
-        Command::Train(args) => args.run(&common),
-        Command::Eval(args) => args.run(&common).map(done),
-        Command::Sample(args) => args.run(&common).map(done),
-        Command::Reconstruct(args) => args.run(&common).map(done),
-        Command::Manifold(args) => args.run(&common).map(done),
-        Command::Interpolate(args) => args.run(&common).map(done),
-        Command::Encode(args) => args.run(&common).map(done),
-        Command::Decode(args) => args.run(&common).map(done),
-        Command::Score(args) => args.run(&common).map(done),
-        Command::Latent(args) => args.run(&common).map(done),
-        Command::Export(args) => args.run(Cli::command(), &common).map(done),
-        Command::Import(args) => args.run(&common).map(done),
-        Command::Check(args) => args.run(&common).map(done),
-        Command::Bench(args) => args.run(&common, start).map(done),
-        Command::Devices(args) => args.run(&common).map(done),
-        Command::Plan(args) => args.run(&common).map(done),
+        Command::Train(on) => {
+            let On { args, adapter } = *on;
+            args.run(&with(adapter))
+        }
+        Command::Eval(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Sample(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Reconstruct(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Manifold(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Interpolate(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Encode(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Decode(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Score(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Latent(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Export(args) => args
+            .run(Cli::command(), &with(AdapterFlags::default()))
+            .map(done),
+        Command::Import(args) => args.run(&with(AdapterFlags::default())).map(done),
+        Command::Check(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Bench(on) => on.args.run(&with(on.adapter), start).map(done),
+        Command::Devices(on) => on.args.run(&with(on.adapter)).map(done),
+        Command::Plan(on) => on.args.run(&with(on.adapter)).map(done),
         Command::Shaders(args) => args.run().map(done),
-        Command::Data(command) => command.run(&common).map(done),
+        Command::Runs(args) => args.run(&with(AdapterFlags::default())).map(done),
+        Command::Data(command) => command.run(&with(AdapterFlags::default())).map(done),
         Command::Completions(args) => args.run(&Cli::command()).map(done),
-        Command::Man(args) => args.run(Cli::command(), &common).map(done),
+        Command::Man(args) => args
+            .run(Cli::command(), &with(AdapterFlags::default()))
+            .map(done),
     };
     match ended {
         Ok(code) => code,

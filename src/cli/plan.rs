@@ -103,7 +103,7 @@ impl PlanArgs {
         let tuning = common.selection().tuning;
         if self.gpu {
             let mut target = Target::gpu().tuned(&tuning);
-            target.heuristics.fuse &= !common.disable.contains(&Feature::Fusion);
+            target.heuristics.fuse &= !common.adapter.disable.contains(&Feature::Fusion);
             return Ok(target);
         }
         match pollster::block_on(gpu::adapter(&common.selection())) {

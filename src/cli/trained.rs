@@ -313,7 +313,7 @@ impl ModelFlags {
         let mut explore = async |first| {
             let gpu = Gpu::open_from(&selection, first).await?;
             self.say_path(common);
-            if common.verbose > 0 {
+            if common.talk.verbose > 0 {
                 let adapter = &gpu.adapter;
                 common.say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));
             }

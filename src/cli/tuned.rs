@@ -7,12 +7,12 @@ use cvae_gpu::model::Model;
 use cvae_gpu::ops::Tuning;
 
 use crate::cli::common::Common;
-use crate::cli::terminal::say;
 
 /// Applies and returns the tuned choice of kernels for this model and batch. `None` if flags choose
 /// the kernels, or no choice is faster than the default.
 pub fn choose(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize) -> Option<Tuning> {
-    if common.untuned || common.variant.is_some() || common.fuse || !common.disable.is_empty() {
+    let flags = &common.adapter;
+    if flags.untuned || flags.variant.is_some() || flags.fuse || !flags.disable.is_empty() {
         return None;
     }
     let cache = Places::of_user().cache?;
@@ -37,8 +37,8 @@ pub fn keep(gpu: &mut Gpu, common: &Common, model: &Model, batch: usize, found: 
     };
     match kept {
         Ok(path) => common.say(&format!("Kept for `train` in {}", path.display())),
-        Err(reason) => say(&format!(
-            "warning: the choice cannot be kept for `train`: {reason}; name a folder in the \
+        Err(reason) => common.warn(&format!(
+            "the choice cannot be kept for `train`: {reason}; name a folder in the \
              environment variable CVAE_GPU_CACHE"
         )),
     }

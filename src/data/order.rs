@@ -30,7 +30,7 @@ impl Order {
     }
 
     /// Sorts distinct names or paths.
-    pub(super) fn sort<T: AsRef<Path> + Ord>(self, names: &mut [T]) {
+    pub fn sort<T: AsRef<Path> + Ord>(self, names: &mut [T]) {
         names.sort_unstable();
         if self == Order::Natural {
             // Names of equal value, such as `1` and `01`, stay in the order of their bytes.

@@ -1,6 +1,7 @@
 //! Preparation of images while loading, and its progress reports.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -103,6 +104,9 @@ pub struct Prepare {
     /// Name of the array of images in an archive of several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub array: Option<String>,
+    /// File of the labels: an array of NumPy, or a table with commas.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
     /// Height, width and channels of images that are stored as rows of numbers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<[usize; 3]>,

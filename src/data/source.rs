@@ -9,7 +9,7 @@ use super::known::{self, Known, Place, Places};
 use super::prepare::TEST_FRACTION;
 use super::read::packed::Provenance;
 use super::read::pixels::{self, Parts};
-use super::read::{array, cifar, folder, idx, npz, packed};
+use super::read::{array, cifar, folder, idx, labels, npz, packed};
 use super::{Binarize, DataError, Depth, Fit, ImageSet, Listener, Prepare, Progress, mnist};
 use crate::files::{hash, npy, regular};
 
@@ -90,6 +90,19 @@ impl Source {
                 parts
             }
         };
+        let parts = match (parts, &prepare.labels) {
+            (parts, None) => parts,
+            (Parts::One(mut all), Some(path)) => {
+                classes = labels::attach(&mut all, path, prepare.order)?;
+                Parts::One(all)
+            }
+            (Parts::Two(_), Some(path)) => {
+                return Err(DataError::at(path)(
+                    "a set with test images of its own takes no file of labels: it is not clear whose \
+                     labels come first",
+                ));
+            }
+        };
         let parts = match parts {
             Parts::Two(_) if prepare.test_fraction.is_some() => {
                 return Err(DataError::HasTestImages(self.name.clone()));
@@ -127,6 +140,11 @@ impl Source {
         }
         if prepare.test_fraction.is_some() {
             return Err(DataError::HasTestImages(set.name));
+        }
+        if let Some(path) = &prepare.labels {
+            return Err(DataError::at(path)(
+                "a packed set takes no file of labels: give them to `cvae-gpu data pack`",
+            ));
         }
         set.black_and_white = set.train.images.depth() == Depth::Bit;
         set.train = pixels::prepared(set.train, prepare)?;

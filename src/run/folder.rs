@@ -22,7 +22,7 @@ use crate::train::event::{EpochReport, Event, Snapshot};
 
 /// The options of the run.
 pub const CONFIG: &str = "config.json";
-const METRICS: &str = "metrics.jsonl";
+pub(super) const METRICS: &str = "metrics.jsonl";
 /// The weights and counters that a run is resumed from.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The weights that a run ended with.

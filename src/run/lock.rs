@@ -9,6 +9,13 @@ use crate::files::regular;
 /// Name of the locked file. It stays when the process ends; the lock does not.
 pub(super) const NAME: &str = ".lock";
 
+/// Whether another process has the lock of a run folder. Without locks, none has.
+pub(super) fn is_taken(folder: &Path) -> bool {
+    let file = regular::open(&folder.join(NAME));
+    let lock = file.map(|file| file.into_inner().try_lock());
+    matches!(lock, Ok(Err(TryLockError::WouldBlock)))
+}
+
 /// Takes the lock of a run folder; `None` where another process has it. The system releases it when
 /// the process ends.
 pub(super) fn take(folder: &Path) -> io::Result<Option<File>> {

@@ -7,6 +7,7 @@ mod folder;
 mod journal;
 mod lock;
 mod metrics;
+pub mod overview;
 pub mod tensorboard;
 
 pub use error::ReportError;

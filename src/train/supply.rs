@@ -77,6 +77,9 @@ impl Room {
 /// A part of a pass: the pass, if its order differs from that of others, and the number of the window.
 type Window = (u32, usize);
 
+/// The words of a window, if they can be read.
+type Words = Result<Vec<u32>, DataError>;
+
 /// The images of a split, on their way to the device.
 pub struct Supply {
     slot: &'static str,
@@ -92,7 +95,7 @@ struct State {
     /// What is on the device.
     here: Option<Window>,
     /// What is being gathered.
-    next: Option<(Window, Ahead<Result<Vec<u32>, DataError>>)>,
+    next: Option<(Window, Ahead<Words>)>,
 }
 
 impl Supply {
@@ -170,7 +173,7 @@ impl Supply {
     }
 
     /// Gathers the words of a window.
-    fn gather(&self) -> impl Fn(Window) -> Result<Vec<u32>, DataError> + Send + 'static {
+    fn gather(&self) -> impl Fn(Window) -> Words + Send + 'static {
         let (images, shuffles) = (self.images.clone(), self.shuffles());
         let Packed { count, window, .. } = self.packed;
         let key = rng::key(self.seed);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::program::Cli;
 use super::sets;
@@ -222,4 +222,61 @@ fn shaders_lists_every_module_and_prints_what_the_driver_gets() {
 #[test]
 fn an_unknown_shader_is_refused_with_a_list_of_those_there_are() {
     Cli::new("shaders --print nope").fail(1, &["nope", "adam", "conv_tile"]);
+}
+
+#[test]
+fn data_info_shows_the_values_of_a_set_and_some_of_its_images() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let root = root.path();
+    // Nine images of two values are trained on, and the last one is held out.
+    let values = [
+        &[0, 255].repeat(3)[..],
+        &[16, 31].repeat(3),
+        &[32, 32].repeat(4),
+    ]
+    .concat();
+    std::fs::write(root.join("a.npy"), sets::npy("|u1", "(10, 1, 2)", &values)).expect("a file");
+    std::fs::write(root.join("a.csv"), "x\nx\nx\ny\ny\ny\ny\ny\ny\nx\n").expect("a file");
+    let info = Cli::new("data info a.npy --labels a.csv --out sheet.png --json").within(root);
+    let info = info.succeed().json();
+    let mean = (3 * 255 + 3 * (16 + 31) + 6 * 32) as f64 / 18.0;
+    let mut histogram = [0; 16];
+    histogram[..3].copy_from_slice(&[3, 6, 6]);
+    histogram[15] = 3;
+    let values = json!({"least": 0, "most": 255, "mean": mean, "histogram": histogram});
+    assert_eq!(info["values"], values);
+    assert_eq!(info["class_names"], json!(["x", "y"]));
+    assert_eq!(info["class_counts"], json!([3, 6]));
+    let sheet = image::open(root.join("sheet.png"))
+        .expect("a picture")
+        .into_luma8();
+    // Cells of 68 pixels; an image of 1×2 pixels is enlarged to 32×64.
+    assert_eq!(sheet.dimensions(), (8 * 68, 2 * 68));
+    assert_eq!([18, 50].map(|x| sheet.get_pixel(x, 34).0[0]), [0, 255]);
+    let text = Cli::new("data info a.npy").within(root).succeed().stdout;
+    assert!(
+        text.contains("values   0 to 255, mean 61.0, from 0 [▅██"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_environment_chooses_an_adapter_where_one_is_used() {
+    let modules = |cli: Cli| cli.succeed().stdout;
+    let plain = || Cli::new("plan").env("CVAE_GPU_VARIANT", "plain");
+    let table = modules(plain());
+    assert!(
+        table.contains(" conv ") && !table.contains("conv_"),
+        "{table}"
+    );
+    let table = modules(plain().with("--variant tile"));
+    assert!(table.contains("conv_tile"), "{table}");
+    let missing = Cli::new("bench").env("CVAE_GPU_ADAPTER", "no such adapter");
+    missing.fail(1, &["no such adapter"]);
+    let wrong = Cli::new("plan").env("CVAE_GPU_BACKEND", "glide");
+    wrong.fail(2, &["--backend", "glide"]);
+    // Nothing to choose, so the variable does not count.
+    let list = Cli::new("data list").env("CVAE_GPU_BACKEND", "glide");
+    list.succeed();
+    Cli::new("data list --backend vulkan").fail(2, &["--backend"]);
 }

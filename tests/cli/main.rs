@@ -22,6 +22,7 @@ mod own;
 mod program;
 mod refuse;
 mod resume;
+mod runs;
 #[path = "../common/sets.rs"]
 mod sets;
 #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! `cvae-gpu data`
 
+mod info;
 mod verify;
 
 use std::io;
@@ -54,8 +55,10 @@ if the images are black and white.")]
     #[command(after_help = "\
 Examples:
   cvae-gpu data info assets/mnist.safetensors.gz
-  cvae-gpu data info photos/ --size 64")]
-    Info(InfoArgs),
+  cvae-gpu data info photos/ --size 64 --out sheet.png
+
+`values` are those of the training images, from 0 to 255, in 16 ranges.")]
+    Info(info::InfoArgs),
     /// Check downloaded sets against their published SHA-256
     #[command(after_help = "\
 Examples:
@@ -82,17 +85,6 @@ pub struct PackArgs {
     binarize: Option<Binarize>,
     #[command(flatten)]
     prepare: PrepareArgs,
-}
-
-#[derive(Args)]
-pub struct InfoArgs {
-    /// A name, a folder of images, of IDX files or of CIFAR-10, a .npy file, or a packed set
-    source: String,
-    #[command(flatten)]
-    prepare: PrepareArgs,
-    /// Print JSON on standard output
-    #[arg(long)]
-    json: bool,
 }
 
 impl DataCommand {
@@ -188,58 +180,5 @@ impl PackArgs {
         }
         choice.say(common);
         output.finish(None)
-    }
-}
-
-impl InfoArgs {
-    fn run(self, common: &Common) -> anyhow::Result<()> {
-        let prepare = self.prepare.over(&data::Prepare::default());
-        let mut watch = common.watch();
-        let set = data::load_prepared(&self.source, Binarize::None, &prepare, &mut watch)?;
-        let about = data::provenance(&self.source, Binarize::None, &prepare, &mut watch)?;
-        let [train, test] = [&set.train, &set.test].map(|part| part.images.count());
-        let bits = set.train.images.depth().bits();
-        let most = set.largest_label();
-        let names = Some(&set.classes).filter(|names| !names.is_empty());
-        let classes = most.map(|most| names.map_or(most as usize + 1, Vec::len));
-        if self.json {
-            return print_json(&json!({
-                "name": set.name,
-                "train_images": train,
-                "test_images": test,
-                "shape": set.shape(),
-                "bits": bits,
-                "classes": classes,
-                "class_names": names,
-                "origin": about.origin,
-                "licence": about.licence,
-                "sources": about.sources,
-            }));
-        }
-        let [h, w, c] = set.shape();
-        print(&format!("name     {}", set.name))?;
-        print(&format!("images   {train} training, {test} test"))?;
-        print(&format!("shape    {h}×{w}×{c}, {bits} bits a value"))?;
-        let names = first_names(&set.classes);
-        match classes {
-            Some(classes) => print(&format!("labels   of {classes} classes{names}"))?,
-            None => print("labels   none")?,
-        }
-        print(&format!("origin   {}", about.origin))?;
-        print(&format!("licence  {}", about.licence))?;
-        for (name, hash) in &about.sources {
-            print(&format!("source   {name} {hash}"))?;
-        }
-        Ok(())
-    }
-}
-
-/// The names of the first classes, after a colon.
-fn first_names(names: &[String]) -> String {
-    const MOST: usize = 20;
-    match names.get(..MOST) {
-        _ if names.is_empty() => String::new(),
-        Some(first) if names.len() > MOST => format!(": {}, …", first.join(", ")),
-        _ => format!(": {}", names.join(", ")),
     }
 }

@@ -17,10 +17,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
 impl Common {
-    /// True where bars are drawn: on a terminal, unless `--quiet` or `NO_COLOR` says otherwise.
+    /// True where bars are drawn: on a terminal, unless `--quiet` says otherwise.
     fn has_bars(&self) -> bool {
-        let colour = std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-        !self.quiet && colour && terminal::is_shown()
+        !self.talk.quiet && terminal::is_shown()
     }
 
     /// Shows the current task in a line, which disappears when the result is dropped.
@@ -46,7 +45,7 @@ impl Common {
                 shown = None;
                 return;
             }
-            if self.quiet || elapsed < PATIENCE {
+            if self.talk.quiet || elapsed < PATIENCE {
                 return;
             }
             if has_bar {

@@ -124,7 +124,7 @@ impl<'a> Progress<'a> {
                 "Stopping after epoch {epoch}: the validation ELBO was best after epoch {best_epoch}, \
                  {best_elbo:.2}; those weights are in model.best.safetensors"
             )),
-            Event::Warning { message } => self.say(&format!("warning: {message}")),
+            Event::Warning { message } => self.common.warn(message),
             Event::Interrupted { step } => self.say(&format!(
                 "Interrupted after step {step}; all steps are saved"
             )),
@@ -137,8 +137,8 @@ impl<'a> Progress<'a> {
 
     /// Prints the lines that are due.
     fn lines(&mut self, event: &Event) {
-        let verbose = self.common.verbose > 0;
-        if self.common.quiet || (self.has_bar && !verbose) {
+        let verbose = self.common.talk.verbose > 0;
+        if self.common.talk.quiet || (self.has_bar && !verbose) {
             return;
         }
         match &mut self.log {

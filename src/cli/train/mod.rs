@@ -127,9 +127,7 @@ impl TrainArgs {
             && let Some(GpuError::Lost { .. }) = advice::gpu_error(error)
         {
             let lost = advice::message(error);
-            common.say(&format!(
-                "warning: {lost}; resuming from the last checkpoint"
-            ));
+            common.warn(&format!("{lost}; resuming from the last checkpoint"));
             job.checkpoint = job.folder.checkpoint()?;
             job.is_new = false;
             // Once only, since the device may be lost again and again.

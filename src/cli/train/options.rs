@@ -236,6 +236,10 @@ fn kept(run: &RunConfig) -> Given {
             shown(prepare.image_size.map(|size| list(&size))),
         ),
         ("--array", shown(prepare.array.as_ref())),
+        (
+            "--labels",
+            shown(prepare.labels.as_ref().map(|p| p.display())),
+        ),
         ("--background", shown(prepare.background.map(hex))),
         ("--skip-broken", prepare.skip_broken.to_string()),
         ("--channels", shown(prepare.channels)),
@@ -255,7 +259,7 @@ fn kept(run: &RunConfig) -> Given {
 fn over(common: &Common, saved: &Selection) -> Selection {
     let given = common.selection();
     let mut next = saved.clone();
-    if common.untuned {
+    if common.adapter.untuned {
         next.tuning = Tuning::default();
     }
     next.tuning.variant = given.tuning.variant.or(next.tuning.variant);

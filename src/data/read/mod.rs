@@ -10,6 +10,8 @@ pub mod gzip;
 #[cfg(feature = "cli")]
 pub mod idx;
 #[cfg(feature = "cli")]
+pub mod labels;
+#[cfg(feature = "cli")]
 pub mod npz;
 pub mod packed;
 #[cfg(feature = "cli")]

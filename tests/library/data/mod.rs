@@ -5,6 +5,7 @@ mod cifar;
 mod folder;
 mod idx;
 mod images;
+mod labels;
 mod load;
 mod npz;
 mod packed;

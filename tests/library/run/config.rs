@@ -38,6 +38,7 @@ fn example() -> RunConfig {
             fit: Fit::Pad,
             array: Some("x".into()),
             image_size: None,
+            labels: Some("/somewhere/labels.csv".into()),
             background: Some([0, 128, 255]),
             skip_broken: true,
             channels: Some(3),

@@ -1,0 +1,187 @@
+//! `cvae-gpu data info`
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use cvae_gpu::data::{self, Binarize, DataError, Depth, ImageSet, PackedImages, known};
+use cvae_gpu::render::{self, GridStyle};
+use serde_json::{Value, json};
+
+use crate::cli::common::Common;
+use crate::cli::images::PrepareArgs;
+use crate::cli::output::Output;
+use crate::cli::terminal::{print, print_json};
+use crate::cli::trained::path_of;
+
+/// Images per row and column of a contact sheet.
+const SHEET: usize = 8;
+
+#[derive(Args)]
+pub struct InfoArgs {
+    /// A name, a folder of images, of IDX files or of CIFAR-10, a .npy file, or a packed set
+    source: String,
+    /// Also draw 64 training images, taken at even distances
+    #[arg(long, value_name = "FILE.png", value_parser = |t: &str| path_of(t, &["png"]))]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    prepare: PrepareArgs,
+    /// Print JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+impl InfoArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let prepare = self.prepare.over(&data::Prepare::default());
+        let source = Path::new(&self.source);
+        let inputs = known::by_name(&self.source).map_or(vec![source], |_| vec![]);
+        let mut output = Output::new(common, false, self.out.as_deref(), &inputs)?;
+        let mut watch = common.watch();
+        let set = data::load_prepared(&self.source, Binarize::None, &prepare, &mut watch)?;
+        let about = data::provenance(&self.source, Binarize::None, &prepare, &mut watch)?;
+        if let Some(out) = &self.out {
+            output.write(out, &sheet(&set.train.images)?)?;
+        }
+        let [train, test] = [&set.train, &set.test].map(|part| part.images.count());
+        let bits = set.train.images.depth().bits();
+        let values = Levels::of(&set.train.images)?;
+        let counts = class_counts(&set);
+        let names = Some(&set.classes).filter(|names| !names.is_empty());
+        if self.json {
+            let document = json!({
+                "name": set.name,
+                "train_images": train,
+                "test_images": test,
+                "shape": set.shape(),
+                "bits": bits,
+                "values": values.json(),
+                "classes": counts.as_ref().map(Vec::len),
+                "class_names": names,
+                "class_counts": counts,
+                "origin": about.origin,
+                "licence": about.licence,
+                "sources": about.sources,
+            });
+            output.finish(None)?;
+            return print_json(&document);
+        }
+        let [h, w, c] = set.shape();
+        print(&format!("name     {}", set.name))?;
+        print(&format!("images   {train} training, {test} test"))?;
+        print(&format!("shape    {h}×{w}×{c}, {bits} bits a value"))?;
+        print(&format!("values   {}", values.text()))?;
+        match counts {
+            Some(counts) => {
+                let names = first_names(&set.classes);
+                print(&format!("labels   of {} classes{names}", counts.len()))?;
+                let ends = counts.iter().min().zip(counts.iter().max());
+                if let Some((least, most)) = ends {
+                    print(&format!(
+                        "         {least} to {most} training images of each"
+                    ))?;
+                }
+            }
+            None => print("labels   none")?,
+        }
+        print(&format!("origin   {}", about.origin))?;
+        print(&format!("licence  {}", about.licence))?;
+        for (name, hash) in &about.sources {
+            print(&format!("source   {name} {hash}"))?;
+        }
+        output.finish(None)
+    }
+}
+
+/// The training images of each class; `None` where there are no labels.
+fn class_counts(set: &ImageSet) -> Option<Vec<usize>> {
+    let most = set.largest_label()? as usize;
+    let mut counts = vec![0; set.classes.len().max(most + 1)];
+    for label in set.train.labels.iter().flatten() {
+        counts[*label as usize] += 1;
+    }
+    Some(counts)
+}
+
+/// How often each value from 0 to 255 occurs.
+struct Levels([u64; 256]);
+
+impl Levels {
+    fn of(images: &PackedImages) -> Result<Levels, DataError> {
+        let mut counts = [0; 256];
+        let values = images.values_per_image();
+        images.each(|bytes| {
+            match images.depth() {
+                Depth::Byte => bytes.iter().for_each(|b| counts[usize::from(*b)] += 1),
+                Depth::Bit => {
+                    let ones: u64 = bytes.iter().map(|b| u64::from(b.count_ones())).sum();
+                    counts[255] += ones;
+                    counts[0] += values as u64 - ones;
+                }
+            }
+            true
+        })?;
+        Ok(Levels(counts))
+    }
+
+    /// The least and the largest value, and the mean.
+    fn range(&self) -> (usize, usize, f64) {
+        let occurs = |count: &u64| *count > 0;
+        let least = self.0.iter().position(occurs).unwrap_or_default();
+        let most = self.0.iter().rposition(occurs).unwrap_or_default();
+        let sum: f64 = (self.0.iter().zip(0u32..))
+            .map(|(count, level)| *count as f64 * f64::from(level))
+            .sum();
+        let count: u64 = self.0.iter().sum();
+        (least, most, sum / count as f64)
+    }
+
+    /// Sixteen ranges of sixteen values.
+    fn histogram(&self) -> [u64; 16] {
+        let (ranges, _) = self.0.as_chunks::<16>();
+        std::array::from_fn(|i| ranges[i].iter().sum())
+    }
+
+    fn json(&self) -> Value {
+        let (least, most, mean) = self.range();
+        json!({"least": least, "most": most, "mean": mean, "histogram": self.histogram()})
+    }
+
+    /// Range, mean and a histogram of bars.
+    fn text(&self) -> String {
+        const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+        let (least, most, mean) = self.range();
+        let histogram = self.histogram();
+        let largest = histogram.iter().max().copied().unwrap_or_default().max(1);
+        let bar = |count: &u64| match count {
+            0 => ' ',
+            _ => BARS[(count * 7).div_ceil(largest) as usize],
+        };
+        let bars: String = histogram.iter().map(bar).collect();
+        format!("{least} to {most}, mean {mean:.1}, from 0 [{bars}] to 255")
+    }
+}
+
+/// A picture of some images, taken at even distances.
+fn sheet(images: &PackedImages) -> anyhow::Result<Vec<u8>> {
+    let shown = images.count().min(SHEET * SHEET);
+    let chosen = (0..shown).map(|i| images.values(i * images.count() / shown));
+    let values = chosen.collect::<Result<Vec<_>, _>>()?.concat();
+    let [height, width, _] = images.shape();
+    let style = GridStyle {
+        cell: height.max(width).max(64) + 4,
+        gap: 4,
+        stretch: false,
+    };
+    let picture = render::grid(&values, images.shape(), SHEET, style)?;
+    Ok(render::png_bytes(&picture)?)
+}
+
+/// The names of the first classes, after a colon.
+fn first_names(names: &[String]) -> String {
+    const MOST: usize = 20;
+    match names.get(..MOST) {
+        _ if names.is_empty() => String::new(),
+        Some(first) if names.len() > MOST => format!(": {}, …", first.join(", ")),
+        _ => format!(": {}", names.join(", ")),
+    }
+}
