@@ -440,6 +440,14 @@ fn edges() -> Vec<(String, Plant)> {
                 0,
             ),
             alone(
+                "the taps of a turned convolution unturned",
+                "conv_thin",
+                "select(tap, KERNEL * KERNEL - 1u - tap, REVERSED)",
+                "tap",
+                Thin,
+                6,
+            ),
+            alone(
                 END,
                 "conv",
                 "p < min((id.y + 1u) * size, positions)",
