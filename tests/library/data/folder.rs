@@ -362,6 +362,17 @@ fn proportions_are_stretched_cropped_or_padded() {
     let (padded, edge) = middle(Fit::Pad, Some([200; 3]));
     assert!(padded[3] > 200 && padded[1] < 50, "{padded:?}");
     assert_eq!(edge, [200; 8]);
+    // A coloured edge gives grey pictures colour, if there is an edge.
+    let on_red = |fit| Prepare {
+        size: Some(Size::Square(8)),
+        fit,
+        background: Some([255, 0, 0]),
+        ..Prepare::default()
+    };
+    let set = read_with(&folder, on_red(Fit::Pad));
+    assert_eq!(set.shape(), [8, 8, 3]);
+    assert_eq!(set.train.images.bytes().unwrap()[..3], [255, 0, 0]);
+    assert_eq!(read_with(&folder, on_red(Fit::Crop)).shape(), [8, 8, 1]);
     let sides = Prepare {
         size: Some(Size::Sides([4, 16])),
         ..Prepare::default()

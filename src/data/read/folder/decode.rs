@@ -9,7 +9,7 @@ use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Luma, Rgb};
 
 use crate::data::read::pixels;
-use crate::data::{DataError, Prepare, Size};
+use crate::data::{DataError, Fit, Prepare, Size};
 use crate::files::regular;
 
 /// Most pixels per side of an image before it is resized.
@@ -23,7 +23,7 @@ const MOST_THREADS: usize = 8;
 pub struct Decoded {
     /// Height and width.
     pub size: [usize; 2],
-    /// Its pixels are not all grey.
+    /// Its pixels, or those beside it, are not all grey.
     pub is_coloured: bool,
     /// Grey or RGB bytes.
     pub bytes: Vec<u8>,
@@ -86,8 +86,10 @@ fn one(path: &Path, prepare: &Prepare) -> Outcome {
     let size = prepare.size.map_or(found, Size::sides);
     let edge = pixels::edge(prepare);
     let colours = over(edge, image);
-    let mut all = colours.as_chunks().0.iter();
-    let is_coloured = !all.all(|[r, g, b]| r == g && g == b);
+    let is_grey = |[r, g, b]: &[u8; 3]| r == g && g == b;
+    let is_padded = fit == Fit::Pad && found[0] * size[1] != found[1] * size[0];
+    let all_grey = colours.as_chunks().0.iter().all(is_grey);
+    let is_coloured = !all_grey || is_padded && !is_grey(&edge);
     let as_colours = channels.map_or(is_coloured, |channels| channels == 3);
     let bytes = if as_colours {
         pixels::resized(colours, found, size, fit, Rgb(edge))

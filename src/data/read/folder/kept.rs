@@ -56,8 +56,10 @@ impl Kept {
             channels,
             ..
         } = prepare;
-        let options = json!([1, folder, size, fit, background, skip_broken, channels]).to_string();
-        let (mut key, mut total) = (Sha256::new_with_prefix(&options), 0);
+        let options = json!([1, size, fit, background, skip_broken, channels]).to_string();
+        let mut place = Sha256::new_with_prefix(folder.as_os_str().as_encoded_bytes());
+        place.update(options);
+        let (mut key, mut total) = (place.clone(), 0);
         for file in files {
             let about = fs::metadata(file).ok()?;
             let time = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
@@ -67,10 +69,12 @@ impl Kept {
             key.update(name);
             total += about.len();
         }
-        let name = hex(Sha256::new_with_prefix(&options));
-        (total >= LEAST).then_some(())?;
+        if total < LEAST {
+            return None;
+        }
+        let name = format!("{}.safetensors", &hex(place)[..24]);
         Some(Kept {
-            path: place()?.join(format!("{}.safetensors", &name[..24])),
+            path: cache::folder()?.join("folders").join(name),
             key: hex(key),
             files: files.len(),
         })
@@ -152,10 +156,6 @@ impl Kept {
         })?;
         make_room(folder, &self.path)
     }
-}
-
-fn place() -> Option<PathBuf> {
-    Some(cache::folder()?.join("folders"))
 }
 
 /// Removes the oldest files but for `own` until the rest is small enough.
