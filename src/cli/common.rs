@@ -1,6 +1,6 @@
 //! The flags of every command.
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ValueEnum};
 use cvae_gpu::gpu::{self, Backend, Feature, Selection};
 use cvae_gpu::ops::Tuning;
 use cvae_gpu::ops::conv::Variant;
@@ -13,9 +13,21 @@ pub struct Talk {
     /// Print warnings and errors only
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Show progress: in a bar on a terminal and in lines elsewhere, always in a bar, or never
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub progress: When,
     /// Print more, with warnings of wgpu; -vv also information, -vvv debug messages
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// When progress is shown in a bar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    #[default]
+    Auto,
+    Always,
+    Never,
 }
 
 // Flags of commands that use an adapter. Clap would take a doc comment, here or at `On`, for the

@@ -5,6 +5,7 @@ use cvae_gpu::gpu::{self, GpuError};
 use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
 use serde::Serialize;
+use serde_json::json;
 
 use crate::cli::common::Common;
 use crate::cli::terminal::{print_json, print_table};
@@ -14,7 +15,7 @@ use crate::cli::terminal::{print_json, print_table};
 #[command(after_help = "\
 Examples:
   cvae-gpu devices
-  cvae-gpu devices --json | jq '.[0].name'
+  cvae-gpu devices --json | jq '.adapters[0].name'
 
 The best adapter comes first and is the default; --adapter selects another by its index or a part \
 of its name. `subgroup` is the number of lanes of a subgroup, `max binding` the largest buffer that \
@@ -53,7 +54,7 @@ impl DevicesArgs {
         };
         let rows: Vec<Row> = found.into_iter().map(row).collect();
         if self.json {
-            return print_json(&rows);
+            return print_json(&json!({ "adapters": rows }));
         }
         print_table(
             &rows,

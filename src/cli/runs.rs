@@ -40,7 +40,7 @@ impl RunsArgs {
             }
         }
         if self.json {
-            return print_json(&json!({"schema": 1, "runs": rows}));
+            return print_json(&json!({ "runs": rows }));
         }
         if rows.is_empty() {
             common.say(&format!(

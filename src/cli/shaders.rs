@@ -5,6 +5,7 @@ use clap::Args;
 use cvae_gpu::ops;
 use cvae_gpu::plan::Source;
 use serde::Serialize;
+use serde_json::json;
 
 use super::terminal::{self, print_json, print_table};
 
@@ -73,7 +74,7 @@ impl ShadersArgs {
         let rows = ops::sources().into_iter().map(row);
         let rows: Vec<Row> = rows.collect::<Result<_, _>>()?;
         if self.json {
-            return print_json(&rows);
+            return print_json(&json!({ "modules": rows }));
         }
         print_table(
             &rows,

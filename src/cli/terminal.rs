@@ -54,9 +54,23 @@ pub fn print(text: &str) -> io::Result<()> {
     write_bytes(format!("{}\n", line(text)).as_bytes())
 }
 
-/// Writes a JSON document to standard output, indented.
-pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
-    write_json(&serde_json::to_string_pretty(value)?)
+/// A JSON document: the version of its form, then the fields of an object (docs/json.md).
+#[derive(Serialize)]
+pub struct Versioned<T> {
+    schema: u32,
+    #[serde(flatten)]
+    fields: T,
+}
+
+impl<T: Serialize> Versioned<T> {
+    pub fn new(fields: T) -> Self {
+        Versioned { schema: 1, fields }
+    }
+}
+
+/// Writes a JSON document with the fields of an object to standard output, indented.
+pub fn print_json(fields: &impl Serialize) -> anyhow::Result<()> {
+    write_json(&serde_json::to_string_pretty(&Versioned::new(fields))?)
 }
 
 /// Writes a JSON document to standard output, as one line.
@@ -109,6 +123,12 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn write_bytes(content: &[u8]) -> io::Result<()> {
     io::stdout().write_all(content)
+}
+
+/// Writes a part of a bar to standard error. Its texts were made by [`line`].
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn draw(text: &str) -> io::Result<()> {
+    io::stderr().write_all(text.as_bytes())
 }
 
 /// True if standard error is a terminal.

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::program::{Cli, Outcome};
 use super::resume::SMALL;
 
-const KEYS: [&str; 17] = [
+const KEYS: [&str; 18] = [
+    "schema",
     "adapter",
     "driver",
     "backend",

@@ -188,7 +188,8 @@ fn a_model_without_its_run_knows_a_named_set_and_asks_for_any_other() {
     let named = |cli: Cli| cli.within(root).env("CVAE_GPU_CACHE", cache);
     let list = named(Cli::new("data list --json")).succeed().json();
     let find = |name: &str| {
-        list.as_array()
+        list["sets"]
+            .as_array()
             .expect("a list")
             .iter()
             .find(|s| s["name"] == name)

@@ -53,6 +53,11 @@ fn table() -> Vec<(&'static str, Expect)> {
             Said(|o| o.stderr.lines().all(|l| l.starts_with("warning: "))),
         ),
         ("--verbose", Said(|o| o.stderr.contains("steps, loss"))),
+        ("--progress always", Said(|o| o.stderr.contains("\x1b[2K"))),
+        (
+            "--progress never --verbose",
+            Said(|o| !o.stderr.contains("steps, loss") && o.stderr.contains("Done after")),
+        ),
         ("--help", Said(|o| o.stdout.contains("Usage"))),
         // Other images are refused; `resume` tests the same images at another path.
         ("--data mnist", Refused(1)),

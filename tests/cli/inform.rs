@@ -22,7 +22,8 @@ fn devices_lists_each_adapter_as_a_table_and_as_json() {
     for column in ["index", "name", "backend", "driver", "kernels"] {
         assert!(header.contains(column), "{header}");
     }
-    let devices = list(&json);
+    assert_eq!(json["schema"], 1);
+    let devices = list(&json["adapters"]);
     assert!(!devices.is_empty());
     for (index, device) in devices.iter().enumerate() {
         assert_eq!(device["index"], index);
@@ -68,7 +69,7 @@ fn messages_of_wgpu_are_shown_where_they_are_wanted() {
 #[test]
 fn a_feature_that_is_switched_off_is_not_used() {
     let devices = Cli::new("devices --json --disable subgroups,texels,timestamps").on_backend();
-    for device in list(&devices.succeed().json()) {
+    for device in list(&devices.succeed().json()["adapters"]) {
         let caps = &device["caps"];
         assert_eq!(caps["subgroup_max"], 0, "{device}");
         assert_eq!(caps["texels"], false, "{device}");
@@ -196,7 +197,7 @@ fn data_info_says_what_was_packed_from_where() {
 fn shaders_lists_every_module_and_prints_what_the_driver_gets() {
     let json = Cli::new("shaders --json").succeed().json();
     let table = Cli::new("shaders").succeed().stdout;
-    let modules = list(&json);
+    let modules = list(&json["modules"]);
     assert_eq!(table.lines().count(), modules.len() + 1, "{table}");
     for (row, module) in table.lines().skip(1).zip(modules) {
         let name = module["name"].as_str().expect("a name");
@@ -279,4 +280,36 @@ fn the_environment_chooses_an_adapter_where_one_is_used() {
     let list = Cli::new("data list").env("CVAE_GPU_BACKEND", "glide");
     list.succeed();
     Cli::new("data list --backend vulkan").fail(2, &["--backend"]);
+}
+
+// Of commands whose documents have no optional fields.
+#[test]
+fn json_documents_have_the_documented_fields() {
+    let page = include_str!("../../docs/json.md");
+    for command in ["devices", "plan", "data list", "data info mnist", "shaders"] {
+        let cli = Cli::new(command).with("--json");
+        let cli = if command == "devices" {
+            cli.on_backend()
+        } else {
+            cli
+        };
+        let text = cli.succeed().stdout;
+        let document: Value = serde_json::from_str(&text).expect("JSON");
+        let document = document.as_object().expect("an object");
+        assert_eq!(document.keys().next().map(String::as_str), Some("schema"));
+        let name = command.trim_end_matches(" mnist");
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{name}`")));
+        let row = row.unwrap_or_else(|| panic!("no row of {name}"));
+        for field in document.keys().filter(|field| *field != "schema") {
+            assert!(row.contains(&format!("`{field}`")), "{name}: {field}");
+        }
+        // Single words in code are fields, but for those of `--print`.
+        let (_, row) = row[2..].split_once('|').expect("two columns");
+        let (row, _) = row.split_once("; with `--print").unwrap_or((row, ""));
+        for field in row.split('`').skip(1).step_by(2) {
+            assert!(text.contains(&format!("\"{field}\"")), "{name}: {field}");
+        }
+    }
 }

@@ -49,7 +49,7 @@ fn shown(path: &Path) -> String {
 #[test]
 fn an_unknown_adapter_is_refused_with_a_list_of_those_there_are() {
     let devices = Cli::new("devices --json").on_backend().succeed().json();
-    let names: Vec<&str> = (devices.as_array().expect("an array").iter())
+    let names: Vec<&str> = (devices["adapters"].as_array().expect("an array").iter())
         .map(|device| device["name"].as_str().expect("a name"))
         .collect();
     let bench = Bench::new(28);

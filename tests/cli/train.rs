@@ -114,6 +114,13 @@ fn json_gives_one_event_a_line_on_stdout_and_the_text_on_stderr() {
     let count = |kind: &str| kinds.iter().filter(|k| *k == kind).count();
     assert_eq!(kinds.first().map(String::as_str), Some("started"));
     assert_eq!(kinds.last().map(String::as_str), Some("done"));
+    assert!(stdout.starts_with("{\"schema\":1,\"run\":\""), "{stdout}");
+    assert!(
+        events[0]["run"]
+            .as_str()
+            .is_some_and(|run| run.ends_with("run")),
+        "{stdout}"
+    );
     for (kind, expected) in [
         ("started", 1),
         ("first_step", 1),

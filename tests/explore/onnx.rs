@@ -307,7 +307,7 @@ fn check(made: &Made) {
     let folder = folder();
     let cli = made.on_model("export --format onnx --json --out vae.onnx", folder.path());
     let files = ["vae.encoder.onnx", "vae.decoder.onnx"];
-    assert_eq!(cli.succeed().json(), json!({ "files": files }));
+    assert_eq!(cli.succeed().json(), json!({ "schema": 1, "files": files }));
     let model = &made.trained.model;
     let (image, latent) = (model.image, model.latent_dim);
     let rest = [model.posterior.values(latent) - latent];

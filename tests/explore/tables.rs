@@ -48,6 +48,7 @@ fn check_terms(made: &Made) {
     let said = cli.with("--per-image each.csv").succeed().json();
     let keys: Vec<&String> = said.as_object().expect("an object").keys().collect();
     let mut expected = vec![
+        "schema",
         "images",
         "elbo",
         "reconstruction",

@@ -124,7 +124,7 @@ fn list(json: bool) -> anyhow::Result<()> {
                 "download_bytes": download_bytes,
             })
         });
-        return print_json(&rows.collect::<Vec<_>>());
+        return print_json(&json!({ "sets": rows.collect::<Vec<_>>() }));
     }
     for (set, place) in all {
         let place = match place {

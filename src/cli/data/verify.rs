@@ -4,6 +4,7 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use cvae_gpu::data::known::{self, Checked, Known, Places, State};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::cli::terminal::{print, print_json};
 
@@ -47,7 +48,7 @@ impl VerifyArgs {
             rows.extend(checked.map(|checked| Row { set, checked }));
         }
         if self.json {
-            print_json(&rows)?;
+            print_json(&json!({ "files": rows }))?;
         } else {
             if rows.is_empty() {
                 let cache = cache.display();

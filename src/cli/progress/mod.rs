@@ -1,14 +1,16 @@
 //! Progress for people, on standard error: a spinner, the bar of a job, and the bar of training.
 
+mod plain;
 mod training;
 
+use plain::Plain;
 pub use training::Progress;
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 
-use super::common::Common;
+use super::common::{Common, When};
 use super::terminal;
 
 /// Time after which the progress of a job is shown.
@@ -17,14 +19,24 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
 impl Common {
-    /// True where bars are drawn: on a terminal, unless `--quiet` says otherwise.
+    /// Whether progress is shown at all.
+    fn shows_progress(&self) -> bool {
+        !self.talk.quiet && self.talk.progress != When::Never
+    }
+
+    /// Whether it is shown in bars.
     fn has_bars(&self) -> bool {
-        !self.talk.quiet && terminal::is_shown()
+        let wanted = self.talk.progress == When::Always || terminal::is_shown();
+        self.shows_progress() && wanted
     }
 
     /// Shows the current task in a line, which disappears when the result is dropped.
     pub fn spinner(&self) -> impl FnMut(&str) + use<> {
-        let spinner = || ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
+        let spinner = || {
+            let bar = ProgressBar::with_draw_target(None, target());
+            bar.with_style(ProgressStyle::default_spinner())
+                .with_finish(ProgressFinish::AndClear)
+        };
         let bar = self.has_bars().then(spinner);
         move |task| {
             if let Some(bar) = &bar {
@@ -38,6 +50,7 @@ impl Common {
     /// seconds. Short jobs show neither.
     pub fn meter(&self, what: &'static str) -> impl FnMut(usize, usize) {
         let (start, has_bar) = (Instant::now(), self.has_bars());
+        let is_shown = self.shows_progress();
         let (mut last_line, mut shown) = (start, None);
         move |done, of| {
             let elapsed = start.elapsed();
@@ -45,7 +58,7 @@ impl Common {
                 shown = None;
                 return;
             }
-            if self.talk.quiet || elapsed < PATIENCE {
+            if !is_shown || elapsed < PATIENCE {
                 return;
             }
             if has_bar {
@@ -61,11 +74,19 @@ impl Common {
     }
 }
 
+/// Where bars are drawn: on the terminal, or on what stands in its place.
+fn target() -> ProgressDrawTarget {
+    if terminal::is_shown() {
+        return ProgressDrawTarget::stderr();
+    }
+    ProgressDrawTarget::term_like_with_hz(Box::new(Plain), 5)
+}
+
 /// A bar of `of` items in the style of `template`; it disappears when it is dropped.
 fn bar(name: String, of: usize, template: &str) -> ProgressBar {
     // Templates are constants; the plain bar would do if one were wrong.
     let style = ProgressStyle::with_template(template);
-    ProgressBar::new(of as u64)
+    ProgressBar::with_draw_target(Some(of as u64), target())
         .with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
         .with_prefix(name)
         .with_finish(ProgressFinish::AndClear)

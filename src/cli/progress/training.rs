@@ -124,7 +124,10 @@ impl<'a> Progress<'a> {
                 "Stopping after epoch {epoch}: the validation ELBO was best after epoch {best_epoch}, \
                  {best_elbo:.2}; those weights are in model.best.safetensors"
             )),
-            Event::Warning { message } => self.common.warn(message),
+            Event::Warning { message } => match &self.bar {
+                Some(bar) => bar.suspend(|| self.common.warn(message)),
+                None => self.common.warn(message),
+            },
             Event::Interrupted { step } => self.say(&format!(
                 "Interrupted after step {step}; all steps are saved"
             )),
@@ -138,7 +141,7 @@ impl<'a> Progress<'a> {
     /// Prints the lines that are due.
     fn lines(&mut self, event: &Event) {
         let verbose = self.common.talk.verbose > 0;
-        if self.common.talk.quiet || (self.has_bar && !verbose) {
+        if !self.common.shows_progress() || (self.has_bar && !verbose) {
             return;
         }
         match &mut self.log {

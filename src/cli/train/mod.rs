@@ -21,6 +21,7 @@ use cvae_gpu::saved::checkpoint::{Checkpoint, Platform};
 use cvae_gpu::train::LogEvery;
 use cvae_gpu::train::event::Event;
 use cvae_gpu::train::{Best, Ended, Options, TrainError, Trainer};
+use serde::Serialize;
 
 use super::advice;
 use super::arch;
@@ -29,7 +30,7 @@ use super::images::{Choice, load_any};
 use super::signals::Signals;
 use super::tuned;
 use crate::cli::common::Common;
-use crate::cli::terminal::{is_broken_pipe, print_json_line};
+use crate::cli::terminal::{Versioned, is_broken_pipe, print_json_line};
 use init::Init;
 pub use model::{About, ModelArgs};
 use options::RunArgs;
@@ -394,7 +395,8 @@ impl TrainArgs {
                 Some(log) if matches!(event, Event::Progress { .. }) => log.take(&event),
                 _ => vec![event],
             };
-            events.iter().for_each(|event| stdout.print(event));
+            let print = |event| stdout.print(event, folder.path());
+            events.iter().for_each(print);
             if stdout.failure.is_some() {
                 // Nobody reads the events, so training ends with a checkpoint.
                 signals.flag().store(true, Ordering::SeqCst);
@@ -411,6 +413,14 @@ impl TrainArgs {
     }
 }
 
+/// The first event, with the folder of its run.
+#[derive(Serialize)]
+struct Started<'a> {
+    run: String,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
 /// Standard output, and its first error.
 #[derive(Default)]
 struct Stdout {
@@ -418,11 +428,19 @@ struct Stdout {
 }
 
 impl Stdout {
-    /// Prints an event, unless an earlier one failed.
-    fn print(&mut self, event: &Event) {
-        if self.failure.is_none() {
-            self.failure = print_json_line(event).err();
+    /// Prints an event of the run in `folder`, unless an earlier one failed.
+    fn print(&mut self, event: &Event, folder: &Path) {
+        if self.failure.is_some() {
+            return;
         }
+        let printed = match event {
+            Event::Started { .. } => print_json_line(&Versioned::new(Started {
+                run: folder.display().to_string(),
+                event,
+            })),
+            _ => print_json_line(event),
+        };
+        self.failure = printed.err();
     }
 
     /// The exit status of a run that stopped because of the failure. A closed pipe is no error: the
