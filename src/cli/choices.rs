@@ -4,7 +4,7 @@ use std::ops::RangeBounds;
 
 use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use cvae_gpu::data::{Binarize, DataError, Depth, PackedImages};
+use cvae_gpu::data::{Binarize, DataError, PackedImages};
 use cvae_gpu::model::{Described, Likelihood, Loss, Model, Posterior, Sigma};
 
 /// The KL term.
@@ -38,13 +38,8 @@ pub fn binarize() -> impl TypedValueParser<Value = Binarize> {
 
 /// The caution for images whose ELBO is no bound on log p(x).
 pub fn caution(model: &Model, images: &PackedImages) -> Result<Option<&'static str>, DataError> {
-    let mut is_real = false;
-    if images.depth() == Depth::Byte && model.likelihood == Likelihood::Bernoulli {
-        images.each(|image| {
-            is_real = image.iter().any(|byte| ![0, u8::MAX].contains(byte));
-            !is_real
-        })?;
-    }
+    let is_bernoulli = model.likelihood == Likelihood::Bernoulli;
+    let is_real = is_bernoulli && !images.are_black_and_white()?;
     Ok(is_real.then_some(
         "The images have real values, for which the Bernoulli term is no probability: the ELBO \
          compares models on the same images, but is no bound on log p(x)",

@@ -51,7 +51,8 @@ pub struct AdapterFlags {
         long,
         value_name = "FEATURE,…",
         value_delimiter = ',',
-        env = "CVAE_GPU_DISABLE"
+        env = "CVAE_GPU_DISABLE",
+        hide_env_values = true
     )]
     pub disable: Vec<Feature>,
     /// Keep bounds checks in the shaders, and report the first access out of bounds

@@ -5,10 +5,9 @@ use cvae_gpu::gpu::{self, GpuError};
 use cvae_gpu::model::{self, Feed, Model};
 use cvae_gpu::ops::adam::Adam;
 use serde::Serialize;
-use serde_json::json;
 
 use crate::cli::common::Common;
-use crate::cli::terminal::{print_json, print_table};
+use crate::cli::terminal::{print_list, print_table};
 
 /// List the adapters, their capabilities, and the kernels that each uses
 #[derive(Args)]
@@ -54,7 +53,7 @@ impl DevicesArgs {
         };
         let rows: Vec<Row> = found.into_iter().map(row).collect();
         if self.json {
-            return print_json(&json!({ "adapters": rows }));
+            return print_list("adapters", &rows);
         }
         print_table(
             &rows,

@@ -100,6 +100,7 @@ pub fn run() -> ExitCode {
     };
     logging::start(&talk);
     let with = |adapter| Common { talk, adapter };
+    let none = AdapterFlags::default;
     let done = |()| ExitCode::SUCCESS;
     let ended = match command {
         Command::Train(on) => {
@@ -115,21 +116,17 @@ pub fn run() -> ExitCode {
         Command::Decode(on) => on.args.run(&with(on.adapter)).map(done),
         Command::Score(on) => on.args.run(&with(on.adapter)).map(done),
         Command::Latent(on) => on.args.run(&with(on.adapter)).map(done),
-        Command::Export(args) => args
-            .run(Cli::command(), &with(AdapterFlags::default()))
-            .map(done),
-        Command::Import(args) => args.run(&with(AdapterFlags::default())).map(done),
+        Command::Export(args) => args.run(Cli::command(), &with(none())).map(done),
+        Command::Import(args) => args.run(&with(none())).map(done),
         Command::Check(on) => on.args.run(&with(on.adapter)).map(done),
         Command::Bench(on) => on.args.run(&with(on.adapter), start).map(done),
         Command::Devices(on) => on.args.run(&with(on.adapter)).map(done),
         Command::Plan(on) => on.args.run(&with(on.adapter)).map(done),
         Command::Shaders(args) => args.run().map(done),
-        Command::Runs(args) => args.run(&with(AdapterFlags::default())).map(done),
-        Command::Data(command) => command.run(&with(AdapterFlags::default())).map(done),
+        Command::Runs(args) => args.run(&with(none())).map(done),
+        Command::Data(command) => command.run(&with(none())).map(done),
         Command::Completions(args) => args.run(&Cli::command()).map(done),
-        Command::Man(args) => args
-            .run(Cli::command(), &with(AdapterFlags::default()))
-            .map(done),
+        Command::Man(args) => args.run(Cli::command(), &with(none())).map(done),
     };
     match ended {
         Ok(code) => code,

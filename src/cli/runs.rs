@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use cvae_gpu::run::overview::{self, Overview};
-use serde_json::json;
 
 use super::advice;
 use super::common::Common;
-use super::terminal::{Column, print_json, print_table};
+use super::terminal::{Column, print_list, print_table};
 
 /// List run folders: data, model, epochs, ELBO, and where each stands
 #[derive(Args)]
@@ -40,7 +39,7 @@ impl RunsArgs {
             }
         }
         if self.json {
-            return print_json(&json!({ "runs": rows }));
+            return print_list("runs", &rows);
         }
         if rows.is_empty() {
             common.say(&format!(
@@ -51,7 +50,7 @@ impl RunsArgs {
         }
         let elbo = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.2}"));
         let columns: [Column<(Overview, [String; 2])>; 7] = [
-            ("run", |(run, _)| run.folder.display().to_string()),
+            ("run", |(run, _)| run.folder.clone()),
             ("state", |(run, _)| run.state.name().to_owned()),
             ("data", |(run, _)| run.data.clone()),
             ("image", |(run, _)| {

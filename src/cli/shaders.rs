@@ -5,9 +5,8 @@ use clap::Args;
 use cvae_gpu::ops;
 use cvae_gpu::plan::Source;
 use serde::Serialize;
-use serde_json::json;
 
-use super::terminal::{self, print_json, print_table};
+use super::terminal::{self, print_json, print_list, print_table};
 
 /// List the shader modules, or print the WGSL of one
 #[derive(Args)]
@@ -74,7 +73,7 @@ impl ShadersArgs {
         let rows = ops::sources().into_iter().map(row);
         let rows: Vec<Row> = rows.collect::<Result<_, _>>()?;
         if self.json {
-            return print_json(&json!({ "modules": rows }));
+            return print_list("modules", &rows);
         }
         print_table(
             &rows,

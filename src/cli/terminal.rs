@@ -3,6 +3,7 @@
 //! Names of sets, files and adapters are untrusted and may hold control characters. They are escaped
 //! here only; `clippy.toml` forbids other output.
 
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::iter;
 
@@ -71,6 +72,11 @@ impl<T: Serialize> Versioned<T> {
 /// Writes a JSON document with the fields of an object to standard output, indented.
 pub fn print_json(fields: &impl Serialize) -> anyhow::Result<()> {
     write_json(&serde_json::to_string_pretty(&Versioned::new(fields))?)
+}
+
+/// Writes a JSON document with one field, a list.
+pub fn print_list(name: &str, rows: &[impl Serialize]) -> anyhow::Result<()> {
+    print_json(&BTreeMap::from([(name, rows)]))
 }
 
 /// Writes a JSON document to standard output, as one line.

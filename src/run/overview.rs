@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -46,8 +46,8 @@ impl State {
 /// A run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Overview {
-    /// Its folder.
-    pub folder: PathBuf,
+    /// Its folder, as text.
+    pub folder: String,
     /// Where it stands.
     pub state: State,
     /// The image set.
@@ -62,9 +62,9 @@ pub struct Overview {
     pub epochs: usize,
     /// The last test ELBO.
     pub elbo: Option<f64>,
-    /// The best test ELBO, and its epoch.
+    /// The best test ELBO of a trained epoch.
     pub best_elbo: Option<f64>,
-    /// The epoch of the best test ELBO.
+    /// That epoch.
     pub best_epoch: Option<usize>,
 }
 
@@ -98,7 +98,7 @@ pub fn of(folder: &Path) -> Result<Option<Overview>, ReportError> {
         (Err(_), Err(_)) => State::Begun,
     };
     Ok(Some(Overview {
-        folder: folder.to_owned(),
+        folder: folder.display().to_string(),
         state,
         data: run.data,
         image: run.model.image,

@@ -1,9 +1,9 @@
 //! `cvae-gpu data info`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use cvae_gpu::data::{self, Binarize, DataError, Depth, ImageSet, PackedImages, known};
+use cvae_gpu::data::{self, Binarize, DataError, Depth, ImageSet, PackedImages};
 use cvae_gpu::render::{self, GridStyle};
 use serde_json::{Value, json};
 
@@ -33,8 +33,7 @@ pub struct InfoArgs {
 impl InfoArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let prepare = self.prepare.over(&data::Prepare::default());
-        let source = Path::new(&self.source);
-        let inputs = known::by_name(&self.source).map_or(vec![source], |_| vec![]);
+        let inputs = super::inputs(&self.source);
         let mut output = Output::new(common, false, self.out.as_deref(), &inputs)?;
         let mut watch = common.watch();
         let set = data::load_prepared(&self.source, Binarize::None, &prepare, &mut watch)?;

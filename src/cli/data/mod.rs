@@ -16,7 +16,7 @@ use super::choices;
 use super::common::Common;
 use super::images::{Choice, PrepareArgs};
 use super::output::Output;
-use super::terminal::{print, print_json};
+use super::terminal::{print, print_list};
 
 /// Image sets: list the known ones, describe one, pack one into a file
 #[derive(Subcommand)]
@@ -98,6 +98,11 @@ impl DataCommand {
     }
 }
 
+/// The files that outputs must not overwrite: none for a known set.
+fn inputs(source: &str) -> Vec<&Path> {
+    known::by_name(source).map_or(vec![Path::new(source)], |_| vec![])
+}
+
 fn list(json: bool) -> anyhow::Result<()> {
     let places = Places::of_user();
     let mut all = Vec::new();
@@ -124,7 +129,7 @@ fn list(json: bool) -> anyhow::Result<()> {
                 "download_bytes": download_bytes,
             })
         });
-        return print_json(&json!({ "sets": rows.collect::<Vec<_>>() }));
+        return print_list("sets", &rows.collect::<Vec<_>>());
     }
     for (set, place) in all {
         let place = match place {
@@ -147,9 +152,7 @@ impl PackArgs {
             .and_then(|n| n.split('.').next())
             .filter(|n| !n.is_empty());
         let name = name.context("--out must name a file")?.to_owned();
-        let source = Path::new(&self.source);
-        let inputs = known::by_name(&self.source).map_or(vec![source], |_| vec![]);
-        let mut output = Output::new(common, false, [&*self.out], &inputs)?;
+        let mut output = Output::new(common, false, [&*self.out], &inputs(&self.source))?;
         let mut prepare = self.prepare.over(&data::Prepare::default());
         let mut given = self.binarize;
         if self.grey {

@@ -4,9 +4,8 @@ use anyhow::{anyhow, bail};
 use clap::Args;
 use cvae_gpu::data::known::{self, Checked, Known, Places, State};
 use serde::Serialize;
-use serde_json::json;
 
-use crate::cli::terminal::{print, print_json};
+use crate::cli::terminal::{print, print_list};
 
 #[derive(Args)]
 pub struct VerifyArgs {
@@ -48,7 +47,7 @@ impl VerifyArgs {
             rows.extend(checked.map(|checked| Row { set, checked }));
         }
         if self.json {
-            print_json(&json!({ "files": rows }))?;
+            print_list("files", &rows)?;
         } else {
             if rows.is_empty() {
                 let cache = cache.display();

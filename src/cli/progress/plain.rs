@@ -4,15 +4,11 @@ use std::io;
 
 use indicatif::TermLike;
 
-use crate::cli::terminal;
+use crate::cli::terminal::draw as write;
 
 /// Standard error, with the movements of a common terminal.
 #[derive(Debug)]
 pub struct Plain;
-
-fn write(text: &str) -> io::Result<()> {
-    terminal::draw(text)
-}
 
 fn movement(count: usize, direction: char) -> io::Result<()> {
     match count {

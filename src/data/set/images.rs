@@ -238,6 +238,22 @@ impl PackedImages {
         Ok(bytes)
     }
 
+    /// Whether all values are 0 or 1.
+    ///
+    /// # Errors
+    ///
+    /// That a file cannot be read.
+    pub fn are_black_and_white(&self) -> Result<bool, DataError> {
+        let mut are = true;
+        if self.depth == Depth::Byte {
+            self.each(|image| {
+                are = image.iter().all(|value| matches!(value, 0 | 255));
+                are
+            })?;
+        }
+        Ok(are)
+    }
+
     /// The words of all images, as the GPU gets them ([`PackedImages::words_of`]).
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The default binarization.
 
-use super::{Binarize, Depth, ImageSet, PackedImages};
+use super::{Binarize, Depth, ImageSet};
 use crate::data::DataError;
 
 impl ImageSet {
@@ -16,19 +16,11 @@ impl ImageSet {
         let [_, _, channels] = self.shape();
         let images = [&self.train.images, &self.test.images];
         let is_bits = images.iter().all(|images| images.depth() == Depth::Bit);
-        let all_extreme = |images: &PackedImages| {
-            let mut all = true;
-            let found = images.each(|image| {
-                all = image.iter().all(|value| matches!(value, 0 | 255));
-                all
-            });
-            found.map(|()| all)
-        };
         let is_black_and_white = channels == 1
             && !is_bits
             && !self.black_and_white
-            && all_extreme(images[0])?
-            && all_extreme(images[1])?;
+            && images[0].are_black_and_white()?
+            && images[1].are_black_and_white()?;
         Ok(match channels {
             // The default by shape, which model files use too.
             _ if is_bits => (Binarize::usual(self.shape()), None),

@@ -24,7 +24,7 @@ pub fn choose(target: &Target, spec: &Conv) -> Variant {
     preferred.into_iter().find(fits).unwrap_or(Variant::Plain)
 }
 
-/// The geometry [turned](Conv::turned), if only so a variant other than `plain` serves it.
+/// The geometry [turned](Conv::turned), if only that lets a variant other than `plain` serve it.
 pub fn turned(target: &Target, spec: &Conv) -> Option<Conv> {
     let pinned = target.pinned == Some(Variant::Plain.name());
     let turned = spec
