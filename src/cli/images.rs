@@ -198,6 +198,11 @@ pub fn own_images(path: &Path, stored: &Stored) -> anyhow::Result<(Vec<String>, 
     Ok((vec![name.to_owned()], Prepare::default()))
 }
 
+/// A source's path, which no output may overwrite; `None` for a known set.
+pub fn as_path(source: &str) -> Option<&Path> {
+    known::by_name(source).is_none().then(|| Path::new(source))
+}
+
 /// Prints the path from `config.json` before it is read, since a run folder may be untrusted.
 fn say_where(source: &str, common: &Common) {
     // Canonical paths on Windows have an unfamiliar prefix.
@@ -206,7 +211,7 @@ fn say_where(source: &str, common: &Common) {
     } else {
         fs::canonicalize(source)
     };
-    let is_path = known::by_name(source).is_none();
+    let is_path = as_path(source).is_some();
     if let Some(path) = whole.ok().filter(|path| is_path && path.exists()) {
         let path = path.display();
         common.say(&format!("Data: {path}, as the run's config.json says"));

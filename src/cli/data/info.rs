@@ -8,7 +8,7 @@ use cvae_gpu::render::{self, GridStyle};
 use serde_json::{Value, json};
 
 use crate::cli::common::Common;
-use crate::cli::images::PrepareArgs;
+use crate::cli::images::{PrepareArgs, as_path};
 use crate::cli::output::Output;
 use crate::cli::terminal::{print, print_json};
 use crate::cli::trained::path_of;
@@ -33,8 +33,8 @@ pub struct InfoArgs {
 impl InfoArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let prepare = self.prepare.over(&data::Prepare::default());
-        let inputs = super::inputs(&self.source);
-        let mut output = Output::new(common, false, self.out.as_deref(), &inputs)?;
+        let inputs = as_path(&self.source);
+        let mut output = Output::new(common, false, self.out.as_deref(), inputs.as_slice())?;
         let mut watch = common.watch();
         let set = data::load_prepared(&self.source, Binarize::None, &prepare, &mut watch)?;
         let about = data::provenance(&self.source, Binarize::None, &prepare, &mut watch)?;

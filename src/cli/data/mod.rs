@@ -1,21 +1,14 @@
 //! `cvae-gpu data`
 
 mod info;
+mod pack;
 mod verify;
 
-use std::io;
-use std::path::{Path, PathBuf};
-
-use anyhow::Context;
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use cvae_gpu::data::known::{self, Place, Places};
-use cvae_gpu::data::{self, Binarize, Depth, ImageSet, packed};
 use serde_json::json;
 
-use super::choices;
 use super::common::Common;
-use super::images::{Choice, PrepareArgs};
-use super::output::Output;
 use super::terminal::{print, print_list};
 
 /// Image sets: list the known ones, describe one, pack one into a file
@@ -50,7 +43,7 @@ Examples:
 
 The file holds the images that `train` uses with the same options: grey levels and colours, or bits \
 if the images are black and white.")]
-    Pack(PackArgs),
+    Pack(pack::PackArgs),
     /// Describe a set
     #[command(after_help = "\
 Examples:
@@ -70,23 +63,6 @@ checks every file. The status is 1 if a file differs from the published one.")]
     Verify(verify::VerifyArgs),
 }
 
-#[derive(Args)]
-pub struct PackArgs {
-    /// A name, a folder of images, of IDX files or of CIFAR-10, a .npy file, or a packed set
-    source: String,
-    /// File to write; its stem becomes the name of the set
-    #[arg(long)]
-    out: PathBuf,
-    /// Convert colour to grey and keep the grey levels: --channels 1 --binarize none
-    #[arg(long, conflicts_with_all = ["channels", "binarize"])]
-    grey: bool,
-    /// How grey levels become 0 and 1 [default: as `train`]; `stochastic` keeps them for later draws
-    #[arg(long, value_parser = choices::binarize(), help_heading = "Data")]
-    binarize: Option<Binarize>,
-    #[command(flatten)]
-    prepare: PrepareArgs,
-}
-
 impl DataCommand {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         match self {
@@ -96,11 +72,6 @@ impl DataCommand {
             DataCommand::Verify(args) => args.run(),
         }
     }
-}
-
-/// The files that outputs must not overwrite: none for a known set.
-fn inputs(source: &str) -> Vec<&Path> {
-    known::by_name(source).map_or(vec![Path::new(source)], |_| vec![])
 }
 
 fn list(json: bool) -> anyhow::Result<()> {
@@ -143,45 +114,4 @@ fn list(json: bool) -> anyhow::Result<()> {
         print(&format!("{}: {}; {place}", set.name, set.about))?;
     }
     Ok(())
-}
-
-impl PackArgs {
-    fn run(self, common: &Common) -> anyhow::Result<()> {
-        let file = self.out.file_name().and_then(|n| n.to_str());
-        let name = file
-            .and_then(|n| n.split('.').next())
-            .filter(|n| !n.is_empty());
-        let name = name.context("--out must name a file")?.to_owned();
-        let mut output = Output::new(common, false, [&*self.out], &inputs(&self.source))?;
-        let mut prepare = self.prepare.over(&data::Prepare::default());
-        let mut given = self.binarize;
-        if self.grey {
-            (prepare.channels, given) = (Some(1), Some(Binarize::None));
-        }
-        let (source, mut watch) = (&self.source, common.watch());
-        let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
-        let choice = Choice::of(given, None, &set)?;
-        let binarize = match choice.binarize {
-            // Bits have no grey levels, which is an error now.
-            Binarize::Stochastic if set.train.images.depth() == Depth::Bit => Binarize::Stochastic,
-            Binarize::Stochastic => Binarize::None,
-            binarize => binarize,
-        };
-        let set = ImageSet {
-            name,
-            ..set.binarized(binarize)?
-        };
-        let provenance = data::provenance(source, binarize, &prepare, &mut watch)?;
-        let mut failed = None;
-        let written = output.write_with(&self.out, |file| {
-            let written = packed::write_to(&set, &provenance, file);
-            written.map_err(|e| io::Error::other(failed.insert(e).to_string()))
-        });
-        match failed {
-            Some(reason) => return Err(reason.into()),
-            None => written?,
-        }
-        choice.say(common);
-        output.finish(None)
-    }
 }

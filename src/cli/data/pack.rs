@@ -1,0 +1,76 @@
+//! `cvae-gpu data pack`
+
+use std::io;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use cvae_gpu::data::{self, Binarize, Depth, ImageSet, packed};
+
+use crate::cli::choices;
+use crate::cli::common::Common;
+use crate::cli::images::{Choice, PrepareArgs, as_path};
+use crate::cli::output::Output;
+
+#[derive(Args)]
+pub struct PackArgs {
+    /// A name, a folder of images, of IDX files or of CIFAR-10, a .npy file, or a packed set
+    source: String,
+    /// File to write; its stem becomes the name of the set
+    #[arg(long)]
+    out: PathBuf,
+    /// Convert colour to grey and keep the grey levels: --channels 1 --binarize none
+    #[arg(long, conflicts_with_all = ["channels", "binarize"])]
+    grey: bool,
+    /// How grey levels become 0 and 1 [default: as `train`]; `stochastic` keeps them for later draws
+    #[arg(long, value_parser = choices::binarize(), help_heading = "Data")]
+    binarize: Option<Binarize>,
+    #[command(flatten)]
+    prepare: PrepareArgs,
+}
+
+impl PackArgs {
+    pub fn run(self, common: &Common) -> anyhow::Result<()> {
+        let file = self.out.file_name().and_then(|n| n.to_str());
+        let name = file
+            .and_then(|n| n.split('.').next())
+            .filter(|n| !n.is_empty());
+        let name = name.context("--out must name a file")?.to_owned();
+        let mut output = Output::new(
+            common,
+            false,
+            [&*self.out],
+            as_path(&self.source).as_slice(),
+        )?;
+        let mut prepare = self.prepare.over(&data::Prepare::default());
+        let mut given = self.binarize;
+        if self.grey {
+            (prepare.channels, given) = (Some(1), Some(Binarize::None));
+        }
+        let (source, mut watch) = (&self.source, common.watch());
+        let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
+        let choice = Choice::of(given, None, &set)?;
+        let binarize = match choice.binarize {
+            // Bits have no grey levels, which is an error now.
+            Binarize::Stochastic if set.train.images.depth() == Depth::Bit => Binarize::Stochastic,
+            Binarize::Stochastic => Binarize::None,
+            binarize => binarize,
+        };
+        let set = ImageSet {
+            name,
+            ..set.binarized(binarize)?
+        };
+        let provenance = data::provenance(source, binarize, &prepare, &mut watch)?;
+        let mut failed = None;
+        let written = output.write_with(&self.out, |file| {
+            let written = packed::write_to(&set, &provenance, file);
+            written.map_err(|e| io::Error::other(failed.insert(e).to_string()))
+        });
+        match failed {
+            Some(reason) => return Err(reason.into()),
+            None => written?,
+        }
+        choice.say(common);
+        output.finish(None)
+    }
+}
