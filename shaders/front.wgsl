@@ -5,7 +5,7 @@
 override BATCH: u32;   // images in the batch
 override COUNT: u32;   // images in the data set
 override SHUFFLE: bool;
-override BITS: u32;    // bits of one packed value: 1 (0 or 1) or 8 (byte / 255)
+override BITS: u32;    // bits of one packed value: 1 (0 or 1), 8 (byte / 255) or 32 (a float)
 override KERNEL: u32;
 override STRIDE: u32;
 override PAD_Y: u32;

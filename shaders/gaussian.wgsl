@@ -12,7 +12,7 @@ override LOSS_SCALE: f32;      // factor of the loss
 @group(0) @binding(1) var<storage, read> x: array<f32>;                    // [BATCH, VALUES]
 @group(0) @binding(2) var<storage, read_write> logpx_z: array<f32>;        // [BATCH]
 @group(0) @binding(3) var<storage, read_write> dlogits: array<f32>;        // [BATCH, VALUES]
-@group(0) @binding(4) var<storage, read_write> probabilities: array<f32>;  // means in [0, 1], [BATCH, VALUES]
+@group(0) @binding(4) var<storage, read_write> probabilities: array<f32>;  // means, [BATCH, VALUES]
 @group(0) @binding(5) var<storage, read> log_sigma: array<f32>;            // [1]
 @group(0) @binding(6) var<storage, read_write> dlog_sigma: array<f32>;     // share of each image, [BATCH]
 
@@ -91,14 +91,21 @@ fn loss_and_grad_learned(
     store_grads(group.x, lane, log_sigma[0]);
 }
 
-// Means for pictures, in [0, 1]. A NaN stays NaN.
+// Means of images in [0, 1], clamped to it. A NaN stays NaN.
 @compute @workgroup_size(64)
 fn decode(@builtin(global_invocation_id) id: vec3<u32>) {
-    let row = id.y;
-    if id.x >= VALUES || row >= BATCH {
-        return;
+    if id.x < VALUES && id.y < BATCH {
+        let at = id.y * VALUES + id.x;
+        let mean = mean_of(logits[at]);
+        probabilities[at] = select(select(mean, 0.0, mean < 0.0), 1.0, mean > 1.0);
     }
-    let at = row * VALUES + id.x;
-    let mean = mean_of(logits[at]);
-    probabilities[at] = select(select(mean, 0.0, mean < 0.0), 1.0, mean > 1.0);
+}
+
+// Means of images of any numbers.
+@compute @workgroup_size(64)
+fn decode_reals(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < VALUES && id.y < BATCH {
+        let at = id.y * VALUES + id.x;
+        probabilities[at] = mean_of(logits[at]);
+    }
 }

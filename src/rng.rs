@@ -19,6 +19,8 @@ pub enum Stream {
     Pixels = 4,
     /// Binarized evaluation images, drawn once.
     FixedPixels = 5,
+    /// Training images that are mirrored, drawn anew each epoch.
+    Flip = 6,
 }
 
 const SHUFFLE_STREAM: u32 = 0x5348_5546;

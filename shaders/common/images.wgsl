@@ -39,8 +39,11 @@ fn words_of(values: u32, bits: u32) -> u32 {
     return (values * bits + 31u) / 32u;
 }
 
-// A value in [0, 1] from its word; the least significant bits come first.
+// A value from its word: a float, or in [0, 1]; the least significant bits come first.
 fn unpacked(word: u32, value: u32, bits: u32) -> f32 {
+    if bits == 32u {
+        return bitcast<f32>(word);
+    }
     let mask = (1u << bits) - 1u;
     return f32((word >> (value * bits % 32u)) & mask) / f32(mask);
 }

@@ -180,6 +180,7 @@ fn full() -> Model {
         likelihood: Likelihood::ContinuousBernoulli,
         shift: 0.5,
         loss_scale: 0.5,
+        range: None,
         encoder: vec![
             Described {
                 conv: Some(6),

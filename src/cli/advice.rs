@@ -101,6 +101,10 @@ fn exploring(error: &ExploreError) -> Option<String> {
             "give --data of that size (--size and --channels change it), or a model of those images"
                 .into()
         }
+        ExploreError::Values(_) => {
+            "give images with values from 0 to 1, scaled as those that the model was trained on"
+                .into()
+        }
         ExploreError::NotFinite { .. } => "`cvae-gpu check` tests the adapter".into(),
         _ => return None,
     })
@@ -162,6 +166,7 @@ fn data(error: &DataError) -> Option<String> {
             ));
         }
         DataError::Broken(..) => "repair or remove them, or leave them out with --skip-broken",
+        DataError::NotLevels => "give images with values from 0 to 1, or leave --binarize out",
         DataError::HasTestImages(..) => "leave --test-fraction out",
         DataError::TooFew(..) => "add some, or give another --test-fraction",
         DataError::TooFewToTrain { .. } => "add some, or give another --val-fraction",

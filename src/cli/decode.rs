@@ -65,7 +65,7 @@ impl DecodeArgs {
             explorer.decode(Codes { z: &z, labels }, &mut meter).await
         })?;
         let bytes = if is(&self.out, "png") {
-            pictures::square(&images, [h, w, c])?
+            pictures::square(&images, &trained.model)?
         } else {
             npy::to_bytes(&[count, h, w, c], &images)
         };

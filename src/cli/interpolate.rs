@@ -66,11 +66,10 @@ impl InterpolateArgs {
             let mut meter = common.meter("Decoding");
             explorer.decode(Codes { z, labels }, &mut meter).await
         })?;
-        let shape = trained.model.image;
         let bytes = if is(&self.out, "gif") {
-            pictures::animation(&decoded, shape)?
+            pictures::animation(&decoded, &trained.model)?
         } else {
-            pictures::strip(&decoded, shape, steps)?
+            pictures::strip(&decoded, &trained.model, steps)?
         };
         output.write(&self.out, &bytes)?;
         output.finish(Some(steps))

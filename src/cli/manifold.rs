@@ -63,7 +63,7 @@ impl ManifoldArgs {
             let labels = Some(&labels[..]);
             explorer.decode(Codes { z: &z, labels }, &mut meter).await
         })?;
-        let picture = render::manifold(&images, [h, w, c], n)?;
+        let picture = render::manifold(&images, [h, w, c], n, trained.model.range())?;
         output.write(&self.out, &render::png_bytes(&picture)?)?;
         if let Some(path) = &self.npy {
             output.write(path, &npy::to_bytes(&[n, n, h, w, c], &images))?;

@@ -1,5 +1,6 @@
-//! Layout of pictures.
+//! Layout of pictures. Images are those of a model.
 
+use cvae_gpu::model::Model;
 use cvae_gpu::render::{self, GridStyle, RenderError, Timing};
 
 /// Images on a sheet are enlarged by the largest whole factor up to this many pixels.
@@ -10,36 +11,39 @@ const GAP: usize = 4;
 const ROW: usize = 16;
 
 /// The PNG of images on a nearly square sheet.
-pub fn square(images: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderError> {
-    let count = images.len() / shape.iter().product::<usize>().max(1);
+pub fn square(images: &[f32], model: &Model) -> Result<Vec<u8>, RenderError> {
+    let count = images.len() / values(model);
     let side = count.isqrt();
-    sheet(images, shape, side + usize::from(side * side < count))
+    sheet(images, model, side + usize::from(side * side < count))
 }
 
-/// The PNG of images `[N, H, W, C]` row by row, from 0 (black) to 1 (white).
-fn sheet(images: &[f32], shape: [usize; 3], columns: usize) -> Result<Vec<u8>, RenderError> {
-    render::png_bytes(&render::grid(
-        images,
-        shape,
-        columns,
-        style(shape, SIDE, GAP),
-    )?)
+/// Values of an image.
+fn values(model: &Model) -> usize {
+    model.image.iter().product::<usize>().max(1)
+}
+
+/// The PNG of images `[N, H, W, C]` row by row.
+fn sheet(images: &[f32], model: &Model, columns: usize) -> Result<Vec<u8>, RenderError> {
+    let style = style(model, SIDE, GAP);
+    render::png_bytes(&render::grid(images, model.image, columns, style)?)
 }
 
 /// Images enlarged by the largest whole factor up to `side` pixels, with white pixels between them.
-fn style([height, width, _]: [usize; 3], side: usize, gap: usize) -> GridStyle {
+fn style(model: &Model, side: usize, gap: usize) -> GridStyle {
+    let [height, width, _] = model.image;
     let largest = height.max(width).max(1);
     GridStyle {
         cell: largest * (side / largest).max(1) + gap,
         gap,
         stretch: false,
+        range: model.range(),
     }
 }
 
 /// The PNG of pairs of images, each of `above` over that of `below`.
-pub fn pairs(above: &[f32], below: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderError> {
-    let values: usize = shape.iter().product();
-    let count = above.len() / values.max(1);
+pub fn pairs(above: &[f32], below: &[f32], model: &Model) -> Result<Vec<u8>, RenderError> {
+    let (values, [_, white]) = (values(model), model.range());
+    let count = above.len() / values;
     let columns = count.clamp(1, ROW);
     let mut images = Vec::new();
     for row in (0..count).step_by(columns) {
@@ -47,24 +51,23 @@ pub fn pairs(above: &[f32], below: &[f32], shape: [usize; 3]) -> Result<Vec<u8>,
         for half in [above, below] {
             images.extend_from_slice(&half[range.clone()]);
             // The end of a partial row stays white.
-            images.resize(images.len().next_multiple_of(values * columns), 1.0);
+            images.resize(images.len().next_multiple_of(values * columns), white);
         }
     }
-    sheet(&images, shape, columns)
+    sheet(&images, model, columns)
 }
 
 /// The PNG of images in one row, or in several where they are many.
-pub fn strip(images: &[f32], shape: [usize; 3], count: usize) -> Result<Vec<u8>, RenderError> {
-    sheet(images, shape, count.clamp(1, ROW))
+pub fn strip(images: &[f32], model: &Model, count: usize) -> Result<Vec<u8>, RenderError> {
+    sheet(images, model, count.clamp(1, ROW))
 }
 
 /// The GIF of a sequence of images, enlarged; the last frame stays longer.
-pub fn animation(images: &[f32], shape: [usize; 3]) -> Result<Vec<u8>, RenderError> {
+pub fn animation(images: &[f32], model: &Model) -> Result<Vec<u8>, RenderError> {
     const FRAME: usize = 256;
-    let values: usize = shape.iter().product();
-    let style = style(shape, FRAME, 0);
-    let frames = images.chunks_exact(values.max(1));
-    let frames = frames.map(|image| render::grid(image, shape, 1, style));
+    let style = style(model, FRAME, 0);
+    let frames = images.chunks_exact(values(model));
+    let frames = frames.map(|image| render::grid(image, model.image, 1, style));
     let frames = frames.collect::<Result<Vec<_>, _>>()?;
     let mut gif = Vec::new();
     let timing = Timing {

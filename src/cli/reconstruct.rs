@@ -50,7 +50,7 @@ impl ReconstructArgs {
         })?;
         let originals = (0..shown.count()).map(|i| shown.values(i));
         let originals = originals.collect::<Result<Vec<_>, _>>()?.concat();
-        let picture = pictures::pairs(&originals, &decoded, trained.model.image)?;
+        let picture = pictures::pairs(&originals, &decoded, &trained.model)?;
         output.write(&self.out, &picture)?;
         output.finish(Some(shown.count()))
     }

@@ -58,7 +58,7 @@ impl SampleArgs {
                 .sample(n, labels.as_deref(), seed, &mut meter)
                 .await
         })?;
-        let picture = pictures::square(&images, [h, w, c])?;
+        let picture = pictures::square(&images, &trained.model)?;
         output.write(&self.out, &picture)?;
         if let Some(path) = &self.npy {
             output.write(path, &npy::to_bytes(&[n, h, w, c], &images))?;

@@ -64,6 +64,7 @@ impl SubjectArgs {
             image,
             classes: CLASSES,
             is_real: image[2] > 1,
+            range: None,
         };
         let model = self.model.build(arch, about)?;
         let binarize = arch.and_then(arch::Choice::binarize);
@@ -79,6 +80,7 @@ impl SubjectArgs {
             count,
             depth,
             drawn: binarize == Some(Binarize::Stochastic),
+            flipped: false,
             window: count,
         };
         let images = None;
@@ -98,7 +100,7 @@ impl SubjectArgs {
         let most = MOST_BYTES / (4 * set.train.images.words_per_image());
         let images = set.train.images.clone().first(most.max(1));
         Ok(Subject {
-            model: self.model.build(arch, About::set(&set, binarize))?,
+            model: self.model.build(arch, About::set(&set, binarize)?)?,
             packed: Packed::training(&images, binarize),
             images: Some(images),
         })
@@ -130,7 +132,7 @@ fn random(shape: [usize; 3], depth: Depth, count: usize) -> PackedImages {
     let byte = |i: usize| (i as u32).wrapping_mul(2_654_435_761).to_be_bytes()[0];
     let binarize = match depth {
         Depth::Bit => Binarize::Threshold,
-        Depth::Byte => Binarize::None,
+        Depth::Byte | Depth::Float => Binarize::None,
     };
     PackedImages::from_bytes(shape, &(0..values).map(byte).collect::<Vec<_>>(), binarize)
 }

@@ -40,6 +40,9 @@ pub enum DataError {
     /// Stochastic binarization needs grey levels, but the images of this set are bits.
     #[error("the images of `{0}` are stored as bits: there are no grey levels to draw by")]
     NoGrey(String),
+    /// The values of the images are no brightness from 0 to 1, so they cannot become 0 or 1.
+    #[error("the images hold numbers beyond 0 to 1, which are kept as they are")]
+    NotLevels,
     /// A test fraction was given for a set with its own test images.
     #[error("the set `{0}` has test images of its own, so none are held out")]
     HasTestImages(String),

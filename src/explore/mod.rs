@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use crate::data::{DataError, LabelError, Labelled, check_labels};
 use crate::gpu::{Compiled, Gpu, GpuError, Memory};
-use crate::model;
+use crate::model::{self, ModelError};
 use crate::ops::elbo::TERMS;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
@@ -40,6 +40,9 @@ pub enum ExploreError {
         /// `[H, W, C]` of the model.
         wanted: [usize; 3],
     },
+    /// The values of the images do not serve the model.
+    #[error(transparent)]
+    Values(#[from] ModelError),
     /// The labels do not serve the model.
     #[error(transparent)]
     Labels(#[from] LabelError),
@@ -240,6 +243,7 @@ impl<'a> Explorer<'a> {
         if found != wanted {
             return Err(ExploreError::Images { found, wanted });
         }
+        model.takes(images)?;
         check_labels(given.labels, images.count(), model.labels)?;
         let room = Room::new(self.data_memory, [images], self.gpu.caps());
         let packed = Packed::of(images).in_windows(room.window(images, self.batch));

@@ -159,6 +159,12 @@ impl Dtype {
         self.kind == Kind::Unsigned && self.width == 1
     }
 
+    /// Whether the numbers are floats of four bytes, the least significant first.
+    #[must_use]
+    pub fn is_little_f32(self) -> bool {
+        self.kind == Kind::Float && self.width == 4 && !self.big_endian
+    }
+
     /// Whether the numbers are true or false.
     #[must_use]
     pub fn is_bool(self) -> bool {

@@ -65,6 +65,8 @@ pub struct Model {
     pub labels: usize,
     /// Factor of the training loss.
     pub loss_scale: f64,
+    /// The least and the largest value of images that are not in 0..=1: black and white in pictures.
+    pub range: Option<[f32; 2]>,
     /// Layers of the encoder, without the last, which is implied.
     pub encoder: Vec<Described>,
     /// Layers of the decoder.
@@ -96,6 +98,12 @@ pub enum ModelError {
         /// The option, in the user's words.
         what: &'static str,
     },
+    /// The likelihood has no values beyond 0 to 1.
+    #[error(
+        "the images hold numbers beyond 0 to 1, but a {} likelihood has values from 0 to 1",
+        .0.name()
+    )]
+    Values(Likelihood),
     /// The weight of the divergence term is negative or not finite in single precision.
     #[error("the weight of the divergence term is {0}, but must be a number from 0 up")]
     Beta(f64),

@@ -110,6 +110,7 @@ impl Filters {
             shift: 0.0,
             labels: 0,
             loss_scale: 1.0,
+            range: None,
             encoder: self.encoder_filters.iter().map(conv).collect(),
             decoder,
         }

@@ -6,6 +6,7 @@ use super::Recipe;
 use super::description::{Described, Loss, Mean, Model, ModelError, Sigma};
 use super::layers::{Kind, Layer, Stack};
 use super::params::{self, ParamSpec};
+use crate::data::{Depth, PackedImages};
 use crate::ops::conv::{Conv, Padding};
 use crate::ops::dense::Dense;
 use crate::ops::gaussian::LogSigma;
@@ -73,9 +74,43 @@ impl Model {
                 return Err(ModelError::Range { what, value, range });
             }
         }
+        if let Some([least, most]) = self.range {
+            if !(least < most && least.is_finite() && most.is_finite()) {
+                return Err(ModelError::Range {
+                    what: "the end of `range`",
+                    value: most.into(),
+                    range: "a number above its start",
+                });
+            }
+            self.takes_reals()?;
+        }
         self.resolve_encoder()?;
         self.resolve_decoder()?;
         Ok(())
+    }
+
+    /// The values of images that are black and white in pictures.
+    pub fn range(&self) -> [f32; 2] {
+        self.range.unwrap_or([0.0, 1.0])
+    }
+
+    /// Checks that the likelihood has values like those of the images.
+    ///
+    /// # Errors
+    ///
+    /// [`ModelError::Values`].
+    pub fn takes(&self, images: &PackedImages) -> Result<(), ModelError> {
+        match images.depth() {
+            Depth::Float => self.takes_reals(),
+            Depth::Bit | Depth::Byte => Ok(()),
+        }
+    }
+
+    fn takes_reals(&self) -> Result<(), ModelError> {
+        match self.likelihood {
+            Likelihood::Gaussian => Ok(()),
+            other => Err(ModelError::Values(other)),
+        }
     }
 
     /// The encoder: image → parameters of q(z|x).
@@ -117,6 +152,7 @@ impl Model {
             Likelihood::ContinuousBernoulli => Head::Bernoulli(true),
             Likelihood::Gaussian => Head::Gaussian {
                 sigmoid_mean: self.mean == Mean::Sigmoid,
+                clamped: self.range.is_none(),
                 log_sigma: match self.sigma {
                     Sigma::Fixed(sigma) => LogSigma::Fixed(sigma.ln()),
                     Sigma::Learned => LogSigma::Learned(params::find(g, params::LOG_SIGMA)),

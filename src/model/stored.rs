@@ -31,6 +31,8 @@ pub struct Arch {
     labels: usize,
     #[serde(default = "one", skip_serializing_if = "is_one")]
     loss_scale: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    range: Option<[f32; 2]>,
     #[serde(default)]
     encoder: Vec<Described>,
     decoder: Vec<Described>,
@@ -94,6 +96,7 @@ impl Arch {
             shift: self.shift,
             labels: self.labels,
             loss_scale: self.loss_scale,
+            range: self.range,
             encoder: self.encoder,
             decoder: self.decoder,
         }
@@ -121,6 +124,7 @@ impl From<Model> for Arch {
             shift: model.shift,
             labels: model.labels,
             loss_scale: model.loss_scale,
+            range: model.range,
             encoder: model.encoder,
             decoder: model.decoder,
         }

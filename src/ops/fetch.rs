@@ -1,4 +1,4 @@
-//! Gathers a batch from a packed data set on the device; can binarize it by random draws.
+//! Gathers a batch from a packed data set on the device; can binarize and mirror it by random draws.
 
 use super::graph::Graph;
 use super::operation::Operation;
@@ -8,8 +8,8 @@ use super::target::Target;
 use super::wgsl::files;
 use crate::data::{Binarize, Depth, PackedImages};
 use crate::plan::tensors::Tensors;
-use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
-use crate::rng::{Stream, bernoulli, key};
+use crate::plan::{Plan, Role, SlotId, Source, Step, flag, groups};
+use crate::rng::{Stream, bernoulli, key, philox};
 
 pub(super) static SOURCE: Source =
     Source::new("fetch", files!("common/philox", "common/images", "fetch"));
@@ -25,6 +25,8 @@ pub struct Packed {
     pub depth: Depth,
     /// Each epoch draws the values: a byte is 255 times the probability of a 1.
     pub drawn: bool,
+    /// Each epoch mirrors half of the images, left to right.
+    pub flipped: bool,
     /// Images on the device at a time: all, or the next ones of the pass in their order.
     pub window: usize,
 }
@@ -37,6 +39,7 @@ impl Packed {
             count: images.count(),
             depth: images.depth(),
             drawn: false,
+            flipped: false,
             window: images.count(),
         }
     }
@@ -49,6 +52,12 @@ impl Packed {
             drawn: binarize == Binarize::Stochastic && packed.depth == Depth::Byte,
             ..packed
         }
+    }
+
+    /// With half of the images mirrored in each epoch, or not.
+    #[must_use]
+    pub fn flipped(self, flipped: bool) -> Self {
+        Packed { flipped, ..self }
     }
 
     /// With at most so many images on the device at a time.
@@ -76,8 +85,8 @@ impl Packed {
     }
 }
 
-/// Gathers the batch `x [B, H, W, C]`, in [0, 1], from packed images. A drawn value is a function of
-/// (seed, epoch, image, place in the image).
+/// Gathers the batch `x [B, H, W, C]` from packed images. A drawn value is a function of (seed, epoch,
+/// image, place in the image), and so is whether an image is mirrored, but for the place.
 #[derive(Clone, Debug)]
 pub struct Fetch {
     /// Layout of the images.
@@ -131,19 +140,28 @@ impl Operation for Fetch {
         let constants = [
             ("BATCH", batch as f64),
             ("VALUES", values as f64),
+            ("WIDTH", data.shape[1] as f64),
+            ("CHANNELS", data.shape[2] as f64),
             ("BITS", f64::from(data.depth.bits())),
+            ("FLIP", flag(data.flipped)),
         ];
         let mut bindings = vec![
             ("images", self.images),
             ("places", self.places),
             ("x", self.x),
         ];
-        let kernel = if data.drawn {
+        if data.drawn || data.flipped {
             bindings.extend([("indices", self.indices), ("state", self.state)]);
-            SOURCE.kernel("draw", constants, move |t: &Tensors| draw(t, data))
-        } else {
-            SOURCE.kernel("unpack", constants, move |t: &Tensors| unpack(t, data))
+        }
+        let entry = match (data.drawn, data.flipped) {
+            (true, _) => "draw",
+            (false, true) => "flip",
+            (false, false) => "unpack",
         };
+        let kernel = SOURCE.kernel(entry, constants, move |t: &Tensors| match data.drawn {
+            true => draw(t, data),
+            false => unpack(t, data),
+        });
         plan.push(Step {
             label: "fetch".into(),
             kernel,
@@ -154,15 +172,36 @@ impl Operation for Fetch {
     }
 }
 
+/// Where each value of the image of a row goes.
+fn placing(t: &Tensors, data: Packed, row: usize) -> impl Fn(usize) -> usize + use<> {
+    let [_, width, channels] = data.shape;
+    let is_mirrored = data.flipped && {
+        let state = StepState::of(t);
+        let counter = [0, t.words("indices")[row], state.epoch, Stream::Flip as u32];
+        philox(counter, key(state.seed))[0] & 1 == 1
+    };
+    move |value| {
+        let column = value / channels % width;
+        match is_mirrored {
+            true => value - column * channels + (width - 1 - column) * channels,
+            false => value,
+        }
+    }
+}
+
 fn unpack(t: &Tensors, data: Packed) {
     let (images, places) = (t.words("images"), t.words("places"));
     let bits = data.depth.bits() as usize;
-    let mask = (1u32 << bits) - 1;
+    let mask = u32::MAX >> (32 - bits);
     for (row, x) in t.floats_mut("x").chunks_mut(data.values()).enumerate() {
         let image = &images[places[row] as usize * data.words()..][..data.words()];
-        for (i, value) in x.iter_mut().enumerate() {
+        let place = placing(t, data, row);
+        for i in 0..data.values() {
             let packed = image[i * bits / 32] >> (i * bits % 32) & mask;
-            *value = f64::from(packed) / f64::from(mask);
+            x[place(i)] = match data.depth {
+                Depth::Bit | Depth::Byte => f64::from(packed) / f64::from(mask),
+                Depth::Float => f32::from_bits(packed).into(),
+            };
         }
     }
 }
@@ -171,8 +210,9 @@ fn draw(t: &Tensors, data: Packed) {
     let (images, places) = (t.words("images"), t.words("places"));
     let (indices, state) = (t.words("indices"), StepState::of(t));
     for (row, x) in t.floats_mut("x").chunks_mut(data.values()).enumerate() {
-        let words = &images[places[row] as usize * data.words()..];
-        for (block, (four, word)) in x.chunks_mut(4).zip(words).enumerate() {
+        let words = &images[places[row] as usize * data.words()..][..data.words()];
+        let place = placing(t, data, row);
+        for (block, word) in words.iter().enumerate() {
             let counter = [
                 block as u32,
                 indices[row],
@@ -180,8 +220,9 @@ fn draw(t: &Tensors, data: Packed) {
                 Stream::Pixels as u32,
             ];
             let drawn = bernoulli(word.to_le_bytes(), counter, key(state.seed));
-            let ones = drawn.map(|one| f64::from(u8::from(one)));
-            four.copy_from_slice(&ones[..four.len()]);
+            for (i, one) in (4 * block..data.values()).zip(drawn) {
+                x[place(i)] = f64::from(u8::from(one));
+            }
         }
     }
 }

@@ -36,6 +36,7 @@ impl Forward {
         let fits = conv.call == Call::Correlate
             && matches!(conv.epilogue, Epilogue::Forward { .. })
             && !fetch.data.drawn
+            && !fetch.data.flipped
             && fetch.data.is_whole()
             && spec.big.iter().product::<usize>() <= MOST
             && spec.small[2].is_multiple_of(4);

@@ -46,11 +46,13 @@ pub struct LossAndGrad {
     pub dlog_sigma: Option<SlotId>,
 }
 
-/// The means, clamped to [0, 1].
+/// The means.
 #[derive(Clone, Debug)]
 pub struct Decode {
     /// The mean is the sigmoid of the decoder's output.
     pub sigmoid_mean: bool,
+    /// Means are clamped to [0, 1].
+    pub clamped: bool,
     /// `[B, …]`
     pub logits: SlotId,
     /// `[B, …]`
@@ -187,17 +189,22 @@ impl Operation for LossAndGrad {
 
 impl Operation for Decode {
     fn lower(&self, plan: &mut Plan, _: &Target) {
-        let (batch, sigmoid) = (plan.batch, self.sigmoid_mean);
+        let (batch, sigmoid, clamped) = (plan.batch, self.sigmoid_mean, self.clamped);
         let values = plan[self.logits].len() / batch;
+        let constants = constants(batch, values, sigmoid, 0.0, 1.0);
+        let entry = if clamped { "decode" } else { "decode_reals" };
         let twin = move |t: &Tensors| {
             let l = t.floats("logits");
             let mut means = t.floats_mut("probabilities");
             let values = means.iter_mut().zip(&*l);
-            values.for_each(|(p, l)| *p = mean(sigmoid, *l).clamp(0.0, 1.0));
+            for (p, l) in values {
+                let mean = mean(sigmoid, *l);
+                *p = if clamped { mean.clamp(0.0, 1.0) } else { mean };
+            }
         };
         plan.push(Step {
             label: "gaussian decode".into(),
-            kernel: SOURCE.kernel("decode", constants(batch, values, sigmoid, 0.0, 1.0), twin),
+            kernel: SOURCE.kernel(entry, constants, twin),
             bindings: vec![
                 ("logits", self.logits),
                 ("probabilities", self.probabilities),

@@ -40,6 +40,8 @@ pub enum Head {
     Gaussian {
         /// The mean is sigmoid(l).
         sigmoid_mean: bool,
+        /// Images are in [0, 1], so their means are clamped to it.
+        clamped: bool,
         /// Its standard deviation.
         log_sigma: LogSigma,
     },
@@ -58,6 +60,7 @@ pub fn loss(g: &mut Graph, head: Head, logits: SlotId, x: SlotId) -> SlotId {
         Head::Gaussian {
             sigmoid_mean,
             log_sigma,
+            ..
         } => g.push(gaussian::Loss {
             sigmoid_mean,
             log_sigma,
@@ -109,6 +112,7 @@ pub fn loss_and_grad(
         Head::Gaussian {
             sigmoid_mean,
             log_sigma,
+            ..
         } => {
             if let LogSigma::Learned(_) = log_sigma {
                 dlog_sigma = Some(g.slot("dlog_sigma", &[g.batch], Role::Activation));
@@ -135,7 +139,7 @@ pub fn loss_and_grad(
     }
 }
 
-/// Appends the means of p(x|z), in [0, 1]; returns `probabilities` in the shape of the logits.
+/// Appends the means of p(x|z); returns `probabilities` in the shape of the logits.
 pub fn decode(g: &mut Graph, head: Head, logits: SlotId) -> SlotId {
     let shape = g[logits].shape.clone();
     let probabilities = g.slot("probabilities", &shape, Role::Metric);
@@ -144,8 +148,13 @@ pub fn decode(g: &mut Graph, head: Head, logits: SlotId) -> SlotId {
             logits,
             probabilities,
         }),
-        Head::Gaussian { sigmoid_mean, .. } => g.push(gaussian::Decode {
+        Head::Gaussian {
             sigmoid_mean,
+            clamped,
+            ..
+        } => g.push(gaussian::Decode {
+            sigmoid_mean,
+            clamped,
             logits,
             probabilities,
         }),

@@ -150,6 +150,7 @@ mod tests {
             count: 100,
             depth: Depth::Bit,
             drawn: false,
+            flipped: false,
             window: 100,
         };
         let feed = Feed::Images("train.images", data, Order::Shuffled);

@@ -1,7 +1,7 @@
 //! Pictures from float images: grids, the latent manifold, plots, PNG bytes and animated GIFs.
 //!
 //! Images are slices of `f32` in NHWC order: `[count, height, width, channels]` flattened, with
-//! one channel (grey) or three (red, green, blue), black at 0 and white at 1. Nothing here uses
+//! one channel (grey) or three (red, green, blue), black at 0 and white at 1 unless said. Nothing here uses
 //! the file system, so tests compare bytes.
 
 mod plot;
@@ -47,8 +47,11 @@ pub enum RenderError {
     Gif(gif::EncodingError),
 }
 
+/// The values that are black and white in pictures of brightness.
+pub const UNIT: [f32; 2] = [0.0, 1.0];
+
 /// How [`grid`] lays out its cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GridStyle {
     /// The side of each square cell in pixels. A cell is wider or higher only if an image at its own
     /// size does not fit.
@@ -56,9 +59,11 @@ pub struct GridStyle {
     /// The smallest number of white pixels between two images.
     pub gap: usize,
     /// True: each image is scaled from its own minimum (black) to its own maximum (white), over all
-    /// channels, as matplotlib's `imshow` does for grey images. False: 0 is black, 1 is white, and
-    /// other values are clipped, as `imshow` does for colour images.
+    /// channels, as matplotlib's `imshow` does for grey images. False: values are clipped to `range`, as
+    /// `imshow` does for colour images.
     pub stretch: bool,
+    /// The values that are black and white; 0 and 1.
+    pub range: [f32; 2],
 }
 
 impl Default for GridStyle {
@@ -68,6 +73,7 @@ impl Default for GridStyle {
             cell: 100,
             gap: 4,
             stretch: true,
+            range: UNIT,
         }
     }
 }
@@ -101,7 +107,7 @@ pub fn grid(
     for (index, image) in images.chunks_exact(height * width * channels).enumerate() {
         let left = index % columns * cell_width + (cell_width - factor * width) / 2;
         let top = index / columns * cell_height + (cell_height - factor * height) / 2;
-        let levels = levels(image, style.stretch);
+        let levels = levels(image, style);
         for y in 0..factor * height {
             for x in 0..factor * width {
                 let pixel = (y / factor * width + x / factor) * channels;
@@ -113,11 +119,17 @@ pub fn grid(
     Ok(picture)
 }
 
-/// Draws `n * n` images edge to edge at their own size, on one scale from 0 (black) to 1 (white).
+/// Draws `n * n` images edge to edge at their own size, on one scale from black to white, the ends of
+/// `range`.
 ///
 /// `images` is `[n * n, H, W, C]` in the order of [`latent_grid`](crate::model::prior::latent_grid), row by row from the top left,
 /// and `shape` is `[H, W, C]`. The picture has `n * W` by `n * H` pixels.
-pub fn manifold(images: &[f32], shape: [usize; 3], n: usize) -> Result<RgbImage, RenderError> {
+pub fn manifold(
+    images: &[f32],
+    shape: [usize; 3],
+    n: usize,
+    range: [f32; 2],
+) -> Result<RgbImage, RenderError> {
     let count = count_images(images, shape)?;
     if n.checked_mul(n) != Some(count) {
         return Err(RenderError::Manifold(n, count));
@@ -126,6 +138,7 @@ pub fn manifold(images: &[f32], shape: [usize; 3], n: usize) -> Result<RgbImage,
         cell: 0,
         gap: 0,
         stretch: false,
+        range,
     };
     grid(images, shape, n, style)
 }
@@ -207,18 +220,18 @@ fn count_images(values: &[f32], shape: [usize; 3]) -> Result<usize, RenderError>
 }
 
 /// The values of an image from 0 (black) to 255 (white); a NaN is black.
-fn levels(image: &[f32], stretch: bool) -> Vec<u8> {
+fn levels(image: &[f32], style: GridStyle) -> Vec<u8> {
     let finite = image.iter().filter(|value| value.is_finite());
     // In `f64` the difference of the extremes cannot overflow.
-    let (black, white) = if stretch {
+    let (black, white) = if style.stretch {
         finite.fold((f64::MAX, f64::MIN), |(low, high), &value| {
             (low.min(value.into()), high.max(value.into()))
         })
     } else {
-        (0.0, 1.0)
+        (style.range[0].into(), style.range[1].into())
     };
     // An image without contrast is black, as in matplotlib.
-    let range = white - black;
+    let range: f64 = white - black;
     let scale = if range > 0.0 { 255.0 / range } else { 0.0 };
     // The cast clips to 0..=255 and turns a NaN into 0.
     let level = |&value: &f32| ((f64::from(value) - black) * scale).round() as u8;

@@ -41,6 +41,9 @@ pub struct RunConfig {
     pub prepare: Prepare,
     /// Binarization of the images.
     pub binarize: Binarize,
+    /// Mirror half of the training images in each epoch, left to right.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub flip: bool,
     /// Passes over the training images.
     pub epochs: usize,
     /// Images of an optimizer step.
@@ -82,6 +85,10 @@ pub struct RunConfig {
 
 fn one() -> usize {
     1
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 fn yes() -> bool {
@@ -165,6 +172,7 @@ impl RunConfig {
         Options {
             model: self.model.clone(),
             binarize: self.binarize,
+            flip: self.flip,
             rate: self.lr,
             extras: self.extras,
             batch: self.batch,

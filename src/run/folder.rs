@@ -192,7 +192,7 @@ impl RunFolder {
 
     /// Records an event.
     pub fn on(&mut self, event: &Event) -> Result<(), ReportError> {
-        let shape = self.run.model.image;
+        let (shape, range) = (self.run.model.image, self.run.model.range());
         match event {
             Event::Started {
                 adapter,
@@ -213,7 +213,11 @@ impl RunFolder {
                 }
             }
             Event::Pictures { epoch, images } => {
-                let picture = render::grid(images, shape, 4, GridStyle::default())?;
+                let style = GridStyle {
+                    range,
+                    ..GridStyle::default()
+                };
+                let picture = render::grid(images, shape, 4, style)?;
                 let png = render::png_bytes(&picture)?;
                 self.write(&picture_name(*epoch), &png)?;
                 let step = self.reports().last().map_or(0, |report| report.step);
@@ -222,7 +226,7 @@ impl RunFolder {
                 }
             }
             Event::Manifold { n, images } => {
-                let picture = render::manifold(images, shape, *n)?;
+                let picture = render::manifold(images, shape, *n, range)?;
                 self.write("manifold.png", &render::png_bytes(&picture)?)?;
             }
             Event::Checkpoint(snapshot) => {

@@ -44,8 +44,9 @@ impl Plans {
         let validation = data.validation.as_ref().map(|split| &split.images);
         let room = Room::new(options.data_memory, all.chain(validation), &target.caps);
         let seed = options.seed;
-        let packed =
-            Packed::training(images, options.binarize).in_windows(room.window(images, batch));
+        let packed = Packed::training(images, options.binarize)
+            .flipped(options.flip)
+            .in_windows(room.window(images, batch));
         let supply = Supply::new("train.images", images, packed, Order::Shuffled, seed);
         let in_order = |slot, images, least: usize| {
             let window = room
@@ -106,6 +107,7 @@ impl Device {
             .into_iter()
             .chain(&data.validation)
         {
+            options.model.takes(&split.images)?;
             let labels = split.labels.as_deref();
             check_labels(labels, split.images.count(), options.model.labels)?;
         }

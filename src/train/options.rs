@@ -13,6 +13,8 @@ pub struct Options {
     /// How the images were binarized ([`crate::data::ImageSet::binarized`]). With
     /// [`Binarize::Stochastic`] the device draws the training images.
     pub binarize: Binarize,
+    /// Mirror half of the training images in each epoch, left to right.
+    pub flip: bool,
     /// Adam's learning rate.
     pub rate: f64,
     /// Further options of the optimizer and of the KL term.
@@ -45,6 +47,7 @@ impl Options {
         Options {
             binarize: Binarize::usual(model.image),
             model,
+            flip: false,
             rate: Adam::default().rate,
             extras: Extras::default(),
             batch: 32,

@@ -124,6 +124,7 @@ fn dense(image: [usize; 3]) -> Model {
         loss: Loss::AnalyticKl,
         beta: values as f64 / latent_dim as f64,
         loss_scale: 1.0 / values as f64,
+        range: None,
         encoder: vec![dense_layer(64, Activation::Relu)],
         decoder: vec![
             dense_layer(64, Activation::Relu),

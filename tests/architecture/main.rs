@@ -29,7 +29,7 @@ const ROOMS: &[Room] = &[
     (
         "model",
         "the screen: model, layers, every plan",
-        "rng plan ops",
+        "rng plan data ops",
     ),
     (
         "gpu",

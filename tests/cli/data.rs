@@ -5,6 +5,7 @@ use std::path::Path;
 
 use cvae_gpu::data::packed::{self, Provenance};
 use cvae_gpu::data::{Binarize, ImageSet, PackedImages};
+use cvae_gpu::files::npy::{read, to_bytes};
 use cvae_gpu::render::png_bytes;
 use image::{Rgb, RgbImage};
 use serde_json::{Value, json};
@@ -374,4 +375,84 @@ fn a_large_folder_is_decoded_once() {
     let (repaired, kept, _) = pack(usual);
     assert!(!kept);
     assert_eq!(repaired, changed);
+}
+
+/// A standardized array of 40 images of 8×8, brighter towards the right, from below −1 to above 1.
+fn standardized() -> Vec<u8> {
+    let value = |i: usize| (i % 8) as f32 / 2.5 - 1.4 + 0.01 * (i / 64) as f32;
+    let values: Vec<f32> = (0..40 * 64).map(value).collect();
+    to_bytes(&[40, 8, 8], &values)
+}
+
+#[test]
+fn standardized_numbers_train_a_gaussian_and_come_back_as_they_are() {
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path();
+    fs::write(root.join("z.npy"), standardized()).expect("a file");
+    for (words, said) in [
+        (
+            "--likelihood bernoulli",
+            ["bernoulli", "--likelihood gaussian"],
+        ),
+        ("--arch keras", ["bernoulli", "--likelihood gaussian"]),
+        ("--binarize threshold", ["beyond 0 to 1", "--binarize"]),
+    ] {
+        let cli = Cli::new("train --data z.npy --out no")
+            .with(words)
+            .within(root);
+        cli.fail(1, &said);
+    }
+    let long = "train --data z.npy --epochs 30 --lr 1e-2 --out run";
+    Cli::new(long)
+        .with(SMALL)
+        .on_adapter()
+        .within(root)
+        .succeed();
+    let run = config(root);
+    assert_eq!(run["arch"]["likelihood"], "gaussian");
+    let ends = run["arch"]["range"].as_array().expect("a range");
+    let ends = ends.iter().map(|end| end.as_f64().expect("a number"));
+    let wanted = [-1.4, 1.78];
+    assert!(
+        ends.zip(wanted)
+            .all(|(end, wanted)| (end - wanted).abs() < 0.1)
+    );
+    on_run(root, "sample -n 4 --npy s.npy").succeed();
+    let samples = read(root.join("s.npy")).expect("an array");
+    let values = samples.as_f32().expect("floats");
+    // Means are neither clamped nor scaled: the left column is the darkest by far.
+    let column = |x: usize| values.chunks(8).map(|row| row[x]).sum::<f32>() / 32.0;
+    assert!(column(0) < -0.8 && column(7) > 0.8, "{values:?}");
+    // In pictures, black and white are the ends of the range.
+    let picture = image::open(root.join("sample.png"))
+        .expect("a picture")
+        .to_luma8();
+    let (left, right) = (
+        picture.get_pixel(6, 30).0[0],
+        picture.get_pixel(61, 30).0[0],
+    );
+    assert!(left < 60 && right > 195, "{left} to {right}");
+    let eval = on_run(root, "eval --json").succeed().json();
+    assert!(eval["elbo"].as_f64().is_some_and(f64::is_finite));
+    let info = Cli::new("data info z.npy --json")
+        .within(root)
+        .succeed()
+        .json();
+    assert_eq!(info["bits"], 32);
+    assert!(
+        info["values"]["least"]
+            .as_f64()
+            .is_some_and(|least| least < -1.0)
+    );
+}
+
+#[test]
+fn a_bernoulli_model_refuses_numbers_beyond_0_to_1() {
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path();
+    let grey: Vec<u8> = (0..40 * 64).map(|i| (i % 251) as u8).collect();
+    fs::write(root.join("grey.npy"), npy("|u1", "(40, 8, 8)", &grey)).expect("a file");
+    train(root, "--data grey.npy --likelihood bernoulli --no-images");
+    fs::write(root.join("z.npy"), standardized()).expect("a file");
+    on_run(root, "score --data z.npy --out s.csv").fail(1, &["beyond 0 to 1", "scaled"]);
 }

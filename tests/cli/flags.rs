@@ -63,6 +63,7 @@ fn table() -> Vec<(&'static str, Expect)> {
         ("--data mnist", Refused(1)),
         ("--labels labels.csv", Refused(1)),
         ("--binarize none", Refused(1)),
+        ("--flip", Refused(1)),
         ("--size 32", Refused(1)),
         ("--fit pad", Refused(1)),
         ("--image-size 4,4", Refused(1)),

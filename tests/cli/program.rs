@@ -195,10 +195,12 @@ impl Cli {
         let outcome = self.run();
         assert_eq!(outcome.code, Some(code), "{outcome}");
         assert_eq!(outcome.stdout, "", "{outcome}");
-        // The lines that name data and weights come before errors.
+        // Remarks, and the lines that name data and weights, come before errors.
         let mut message = outcome.stderr.as_str();
         while let Some((first, rest)) = message.split_once('\n')
-            && (first.starts_with("Data: ") || first.starts_with("Weights: "))
+            && ["Data: ", "Weights: ", "note: "]
+                .iter()
+                .any(|start| first.starts_with(start))
         {
             message = rest;
         }

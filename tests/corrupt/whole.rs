@@ -120,6 +120,7 @@ fn run() -> RunConfig {
         classes: Vec::new(),
         prepare: Prepare::default(),
         binarize: Binarize::Threshold,
+        flip: true,
         epochs: 10,
         batch: 32,
         lr: 1e-4,

@@ -175,6 +175,7 @@ fn model() -> impl Strategy<Value = Model> {
             shift,
             labels,
             loss_scale: 0.25,
+            range: None,
             encoder: encoder(image, &levels, &ends),
             decoder: decoder(image, &back, start, last),
         }

@@ -266,6 +266,7 @@ fn gradients_of_every_twin_are_the_slopes_of_the_loss() {
         "gaussian::loss",
         "gaussian::loss_learned",
         "gaussian::decode",
+        "gaussian::decode_reals",
         "input::gather",
     ];
     assert_eq!(missing, expected);

@@ -95,6 +95,7 @@ fn packed(model: &Model, count: usize, depth: Depth) -> Packed {
         count,
         depth,
         drawn: false,
+        flipped: false,
         window: count,
     }
 }

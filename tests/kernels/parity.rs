@@ -19,6 +19,7 @@ crate::tests! { kernels, checked too:
     sums_over_rows_agree_with_their_twins_from_buffers_and_textures,
     mirrors_hold_what_they_mirror,
     images_are_fetched_as_they_were_packed,
+    images_are_mirrored_by_image_and_epoch_as_their_twins_are,
     images_are_fetched_from_a_window_in_the_order_of_the_pass,
     images_are_drawn_by_image_and_epoch_as_their_twins_are,
     the_kernels_that_measure_peaks_do_all_of_their_work,

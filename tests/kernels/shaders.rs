@@ -212,6 +212,7 @@ fn models() -> Vec<Model> {
         Model {
             posterior: Posterior::Full,
             likelihood: Likelihood::Gaussian,
+            range: Some([-1.0, 2.0]),
             labels: 3,
             shift: 0.5,
             ..Model::default()
@@ -287,16 +288,18 @@ fn plans() -> Vec<Plan> {
     let mut plans = Vec::new();
     for target in targets() {
         for model in models() {
-            for (depth, drawn, order) in [
-                (Depth::Bit, false, Order::Shuffled),
-                (Depth::Byte, false, Order::File),
-                (Depth::Byte, true, Order::Shuffled),
+            for (depth, drawn, flipped, order) in [
+                (Depth::Bit, false, false, Order::Shuffled),
+                (Depth::Byte, false, false, Order::File),
+                (Depth::Byte, true, true, Order::Shuffled),
+                (Depth::Float, false, true, Order::Shuffled),
             ] {
                 let data = Packed {
                     shape: model.image,
                     count: 100,
                     depth,
                     drawn,
+                    flipped,
                     window: if order == Order::File { 100 } else { 24 },
                 };
                 for feed in [Feed::Images("images", data, order), Feed::Injected] {
@@ -319,6 +322,7 @@ fn plans() -> Vec<Plan> {
                 count: 100,
                 depth: Depth::Byte,
                 drawn: false,
+                flipped: false,
                 window: 14,
             };
             plans.push(explore::encode(&model, data, 7, &target).0);

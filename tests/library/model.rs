@@ -1,9 +1,12 @@
 //! The model: its parameters, their initial values, and the checks of every plan.
 
-use cvae_gpu::data::Depth;
+use cvae_gpu::data::{Depth, PackedImages};
 use cvae_gpu::model::params::{ParamSpec, initial};
 use cvae_gpu::model::prior::{latent_grid, normal_quantiles};
-use cvae_gpu::model::{Feed, Filters, Model, decode, evaluate, reconstruct, sum_terms, train_step};
+use cvae_gpu::model::{
+    Feed, Filters, Likelihood, Model, ModelError, decode, evaluate, reconstruct, sum_terms,
+    train_step,
+};
 use cvae_gpu::ops::Target;
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::fetch::Packed;
@@ -70,6 +73,7 @@ fn every_plan_passes_its_check() -> Result<(), PlanError> {
             count: 100,
             depth: Depth::Bit,
             drawn: false,
+            flipped: false,
             window: 100,
         };
         let feed = Feed::Images("train.images", data, Order::Shuffled);
@@ -126,4 +130,40 @@ fn latent_codes_run_right_then_down() {
     let high = normal_quantiles(2)[1] as f32;
     let signs = [-1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0, 1.0];
     assert_eq!(latent_grid(2), signs.map(|sign: f32| sign * high));
+}
+
+#[test]
+fn images_of_any_numbers_need_a_gaussian() {
+    let gaussian = Model {
+        likelihood: Likelihood::Gaussian,
+        range: Some([-2.5, 3.0]),
+        ..Model::default()
+    };
+    gaussian.validate().expect("a model");
+    let json = serde_json::to_string(&gaussian).unwrap();
+    assert!(json.contains("\"range\":[-2.5,3.0]"), "{json}");
+    assert_eq!(serde_json::from_str::<Model>(&json).unwrap(), gaussian);
+    for likelihood in [Likelihood::Bernoulli, Likelihood::ContinuousBernoulli] {
+        let other = Model {
+            likelihood,
+            ..gaussian.clone()
+        };
+        assert!(matches!(other.validate(), Err(ModelError::Values(_))));
+        let images = PackedImages::from_floats([28, 28, 1], &[0.5; 784]);
+        assert!(matches!(other.takes(&images), Err(ModelError::Values(_))));
+        gaussian.takes(&images).expect("any numbers");
+    }
+    for range in [
+        [1.0, 1.0],
+        [2.0, 1.0],
+        [f32::NAN, 1.0],
+        [0.0, f32::INFINITY],
+    ] {
+        let range = Some(range);
+        let wrong = Model {
+            range,
+            ..gaussian.clone()
+        };
+        assert!(matches!(wrong.validate(), Err(ModelError::Range { .. })));
+    }
 }

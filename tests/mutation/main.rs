@@ -281,6 +281,15 @@ fn mistakes() -> Vec<(&'static str, Plant)> {
             ),
         ),
         (
+            "images mirrored by their place in the batch",
+            Shader(
+                "fetch",
+                "vec4(0u, indices[row], state.epoch",
+                "vec4(0u, row, state.epoch",
+                kernels::images_are_mirrored_by_image_and_epoch_as_their_twins_are,
+            ),
+        ),
+        (
             "the place in the set taken for that in a window",
             Shader(
                 "rng",
@@ -717,6 +726,7 @@ fn check_file(gpu: &Gpu, file: &str) {
             kernels::images_are_fetched_as_they_were_packed(gpu);
             kernels::images_are_fetched_from_a_window_in_the_order_of_the_pass(gpu);
             kernels::images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu);
+            kernels::images_are_mirrored_by_image_and_epoch_as_their_twins_are(gpu);
         }
         "front" => fused::the_batch_with_the_first_layer_agrees_with_its_steps(gpu),
         "full" => {

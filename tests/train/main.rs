@@ -490,12 +490,13 @@ fn labelled(binarize: Binarize) -> ImageSet {
 
 #[test]
 fn images_that_come_in_windows_give_the_bits_of_those_that_are_all_there() {
-    // Images that are fetched, and images that are drawn anew in each epoch.
+    // Images that are fetched and mirrored, and images that are drawn anew in each epoch.
     for binarize in [Binarize::Threshold, Binarize::Stochastic] {
         let data = labelled(binarize);
         let whole = Options {
             binarize,
             batch: 8,
+            flip: binarize == Binarize::Threshold,
             pictures: binarize == Binarize::Threshold,
             model: Model {
                 labels: 3,

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use cvae_gpu::data::{self, Binarize, DataError, Depth, ImageSet, PackedImages};
+use cvae_gpu::data::{self, Binarize, DataError, ImageSet, PackedImages};
 use cvae_gpu::render::{self, GridStyle};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::cli::common::Common;
 use crate::cli::images::{PrepareArgs, as_path};
@@ -43,7 +44,7 @@ impl InfoArgs {
         }
         let [train, test] = [&set.train, &set.test].map(|part| part.images.count());
         let bits = set.train.images.depth().bits();
-        let values = Levels::of(&set.train.images)?;
+        let values = Values::of(&set.train.images)?;
         let counts = class_counts(&set);
         let names = Some(&set.classes).filter(|names| !names.is_empty());
         if self.json {
@@ -53,7 +54,7 @@ impl InfoArgs {
                 "test_images": test,
                 "shape": set.shape(),
                 "bits": bits,
-                "values": values.json(),
+                "values": values,
                 "classes": counts.as_ref().map(Vec::len),
                 "class_names": names,
                 "class_counts": counts,
@@ -101,62 +102,68 @@ fn class_counts(set: &ImageSet) -> Option<Vec<usize>> {
     Some(counts)
 }
 
-/// How often each value from 0 to 255 occurs.
-struct Levels([u64; 256]);
+/// The distribution of the values of images.
+#[derive(Serialize)]
+struct Values {
+    least: f64,
+    most: f64,
+    mean: f64,
+    /// In 16 ranges of one width, from 0 to 255, or from the least to the largest of other numbers.
+    histogram: [u64; 16],
+    #[serde(skip)]
+    ends: [f64; 2],
+}
 
-impl Levels {
-    fn of(images: &PackedImages) -> Result<Levels, DataError> {
-        let mut counts = [0; 256];
-        let values = images.values_per_image();
-        images.each(|bytes| {
-            match images.depth() {
-                Depth::Byte => bytes.iter().for_each(|b| counts[usize::from(*b)] += 1),
-                Depth::Bit => {
-                    let ones: u64 = bytes.iter().map(|b| u64::from(b.count_ones())).sum();
-                    counts[255] += ones;
-                    counts[0] += values as u64 - ones;
-                }
+impl Values {
+    fn of(images: &PackedImages) -> Result<Values, DataError> {
+        let range = images.range()?;
+        let ends = range.unwrap_or([0.0, 255.0]).map(f64::from);
+        let mut values = Values {
+            least: f64::INFINITY,
+            most: f64::NEG_INFINITY,
+            mean: 0.0,
+            histogram: [0; 16],
+            ends,
+        };
+        let level = |value: f32| match range {
+            Some(_) => f64::from(value),
+            None => f64::from((255.0 * value).round()),
+        };
+        let mut sum = 0.0;
+        for image in 0..images.count() {
+            for value in images.values(image)?.into_iter().map(level) {
+                values.least = values.least.min(value);
+                values.most = values.most.max(value);
+                sum += value;
+                let part = (value - ends[0]) / (ends[1] - ends[0]);
+                values.histogram[((16.0 * part) as usize).min(15)] += 1;
             }
-            true
-        })?;
-        Ok(Levels(counts))
-    }
-
-    /// The least and the largest value, and the mean.
-    fn range(&self) -> (usize, usize, f64) {
-        let occurs = |count: &u64| *count > 0;
-        let least = self.0.iter().position(occurs).unwrap_or_default();
-        let most = self.0.iter().rposition(occurs).unwrap_or_default();
-        let sum: f64 = (self.0.iter().zip(0u32..))
-            .map(|(count, level)| *count as f64 * f64::from(level))
-            .sum();
-        let count: u64 = self.0.iter().sum();
-        (least, most, sum / count as f64)
-    }
-
-    /// Sixteen ranges of sixteen values.
-    fn histogram(&self) -> [u64; 16] {
-        let (ranges, _) = self.0.as_chunks::<16>();
-        std::array::from_fn(|i| ranges[i].iter().sum())
-    }
-
-    fn json(&self) -> Value {
-        let (least, most, mean) = self.range();
-        json!({"least": least, "most": most, "mean": mean, "histogram": self.histogram()})
+        }
+        values.mean = sum / (images.count() * images.values_per_image()) as f64;
+        Ok(values)
     }
 
     /// Range, mean and a histogram of bars.
     fn text(&self) -> String {
         const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-        let (least, most, mean) = self.range();
-        let histogram = self.histogram();
-        let largest = histogram.iter().max().copied().unwrap_or_default().max(1);
+        let largest = self
+            .histogram
+            .iter()
+            .max()
+            .copied()
+            .unwrap_or_default()
+            .max(1);
         let bar = |count: &u64| match count {
             0 => ' ',
             _ => BARS[(count * 7).div_ceil(largest) as usize],
         };
-        let bars: String = histogram.iter().map(bar).collect();
-        format!("{least} to {most}, mean {mean:.1}, from 0 [{bars}] to 255")
+        let bars: String = self.histogram.iter().map(bar).collect();
+        let [least, most, from, to] =
+            [self.least, self.most, self.ends[0], self.ends[1]].map(|value| value as f32);
+        format!(
+            "{least} to {most}, mean {:.1}, from {from} [{bars}] to {to}",
+            self.mean
+        )
     }
 }
 
@@ -170,6 +177,7 @@ fn sheet(images: &PackedImages) -> anyhow::Result<Vec<u8>> {
         cell: height.max(width).max(64) + 4,
         gap: 4,
         stretch: false,
+        range: images.range()?.unwrap_or(render::UNIT),
     };
     let picture = render::grid(&values, images.shape(), SHEET, style)?;
     Ok(render::png_bytes(&picture)?)

@@ -188,7 +188,7 @@ impl TrainArgs {
             choice.binarize,
         )?;
         let mut notes: Vec<String> = self.run.held_out().into_iter().collect();
-        let is_real = About::set(&set, choice.binarize).is_real;
+        let is_real = About::set(&set, choice.binarize)?.is_real;
         if self.model.takes_gaussian(arch.as_ref(), is_real) {
             let why = "the images have real values; `bernoulli` is the tutorial's";
             notes.push(format!("Taking --likelihood gaussian: {why}"));

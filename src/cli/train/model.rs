@@ -2,7 +2,7 @@
 
 use anyhow::{anyhow, bail};
 use clap::Args;
-use cvae_gpu::data::{Binarize, Depth, ImageSet};
+use cvae_gpu::data::{Binarize, DataError, Depth, ImageSet};
 use cvae_gpu::model::{Filters, Likelihood, Loss, Model, ModelError, Posterior, Sigma};
 use cvae_gpu::train::preset::PRESETS;
 
@@ -18,17 +18,22 @@ pub struct About {
     pub classes: usize,
     /// The values are real, not 0 or 1.
     pub is_real: bool,
+    /// The least and the largest value, if they are not from 0 to 1.
+    pub range: Option<[f32; 2]>,
 }
 
 impl About {
     /// Of a set that was binarized.
-    pub fn set(set: &ImageSet, binarize: Binarize) -> About {
+    pub fn set(set: &ImageSet, binarize: Binarize) -> Result<About, DataError> {
         let classes = set.largest_label().map_or(0, |most| most as usize + 1);
-        About {
+        let images = &set.train.images;
+        Ok(About {
             image: set.shape(),
             classes: classes.max(set.classes.len()),
-            is_real: binarize == Binarize::None && set.train.images.depth() == Depth::Byte,
-        }
+            is_real: binarize == Binarize::None && images.depth() != Depth::Bit,
+            // Black and white differ in pictures, also where all values are equal.
+            range: (images.range()?).map(|[least, most]| [least, most.max(least.next_up())]),
+        })
     }
 }
 
@@ -99,6 +104,7 @@ impl ModelArgs {
             base.likelihood = Likelihood::Gaussian;
         }
         let mut model = self.over(&base)?;
+        model.range = about.range.or(model.range);
         if model.image != image {
             let [theirs, ours] = [model.image, image].map(|shape| shape.map(|n| n.to_string()));
             bail!(
@@ -116,6 +122,9 @@ impl ModelArgs {
         }
         model.validate().map_err(|error| match error {
             ModelError::ImageSize { .. } => anyhow!("{error}; resize them with --size N"),
+            ModelError::Values(_) => {
+                anyhow!("{error}: use --likelihood gaussian, or bring the images to 0 to 1")
+            }
             other => other.into(),
         })?;
         Ok(model)
@@ -131,6 +140,7 @@ impl ModelArgs {
         let base = match self.arch()? {
             Some(arch) => Model {
                 labels: saved.labels,
+                range: saved.range,
                 ..arch.model(saved.image)
             },
             None => saved.clone(),

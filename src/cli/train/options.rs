@@ -34,7 +34,7 @@ pub struct RunArgs {
     /// if missing. A folder holds images of any common kind, optionally in subfolders of classes, and
     /// these optionally in `train` and `test`; or MNIST's four IDX files, raw or gzip; or CIFAR-10's
     /// binary files. An array is [N, H, W] or [N, H, W, C] of numbers of any type, from 0 to 1 or whole
-    /// from 0 to 255.
+    /// from 0 to 255; with numbers below 0 it is taken as it is, for a Gaussian.
     #[arg(long, value_name = "SOURCE", help_heading = "Data")]
     pub data: Option<String>,
     /// How grey levels become 0 and 1 [default: threshold for MNIST, IDX files and black-and-white images; else none]
@@ -42,6 +42,11 @@ pub struct RunArgs {
     pub binarize: Option<Binarize>,
     #[command(flatten)]
     pub prepare: PrepareArgs,
+    /// Mirror half of the training images in each epoch, left to right
+    ///
+    /// Which ones is drawn from the seed, anew in each epoch. Test images stay as they are.
+    #[arg(long, help_heading = "Data")]
+    flip: bool,
     /// Most memory of images on the device, such as 64M or 2G [default: all images, if a buffer holds them]
     ///
     /// More images come in windows, while the device works on the ones before. Order and results do not
@@ -119,7 +124,7 @@ impl RunArgs {
         binarize: Binarize,
     ) -> anyhow::Result<RunConfig> {
         let preset = arch.map_or(&PRESETS[0], arch::Choice::preset);
-        let model = model.build(arch, About::set(set, binarize))?;
+        let model = model.build(arch, About::set(set, binarize)?)?;
         let default = RunConfig {
             version: env!("CARGO_PKG_VERSION").into(),
             data: self.source().to_owned(),
@@ -131,6 +136,7 @@ impl RunArgs {
             },
             prepare: self.prepare.over(&Prepare::default()),
             binarize,
+            flip: false,
             epochs: preset.epochs,
             batch: preset.batch,
             lr: preset.rate,
@@ -157,6 +163,7 @@ impl RunArgs {
     /// `base` with the given options, except data.
     fn over(&self, base: &RunConfig) -> RunConfig {
         RunConfig {
+            flip: base.flip || self.flip,
             epochs: self.epochs.unwrap_or(base.epochs),
             batch: self.batch.unwrap_or(base.batch),
             lr: self.lr.unwrap_or(base.lr),
@@ -229,6 +236,7 @@ fn kept(run: &RunConfig) -> Given {
         ("--batch", run.batch.to_string()),
         ("--seed", run.seed.to_string()),
         ("--binarize", run.binarize.name().into()),
+        ("--flip", run.flip.to_string()),
         ("--size", shown(prepare.size)),
         ("--fit", prepare.fit.name().into()),
         (

@@ -2,15 +2,14 @@
 //! the size is known; booleans, integers or floats of any width, in C or Fortran order.
 //!
 //! Brightness is a number from 0 to 1 or a whole number from 0 to 255. Numbers that are all 0 or 1 are
-//! black and white. The file is read a piece at a time: first for the range of its numbers, then for its
+//! black and white. Where some are below 0, all are kept as they are, as floats. The file is read a piece at a time: first for the range of its numbers, then for its
 //! images.
 
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use super::pixels;
 use crate::data::set::{Bytes, Collector};
-use crate::data::{DataError, Listener, Prepare, Progress, Split};
+use crate::data::{DataError, Depth, Listener, PackedImages, Prepare, Progress, Split};
 use crate::files::extent::Extent;
 use crate::files::npy::{Dtype, Header, Places};
 use crate::files::regular;
@@ -37,14 +36,15 @@ pub fn read(
         take(&mut BufReader::with_capacity(PIECE, file), length)
     };
     let array = Array::read(&mut visit, prepare.image_size, path, listener)?;
-    let bytes = match array.is_as_stored() && array.count() > Collector::MOST {
+    let size = array.count() * array.levels.width();
+    let bytes = match array.is_as_stored() && size > Collector::MOST {
         true => {
             let extent = Extent::open(path, array.header.start);
             Bytes::File(extent.map_err(DataError::io(path))?)
         }
         false => array.images(&mut visit, path)?,
     };
-    Ok(pixels::split(array.form.shape, bytes, None))
+    Ok(array.split(bytes))
 }
 
 /// The images of an array that `visit` hands over, each time from its beginning.
@@ -56,7 +56,7 @@ pub fn images(
 ) -> Result<Split, DataError> {
     let array = Array::read(visit, size, path, listener)?;
     let bytes = array.images(visit, path)?;
-    Ok(pixels::split(array.form.shape, bytes, None))
+    Ok(array.split(bytes))
 }
 
 /// An array of images, without its numbers.
@@ -110,69 +110,104 @@ impl Array {
         self.header.shape.iter().product()
     }
 
+    /// The images without labels.
+    fn split(&self, bytes: Bytes) -> Split {
+        Split {
+            images: PackedImages::of_bytes(self.form.shape, self.levels.depth(), bytes),
+            labels: None,
+            names: None,
+        }
+    }
+
     /// Whether the file holds the bytes of the images in order.
     fn is_as_stored(&self) -> bool {
         let Array { header, form, .. } = self;
-        let are_bytes = header.dtype.is_byte() && self.levels == Levels::Bytes;
-        are_bytes && !header.fortran_order && form.strides.is_sorted_by(|a, b| a >= b)
+        let as_stored = match self.levels {
+            Levels::Bytes => header.dtype.is_byte(),
+            Levels::Real => header.dtype.is_little_f32(),
+            Levels::BlackAndWhite | Levels::Unit => false,
+        };
+        as_stored && !header.fortran_order && form.strides.is_sorted_by(|a, b| a >= b)
     }
 
-    /// The bytes of the images.
+    /// The images.
     fn images(
         &self,
         visit: &mut dyn FnMut(&mut Take<'_>) -> Result<(), DataError>,
         path: &Path,
     ) -> Result<Bytes, DataError> {
-        let Header {
-            dtype,
-            fortran_order,
-            ..
-        } = self.header;
-        let size = self.form.shape.iter().product::<usize>();
-        // In Fortran order the numbers of an image are spread over the file, which is then read again
-        // for each block of images. In C order they follow each other.
-        let block = match fortran_order {
-            true => (BLOCK / size).max(1) * size,
-            false => self.count(),
-        };
         let mut made = Collector::default();
-        for first in (0..self.count()).step_by(block) {
-            let held = if fortran_order {
-                block.min(self.count() - first)
-            } else {
-                size
-            };
-            let mut values = vec![0; held];
-            let (mut places, mut taken) = (Places::new(&self.header, &self.form.strides), 0);
-            visit(&mut |file, length| {
-                let refused = |reason: String| DataError::at(path)(reason);
-                if Header::read(file, length).map_err(refused)? != self.header {
-                    return Err(refused("the file has changed while it was read".into()));
-                }
-                pieces(file, path, &mut |piece| {
-                    for (number, place) in dtype.numbers(piece).zip(&mut places) {
-                        let level = self.levels.of_number(number);
-                        if fortran_order {
-                            let place = place.checked_sub(first);
-                            if let Some(value) = place.and_then(|place| values.get_mut(place)) {
-                                *value = level;
-                            }
-                            continue;
-                        }
-                        values[place % size] = level;
-                        taken += 1;
-                        if taken % size == 0 {
-                            made.push(&values)?;
-                        }
-                    }
-                    Ok(())
-                })
-            })?;
-            if fortran_order {
-                made.push(&values)?;
-            }
+        match self.header.fortran_order {
+            false => self.in_order(visit, path, &mut made)?,
+            true => self.gathered(visit, path, &mut made)?,
         }
         made.finish()
+    }
+
+    /// Images of an array in C order: the numbers of an image follow each other.
+    fn in_order(
+        &self,
+        visit: &mut dyn FnMut(&mut Take<'_>) -> Result<(), DataError>,
+        path: &Path,
+        made: &mut Collector,
+    ) -> Result<(), DataError> {
+        let size = self.form.shape.iter().product::<usize>();
+        let (mut image, mut taken) = (vec![0; size * self.levels.width()], 0);
+        self.numbers(visit, path, &mut |place, number| {
+            self.levels.store(number, place % size, &mut image);
+            taken += 1;
+            match taken % size {
+                0 => made.push(&image),
+                _ => Ok(()),
+            }
+        })
+    }
+
+    /// Images of an array in Fortran order: their numbers are spread over the file, which is read again
+    /// for each block of images.
+    fn gathered(
+        &self,
+        visit: &mut dyn FnMut(&mut Take<'_>) -> Result<(), DataError>,
+        path: &Path,
+        made: &mut Collector,
+    ) -> Result<(), DataError> {
+        let (size, width) = (
+            self.form.shape.iter().product::<usize>(),
+            self.levels.width(),
+        );
+        let block = (BLOCK / (size * width)).max(1) * size;
+        for first in (0..self.count()).step_by(block) {
+            let held = block.min(self.count() - first);
+            let mut images = vec![0; held * width];
+            self.numbers(visit, path, &mut |place, number| {
+                if let Some(place) = place.checked_sub(first).filter(|place| *place < held) {
+                    self.levels.store(number, place, &mut images);
+                }
+                Ok(())
+            })?;
+            made.push(&images)?;
+        }
+        Ok(())
+    }
+
+    /// Hands on all numbers in the order of the file, each after its place in the images.
+    fn numbers(
+        &self,
+        visit: &mut dyn FnMut(&mut Take<'_>) -> Result<(), DataError>,
+        path: &Path,
+        take: &mut dyn FnMut(usize, f64) -> Result<(), DataError>,
+    ) -> Result<(), DataError> {
+        let mut places = Places::new(&self.header, &self.form.strides);
+        visit(&mut |file, length| {
+            let refused = |reason: String| DataError::at(path)(reason);
+            if Header::read(file, length).map_err(refused)? != self.header {
+                return Err(refused("the file has changed while it was read".into()));
+            }
+            pieces(file, path, &mut |piece| {
+                let mut numbers = self.header.dtype.numbers(piece).zip(&mut places);
+                numbers.try_for_each(|(number, place)| take(place, number))
+            })
+        })
     }
 }
 
@@ -339,7 +374,7 @@ impl Range {
 }
 
 /// What numbers mean.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum Levels {
     /// All are 0 or 1.
     BlackAndWhite,
@@ -347,6 +382,8 @@ enum Levels {
     Unit,
     /// Whole, from 0 to 255.
     Bytes,
+    /// Some are below 0: they are no brightness.
+    Real,
 }
 
 impl Levels {
@@ -359,10 +396,15 @@ impl Levels {
         }
         const WANTED: &str = "brightness is a number from 0 to 1, or a whole number from 0 to 255";
         if range.least.0 < 0.0 {
-            return Err(format!(
-                "{}: {WANTED}; save the images as they were before they were centred or standardized",
-                shown(range.least)
-            ));
+            let mut ends = [range.least, range.most].into_iter();
+            let beyond = ends.find(|(number, _)| !(*number as f32).is_finite());
+            return match beyond {
+                Some(beyond) => Err(format!(
+                    "{}: that is beyond single precision",
+                    shown(beyond)
+                )),
+                None => Ok(Levels::Real),
+            };
         }
         match range.most.0 {
             most if most <= 1.0 && range.are_whole => Ok(Levels::BlackAndWhite),
@@ -378,6 +420,10 @@ impl Levels {
     /// What is worth saying about numbers of this type.
     fn note(self, dtype: Dtype) -> Option<&'static str> {
         match self {
+            Levels::Real => Some(
+                "some of its numbers are below 0: all are kept as they are, which needs a Gaussian \
+                 likelihood",
+            ),
             Levels::BlackAndWhite if !dtype.is_bool() => {
                 Some("its numbers are all 0 or 1: they are black and white")
             }
@@ -388,10 +434,26 @@ impl Levels {
         }
     }
 
-    fn of_number(self, number: f64) -> u8 {
+    fn depth(self) -> Depth {
         match self {
-            Levels::BlackAndWhite | Levels::Unit => (255.0 * number).round() as u8,
-            Levels::Bytes => number as u8,
+            Levels::BlackAndWhite | Levels::Unit | Levels::Bytes => Depth::Byte,
+            Levels::Real => Depth::Float,
+        }
+    }
+
+    /// Bytes of a stored value.
+    fn width(self) -> usize {
+        self.depth().image_bytes(1)
+    }
+
+    /// Stores a number as the value of this index.
+    fn store(self, number: f64, index: usize, into: &mut [u8]) {
+        match self {
+            Levels::BlackAndWhite | Levels::Unit => into[index] = (255.0 * number).round() as u8,
+            Levels::Bytes => into[index] = number as u8,
+            Levels::Real => {
+                into[4 * index..][..4].copy_from_slice(&(number as f32).to_le_bytes());
+            }
         }
     }
 }

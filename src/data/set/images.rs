@@ -17,6 +17,8 @@ pub enum Depth {
     Bit,
     /// One byte: a value is the byte divided by 255.
     Byte,
+    /// Four bytes: a value is any finite number in single precision.
+    Float,
 }
 
 impl Depth {
@@ -25,6 +27,7 @@ impl Depth {
         match self {
             Depth::Bit => 1,
             Depth::Byte => 8,
+            Depth::Float => 32,
         }
     }
 
@@ -34,6 +37,7 @@ impl Depth {
         match self {
             Depth::Bit => values.div_ceil(8),
             Depth::Byte => values,
+            Depth::Float => 4 * values,
         }
     }
 }
@@ -77,7 +81,7 @@ const THRESHOLD: u8 = 128;
 ///
 /// The `H * W * C` values of an image are in row-major HWC order in `image_bytes` bytes. At
 /// [`Depth::Bit`], value `j` is bit `j % 8`, least significant first, of byte `j / 8`, and the unused
-/// bits of the last byte are 0.
+/// bits of the last byte are 0. At [`Depth::Float`] bytes are little-endian.
 #[derive(Clone)]
 pub struct PackedImages {
     shape: [usize; 3],
@@ -113,6 +117,19 @@ impl PackedImages {
         PackedImages::of_bytes(shape, depth, bytes)
     }
 
+    /// Packs images of `shape` (height, width, channels) of any numbers.
+    ///
+    /// # Panics
+    ///
+    /// As [`PackedImages::from_bytes`], and if a number is not finite.
+    pub fn from_floats(shape: [usize; 3], values: &[f32]) -> PackedImages {
+        let size: usize = shape.iter().product();
+        assert!(size > 0 && values.len().is_multiple_of(size));
+        assert!(values.iter().all(|value| value.is_finite()));
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        PackedImages::of_bytes(shape, Depth::Float, bytes)
+    }
+
     /// Takes packed bytes of whole images; `shape` holds no zero.
     pub(crate) fn of_bytes(
         shape: [usize; 3],
@@ -134,7 +151,7 @@ impl PackedImages {
     ///
     /// # Errors
     ///
-    /// That unused bits are not 0: equal images must have equal bytes.
+    /// That unused bits are not 0, since equal images must have equal bytes; that a float is not finite.
     pub(crate) fn from_packed(
         shape: [usize; 3],
         depth: Depth,
@@ -142,21 +159,28 @@ impl PackedImages {
     ) -> Result<PackedImages, String> {
         let images = PackedImages::of_bytes(shape, depth, bytes);
         let used = images.values_per_image() % 8;
-        if depth == Depth::Bit && used != 0 {
-            let mut clean = 0;
+        let is_clean = |image: &[u8]| match depth {
+            Depth::Bit => used == 0 || image.last().is_none_or(|byte| byte >> used == 0),
+            Depth::Byte => true,
+            Depth::Float => floats(image).all(f32::is_finite),
+        };
+        let mut clean = 0;
+        if depth != Depth::Byte {
             let read = images.each(|image| {
-                let is_clean = image.last().is_none_or(|byte| byte >> used == 0);
-                clean += usize::from(is_clean);
-                is_clean
+                clean += usize::from(is_clean(image));
+                is_clean(image)
             });
             read.map_err(|e| e.to_string())?;
-            if clean < images.count() {
-                return Err(format!(
-                    "the unused bits at the end of image {clean} are not 0"
-                ));
-            }
         }
-        Ok(images)
+        match depth {
+            Depth::Bit if clean < images.count() => Err(format!(
+                "the unused bits at the end of image {clean} are not 0"
+            )),
+            Depth::Float if clean < images.count() => {
+                Err(format!("a value of image {clean} is not finite"))
+            }
+            _ => Ok(images),
+        }
     }
 
     /// Number of images.
@@ -244,7 +268,7 @@ impl PackedImages {
     ///
     /// That a file cannot be read.
     pub fn are_black_and_white(&self) -> Result<bool, DataError> {
-        let mut are = true;
+        let mut are = self.depth == Depth::Bit;
         if self.depth == Depth::Byte {
             self.each(|image| {
                 are = image.iter().all(|value| matches!(value, 0 | 255));
@@ -286,7 +310,24 @@ impl PackedImages {
         Ok(words)
     }
 
-    /// The values of one image, unpacked, in 0..=1.
+    /// The least and the largest value, if the images are [`Depth::Float`]; others are in 0..=1.
+    ///
+    /// # Errors
+    ///
+    /// That a file cannot be read.
+    pub fn range(&self) -> Result<Option<[f32; 2]>, DataError> {
+        if self.depth != Depth::Float {
+            return Ok(None);
+        }
+        let mut range = [f32::INFINITY, f32::NEG_INFINITY];
+        self.each(|image| {
+            range = floats(image).fold(range, |[least, most], v| [least.min(v), most.max(v)]);
+            true
+        })?;
+        Ok(Some(range))
+    }
+
+    /// The values of one image, unpacked; in 0..=1 but for [`Depth::Float`].
     ///
     /// # Errors
     ///
@@ -297,18 +338,20 @@ impl PackedImages {
     /// If there is no image of that index.
     pub fn values(&self, image: usize) -> Result<Vec<f32>, DataError> {
         let bytes = self.image(image)?;
-        let levels = self.levels(&bytes).into_iter();
-        Ok(levels.map(|level| f32::from(level) / 255.0).collect())
+        let level = |level| f32::from(level) / 255.0;
+        Ok(match self.depth {
+            Depth::Bit | Depth::Byte => self.levels(&bytes).map(level).collect(),
+            Depth::Float => floats(&bytes).collect(),
+        })
     }
 
-    /// The values of an image from 0 to 255, given its bytes.
-    pub(crate) fn levels(&self, bytes: &[u8]) -> Vec<u8> {
-        match self.depth {
-            Depth::Bit => (0..self.values_per_image())
-                .map(|j| 255 * (bytes[j / 8] >> (j % 8) & 1))
-                .collect(),
-            Depth::Byte => bytes.to_vec(),
-        }
+    /// The values of an image of bits or bytes, from 0 to 255, given its bytes.
+    pub(crate) fn levels(&self, bytes: &[u8]) -> impl Iterator<Item = u8> {
+        let is_bits = self.depth == Depth::Bit;
+        (0..self.values_per_image()).map(move |j| match is_bits {
+            true => 255 * (bytes[j / 8] >> (j % 8) & 1),
+            false => bytes[j],
+        })
     }
 
     /// The first `count` images; all of them where there are fewer.
@@ -349,11 +392,12 @@ impl PackedImages {
     ///
     /// # Errors
     ///
-    /// That a file cannot be read or written.
+    /// [`DataError::NotLevels`] for floats; that a file cannot be read or written.
     pub fn binarized(self) -> Result<PackedImages, DataError> {
         match self.depth {
             Depth::Bit => Ok(self),
             Depth::Byte => self.map((self.shape, Depth::Bit), |_, bytes| bits(bytes).collect()),
+            Depth::Float => Err(DataError::NotLevels),
         }
     }
 
@@ -362,10 +406,12 @@ impl PackedImages {
     ///
     /// # Errors
     ///
-    /// That a file cannot be read or written.
+    /// [`DataError::NotLevels`] for floats; that a file cannot be read or written.
     pub fn drawn(self) -> Result<PackedImages, DataError> {
-        if self.depth == Depth::Bit {
-            return Ok(self);
+        match self.depth {
+            Depth::Bit => return Ok(self),
+            Depth::Byte => {}
+            Depth::Float => return Err(DataError::NotLevels),
         }
         self.map((self.shape, Depth::Bit), |image, bytes| {
             let mut pixels = Vec::with_capacity(bytes.len());
@@ -404,6 +450,12 @@ fn pack_byte(values: &[u8]) -> u8 {
         .iter()
         .rev()
         .fold(0, |byte, &value| byte << 1 | u8::from(value >= THRESHOLD))
+}
+
+/// The floats in little-endian bytes.
+pub(crate) fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> {
+    let (floats, _) = bytes.as_chunks::<4>();
+    floats.iter().map(|float| f32::from_le_bytes(*float))
 }
 
 /// Up to four bytes, followed by zeros.

@@ -11,6 +11,7 @@ mod spill;
 mod usual;
 
 pub(super) use bytes::Bytes;
+pub(crate) use images::floats;
 pub use images::{Binarize, Depth, PackedImages};
 pub use labels::{LabelError, Labelled, check_labels};
 
@@ -138,7 +139,8 @@ impl ImageSet {
     ///
     /// # Errors
     ///
-    /// [`DataError::NoGrey`] where [`Binarize::Stochastic`] finds bits; that a file cannot be read or
+    /// [`DataError::NoGrey`] where [`Binarize::Stochastic`] finds bits, [`DataError::NotLevels`] where
+    /// floats are to become 0 or 1; that a file cannot be read or
     /// written.
     pub fn binarized(mut self, binarize: Binarize) -> Result<ImageSet, DataError> {
         match binarize {

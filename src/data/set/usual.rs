@@ -22,6 +22,10 @@ impl ImageSet {
             && images[0].are_black_and_white()?
             && images[1].are_black_and_white()?;
         Ok(match channels {
+            _ if images[0].depth() == Depth::Float => (
+                Binarize::None,
+                Some("the images hold numbers beyond 0 to 1"),
+            ),
             // The default by shape, which model files use too.
             _ if is_bits => (Binarize::usual(self.shape()), None),
             1 if self.black_and_white => (

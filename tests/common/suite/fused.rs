@@ -224,7 +224,11 @@ pub fn the_batch_with_the_first_layer_agrees_with_its_steps(gpu: &Gpu) {
     {
         let values: usize = big.iter().product();
         let bytes: Vec<u8> = (0..20 * values).map(|v| (v * v % 251) as u8).collect();
-        let images = PackedImages::from_bytes(big, &bytes, binarize);
+        // The first colours are floats.
+        let images = match i {
+            1 => PackedImages::from_floats(big, &uniform(20 * values, 2.0, 9)),
+            _ => PackedImages::from_bytes(big, &bytes, binarize),
+        };
         let packed = Packed::of(&images);
         let spec = Conv::new(big, channels, 3, stride, padding);
         let mut p = Graph::new(batch);

@@ -8,7 +8,7 @@ use crate::common::dense as dense_layers;
 use crate::common::pair::Pair;
 use crate::common::report::{Limit, Report};
 use crate::common::{say, uniform};
-use cvae_gpu::data::{Binarize, PackedImages};
+use cvae_gpu::data::{Binarize, Depth, PackedImages};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::ops::dense::Dense;
 use cvae_gpu::ops::elbo::{self, COLUMNS, RING};
@@ -433,33 +433,88 @@ fn fetching<'g>(gpu: &'g Gpu, images: &PackedImages, packed: Packed) -> (Plan, P
     (p, pair, x)
 }
 
-// A bit is exact; a byte is a quotient, for which WGSL allows 2.5 ULP.
+/// Twenty images of each depth.
+fn twenty_of_each_depth(shape: [usize; 3]) -> [PackedImages; 3] {
+    let floats = uniform(20 * shape.iter().product::<usize>(), 3.0, 5);
+    [
+        twenty_images(shape, Binarize::Threshold),
+        twenty_images(shape, Binarize::None),
+        PackedImages::from_floats(shape, &floats),
+    ]
+}
+
+/// The limit of fetched values: a byte is a quotient, for which WGSL allows 2.5 ULP.
+fn fetched(depth: Depth) -> Limit {
+    match depth {
+        Depth::Bit | Depth::Float => Limit::Exact,
+        Depth::Byte => Limit::Each {
+            relative: 3e-7,
+            absolute: 0.0,
+        },
+    }
+}
+
+// The last shape has no whole number of quads.
+const FETCHED: [[usize; 3]; 4] = [[5, 8, 1], [4, 4, 3], [28, 28, 1], [3, 5, 3]];
+
 pub fn images_are_fetched_as_they_were_packed(gpu: &Gpu) {
     let mut report = Report::default();
-    for binarize in [Binarize::Threshold, Binarize::None] {
-        for shape in [[5, 8, 1], [4, 4, 3], [28, 28, 1]] {
-            let images = twenty_images(shape, binarize);
-            let (p, mut pair, x) = fetching(gpu, &images, Packed::of(&images));
-            let limit = match binarize {
-                Binarize::Threshold => Limit::Exact,
-                Binarize::Stochastic | Binarize::None => Limit::Each {
-                    relative: 3e-7,
-                    absolute: 0.0,
-                },
+    for images in FETCHED.into_iter().flat_map(twenty_of_each_depth) {
+        let (p, mut pair, x) = fetching(gpu, &images, Packed::of(&images));
+        let limit = fetched(images.depth());
+        let case = format!("{:?} {:?}", images.shape(), images.depth());
+        pair.run(&mut report, &case, &p, 1, |_| limit);
+        let unpacked = ORDER
+            .iter()
+            .flat_map(|&i| images.values(i as usize).unwrap());
+        let unpacked: Vec<f64> = unpacked.map(f64::from).collect();
+        let Values::Floats(x) = pair.read(&p, x) else {
+            panic!("images are floats");
+        };
+        report.floats(&format!("{case} on the host"), "x", &x, &unpacked, limit);
+    }
+    report.finish(24);
+}
+
+// The images of a batch are those of the host, some of them mirrored; which ones depends on the epoch.
+pub fn images_are_mirrored_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
+    let mut report = Report::default();
+    for images in FETCHED.into_iter().flat_map(twenty_of_each_depth) {
+        let [_, width, channels] = images.shape();
+        let packed = Packed::of(&images).flipped(true);
+        let (p, mut pair, x) = fetching(gpu, &images, packed);
+        let limit = fetched(images.depth());
+        let mut mirrored = Vec::new();
+        for (epoch, step) in [(0, 0), (0, 70_000), (7, 0)] {
+            let state = StepState {
+                epoch,
+                ..at(step, step)
             };
-            let case = format!("{shape:?} {binarize:?}");
+            pair.set_words(&p, "state", &state.to_words());
+            let case = format!("{:?} {:?} of {epoch}", images.shape(), images.depth());
             pair.run(&mut report, &case, &p, 1, |_| limit);
-            let unpacked = ORDER
-                .iter()
-                .flat_map(|&i| images.values(i as usize).unwrap());
-            let unpacked: Vec<f64> = unpacked.map(f64::from).collect();
             let Values::Floats(x) = pair.read(&p, x) else {
                 panic!("images are floats");
             };
-            report.floats(&format!("{case} on the host"), "x", &x, &unpacked, limit);
+            let rows = x.chunks(images.values_per_image()).zip(ORDER);
+            let is_mirrored = rows.map(|(found, i)| {
+                let values = images.values(i as usize).unwrap();
+                let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+                let lines = values.chunks(width * channels);
+                let turned = lines.flat_map(|line| line.chunks(channels).rev().flatten());
+                let turned: Vec<f64> = turned.copied().collect();
+                let near =
+                    |wanted: &[f64]| found.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 1e-6);
+                assert!(near(&values) != near(&turned), "{case}, image {i}");
+                near(&turned)
+            });
+            mirrored.push(is_mirrored.collect::<Vec<_>>());
         }
+        assert!(mirrored[0].contains(&true) && mirrored[0].contains(&false));
+        assert_eq!(mirrored[0], mirrored[1], "a draw is of its epoch");
+        assert_ne!(mirrored[0], mirrored[2], "epochs differ");
     }
-    report.finish(12);
+    report.finish(36);
 }
 
 // The last batch of a pass begins in the middle of a window and ends past its last image.
@@ -516,6 +571,7 @@ pub fn images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
         let values: usize = shape.iter().product();
         let images = twenty_images(shape, Binarize::Stochastic);
         let packed = Packed::training(&images, Binarize::Stochastic);
+        let packed = packed.flipped(shape[2] == 3);
         let (p, mut pair, x) = fetching(gpu, &images, packed);
         let mut draw = |seed, epoch, step| {
             let state = StepState {
@@ -695,14 +751,15 @@ pub fn gradients_are_clipped_to_the_norm_of_all(gpu: &Gpu) {
 // series at ±0.5, and far out.
 pub fn likelihoods_agree_with_their_twins(gpu: &Gpu) {
     let mut report = Report::default();
-    let gaussian = |sigmoid_mean, log_sigma| Head::Gaussian {
+    let gaussian = |sigmoid_mean, clamped, log_sigma| Head::Gaussian {
         sigmoid_mean,
+        clamped,
         log_sigma: LogSigma::Fixed(log_sigma),
     };
     let heads = [
         Head::Bernoulli(true),
-        gaussian(false, -1.0),
-        gaussian(true, 0.5),
+        gaussian(false, false, -1.0),
+        gaussian(true, true, 0.5),
     ];
     let cases = [
         (1, 1, 4e-3),
@@ -737,6 +794,7 @@ pub fn a_learned_deviation_and_its_gradient_agree_with_their_twins(gpu: &Gpu) {
         let log_sigma = LogSigma::Learned(p.slot("log_sigma", &[1], Role::Data));
         let head = Head::Gaussian {
             sigmoid_mean: i == 1,
+            clamped: true,
             log_sigma,
         };
         likelihood::loss_and_grad(&mut p, head, 2.0, logits, x);

@@ -2,7 +2,7 @@
 
 use std::io::{Seek, SeekFrom, Write};
 
-use cvae_gpu::data::{self, Binarize, ImageSet, Prepare, Progress};
+use cvae_gpu::data::{self, Binarize, DataError, Depth, Fit, ImageSet, Prepare, Progress, Size};
 use cvae_gpu::files::npy::to_bytes;
 
 use super::load;
@@ -36,7 +36,7 @@ fn bytes_booleans_and_floats_are_images() {
 
 #[test]
 fn a_value_out_of_range_is_named_by_its_index() {
-    for (wrong, shown) in [(f32::NAN, "NaN"), (1.5, "1.5"), (-0.1, "-0.1")] {
+    for (wrong, shown) in [(f32::NAN, "NaN"), (1.5, "1.5"), (f32::NEG_INFINITY, "-inf")] {
         let mut values = [0.5; 2 * 2 * 3];
         values[8] = wrong;
         let refused = read(&to_bytes(&[2, 2, 3], &values)).unwrap_err();
@@ -55,7 +55,14 @@ fn other_arrays_are_refused_with_what_to_save_instead() {
         (npy("|u1", "(9, 2, 2)", &[7; 4]), "incomplete"),
         (npy("<c8", "(1, 1, 1)", &[0; 8]), "astype"),
         (npy("<u2", "(1, 1, 1)", &[0, 1]), "at [0, 0, 0] is 256"),
-        (npy("|i1", "(1, 1, 2)", &[5, 255]), "at [0, 0, 1] is -1"),
+        (
+            npy(
+                "<f8",
+                "(1, 1, 2)",
+                &[-1e60f64, 0.0].map(f64::to_le_bytes).concat(),
+            ),
+            "at [0, 0, 0] is -1",
+        ),
         (npy("<f2", "(1, 1, 1)", &[0x00, 0x7c]), "is inf"),
     ] {
         let refused = read(&bytes).unwrap_err();
@@ -187,4 +194,98 @@ fn images_of_a_large_array_stay_in_its_file() {
     file.set_len(start + 5000).unwrap();
     let error = test.values(test.count() - 1).unwrap_err().to_string();
     assert!(error.contains("array.npy: cannot be read"), "{error}");
+}
+
+// More than a piece of the file, in every order; the numbers are those of NumPy's float32.
+#[test]
+fn images_with_numbers_below_0_keep_their_numbers() {
+    const SHAPE: [usize; 4] = [40, 61, 7, 3];
+    let value = |i: usize| (i * i % 1009) as f64 / 100.0 - 4.0;
+    let count = SHAPE.iter().product();
+    let numbers: Vec<f64> = (0..count).map(value).collect();
+    let single: Vec<f32> = numbers.iter().map(|v| *v as f32).collect();
+    let little: Vec<u8> = single.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let big: Vec<u8> = numbers.iter().flat_map(|v| v.to_be_bytes()).collect();
+    let [n, h, w, c] = SHAPE;
+    let mut fortran = vec![0; big.len()];
+    for (i, number) in big.chunks(8).enumerate() {
+        let [image, y, x, k] = [i / (h * w * c), i / (w * c) % h, i / c % w, i % c];
+        let place = image + n * (y + h * (x + w * k));
+        fortran[8 * place..][..8].copy_from_slice(number);
+    }
+    let header = |kind: &str, order: &str| {
+        format!("{{'descr': '{kind}', 'fortran_order': {order}, 'shape': {SHAPE:?}, }}")
+            .replace('[', "(")
+            .replace(']', ")")
+    };
+    for (kind, order, data) in [
+        ("<f4", "False", &little),
+        (">f8", "False", &big),
+        (">f8", "True", &fortran),
+    ] {
+        let (set, notes) = noted(&header(kind, order), data, &Prepare::default()).unwrap();
+        assert!(notes[0].contains("below 0"), "{notes:?}");
+        assert_eq!(
+            (set.shape(), set.train.images.depth()),
+            ([h, w, c], Depth::Float)
+        );
+        let (mut train, mut test) = (0, 0);
+        for (i, wanted) in single.chunks(h * w * c).enumerate() {
+            let (split, at) = match i % 10 {
+                9 => (&set.test, &mut test),
+                _ => (&set.train, &mut train),
+            };
+            assert_eq!(
+                split.images.values(*at).unwrap(),
+                wanted,
+                "{kind} {order} {i}"
+            );
+            *at += 1;
+        }
+        let range = set.train.images.range().unwrap();
+        assert_eq!(range, Some([-4.0, 6.08]));
+        for binarize in [Binarize::Threshold, Binarize::Stochastic] {
+            let refused = set.clone().binarized(binarize).unwrap_err();
+            assert!(matches!(refused, DataError::NotLevels));
+        }
+    }
+}
+
+// A plane keeps its slope at another size, and padding adds zeros.
+#[test]
+fn numbers_below_0_are_resized_as_they_are() {
+    let plane = |image: usize, y: usize, x: usize| image as f32 - 9.0 + (x + 2 * y) as f32;
+    let pixels =
+        (0..2).flat_map(|i| (0..8).flat_map(move |y| (0..16).map(move |x| plane(i, y, x))));
+    let path = tempfile::tempdir().unwrap();
+    let file = path.path().join("array.npy");
+    std::fs::write(&file, to_bytes(&[2, 8, 16], &pixels.collect::<Vec<_>>())).unwrap();
+    let load = |prepare: Prepare| {
+        let set = data::load_prepared(
+            file.to_str().unwrap(),
+            Binarize::None,
+            &prepare,
+            &mut |_| (),
+        );
+        set.unwrap().train.images.values(0).unwrap()
+    };
+    let half = Prepare {
+        size: Some(Size::Sides([4, 8])),
+        channels: Some(3),
+        ..Prepare::default()
+    };
+    let values = load(half);
+    // Pixel (1, 3) of the half is about the mean of pixels (2, 6) to (3, 7); the edge is near.
+    assert!(
+        (values[3 * (8 + 3)] - (plane(0, 2, 6) + 1.5)).abs() < 0.1,
+        "{values:?}"
+    );
+    assert_eq!(values[3 * 11], values[3 * 11 + 2]);
+    let padded = load(Prepare {
+        size: Some(Size::Square(16)),
+        fit: Fit::Pad,
+        ..Prepare::default()
+    });
+    assert!(padded[..64].iter().all(|v| v.abs() < 1e-6), "{padded:?}");
+    assert!((padded[16 * 4] - plane(0, 0, 0)).abs() < 1e-5, "{padded:?}");
 }

@@ -84,6 +84,34 @@ fn what_was_written_is_read_back() {
 }
 
 #[test]
+fn numbers_beyond_0_to_1_are_read_back() {
+    let split = |values: &[f32]| Split {
+        images: PackedImages::from_floats([3, 3, 1], values),
+        labels: None,
+        names: None,
+    };
+    let mut values = [-1.5, 2e9, -0.0].repeat(6);
+    let set = |values: &[f32]| ImageSet::new("reals", split(values), split(&values[..9]));
+    let bytes = write(&set(&values), &provenance()).unwrap();
+    let found = read(&bytes, Path::new("reals.gz")).unwrap().0;
+    assert_eq!(found, set(&values));
+    assert_eq!(found.train.images.range().unwrap(), Some([-1.5, 2e9]));
+    // The third image of training is not finite.
+    values.extend([0.25; 9]);
+    let plain = plain(&set(&values));
+    let at = plain
+        .windows(4)
+        .rposition(|four| four == 0.25f32.to_le_bytes());
+    let mut wrong = plain.clone();
+    wrong[at.unwrap()..][..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let error = read(&gzip(&wrong), Path::new("reals.gz")).unwrap_err();
+    assert!(
+        error.to_string().contains("image 2 is not finite"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_set_without_labels_is_read_back_without_labels() {
     let mut set = tiny();
     set.train.labels = None;

@@ -16,6 +16,7 @@ fn step(target: &Target) -> Plan {
         count: 60_000,
         depth: Depth::Bit,
         drawn: false,
+        flipped: false,
         window: 60_000,
     };
     let feed = Feed::Images("train.images", data, Order::Shuffled);

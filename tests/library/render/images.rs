@@ -1,6 +1,6 @@
 //! Grids, manifolds, PNG and GIF.
 
-use cvae_gpu::render::{GridStyle, RenderError, Timing, animate, grid, manifold, png_bytes};
+use cvae_gpu::render::{GridStyle, RenderError, Timing, UNIT, animate, grid, manifold, png_bytes};
 use image::{Rgb, RgbImage};
 
 /// Images edge to edge at their own size.
@@ -8,6 +8,7 @@ const SEAMLESS: GridStyle = GridStyle {
     cell: 0,
     gap: 0,
     stretch: true,
+    range: UNIT,
 };
 
 /// The red levels of a picture, which are all there is to a grey one.
@@ -72,20 +73,20 @@ fn images_which_do_not_fit_their_shape_are_refused() {
         let error = grid(&vec![0.0; values], shape, columns, SEAMLESS).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
     }
-    let error = manifold(&[0.0; 12], [2, 2, 1], 2).unwrap_err();
+    let error = manifold(&[0.0; 12], [2, 2, 1], 2, UNIT).unwrap_err();
     assert!(matches!(error, RenderError::Manifold(2, 3)));
 }
 
 #[test]
 fn a_manifold_has_no_gaps_and_one_scale() {
     let images: Vec<f32> = (0..400 * 784).map(|i| (i / 784) as f32 / 399.0).collect();
-    let picture = manifold(&images, [28, 28, 1], 20).unwrap();
+    let picture = manifold(&images, [28, 28, 1], 20, UNIT).unwrap();
     assert_eq!(picture.dimensions(), (560, 560));
     for (x, y, pixel) in picture.enumerate_pixels() {
         let value = (y / 28 * 20 + x / 28) as f32 / 399.0;
         assert_eq!(pixel.0, [(value * 255.0).round() as u8; 3]);
     }
-    let clipped = manifold(&[-1.0, 2.0, f32::NAN, 0.5], [1, 1, 1], 2).unwrap();
+    let clipped = manifold(&[-1.0, 2.0, f32::NAN, 0.5], [1, 1, 1], 2, UNIT).unwrap();
     assert_eq!(reds(&clipped), [0, 255, 0, 128]);
 }
 
@@ -136,4 +137,17 @@ fn a_gif_refuses_no_frames_and_unequal_frames() {
         let error = animate(frames, timing, std::io::sink()).unwrap_err();
         assert!(error.to_string().contains(message), "{error}");
     }
+}
+
+#[test]
+fn black_and_white_are_the_ends_of_the_range() {
+    let style = GridStyle {
+        stretch: false,
+        range: [-2.0, 3.0],
+        ..SEAMLESS
+    };
+    let picture = grid(&[-3.0, -2.0, 0.5, 3.0, 4.0, f32::NAN], [1, 6, 1], 1, style).unwrap();
+    assert_eq!(reds(&picture), [0, 0, 128, 255, 255, 0]);
+    let cells = manifold(&[-2.0, -1.0, 2.0, 3.0], [1, 1, 1], 2, style.range).unwrap();
+    assert_eq!(reds(&cells), [0, 51, 204, 255]);
 }

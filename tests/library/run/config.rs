@@ -46,6 +46,7 @@ fn example() -> RunConfig {
             order: Order::Natural,
         },
         binarize: Binarize::Threshold,
+        flip: true,
         epochs: 10,
         batch: 32,
         lr: 1e-4,

@@ -4,7 +4,7 @@
 //! (`U8`, images × bytes per image, packed like [`crate::data::PackedImages`]) and optional
 //! `train/labels` and `test/labels` (one per image; `U8`, or `U32` where a label is above 255).
 //!
-//! Its metadata are `name`, `shape` (such as `28,28,1`), `depth` (`bit` or `byte`), the texts
+//! Its metadata are `name`, `shape` (such as `28,28,1`), `depth` (`bit`, `byte` or `float`), the texts
 //! `origin` and `licence`, `sources`, a JSON object from the name of each source file to its SHA-256,
 //! and, where classes have names, `classes`, a JSON array of these.
 //!
@@ -154,6 +154,7 @@ fn header(set: &ImageSet, provenance: &Provenance, parts: &[Part<'_>]) -> Result
         "depth": match set.train.images.depth() {
             Depth::Bit => "bit",
             Depth::Byte => "byte",
+            Depth::Float => "float",
         },
         "origin": provenance.origin,
         "licence": provenance.licence,

@@ -90,8 +90,9 @@ impl About {
         let depth = match text("depth")?.as_str() {
             "bit" => Depth::Bit,
             "byte" => Depth::Byte,
+            "float" => Depth::Float,
             other => {
-                let reason = format!("it is {other:?}; it should be bit or byte");
+                let reason = format!("it is {other:?}; it should be bit, byte or float");
                 return Err(invalid_metadata("depth", &reason));
             }
         };

@@ -1,61 +1,12 @@
-//! Images at one byte per value: sizes and channels.
+//! Pixels of another size and other channels.
 
 use image::imageops::{self, FilterType};
-use image::{ImageBuffer, Luma, Pixel, Rgb};
+use image::{ImageBuffer, Pixel};
 
-use crate::data::held_out::held_out;
-use crate::data::set::Bytes;
-use crate::data::{DataError, Depth, Fit, PackedImages, Prepare, Size, Split};
+use crate::data::{Fit, Prepare};
 
 /// Bicubic, the usual filter for photographs: sharp, little ringing, no aliasing on reduction.
-pub const FILTER: FilterType = FilterType::CatmullRom;
-
-/// The images of a source, by split.
-pub enum Parts {
-    /// Training and test images.
-    Two([Split; 2]),
-    /// Images of which a part is to be held out.
-    One(Split),
-}
-
-/// A split of images at one byte per value, in row-major HWC order.
-pub fn split(shape: [usize; 3], values: impl Into<Bytes>, labels: Option<Vec<u32>>) -> Split {
-    Split {
-        images: PackedImages::of_bytes(shape, Depth::Byte, values),
-        labels,
-        names: None,
-    }
-}
-
-/// Resizes images and converts their channels; they must have 1 or 3 channels. Bits become bytes.
-pub fn prepared(split: Split, prepare: &Prepare) -> Result<Split, DataError> {
-    let images = split.images;
-    let [height, width, channels] = images.shape();
-    let size = prepare.size.map_or([height, width], Size::sides);
-    let wanted = prepare.channels.unwrap_or(channels);
-    let shape = [size[0], size[1], wanted];
-    if shape == images.shape() {
-        return Ok(Split { images, ..split });
-    }
-    let images = images.map((shape, Depth::Byte), |_, bytes| {
-        let (from, image) = ([height, width], images.levels(bytes));
-        if channels == 1 {
-            let image = resized(image, from, size, prepare.fit, Luma(edge_grey(prepare)));
-            return repeated(&image, wanted).collect();
-        }
-        let image = resized(image, from, size, prepare.fit, Rgb(edge(prepare)));
-        match wanted {
-            1 => grey(&image).collect(),
-            _ => image,
-        }
-    })?;
-    Ok(Split { images, ..split })
-}
-
-/// Splits images into training and test images ([`held_out`]); `None` where there are too few.
-pub fn cut(all: &Split, fraction: f64) -> Option<[Split; 2]> {
-    all.parted(held_out(all.images.count(), fraction)?)
-}
+const FILTER: FilterType = FilterType::CatmullRom;
 
 /// The colour beside padded images.
 pub fn edge(prepare: &Prepare) -> [u8; 3] {
@@ -68,9 +19,15 @@ pub fn edge_grey(prepare: &Prepare) -> [u8; 1] {
 }
 
 /// An image of `[H, W]` pixels at another size; `edge` is the colour of what padding adds.
-pub fn resized<P>(image: Vec<u8>, from: [usize; 2], to: [usize; 2], fit: Fit, edge: P) -> Vec<u8>
+pub fn resized<P>(
+    image: Vec<P::Subpixel>,
+    from: [usize; 2],
+    to: [usize; 2],
+    fit: Fit,
+    edge: P,
+) -> Vec<P::Subpixel>
 where
-    P: Pixel<Subpixel = u8> + 'static,
+    P: Pixel + 'static,
 {
     if from == to {
         return image;
@@ -111,7 +68,7 @@ where
 }
 
 /// Repeats each value, which converts grey to colour.
-pub fn repeated(grey: &[u8], times: usize) -> impl Iterator<Item = u8> {
+pub fn repeated<T: Copy>(grey: &[T], times: usize) -> impl Iterator<Item = T> {
     grey.iter()
         .flat_map(move |v| std::iter::repeat_n(*v, times))
 }
