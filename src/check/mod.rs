@@ -21,10 +21,15 @@ pub use trace::{Trace, trace};
 use crate::gpu::{Gpu, GpuError};
 use crate::model::Loss;
 
-/// The built-in cases; those of the twins are computed lazily.
+/// The built-in cases: the recorded one, and those of the twins, which are computed lazily.
+#[cfg(feature = "cli")]
 pub fn cases() -> impl Iterator<Item = Case> {
-    let made = builtin::recipes().into_iter().map(|recipe| recipe.cook());
-    std::iter::once_with(builtin::recorded).chain(made)
+    std::iter::once_with(builtin::recorded).chain(made())
+}
+
+/// The cases of the twins, computed lazily.
+pub fn made() -> impl Iterator<Item = Case> {
+    builtin::recipes().into_iter().map(|recipe| recipe.cook())
 }
 
 /// Runs a case on an adapter and compares the results, which are returned too. `strict` applies the

@@ -31,9 +31,8 @@ mod held_out;
 pub mod known;
 #[cfg(not(feature = "cli"))]
 mod later;
-#[cfg(feature = "cli")]
+mod names;
 mod order;
-#[cfg(feature = "cli")]
 mod prepare;
 mod read;
 mod set;
@@ -47,9 +46,8 @@ pub use error::DataError;
 pub use known::mnist;
 #[cfg(not(feature = "cli"))]
 pub use later::Ahead;
-#[cfg(feature = "cli")]
+pub use names::known_name;
 pub use order::Order;
-#[cfg(feature = "cli")]
 pub use prepare::{Fit, Listener, Prepare, Progress, Size, TEST_FRACTION};
 pub use read::packed;
 pub use set::{Binarize, Depth, ImageSet, LabelError, Labelled, PackedImages, Split, check_labels};

@@ -44,6 +44,18 @@ pub fn encode(model: &Model, images: Packed, batch: usize, target: &Target) -> (
     (p.lower(target), q)
 }
 
+/// Parameters of q(z|x) of images `x [B,28,28,1]`, which the host fills. Returns the plan and their
+/// slot, `[B,2L]`.
+pub fn codes(model: &Model, batch: usize, target: &Target) -> (Plan, SlotId) {
+    let mut p = Graph::new(batch);
+    params::declare(&mut p, &model.params());
+    let [h, w, c] = model.image;
+    let x = p.slot("x", &[batch, h, w, c], Role::Data);
+    let labels = (model.labels > 0).then(|| p.words("labels", &[batch], Role::Data));
+    let q = model.encoder().forward(&mut p, x, labels).output();
+    (p.lower(target), q)
+}
+
 /// Images of codes drawn from the prior, `count` in all; the host fills `labels [B]` of a conditioned
 /// model. Returns the plan and the slot of the probabilities, `[B,28,28,1]`.
 pub fn sample(model: &Model, count: usize, batch: usize, target: &Target) -> (Plan, SlotId) {

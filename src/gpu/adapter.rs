@@ -101,7 +101,8 @@ fn report(
     let kind = KINDS
         .iter()
         .position(|(kind, _)| *kind == info.device_type)?;
-    let backend = Backend::ALL.iter().position(|b| b.wgpu() == info.backend)?;
+    let backend = Backend::of(info.backend)?;
+    let rank = Backend::ALL.iter().position(|b| *b == backend);
     let on = |feature| selection.allows(feature);
     let subgroups = features.contains(wgpu::Features::SUBGROUP) && on(Feature::Subgroups);
     let timestamps = features.contains(wgpu::Features::TIMESTAMP_QUERY_INSIDE_PASSES);
@@ -125,7 +126,7 @@ fn report(
     let report = AdapterReport {
         index: 0,
         name: info.name,
-        backend: Backend::ALL[backend],
+        backend,
         driver: driver.trim().to_owned(),
         kind: KINDS[kind].1,
         target,
@@ -133,7 +134,7 @@ fn report(
         workgroup_invocations: limits.max_compute_invocations_per_workgroup,
         f16: features.contains(wgpu::Features::SHADER_F16),
     };
-    Some(((kind, backend), report))
+    Some(((kind, rank.unwrap_or(0)), report))
 }
 
 /// The adapters of this machine, the best first.

@@ -18,10 +18,12 @@ pub enum Backend {
     Dx12,
     /// OpenGL ES.
     Gl,
+    /// WebGPU, in browsers.
+    WebGpu,
 }
 
 impl Backend {
-    /// Every backend, the preferred one first.
+    /// Every backend of native programs, the preferred one first.
     pub const ALL: [Backend; 4] = [Backend::Vulkan, Backend::Metal, Backend::Dx12, Backend::Gl];
 
     /// Name on the command line.
@@ -35,7 +37,13 @@ impl Backend {
             Backend::Metal => wgpu::Backend::Metal,
             Backend::Dx12 => wgpu::Backend::Dx12,
             Backend::Gl => wgpu::Backend::Gl,
+            Backend::WebGpu => wgpu::Backend::BrowserWebGpu,
         }
+    }
+
+    pub(super) fn of(backend: wgpu::Backend) -> Option<Backend> {
+        let mut all = Backend::ALL.into_iter().chain([Backend::WebGpu]);
+        all.find(|own| own.wgpu() == backend)
     }
 }
 

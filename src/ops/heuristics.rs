@@ -96,15 +96,23 @@ const CPU: Heuristics = Heuristics {
 };
 
 impl Heuristics {
-    /// The heuristics for an adapter. A software adapter runs on this machine's CPU.
+    /// The heuristics for an adapter. A software adapter runs on this machine's CPU; that of a browser
+    /// is SwiftShader, or much like it.
     pub fn of(caps: &Caps) -> Self {
-        if !caps.software {
-            return GPU;
-        }
-        Heuristics {
-            tiles: Tiles::of_this_processor(),
-            thin: !(1..8).contains(&caps.subgroup_min),
-            ..CPU
+        let in_browser = cfg!(target_arch = "wasm32");
+        match caps.software {
+            false => GPU,
+            true if in_browser => Heuristics {
+                texels: false,
+                thin: false,
+                submission_time: GPU.submission_time,
+                ..CPU
+            },
+            true => Heuristics {
+                tiles: Tiles::of_this_processor(),
+                thin: !(1..8).contains(&caps.subgroup_min),
+                ..CPU
+            },
         }
     }
 }

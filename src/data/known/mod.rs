@@ -13,6 +13,7 @@ pub use verify::{Checked, State};
 
 use std::path::{Path, PathBuf};
 
+use super::names::NAMES;
 use super::read::cifar;
 use super::{DataError, Listener};
 use crate::files::cache;
@@ -58,7 +59,7 @@ pub enum Place {
 /// Every set known by name.
 pub static KNOWN: [Known; 4] = [
     Known {
-        name: mnist::NAME,
+        name: NAMES[0],
         about: "handwritten digits, 60000 + 10000 images of 28×28, black and white",
         origin: mnist::ORIGIN,
         licence: mnist::LICENCE,
@@ -67,7 +68,7 @@ pub static KNOWN: [Known; 4] = [
         mirrors: &[],
     },
     Known {
-        name: "fashion-mnist",
+        name: NAMES[1],
         about: "pieces of clothing, 60000 + 10000 images of 28×28, grey",
         origin: "Fashion-MNIST, by Han Xiao, Kashif Rasul and Roland Vollgraf, Zalando SE",
         licence: "MIT",
@@ -101,7 +102,7 @@ pub static KNOWN: [Known; 4] = [
         ],
     },
     Known {
-        name: "kmnist",
+        name: NAMES[2],
         about: "cursive Japanese characters, 60000 + 10000 images of 28×28, grey",
         origin: "Kuzushiji-MNIST, by CODH, adapted from Kuzushiji Dataset by NIJL and others",
         licence: "CC BY-SA 4.0",
@@ -135,7 +136,7 @@ pub static KNOWN: [Known; 4] = [
         ],
     },
     Known {
-        name: "cifar10",
+        name: NAMES[3],
         about: "photographs of ten kinds of things, 50000 + 10000 images of 32×32, colour",
         origin: "CIFAR-10, by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton",
         licence: "not stated",

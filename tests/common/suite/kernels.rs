@@ -567,7 +567,7 @@ pub fn images_are_fetched_from_a_window_in_the_order_of_the_pass(gpu: &Gpu) {
 // Large counters.
 pub fn images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
     let mut report = Report::default();
-    for shape in [[5, 8, 1], [4, 4, 3], [28, 28, 1]] {
+    for shape in FETCHED {
         let values: usize = shape.iter().product();
         let images = twenty_images(shape, Binarize::Stochastic);
         let packed = Packed::training(&images, Binarize::Stochastic);
@@ -593,7 +593,7 @@ pub fn images_are_drawn_by_image_and_epoch_as_their_twins_are(gpu: &Gpu) {
         assert_ne!(first, draw(1, 77, 0), "epochs differ");
         assert_ne!(first, draw(1 << 32, 0, 0), "seeds differ");
     }
-    report.finish(12);
+    report.finish(16);
 }
 
 // Each of the 12 multiply-adds rounds once or twice, and a scale below 1 does not amplify the error.
