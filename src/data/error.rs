@@ -90,7 +90,6 @@ impl DataError {
     }
 
     /// [`DataError::Unusable`] of a file that the system cannot read.
-    #[cfg(feature = "cli")]
     pub(super) fn io(path: &Path) -> impl Fn(io::Error) -> DataError {
         move |reason| DataError::at(path)(unreadable(reason))
     }

@@ -31,6 +31,7 @@ mod held_out;
 pub mod known;
 #[cfg(not(feature = "cli"))]
 mod later;
+pub mod memory;
 mod names;
 mod order;
 mod prepare;

@@ -6,11 +6,10 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::known::{self, Known, Place, Places};
-use super::prepare::TEST_FRACTION;
 use super::read::packed::Provenance;
 use super::read::pixels::{self, Parts};
 use super::read::{array, cifar, folder, idx, labels, npz, packed};
-use super::{Binarize, DataError, Depth, Fit, ImageSet, Listener, Prepare, Progress, mnist};
+use super::{Binarize, DataError, Depth, Fit, ImageSet, Listener, Prepare, mnist};
 use crate::files::{hash, npy, regular};
 
 /// A source whose format is known.
@@ -108,17 +107,7 @@ impl Source {
                 return Err(DataError::HasTestImages(self.name.clone()));
             }
             Parts::Two(parts) => parts,
-            Parts::One(one) if one.images.count() == 1 && prepare.test_fraction.is_none() => {
-                listener(Progress::Note(
-                    "there is one image: it is trained on, and evaluated too",
-                ));
-                [one.clone(), one]
-            }
-            Parts::One(all) => {
-                let fraction = prepare.test_fraction.unwrap_or(TEST_FRACTION);
-                let parts = pixels::cut(&all, fraction);
-                parts.ok_or_else(|| DataError::TooFew(path.clone(), fraction))?
-            }
+            Parts::One(all) => pixels::cut(all, prepare.test_fraction, path, listener)?,
         };
         let [train, test] = parts.map(|part| pixels::prepared(part, prepare));
         let (train, test) = (train?, test?);

@@ -49,7 +49,7 @@ impl Engine {
     /// The configuration of a run on these images, from settings as JSON: the text of `config.json`.
     pub fn configure(images: &Images, settings: &str) -> Result<String, JsError> {
         let settings: Settings = serde_json::from_str(settings)?;
-        let config = settings.config(&images.0).map_err(|e| JsError::new(&e))?;
+        let config = settings.config(images).map_err(|e| JsError::new(&e))?;
         Ok(serde_json::to_string_pretty(&config)?)
     }
 
@@ -68,7 +68,7 @@ impl Engine {
         let mut options = config.options();
         options.checkpoint_every = Every::Minutes(seconds / 60.0);
         self.stop.store(false, Ordering::Relaxed);
-        let trainer = Trainer::new(&self.gpu, &options, &images.0).await?;
+        let trainer = Trainer::new(&self.gpu, &options, &images.set).await?;
         let mut trainer = trainer.stop_on(&self.stop);
         if let Some(bytes) = resume {
             let file = TensorFile::from_bytes(&bytes)?;
@@ -112,7 +112,7 @@ impl Engine {
         limit: usize,
         seed: u64,
     ) -> Result<String, JsError> {
-        let split = images.0.test.clone().first(limit);
+        let split = images.set.test.clone().first(limit);
         let explorer = Explorer::new(&self.gpu, &model.trained, BATCH);
         let terms = explorer.terms(&split, seed, &mut |_, _| ()).await?;
         let mean = Terms::mean(&terms);
@@ -134,7 +134,7 @@ impl Engine {
         images: &Images,
         limit: usize,
     ) -> Result<Vec<f32>, JsError> {
-        let split = images.0.test.clone().first(limit);
+        let split = images.set.test.clone().first(limit);
         let explorer = Explorer::new(&self.gpu, &model.trained, BATCH);
         Ok(explorer.encode(&split, &mut |_, _| ()).await?)
     }

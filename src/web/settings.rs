@@ -1,11 +1,13 @@
 //! The settings of the page, and the configuration of a run that follows from them.
 
-use cvae_gpu::data::{Binarize, Depth, ImageSet, Prepare};
+use cvae_gpu::data::{Binarize, Depth, Prepare};
 use cvae_gpu::gpu::Selection;
 use cvae_gpu::model::{Filters, Likelihood, Loss};
 use cvae_gpu::saved::config::RunConfig;
 use cvae_gpu::train::{Every, Extras};
 use serde::Deserialize;
+
+use crate::images::Images;
 
 /// What a user sets; the tutorial's values for what is left out.
 #[derive(Deserialize)]
@@ -58,7 +60,8 @@ impl Default for Settings {
 
 impl Settings {
     /// The configuration of a run on this set; it says what is wrong with the settings.
-    pub fn config(self, set: &ImageSet) -> Result<RunConfig, String> {
+    pub fn config(self, images: &Images) -> Result<RunConfig, String> {
+        let set = &images.set;
         if self.encoder_filters.is_empty() {
             return Err("give at least one number of filters".into());
         }
@@ -75,21 +78,21 @@ impl Settings {
             Kl::Analytic => Loss::AnalyticKl,
         };
         let mut model = filters.model();
-        let images = &set.train.images;
-        let real = images.depth() != Depth::Bit;
+        let train = &set.train.images;
+        let real = train.depth() != Depth::Bit;
         let usual = if real {
             Likelihood::Gaussian
         } else {
             Likelihood::Bernoulli
         };
         model.likelihood = self.likelihood.unwrap_or(usual);
-        model.range = images.range().map_err(|e| e.to_string())?;
+        model.range = train.range().map_err(|e| e.to_string())?;
         let config = RunConfig {
             version: env!("CARGO_PKG_VERSION").into(),
             model,
             data: set.name.clone(),
             data_path: None,
-            data_sha256: Some(set.fingerprint().map_err(|e| e.to_string())?),
+            data_sha256: Some(images.sha256.clone()),
             classes: Vec::new(),
             prepare: Prepare::default(),
             binarize: if real {

@@ -11,7 +11,6 @@ mod spill;
 mod usual;
 
 pub(super) use bytes::Bytes;
-#[cfg(feature = "cli")]
 pub(crate) use images::floats;
 pub use images::{Binarize, Depth, PackedImages};
 pub use labels::{LabelError, Labelled, check_labels};

@@ -7,6 +7,7 @@ mod idx;
 mod images;
 mod labels;
 mod load;
+mod memory;
 mod npz;
 mod packed;
 mod prepare;

@@ -3,15 +3,20 @@
 mod floats;
 mod resize;
 
+use std::path::Path;
+
 use image::{Luma, Rgb};
 
 pub use resize::{edge, edge_grey, grey, repeated, resized};
 
 use crate::data::held_out::held_out;
 use crate::data::set::Bytes;
-use crate::data::{DataError, Depth, PackedImages, Prepare, Size, Split};
+use crate::data::{
+    DataError, Depth, Listener, PackedImages, Prepare, Progress, Size, Split, TEST_FRACTION,
+};
 
 /// The images of a source, by split.
+#[cfg(feature = "cli")]
 pub enum Parts {
     /// Training and test images.
     Two([Split; 2]),
@@ -60,7 +65,21 @@ pub fn prepared(split: Split, prepare: &Prepare) -> Result<Split, DataError> {
     Ok(Split { images, ..split })
 }
 
-/// Splits images into training and test images ([`held_out`]); `None` where there are too few.
-pub fn cut(all: &Split, fraction: f64) -> Option<[Split; 2]> {
-    all.parted(held_out(all.images.count(), fraction)?)
+/// Splits images into training and test images ([`held_out`]); one image becomes both.
+pub fn cut(
+    all: Split,
+    fraction: Option<f64>,
+    path: &Path,
+    listener: &mut Listener<'_>,
+) -> Result<[Split; 2], DataError> {
+    let count = all.images.count();
+    if count == 1 && fraction.is_none() {
+        listener(Progress::Note(
+            "there is one image: it is trained on, and evaluated too",
+        ));
+        return Ok([all.clone(), all]);
+    }
+    let fraction = fraction.unwrap_or(TEST_FRACTION);
+    let parts = held_out(count, fraction).and_then(|is_held| all.parted(is_held));
+    parts.ok_or_else(|| DataError::TooFew(path.into(), fraction))
 }
