@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::check::{self, Case, Row, Section, Trace};
 use cvae_gpu::gpu::Gpu;
 use cvae_gpu::model::{self, Feed, Model};
@@ -15,6 +15,7 @@ use cvae_gpu::ops::adam::Adam;
 use serde::Serialize;
 
 use super::common::Common;
+use super::paths;
 use super::terminal::{Column, print, print_json, print_table, say};
 
 /// Test that this adapter computes correctly: kernels and train steps against reference values
@@ -40,7 +41,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FILE")]
     case: Vec<PathBuf>,
     /// Write the computed tensors to DIR/<case file name>, named like `expect/…`
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths::folder(), value_hint = ValueHint::DirPath)]
     dump: Option<PathBuf>,
     /// Use the limits of a good float32 implementation, for cases that allow it
     #[arg(long)]

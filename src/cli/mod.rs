@@ -22,6 +22,7 @@ mod logging;
 mod man;
 mod manifold;
 mod output;
+mod paths;
 mod pictures;
 mod plan;
 mod progress;
@@ -43,6 +44,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use common::{AdapterFlags, Common, On, Talk};
+use output::Usage;
 use terminal::{is_broken_pipe, say};
 
 /// Train, evaluate and explore convolutional variational autoencoders on any GPU.
@@ -133,7 +135,10 @@ pub fn run() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {}", advice::message(&error)));
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(Usage(_)) => ExitCode::from(2),
+                None => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -355,18 +355,3 @@ impl Plane {
         Ok([i, j])
     }
 }
-
-/// A path that ends in one of these extensions.
-pub fn path_of(text: &str, extensions: &[&str]) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if extensions.iter().any(|extension| is(&path, extension)) {
-        return Ok(path);
-    }
-    Err(format!("name a .{} file", extensions.join(" or .")))
-}
-
-/// True if a path has this extension.
-pub fn is(path: &Path, extension: &str) -> bool {
-    let found = path.extension().and_then(|e| e.to_str());
-    found.is_some_and(|e| e.eq_ignore_ascii_case(extension))
-}

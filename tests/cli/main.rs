@@ -27,6 +27,8 @@ mod runs;
 mod sets;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod standard;
 // On other systems no environment variable sets the trusted authorities.
 #[cfg(target_os = "linux")]
 mod tls;

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 
 use crate::cli::progress::Progress;
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::data::{self, Binarize, ImageSet, Prepare};
 use cvae_gpu::gpu::{Gpu, GpuError};
 use cvae_gpu::model::params::ParamSpec;
@@ -27,6 +27,7 @@ use super::advice;
 use super::arch;
 use super::choices::caution;
 use super::images::{Choice, load_any};
+use super::paths;
 use super::signals::Signals;
 use super::tuned;
 use crate::cli::common::Common;
@@ -76,7 +77,13 @@ pub struct TrainArgs {
     )]
     init: Option<PathBuf>,
     /// Run folder [default: a new one in runs/]
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_parser = paths::folder(),
+        value_hint = ValueHint::DirPath,
+        help_heading = "Output"
+    )]
     out: Option<PathBuf>,
     /// Print one JSON object per event on standard output
     #[arg(long, help_heading = "Output")]
