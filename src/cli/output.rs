@@ -111,8 +111,8 @@ impl<'a> Output<'a> {
             files.push(path.display().to_string());
         }
         if let Some(mut stream) = self.stream {
-            let copied = stream.rewind().and_then(|()| copy(&mut stream));
-            copied.context("cannot write to standard output")?;
+            stream.rewind()?;
+            copy(&mut stream)?;
         }
         Ok(files)
     }

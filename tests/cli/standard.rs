@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::program::{Cli, Outcome};
 use super::resume::Place;
+use super::sets;
 
 /// A place with a small model in `run` and codes in `codes.npy`.
 fn place() -> Place {
@@ -17,7 +18,7 @@ fn place() -> Place {
 }
 
 fn call(place: &Place, words: &str) -> Cli {
-    Cli::new(words).on_adapter().within(place.path())
+    Cli::new(words).within(place.path())
 }
 
 /// Calls with one output file, and its option.
@@ -150,4 +151,98 @@ fn a_terminal_gets_text_only() {
     assert_eq!(picture.code, Some(1), "{picture}");
     assert!(picture.stdout.contains("redirect it"), "{picture}");
     assert!(!picture.stdout.contains("IHDR"), "{picture}");
+}
+
+/// The reader ends before the program writes, and `code` gets the status of the program.
+const NO_READER: &str = "{ sleep 0.1; \"$0\" \"$@\"; echo $? > code; } | true";
+
+#[test]
+fn a_reader_that_goes_away_ends_every_command_quietly() {
+    let place = place();
+    let status = || fs::read_to_string(place.path().join("code")).expect("a status");
+    let mut all: Vec<String> = [
+        "--help",
+        "--version",
+        "train --help",
+        "devices",
+        "devices --json",
+        "plan",
+        "plan --json",
+        "shaders",
+        "shaders --json",
+        "shaders --print conv",
+        "data list",
+        "data list --json",
+        "data info idx",
+        "data info idx --json",
+        "runs .",
+        "runs . --json",
+        "completions bash",
+        "completions zsh",
+        "man",
+        "eval --model run",
+        "eval --model run --json",
+        "sample --model run -n 1 --json",
+        "export --model run --format pytorch --out p.safetensors --json",
+        "bench --steps 1 --repeats 1 --batch 1",
+        "bench --steps 1 --repeats 1 --batch 1 --json",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    all.extend(CALLS.map(|(words, option, _)| format!("{words} {option} -")));
+    for words in all {
+        let said = call(&place, &words).in_shell(NO_READER).run();
+        let quiet = ["error", "roken pipe", "panic"].map(|word| !said.stderr.contains(word));
+        assert_eq!(quiet, [true; 3], "{said}");
+        assert!(
+            ["0\n", "141\n"].contains(&&*status()),
+            "{} in {said}",
+            status()
+        );
+    }
+    // The file beside the text is written first.
+    let words = "data info idx --out sheet.png";
+    call(&place, words).in_shell(NO_READER).run();
+    assert!(place.path().join("sheet.png").exists());
+}
+
+#[test]
+fn a_reader_that_goes_away_hides_no_wrong_result() {
+    let place = Place::new();
+    let cache = place.path().join("cache");
+    fs::create_dir(&cache).expect("a folder");
+    sets::write_gzip(&cache.join("fashion-mnist"), 12);
+    let verify = Cli::new("data verify").within(place.path());
+    let verify = verify.env("CVAE_GPU_CACHE", &cache.to_string_lossy());
+    let said = verify.in_shell(NO_READER).run();
+    let status = fs::read_to_string(place.path().join("code")).expect("a status");
+    assert_eq!(status, "1\n", "{said}");
+    assert!(said.stderr.contains("not as they were published"), "{said}");
+}
+
+#[test]
+fn training_without_any_reader_saves_a_checkpoint_and_ends_quietly() {
+    let place = Place::new();
+    let words = "--epochs 100000 --no-images -q --json";
+    let said = place.start("run", words).in_shell(NO_READER).run();
+    assert_eq!(said.stderr, "", "{said}");
+    let status = fs::read_to_string(place.path().join("code")).expect("a status");
+    assert_eq!(status, "141\n", "{said}");
+    assert!(place.path().join("run/checkpoint.safetensors").exists());
+    place.resume("run", "--max-steps 3").succeed();
+}
+
+/// `/dev/full` is a disk on which nothing can be written.
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_on_a_full_disk_is_an_error() {
+    let place = place();
+    let full = |words: &str| {
+        let cli = call(&place, words).in_shell("exec \"$0\" \"$@\" > /dev/full");
+        cli.fail(1, &["cannot write to standard output", "No space left"]);
+    };
+    // A text, a line, and bytes that end without a line break.
+    full("man");
+    full("data list");
+    full("sample --model run -n 1 -q --out -");
 }

@@ -1,5 +1,7 @@
 //! `cvae-gpu data verify`
 
+use std::path::Path;
+
 use anyhow::{anyhow, bail};
 use clap::Args;
 use cvae_gpu::data::known::{self, Checked, Known, Places, State};
@@ -46,30 +48,36 @@ impl VerifyArgs {
             let set = known.name;
             rows.extend(checked.map(|checked| Row { set, checked }));
         }
-        if self.json {
-            print_list("files", &rows)?;
+        let shown = if self.json {
+            print_list("files", &rows)
         } else {
-            if rows.is_empty() {
-                let cache = cache.display();
-                print(&format!("there is no downloaded set in {cache}"))?;
-            }
-            for Row { checked, .. } in &rows {
-                let state = match checked.state {
-                    State::Published => "as published",
-                    State::Changed => "NOT as published",
-                    State::Unpacked => "unpacked by hand, which cannot be checked",
-                    _ => "of an unknown state",
-                };
-                print(&format!("{}: {state}", checked.path.display()))?;
-            }
-        }
+            show(&rows, cache)
+        };
         let changed = |row: &&Row| row.checked.state == State::Changed;
         match rows.iter().filter(changed).count() {
-            0 => Ok(()),
+            0 => shown,
             1 => bail!("a file is not as it was published: delete it, and it is downloaded again"),
             n => bail!(
                 "{n} files are not as they were published: delete them, and they are downloaded again"
             ),
         }
     }
+}
+
+/// Prints the state of each file.
+fn show(rows: &[Row], cache: &Path) -> anyhow::Result<()> {
+    if rows.is_empty() {
+        let cache = cache.display();
+        print(&format!("there is no downloaded set in {cache}"))?;
+    }
+    for Row { checked, .. } in rows {
+        let state = match checked.state {
+            State::Published => "as published",
+            State::Changed => "NOT as published",
+            State::Unpacked => "unpacked by hand, which cannot be checked",
+            _ => "of an unknown state",
+        };
+        print(&format!("{}: {state}", checked.path.display()))?;
+    }
+    Ok(())
 }

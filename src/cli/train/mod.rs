@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use crate::cli::progress::Progress;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::{Args, ValueHint};
 use cvae_gpu::data::{self, Binarize, ImageSet, Prepare};
 use cvae_gpu::gpu::{Gpu, GpuError};
@@ -456,7 +456,7 @@ impl Stdout {
         const CLOSED: u8 = 141;
         match self.failure {
             Some(error) if !is_broken_pipe(&error) => {
-                Err(error).context("cannot write to standard output; the run was saved")
+                bail!("{error:#}; the run was saved")
             }
             _ => Ok(CLOSED),
         }
