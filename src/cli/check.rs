@@ -38,7 +38,7 @@ of the largest error. A kernel's row shows its result nearest to its limit.
 The status is 1 if any error is beyond its limit.")]
 pub struct CheckArgs {
     /// Run this recorded case instead of the built-in ones; may be repeated
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     case: Vec<PathBuf>,
     /// Write the computed tensors to DIR/<case file name>, named like `expect/…`
     #[arg(long, value_name = "DIR", value_parser = paths::folder(), value_hint = ValueHint::DirPath)]

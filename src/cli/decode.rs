@@ -19,7 +19,7 @@ use super::trained::ModelFlags;
 Examples:
   cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.npy
   cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.png
-  cat codes.npy | cvae-gpu decode --model runs/mnist-1 --z - --out - > images.npy
+  cvae-gpu decode --model runs/mnist-1 --z - --out - < codes.npy > images.npy
 
 --z is an array [N, L] of float32 or float64 for L latent dimensions, or [N, 2L] from `encode`, of \
 which the means are decoded. The array of --out is [N, height, width, channels] of float32: \

@@ -28,7 +28,7 @@ Names tell Keras (`….kernel`) from PyTorch (`….weight`). The model follows f
 does the image size if images are 28×28 or square.")]
 pub struct ImportArgs {
     /// Weights: safetensors with Keras or PyTorch names and layouts
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     from: PathBuf,
     /// Model file to write; `-` is standard output
     #[arg(long, value_name = "FILE.safetensors", value_parser = paths::file(&["safetensors"]), value_hint = ValueHint::FilePath)]

@@ -59,7 +59,7 @@ pub struct TrainArgs {
     /// --epochs and --max-steps may end the run later, and --lr changes the rate from here on.
     /// --checkpoint-every, --eval-every, --log-every and the options of the adapter may change, and
     /// --data if the same images have moved. Any other option must have its saved value.
-    #[arg(long, value_name = "RUN", conflicts_with = "out")]
+    #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath, conflicts_with = "out")]
     resume: Option<PathBuf>,
     #[command(flatten)]
     run: RunArgs,
