@@ -244,9 +244,8 @@ impl ModelFlags {
 
     /// Prints which file of a run folder is used, after all checks, so that an error is one message.
     pub fn say_path(&self, common: &Common) {
-        let note = self.weights.get().and_then(|found| found.note.as_deref());
-        if let Some(note) = note {
-            common.say(note);
+        if let Some(found) = self.weights.get() {
+            found.say(common);
         }
     }
 

@@ -127,8 +127,11 @@ impl BenchArgs {
         } else {
             show::report(&report)?;
         }
-        let doubts = show::doubts(&report, self.profile);
-        doubts.iter().for_each(|doubt| common.say(doubt));
+        if let Some(note) = show::note(&report, self.profile) {
+            common.say(&format!("note: {note}"));
+        }
+        let doubts = show::doubts(&report);
+        doubts.iter().for_each(|doubt| common.warn(doubt));
         Ok(())
     }
 }

@@ -30,6 +30,7 @@ use super::images::{Choice, load_any};
 use super::paths;
 use super::signals::Signals;
 use super::tuned;
+use super::weights::Weights;
 use crate::cli::common::Common;
 use crate::cli::terminal::{Versioned, is_broken_pipe, print_json_line};
 use init::Init;
@@ -102,6 +103,8 @@ struct Job {
     checkpoint: Option<Checkpoint>,
     /// The first weights, unless they are random.
     weights: Option<Vec<(ParamSpec, Vec<f32>)>>,
+    /// The file of the first weights of a new run, until it is printed.
+    first: Option<Weights>,
     /// Remarks on the options of a new run, until they are printed.
     notes: Vec<String>,
     /// This process made the folder, and removes it if training does not start.
@@ -200,11 +203,11 @@ impl TrainArgs {
             let why = "the images have real values; `bernoulli` is the tutorial's";
             notes.push(format!("Taking --likelihood gaussian: {why}"));
         }
-        let mut weights = None;
-        if let Some(init) = init {
-            notes.extend(init.note.clone());
+        let (mut weights, mut first) = (None, None);
+        if let Some(mut init) = init {
             run.init = Some(init.path()?);
             weights = Some(init.weights(&run.model)?);
+            first = Some(init.file);
         }
         let set = run.images(set)?;
         let (batch, images) = (run.batch, set.train.images.count());
@@ -223,6 +226,7 @@ impl TrainArgs {
             set,
             choice: Some(choice),
             checkpoint: None,
+            first,
             weights,
             notes,
             is_new: true,
@@ -288,7 +292,7 @@ impl TrainArgs {
         }
         let weights = match (&checkpoint, &run.init) {
             (None, Some(file)) => {
-                let init = Init::read(file, Some(run.model.clone()), set.shape())?;
+                let mut init = Init::read(file, Some(run.model.clone()), set.shape())?;
                 Some(init.weights(&run.model)?)
             }
             _ => None,
@@ -302,6 +306,7 @@ impl TrainArgs {
             set,
             choice: None,
             checkpoint,
+            first: None,
             weights,
             notes: Vec::new(),
             is_new: false,
@@ -339,6 +344,9 @@ impl TrainArgs {
         // Printed after the checks, so that an error is the only message.
         if let Some(choice) = job.choice.take() {
             choice.say(common);
+        }
+        if let Some(file) = job.first.take() {
+            file.say(common);
         }
         job.notes.drain(..).for_each(|note| common.say(&note));
         let mut warnings = Vec::new();
