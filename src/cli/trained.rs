@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use cvae_gpu::data::{Binarize, DataError, Labelled, PackedImages, Prepare, Split};
 use cvae_gpu::explore::{ExploreError, Explorer};
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::{Loss, Model};
+use cvae_gpu::model::{self, Feed, Loss, Model};
+use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::saved::{Stored, Trained};
 
 use super::choices::{
@@ -314,7 +315,14 @@ impl ModelFlags {
             self.say_path(common);
             if common.talk.verbose > 0 {
                 let adapter = &gpu.adapter;
-                common.say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));
+                let (name, driver, batch) = (&adapter.name, &adapter.driver, self.batch);
+                let (feed, adam) = (Feed::Injected, Adam::default());
+                let plan = model::train_step(&trained.model, feed, adam, batch, gpu.target());
+                let kernels = plan.variants().join(",");
+                let checked = if selection.checked { ", checked" } else { "" };
+                common.say(&format!(
+                    "Adapter: {name} ({driver}), kernels {kernels}, batch {batch}{checked}"
+                ));
             }
             let explorer = Explorer::new(&gpu, trained, self.batch).data_memory(data_memory);
             Ok(work(&explorer).await?)

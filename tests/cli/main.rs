@@ -10,6 +10,8 @@ mod data;
 #[cfg(unix)]
 mod documented;
 mod events;
+#[cfg(unix)]
+mod every;
 mod faults;
 mod flags;
 mod folder;
