@@ -1,6 +1,7 @@
 //! Values of options that several commands take.
 
 use std::ops::RangeBounds;
+use std::str::FromStr;
 
 use anyhow::bail;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -13,6 +14,14 @@ pub fn kl() -> impl TypedValueParser<Value = Loss> {
         "mc" => Loss::Mc,
         _ => Loss::AnalyticKl,
     })
+}
+
+/// One of some names, which help and completions list.
+pub fn named<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = String> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse())
 }
 
 /// How grey levels become 0 and 1.

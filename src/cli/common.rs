@@ -5,6 +5,7 @@ use cvae_gpu::gpu::{self, Backend, Feature, Selection};
 use cvae_gpu::ops::Tuning;
 use cvae_gpu::ops::conv::Variant;
 
+use super::choices::named;
 use super::{advice, terminal};
 
 /// Flags of every command.
@@ -43,12 +44,13 @@ pub struct AdapterFlags {
         hide_env_values = true
     )]
     adapter: Option<String>,
-    /// Only adapters of this backend: vulkan, metal, dx12 or gl
-    #[arg(long, env = "CVAE_GPU_BACKEND", hide_env_values = true)]
+    /// Only adapters of this backend
+    #[arg(long, value_parser = named::<Backend>(Backend::ALL.map(Backend::name)), env = "CVAE_GPU_BACKEND", hide_env_values = true)]
     backend: Option<Backend>,
-    /// Disable features, to test a fallback: subgroups, texels, timestamps, fusion, pinning, aliasing
+    /// Disable features, to test a fallback
     #[arg(
         long,
+        value_parser = named::<Feature>(Feature::ALL.map(Feature::name)),
         value_name = "FEATURE,…",
         value_delimiter = ',',
         env = "CVAE_GPU_DISABLE",
@@ -58,9 +60,10 @@ pub struct AdapterFlags {
     /// Keep bounds checks in the shaders, and report the first access out of bounds
     #[arg(long)]
     checked: bool,
-    /// Use this variant of the convolution kernels: plain, thin, tile, broadcast or workgroup
+    /// Use this variant of the convolution kernels
     #[arg(
         long,
+        value_parser = named::<Variant>(Variant::ALL.map(Variant::name)),
         value_name = "NAME",
         env = "CVAE_GPU_VARIANT",
         hide_env_values = true

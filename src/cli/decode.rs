@@ -2,15 +2,16 @@
 
 use std::path::PathBuf;
 
-use anyhow::bail;
-use clap::Args;
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, ValueHint};
 use cvae_gpu::explore::{Codes, means};
 use cvae_gpu::files::npy;
 
 use super::classes::ClassArgs;
 use super::common::Common;
+use super::paths;
 use super::pictures;
-use super::trained::{ModelFlags, is, path_of};
+use super::trained::ModelFlags;
 
 /// Decode codes from a file
 #[derive(Args)]
@@ -18,6 +19,7 @@ use super::trained::{ModelFlags, is, path_of};
 Examples:
   cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.npy
   cvae-gpu decode --model runs/mnist-1 --z codes.npy --out images.png
+  cvae-gpu decode --model runs/mnist-1 --z - --out - < codes.npy > images.npy
 
 --z is an array [N, L] of float32 or float64 for L latent dimensions, or [N, 2L] from `encode`, of \
 which the means are decoded. The array of --out is [N, height, width, channels] of float32: \
@@ -27,11 +29,11 @@ pub struct DecodeArgs {
     model: ModelFlags,
     #[command(flatten)]
     class: ClassArgs,
-    /// Codes
-    #[arg(long, value_name = "FILE.npy", value_parser = |t: &str| path_of(t, &["npy"]))]
+    /// Codes; `-` reads them from standard input
+    #[arg(long, value_name = "FILE.npy", value_parser = paths::input("npy"), value_hint = ValueHint::FilePath)]
     z: PathBuf,
-    /// Array or picture to write
-    #[arg(long, value_name = "FILE.npy|FILE.png", value_parser = |t: &str| path_of(t, &["npy", "png"]))]
+    /// Array or picture to write; `-` writes the array to standard output
+    #[arg(long, value_name = "FILE.npy|FILE.png", value_parser = paths::file(&["npy", "png"]), value_hint = ValueHint::FilePath)]
     out: PathBuf,
 }
 
@@ -55,7 +57,8 @@ impl DecodeArgs {
         let mut output = (self.model).output(common, [&*self.out], &[&self.z])?;
         let images = self.model.explore(common, &trained, async |explorer| {
             if width != latent {
-                let z = self.z.display();
+                let z = paths::input_name(&self.z);
+                let z = z.display();
                 common.say(&format!(
                     "{z} has {width} columns: the first {latent} are the means, which are decoded"
                 ));
@@ -64,7 +67,7 @@ impl DecodeArgs {
             let labels = Some(&labels[..]);
             explorer.decode(Codes { z: &z, labels }, &mut meter).await
         })?;
-        let bytes = if is(&self.out, "png") {
+        let bytes = if paths::is(&self.out, "png") {
             pictures::square(&images, &trained.model)?
         } else {
             npy::to_bytes(&[count, h, w, c], &images)
@@ -75,8 +78,15 @@ impl DecodeArgs {
 
     /// The number of columns of the file, `latent` or twice as many, and its values, which are finite.
     fn codes(&self, latent: usize) -> anyhow::Result<(usize, Vec<f32>)> {
-        let array = npy::read(&self.z)?;
-        let (shown, both) = (self.z.display(), 2 * latent);
+        let name = paths::input_name(&self.z);
+        let shown = name.display();
+        let array = if paths::is_standard(&self.z) {
+            let bytes = paths::read_standard().with_context(|| format!("cannot read {shown}"))?;
+            npy::from_bytes(&bytes).map_err(|reason| anyhow!("cannot use {shown}: {reason}"))?
+        } else {
+            npy::read(&self.z)?
+        };
+        let both = 2 * latent;
         let (&[count, width], Some(values)) = (&array.shape[..], array.as_f32()) else {
             bail!(
                 "{shown} has the shape {:?}: give an array of two axes, [N, {latent}] or [N, {both}]",

@@ -35,7 +35,10 @@ struct Row {
 impl DevicesArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let selection = common.selection();
-        let found = pollster::block_on(gpu::adapters(&selection));
+        let found = match &selection.adapter {
+            Some(_) => vec![pollster::block_on(gpu::adapter(&selection))?],
+            None => pollster::block_on(gpu::adapters(&selection)),
+        };
         if found.is_empty() {
             let backend = selection.backend;
             return Err(GpuError::NoAdapter { backend }.into());

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::files::npy;
 
 use super::common::Common;
+use super::paths;
 use super::table;
-use super::trained::{ImageFlags, Images, is, path_of};
+use super::trained::{ImageFlags, Images};
 
 /// Write the latent mean and log-variance of each image
 #[derive(Args)]
@@ -15,6 +16,7 @@ use super::trained::{ImageFlags, Images, is, path_of};
 Examples:
   cvae-gpu encode --model runs/mnist-1 --out codes.csv
   cvae-gpu encode --model runs/mnist-1 --split train --out codes.npy
+  cvae-gpu encode --model runs/mnist-1 --limit 5 --out -
 
 The array is [N, 2L] of float32 for L latent dimensions: the means, then the log-variances. The \
 table has a header: index,label,mean_0,…,logvar_0,…, where classes have names class, and for a folder \
@@ -22,8 +24,8 @@ file, the path in it. Both are in file order.")]
 pub struct EncodeArgs {
     #[command(flatten)]
     input: ImageFlags,
-    /// Array or table to write
-    #[arg(long, value_name = "FILE.npy|FILE.csv", value_parser = |t: &str| path_of(t, &["npy", "csv"]))]
+    /// Array or table to write; `-` writes the table to standard output
+    #[arg(long, value_name = "FILE.npy|FILE.csv", value_parser = paths::file(&["npy", "csv"]), value_hint = ValueHint::FilePath)]
     out: PathBuf,
 }
 
@@ -36,10 +38,10 @@ impl EncodeArgs {
             explorer.encode(images.labelled(), &mut meter).await
         })?;
         let latent = trained.model.latent_dim;
-        let bytes = if is(&self.out, "csv") {
-            csv(&images, &codes, latent).into_bytes()
-        } else {
+        let bytes = if paths::is(&self.out, "npy") {
             npy::to_bytes(&[images.count(), 2 * latent], &codes)
+        } else {
+            csv(&images, &codes, latent).into_bytes()
         };
         output.write(&self.out, &bytes)?;
         output.finish(Some(images.count()))

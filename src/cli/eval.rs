@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::train::eval::Terms;
 use serde_json::json;
 
 use super::choices::caution;
 use super::common::Common;
 use super::output::Output;
+use super::paths;
 use super::table;
-use super::terminal::{print, print_json};
-use super::trained::{ImageFlags, path_of};
+use super::terminal::print_json;
+use super::trained::ImageFlags;
 
 /// Compute the test ELBO and its terms, and with --samples the importance-weighted bound
 #[derive(Args)]
@@ -34,8 +35,8 @@ pub struct EvalArgs {
     /// Also compute the importance-weighted bound, with K draws per image
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     samples: Option<u32>,
-    /// Also write a line per image
-    #[arg(long, value_name = "FILE.csv", value_parser = |t: &str| path_of(t, &["csv"]))]
+    /// Also write a line per image; `-` is standard output, and the report then goes to standard error
+    #[arg(long, value_name = "FILE.csv", value_parser = paths::file(&["csv"]), value_hint = ValueHint::FilePath)]
     per_image: Option<PathBuf>,
 }
 
@@ -43,7 +44,12 @@ impl EvalArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let (trained, images) = self.input.open(common)?;
         let (model, table) = (self.input.model.path(), self.per_image.as_deref());
-        let mut output = Output::new(common, false, table, &[&model, images.path()])?;
+        let mut output = Output::new(
+            common,
+            self.input.model.json,
+            table,
+            &[&model, images.path()],
+        )?;
         let seed = self.input.model.seed;
         let (terms, bounds) = self.input.explore(common, &trained, async |explorer| {
             let mut meter = common.meter("Evaluating");
@@ -61,7 +67,8 @@ impl EvalArgs {
             let text = table::terms(&images, &terms, bounds.as_deref(), loss, order);
             output.write(path, text.as_bytes())?;
         }
-        output.finish(None)?;
+        let lines = output.report();
+        output.commit()?;
         let (mean, count) = (Terms::mean(&terms), images.count());
         let (elbo, kl) = (mean.elbo(loss), mean.divergence(loss));
         let total = |bounds: Vec<f32>| bounds.into_iter().map(f64::from).sum::<f64>();
@@ -87,7 +94,7 @@ impl EvalArgs {
             }
             return print_json(&report);
         }
-        print(&format!(
+        lines.line(&format!(
             "ELBO            {elbo:>10.3} nats per image, the mean of {count}"
         ))?;
         for (name, value, about) in [
@@ -96,13 +103,13 @@ impl EvalArgs {
             ("log p(z)", mean.logpz, ""),
             ("log q(z|x)", mean.logqz_x, ""),
         ] {
-            print(&format!("{name:<16}{value:>10.3}{about}"))?;
+            lines.line(&format!("{name:<16}{value:>10.3}{about}"))?;
         }
         if let Some((bound, samples)) = iwae {
-            print(&format!(
+            lines.line(&format!(
                 "IWAE            {bound:>10.3} with {samples} samples"
             ))?;
         }
-        Ok(caution.map_or(Ok(()), print)?)
+        Ok(caution.map_or(Ok(()), |text| lines.line(text))?)
     }
 }

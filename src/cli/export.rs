@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 use cvae_gpu::saved::{onnx, pytorch};
 
 use super::common::Common;
-use super::trained::{ModelFlags, is, path_of};
+use super::paths;
+use super::trained::ModelFlags;
 
 /// Write a model for other programs
 #[derive(Args)]
@@ -33,8 +34,8 @@ pub struct ExportArgs {
     /// Format of the file
     #[arg(long, value_enum)]
     format: Format,
-    /// File to write; V.onnx gives two files, V.encoder.onnx and V.decoder.onnx
-    #[arg(long, value_name = "FILE.safetensors|FILE.onnx", value_parser = |t: &str| path_of(t, &["safetensors", "onnx"]))]
+    /// File to write; `-` is standard output; V.onnx gives two files, V.encoder.onnx and V.decoder.onnx
+    #[arg(long, value_name = "FILE.safetensors|FILE.onnx", value_parser = paths::file(&["safetensors", "onnx"]), value_hint = ValueHint::FilePath)]
     out: PathBuf,
 }
 
@@ -53,11 +54,15 @@ impl ExportArgs {
         let out = self.out.as_path();
         // `folder/vae.part.onnx` of `folder/vae.onnx`.
         let beside = |part| out.with_extension(format!("{part}.onnx"));
-        let (extension, paths) = match self.format {
+        let (extension, outs) = match self.format {
             Format::Safetensors | Format::Pytorch => ("safetensors", vec![out.to_owned()]),
+            Format::Onnx if paths::is_standard(out) => {
+                let message = "--format onnx writes two files, but `-` is one: name a .onnx file";
+                program.error(ErrorKind::ValueValidation, message).exit();
+            }
             Format::Onnx => ("onnx", ["encoder", "decoder"].map(beside).to_vec()),
         };
-        if !is(out, extension) {
+        if !paths::is(out, extension) && !paths::is_standard(out) {
             let message = format!(
                 "--out {} is not what --format writes: name a .{extension} file",
                 out.display()
@@ -65,14 +70,14 @@ impl ExportArgs {
             program.error(ErrorKind::ValueValidation, message).exit();
         }
         let trained = self.model.open()?;
-        let files = paths.iter().map(PathBuf::as_path);
+        let files = outs.iter().map(PathBuf::as_path);
         let mut output = self.model.output(common, files, &[])?;
         let contents = match self.format {
             Format::Safetensors => vec![trained.to_file().to_bytes()?],
             Format::Pytorch => vec![pytorch::to_pytorch(&trained).to_bytes()?],
             Format::Onnx => vec![onnx::encoder(&trained)?, onnx::decoder(&trained)?],
         };
-        for (path, bytes) in paths.iter().zip(contents) {
+        for (path, bytes) in outs.iter().zip(contents) {
             output.write(path, &bytes)?;
         }
         self.model.say_path(common);

@@ -6,8 +6,8 @@ use std::slice;
 use std::str::FromStr;
 
 use anyhow::{Context, anyhow, bail};
-use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueHint};
 use cvae_gpu::data::{
     self, Binarize, DataError, Depth, Fit, ImageSet, Prepare, Progress, Size, known, mnist,
 };
@@ -39,7 +39,7 @@ pub struct PrepareArgs {
     #[arg(long, value_name = "NAME", help_heading = "Data")]
     array: Option<String>,
     /// File of the labels: .npy, or a table of a label per image in order, or of files and labels
-    #[arg(long, value_name = "FILE.csv|FILE.npy", help_heading = "Data")]
+    #[arg(long, value_name = "FILE.csv|FILE.npy", value_hint = ValueHint::FilePath, help_heading = "Data")]
     labels: Option<PathBuf>,
     /// Height, width and, unless 1, channels of images that are rows of an array
     #[arg(long, value_name = "H,W[,C]", value_parser = rows_of, help_heading = "Data")]

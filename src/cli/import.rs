@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::data::Binarize;
 use cvae_gpu::files::tensors::TensorFile;
 use cvae_gpu::model::Loss;
@@ -13,7 +13,7 @@ use super::arch::Choice;
 use super::choices::{self, ImageSize, image_size, weight};
 use super::common::Common;
 use super::output::Output;
-use super::trained::path_of;
+use super::paths;
 
 /// Make a model file from weights of Keras or PyTorch
 #[derive(Args)]
@@ -28,10 +28,10 @@ Names tell Keras (`….kernel`) from PyTorch (`….weight`). The model follows f
 does the image size if images are 28×28 or square.")]
 pub struct ImportArgs {
     /// Weights: safetensors with Keras or PyTorch names and layouts
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     from: PathBuf,
-    /// Model file to write
-    #[arg(long, value_name = "FILE.safetensors", value_parser = |t: &str| path_of(t, &["safetensors"]))]
+    /// Model file to write; `-` is standard output
+    #[arg(long, value_name = "FILE.safetensors", value_parser = paths::file(&["safetensors"]), value_hint = ValueHint::FilePath)]
     out: PathBuf,
     /// The model of the weights, if they are not of the default kind: a name or a file, as for `train`
     #[arg(long, value_name = "NAME|FILE.toml")]

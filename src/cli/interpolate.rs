@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 
 use anyhow::bail;
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::data::Labelled;
 use cvae_gpu::explore::{Codes, line, means};
 
 use super::choices::count;
 use super::common::Common;
+use super::paths;
 use super::pictures;
-use super::trained::{ImageFlags, is, path_of};
+use super::trained::ImageFlags;
 
 /// Interpolate between the codes of two images
 #[derive(Args)]
@@ -33,8 +34,8 @@ pub struct InterpolateArgs {
     /// Number of images, both ends included
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = count(2..=4096))]
     steps: usize,
-    /// Picture or animation to write
-    #[arg(long, value_name = "FILE.png|FILE.gif", default_value = "interpolate.png", value_parser = |t: &str| path_of(t, &["png", "gif"]))]
+    /// Picture or animation to write; `-` writes the picture to standard output
+    #[arg(long, value_name = "FILE.png|FILE.gif", default_value = "interpolate.png", value_parser = paths::file(&["png", "gif"]), value_hint = ValueHint::FilePath)]
     out: PathBuf,
 }
 
@@ -66,7 +67,7 @@ impl InterpolateArgs {
             let mut meter = common.meter("Decoding");
             explorer.decode(Codes { z, labels }, &mut meter).await
         })?;
-        let bytes = if is(&self.out, "gif") {
+        let bytes = if paths::is(&self.out, "gif") {
             pictures::animation(&decoded, &trained.model)?
         } else {
             pictures::strip(&decoded, &trained.model, steps)?

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::render::{self, Points};
 
 use super::common::Common;
-use super::trained::{ImageFlags, Plane, path_of};
+use super::paths;
+use super::trained::{ImageFlags, Plane};
 
 /// Draw the codes of images in the latent space, coloured by label
 #[derive(Args)]
@@ -21,8 +22,8 @@ pub struct LatentArgs {
     input: ImageFlags,
     #[command(flatten)]
     plane: Plane,
-    /// Picture to write
-    #[arg(long, value_name = "FILE.png", default_value = "latent.png", value_parser = |t: &str| path_of(t, &["png"]))]
+    /// Picture to write; `-` is standard output
+    #[arg(long, value_name = "FILE.png", default_value = "latent.png", value_parser = paths::file(&["png"]), value_hint = ValueHint::FilePath)]
     out: PathBuf,
 }
 

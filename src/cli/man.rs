@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use crate::cli::terminal;
 use anyhow::Context;
 use clap::builder::Resettable;
-use clap::{Args, Command};
+use clap::{Args, Command, ValueHint};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, roman};
 
 use super::output::Output;
+use super::paths;
 use crate::cli::common::Common;
 
 /// Print the manual page, or write the pages of all commands into a folder
@@ -22,7 +23,7 @@ Examples:
   cvae-gpu man --out ~/.local/share/man/man1     then: man cvae-gpu-train")]
 pub struct ManArgs {
     /// Folder for cvae-gpu.1, cvae-gpu-train.1 and so on, one page per command
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_parser = paths::folder(), value_hint = ValueHint::DirPath)]
     out: Option<PathBuf>,
 }
 
@@ -43,7 +44,8 @@ impl ManArgs {
         for (path, text) in &pages {
             output.write(path, text)?;
         }
-        output.finish(None)
+        output.commit()?;
+        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::iter;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::explore::Codes;
 use cvae_gpu::files::npy;
 use cvae_gpu::model::prior::latent_grid;
@@ -12,7 +12,8 @@ use cvae_gpu::render;
 use super::choices::count;
 use super::classes::ClassArgs;
 use super::common::Common;
-use super::trained::{ModelFlags, Plane, path_of};
+use super::paths;
+use super::trained::{ModelFlags, Plane};
 
 /// Decode a plane of the latent space
 #[derive(Args)]
@@ -33,11 +34,11 @@ pub struct ManifoldArgs {
     plane: Plane,
     #[command(flatten)]
     class: ClassArgs,
-    /// Picture to write
-    #[arg(long, value_name = "FILE.png", default_value = "manifold.png", value_parser = |t: &str| path_of(t, &["png"]))]
+    /// Picture to write; `-` is standard output
+    #[arg(long, value_name = "FILE.png", default_value = "manifold.png", value_parser = paths::file(&["png"]), value_hint = ValueHint::FilePath)]
     out: PathBuf,
-    /// Also write the probabilities
-    #[arg(long, value_name = "FILE.npy", value_parser = |t: &str| path_of(t, &["npy"]))]
+    /// Also write the probabilities; `-` is standard output
+    #[arg(long, value_name = "FILE.npy", value_parser = paths::file(&["npy"]), value_hint = ValueHint::FilePath)]
     npy: Option<PathBuf>,
 }
 

@@ -22,6 +22,7 @@ mod logging;
 mod man;
 mod manifold;
 mod output;
+mod paths;
 mod pictures;
 mod plan;
 mod progress;
@@ -39,10 +40,14 @@ mod trained;
 mod tuned;
 mod weights;
 
+use std::env;
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use common::{AdapterFlags, Common, On, Talk};
+use output::Usage;
 use terminal::{is_broken_pipe, say};
 
 /// Train, evaluate and explore convolutional variational autoencoders on any GPU.
@@ -94,10 +99,7 @@ enum Command {
 /// training 130 (Ctrl-C), 143 (SIGTERM), 129 (SIGHUP) or 141 (standard output was closed).
 pub fn run() -> ExitCode {
     let start = std::time::Instant::now();
-    let Cli { command, talk } = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => refuse(&error),
-    };
+    let Cli { command, talk } = parse().unwrap_or_else(|error| refuse(&error));
     logging::start(&talk);
     let with = |adapter| Common { talk, adapter };
     let none = AdapterFlags::default;
@@ -133,9 +135,28 @@ pub fn run() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {}", advice::message(&error)));
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(Usage(_)) => ExitCode::from(2),
+                None => ExitCode::FAILURE,
+            }
         }
     }
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let mut program = without_empty(Cli::command());
+    let matches = program.try_get_matches_from_mut(env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut program))
+}
+
+/// The command, for which an empty environment variable counts as not set.
+fn without_empty(command: clap::Command) -> clap::Command {
+    let is_empty = |name: &OsStr| env::var_os(name).is_some_and(|value| value.is_empty());
+    let without = |arg: Arg| match arg.get_env() {
+        Some(name) if is_empty(name) => arg.env(Resettable::Reset),
+        _ => arg,
+    };
+    command.mut_args(without).mut_subcommands(without_empty)
 }
 
 /// Ends the program with clap's message: help, version or wrong usage. It may quote file names, so a

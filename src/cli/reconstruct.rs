@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::data::Labelled;
 use cvae_gpu::explore::{Codes, means};
 
 use super::choices::count;
 use super::common::Common;
+use super::paths;
 use super::pictures;
-use super::trained::{ImageFlags, path_of};
+use super::trained::ImageFlags;
 
 /// Encode and decode images: originals above reconstructions
 #[derive(Args)]
@@ -25,8 +26,8 @@ pub struct ReconstructArgs {
     /// Images to show, the first of the split
     #[arg(short, long = "count", value_name = "N", default_value_t = 16, value_parser = count(1..=65_536))]
     n: usize,
-    /// Picture to write
-    #[arg(long, value_name = "FILE.png", default_value = "reconstruct.png", value_parser = |t: &str| path_of(t, &["png"]))]
+    /// Picture to write; `-` is standard output
+    #[arg(long, value_name = "FILE.png", default_value = "reconstruct.png", value_parser = paths::file(&["png"]), value_hint = ValueHint::FilePath)]
     out: PathBuf,
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::run::overview::{self, Overview};
 
 use super::advice;
@@ -22,7 +22,7 @@ A run is running, finished, interrupted (`train --resume` goes on), or begun, wi
 yet. `best` is the best test ELBO of an epoch.")]
 pub struct RunsArgs {
     /// Folder of run folders, or one of them
-    #[arg(value_name = "FOLDER", default_value = "runs")]
+    #[arg(value_name = "FOLDER", default_value = "runs", value_hint = ValueHint::DirPath)]
     folder: PathBuf,
     /// Print JSON on standard output
     #[arg(long)]

@@ -3,14 +3,15 @@
 use std::iter;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::files::npy;
 
 use super::choices::count;
 use super::classes::ClassArgs;
 use super::common::Common;
+use super::paths;
 use super::pictures;
-use super::trained::{ModelFlags, path_of};
+use super::trained::ModelFlags;
 
 /// Draw codes from the prior and decode them, on a grid
 #[derive(Args)]
@@ -29,11 +30,11 @@ pub struct SampleArgs {
     n: usize,
     #[command(flatten)]
     class: ClassArgs,
-    /// Picture to write
-    #[arg(long, value_name = "FILE.png", default_value = "sample.png", value_parser = |t: &str| path_of(t, &["png"]))]
+    /// Picture to write; `-` is standard output
+    #[arg(long, value_name = "FILE.png", default_value = "sample.png", value_parser = paths::file(&["png"]), value_hint = ValueHint::FilePath)]
     out: PathBuf,
-    /// Also write the probabilities
-    #[arg(long, value_name = "FILE.npy", value_parser = |t: &str| path_of(t, &["npy"]))]
+    /// Also write the probabilities; `-` is standard output
+    #[arg(long, value_name = "FILE.npy", value_parser = paths::file(&["npy"]), value_hint = ValueHint::FilePath)]
     npy: Option<PathBuf>,
 }
 

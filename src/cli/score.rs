@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 
 use super::choices::{caution, count};
 use super::common::Common;
+use super::paths;
 use super::table;
-use super::trained::{ImageFlags, path_of};
+use super::trained::ImageFlags;
 
 /// Write the ELBO of each image, to find likely and unlikely ones
 #[derive(Args)]
@@ -15,6 +16,7 @@ use super::trained::{ImageFlags, path_of};
 Examples:
   cvae-gpu score --model runs/mnist-1 --out scores.csv
   cvae-gpu score --model runs/mnist-1 --data parts/ --worst 20 --out odd.csv
+  cvae-gpu score --model runs/mnist-1 --worst 5 --out - | cut -d, -f1,3
 
 A line per image: index,label,elbo,reconstruction,kl in nats, where classes have names class, and for a \
 folder file, the path in it. Lines are in file order; with --worst by ascending ELBO. An index counts the images of the split from \
@@ -25,8 +27,8 @@ pub struct ScoreArgs {
     /// Only the N images of the lowest ELBO, the worst first
     #[arg(long, value_name = "N", value_parser = count(1..))]
     worst: Option<usize>,
-    /// Table to write
-    #[arg(long, value_name = "FILE.csv", value_parser = |t: &str| path_of(t, &["csv"]))]
+    /// Table to write; `-` is standard output
+    #[arg(long, value_name = "FILE.csv", value_parser = paths::file(&["csv"]), value_hint = ValueHint::FilePath)]
     out: PathBuf,
 }
 

@@ -4,7 +4,7 @@
 //! here only; `clippy.toml` forbids other output.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Read, Write};
 use std::iter;
 
 use serde::Serialize;
@@ -128,7 +128,41 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 /// Writes the program's own content, such as a manual page, to standard output unescaped.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn write_bytes(content: &[u8]) -> io::Result<()> {
-    io::stdout().write_all(content)
+    let mut stdout = io::stdout();
+    let written = stdout.write_all(content);
+    written.and_then(|()| stdout.flush()).map_err(unwritable)
+}
+
+/// The error with the place where it happened.
+fn unwritable(error: io::Error) -> io::Error {
+    let text = format!("cannot write to standard output: {error}");
+    io::Error::new(error.kind(), text)
+}
+
+/// Copies an output file to standard output: as it is to a file or a program, and as escaped text to a
+/// terminal.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn copy(file: &mut dyn Read) -> io::Result<()> {
+    let stdout = io::stdout();
+    if stdout.is_terminal() {
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let text = String::from_utf8(bytes).map_err(|_| {
+            let reason = "it is a terminal, and the file is no text: redirect it or pipe it";
+            unwritable(io::Error::new(ErrorKind::InvalidInput, reason))
+        })?;
+        let shown = escaped(
+            &text,
+            |c| acts(c) && c != '\n',
+            |c| c.escape_default().to_string(),
+        );
+        return write_bytes(shown.as_bytes());
+    }
+    let copied = io::copy(file, &mut stdout.lock());
+    // The end of a file without a line break would wait, and at exit an error would get lost.
+    copied
+        .and_then(|_| stdout.lock().flush())
+        .map_err(unwritable)
 }
 
 /// Writes a part of a bar to standard error. Its texts were made by [`line`].

@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 use cvae_gpu::data::{Binarize, DataError, Labelled, PackedImages, Prepare, Split};
 use cvae_gpu::explore::{ExploreError, Explorer};
 use cvae_gpu::gpu::Gpu;
-use cvae_gpu::model::{Loss, Model};
+use cvae_gpu::model::{self, Feed, Loss, Model};
+use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::saved::{Stored, Trained};
 
 use super::choices::{
@@ -244,9 +245,8 @@ impl ModelFlags {
 
     /// Prints which file of a run folder is used, after all checks, so that an error is one message.
     pub fn say_path(&self, common: &Common) {
-        let note = self.weights.get().and_then(|found| found.note.as_deref());
-        if let Some(note) = note {
-            common.say(note);
+        if let Some(found) = self.weights.get() {
+            found.say(common);
         }
     }
 
@@ -315,7 +315,14 @@ impl ModelFlags {
             self.say_path(common);
             if common.talk.verbose > 0 {
                 let adapter = &gpu.adapter;
-                common.say(&format!("Adapter: {} ({})", adapter.name, adapter.driver));
+                let (name, driver, batch) = (&adapter.name, &adapter.driver, self.batch);
+                let (feed, adam) = (Feed::Injected, Adam::default());
+                let plan = model::train_step(&trained.model, feed, adam, batch, gpu.target());
+                let kernels = plan.variants().join(",");
+                let checked = if selection.checked { ", checked" } else { "" };
+                common.say(&format!(
+                    "Adapter: {name} ({driver}), kernels {kernels}, batch {batch}{checked}"
+                ));
             }
             let explorer = Explorer::new(&gpu, trained, self.batch).data_memory(data_memory);
             Ok(work(&explorer).await?)
@@ -354,19 +361,4 @@ impl Plane {
         }
         Ok([i, j])
     }
-}
-
-/// A path that ends in one of these extensions.
-pub fn path_of(text: &str, extensions: &[&str]) -> Result<PathBuf, String> {
-    let path = PathBuf::from(text);
-    if extensions.iter().any(|extension| is(&path, extension)) {
-        return Ok(path);
-    }
-    Err(format!("name a .{} file", extensions.join(" or .")))
-}
-
-/// True if a path has this extension.
-pub fn is(path: &Path, extension: &str) -> bool {
-    let found = path.extension().and_then(|e| e.to_str());
-    found.is_some_and(|e| e.eq_ignore_ascii_case(extension))
 }

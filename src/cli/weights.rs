@@ -6,14 +6,27 @@ use cvae_gpu::files::tensors::TensorFile;
 use cvae_gpu::run::{CHECKPOINT, MODEL};
 use cvae_gpu::saved::checkpoint;
 
+use super::common::Common;
+
 /// A file with weights.
 pub struct Weights {
     pub path: PathBuf,
     /// The chosen file and the reason, if a folder was given.
     pub note: Option<String>,
+    /// The other file of the folder is damaged, so that the note is a warning.
+    pub is_doubtful: bool,
 }
 
 impl Weights {
+    /// Prints the note.
+    pub fn say(&self, common: &Common) {
+        match &self.note {
+            Some(note) if self.is_doubtful => common.warn(note),
+            Some(note) => common.say(note),
+            None => {}
+        }
+    }
+
     /// The file `given`, or the file with the newest weights in a run folder.
     ///
     /// A run writes its model last, with the weights of its last checkpoint. If the two differ, the run
@@ -21,10 +34,18 @@ impl Weights {
     pub fn find(given: &Path) -> Weights {
         let [model, last] = [MODEL, CHECKPOINT].map(|name| given.join(name));
         let read = |path: &Path| path.exists().then(|| TensorFile::read(path));
-        let (path, why) = match (read(&model), read(&last)) {
+        let both = (read(&model), read(&last));
+        let is_doubtful = matches!(
+            both,
+            (Some(Ok(_)), Some(Err(_))) | (Some(Err(_)), Some(Ok(_)))
+        );
+        let (path, why) = match both {
             (None, None) => {
-                let (path, note) = (given.to_owned(), None);
-                return Weights { path, note };
+                return Weights {
+                    path: given.to_owned(),
+                    note: None,
+                    is_doubtful: false,
+                };
             }
             (Some(Ok(old)), Some(Ok(new))) if checkpoint::has_weights_of(&new, &old) => {
                 (model, parenthesis(&new, &[]))
@@ -40,7 +61,11 @@ impl Weights {
             (Some(_), _) => (model, String::new()),
         };
         let note = Some(format!("Weights: {}{why}", path.display()));
-        Weights { path, note }
+        Weights {
+            path,
+            note,
+            is_doubtful,
+        }
     }
 }
 

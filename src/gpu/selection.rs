@@ -80,6 +80,30 @@ pub enum Feature {
     Aliasing,
 }
 
+impl Feature {
+    /// Every feature.
+    pub const ALL: [Feature; 6] = [
+        Feature::Subgroups,
+        Feature::Texels,
+        Feature::Timestamps,
+        Feature::Fusion,
+        Feature::Pinning,
+        Feature::Aliasing,
+    ];
+
+    /// Name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Feature::Subgroups => "subgroups",
+            Feature::Texels => "texels",
+            Feature::Timestamps => "timestamps",
+            Feature::Fusion => "fusion",
+            Feature::Pinning => "pinning",
+            Feature::Aliasing => "aliasing",
+        }
+    }
+}
+
 impl std::str::FromStr for Feature {
     type Err = String;
 

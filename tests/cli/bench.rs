@@ -208,6 +208,15 @@ fn compare_sets_every_figure_beside_the_one_before() {
     for word in ["warning", "Another GPU"] {
         assert!(outcome.stderr.contains(word), "no {word} in {outcome}");
     }
+    // A warning, and nothing else, also where only those are wanted.
+    let quiet = bench("--steps 1 --repeats 1 -q --profile --compare").path(&past);
+    let quiet = quiet.succeed();
+    let warning = "before.json is of something else";
+    let said = quiet
+        .stderr
+        .lines()
+        .any(|l| l.starts_with("warning: ") && l.contains(warning));
+    assert!(said && !quiet.stderr.contains("note: "), "{quiet}");
 }
 
 #[test]

@@ -105,9 +105,9 @@ fn table() -> Vec<(&'static str, Expect)> {
     ]
 }
 
-/// The flags in the help of `train`, by their long names.
-fn flags() -> BTreeSet<String> {
-    let help = Cli::new("train --help").succeed().stdout;
+/// The flags in the help of a command, by their long names.
+pub fn flags(command: &str) -> BTreeSet<String> {
+    let help = Cli::new(command).with("--help").succeed().stdout;
     let flag = |line: &str| {
         let line = line.trim_start();
         let line = match line.as_bytes() {
@@ -128,7 +128,7 @@ fn the_table_has_every_flag_of_train() {
     let name = |(words, _): (&str, Expect)| words.split(' ').next().map(str::to_owned);
     let known: BTreeSet<String> = table().into_iter().filter_map(name).collect();
     assert!(known.len() > 25, "{known:?}");
-    assert_eq!(flags(), known);
+    assert_eq!(flags("train"), known);
 }
 
 #[test]

@@ -272,6 +272,12 @@ fn the_environment_chooses_an_adapter_where_one_is_used() {
     );
     let table = modules(plain().with("--variant tile"));
     assert!(table.contains("conv_tile"), "{table}");
+    // An empty variable counts as not set.
+    let own = modules(Cli::new("plan"));
+    for name in ["ADAPTER", "BACKEND", "DISABLE", "VARIANT"] {
+        let empty = Cli::new("plan").env(&format!("CVAE_GPU_{name}"), "");
+        assert_eq!(modules(empty), own, "{name}");
+    }
     let missing = Cli::new("bench").env("CVAE_GPU_ADAPTER", "no such adapter");
     missing.fail(1, &["no such adapter"]);
     let wrong = Cli::new("plan").env("CVAE_GPU_BACKEND", "glide");

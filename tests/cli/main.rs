@@ -10,6 +10,8 @@ mod data;
 #[cfg(unix)]
 mod documented;
 mod events;
+#[cfg(unix)]
+mod every;
 mod faults;
 mod flags;
 mod folder;
@@ -27,6 +29,8 @@ mod runs;
 mod sets;
 #[cfg(unix)]
 mod signals;
+#[cfg(unix)]
+mod standard;
 // On other systems no environment variable sets the trusted authorities.
 #[cfg(target_os = "linux")]
 mod tls;

@@ -53,8 +53,13 @@ fn the_newest_weights_of_a_run_are_taken_and_named() {
     let whole = fs::read(&last).expect("a checkpoint");
     fs::write(&last, &whole[..whole.len() / 2]).expect("a file");
     let damaged = eval(&place, "run");
-    check_said(&damaged, "run/model.safetensors; the checkpoint is ignored");
+    let ignored = "warning: Weights: run/model.safetensors; the checkpoint is ignored";
+    check_said(&damaged, ignored);
     assert_eq!(damaged.stdout, on.stdout);
+    // Warnings stay.
+    check_said(&eval(&place, "run --quiet"), ignored);
+    let words = "--init run --max-steps 1 --no-images --quiet --data idx --out next";
+    check_said(&place.train(words).succeed(), ignored);
     fs::write(&last, &whole).expect("a file");
     fs::remove_file(&model).expect("a file");
     check_said(

@@ -5,7 +5,7 @@ mod show;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::bench::{self, Images, Options, Past};
 use cvae_gpu::gpu::Gpu;
 
@@ -57,7 +57,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "B,…", value_delimiter = ',', value_parser = count(1..=MOST))]
     sweep: Vec<usize>,
     /// Compare the figures with those of an earlier `bench --json`
-    #[arg(long, value_name = "OLD.json")]
+    #[arg(long, value_name = "OLD.json", value_hint = ValueHint::FilePath)]
     compare: Option<PathBuf>,
     /// First find the fastest kernels for this adapter, and keep them for `train`
     #[arg(long, conflicts_with_all = ["variant", "fuse", "untuned"])]
@@ -127,8 +127,11 @@ impl BenchArgs {
         } else {
             show::report(&report)?;
         }
-        let doubts = show::doubts(&report, self.profile);
-        doubts.iter().for_each(|doubt| common.say(doubt));
+        if let Some(note) = show::note(&report, self.profile) {
+            common.say(&format!("note: {note}"));
+        }
+        let doubts = show::doubts(&report);
+        doubts.iter().for_each(|doubt| common.warn(doubt));
         Ok(())
     }
 }

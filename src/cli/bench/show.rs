@@ -147,14 +147,14 @@ fn compare(found: &Comparison) -> anyhow::Result<()> {
 }
 
 /// Reasons to doubt the figures, and what to do.
-pub fn doubts(report: &Report, profile: bool) -> Vec<String> {
+pub fn doubts(report: &Report) -> Vec<String> {
     let mut doubts = Vec::new();
     let figures = &report.figures;
     let swept = report.sweep.iter().flatten();
     let swept = swept.filter(|f| f.batch != figures.batch);
     for figures in iter::once(figures).chain(swept).filter(|f| f.disturbed()) {
         doubts.push(format!(
-            "warning: at batch {} the repeats took {:.2} … {:.2} ms per step, {:.0} % apart: the machine looks \
+            "at batch {} the repeats took {:.2} … {:.2} ms per step, {:.0} % apart: the machine looks \
              busy. Close what else runs, give more --repeats, or go by the fastest",
             figures.batch,
             figures.ms_min,
@@ -165,30 +165,35 @@ pub fn doubts(report: &Report, profile: bool) -> Vec<String> {
     for candidate in report.tuning.iter().flat_map(|t| &t.candidates) {
         if let Some(failure) = &candidate.failure {
             let choice = candidate.choice;
-            doubts.push(format!("warning: the choice {choice} failed: {failure}"));
+            doubts.push(format!("the choice {choice} failed: {failure}"));
         }
-    }
-    let sum: Option<f64> = (report.kernels.as_ref()).map(|rows| rows.iter().map(|r| r.ms).sum());
-    match (figures.unstamped_ms, sum) {
-        (Some(plain), Some(_)) if figures.ms_per_step > 1.05 * plain => doubts.push(format!(
-            "note: with a timestamp behind each kernel a step takes {:.3} ms, without {plain:.3} ms",
-            figures.ms_per_step
-        )),
-        (None, Some(sum)) if profile => doubts.push(format!(
-            "note: this adapter takes no timestamps inside a pass, so each kernel was timed alone; together \
-             they take {sum:.3} ms, in a step {:.3} ms",
-            figures.ms_per_step
-        )),
-        _ => {}
     }
     if let Some(found) = &report.compare
         && !found.differs.is_empty()
     {
         doubts.push(format!(
-            "warning: {} is of something else, so that ratios say little of the program\n  {}",
+            "{} is of something else, so that ratios say little of the program\n  {}",
             found.file.display(),
             found.differs.join("\n  ")
         ));
     }
     doubts
+}
+
+/// How timestamps changed the figures of a profile.
+pub fn note(report: &Report, profile: bool) -> Option<String> {
+    let figures = &report.figures;
+    let sum: Option<f64> = (report.kernels.as_ref()).map(|rows| rows.iter().map(|r| r.ms).sum());
+    match (figures.unstamped_ms, sum) {
+        (Some(plain), Some(_)) if figures.ms_per_step > 1.05 * plain => Some(format!(
+            "with a timestamp behind each kernel a step takes {:.3} ms, without {plain:.3} ms",
+            figures.ms_per_step
+        )),
+        (None, Some(sum)) if profile => Some(format!(
+            "this adapter takes no timestamps inside a pass, so each kernel was timed alone; together \
+             they take {sum:.3} ms, in a step {:.3} ms",
+            figures.ms_per_step
+        )),
+        _ => None,
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use cvae_gpu::data::{self, Binarize, DataError, ImageSet, PackedImages};
 use cvae_gpu::render::{self, GridStyle};
 use serde::Serialize;
@@ -11,8 +11,8 @@ use serde_json::json;
 use crate::cli::common::Common;
 use crate::cli::images::{PrepareArgs, as_path};
 use crate::cli::output::Output;
-use crate::cli::terminal::{print, print_json};
-use crate::cli::trained::path_of;
+use crate::cli::paths;
+use crate::cli::terminal::print_json;
 
 /// Images per row and column of a contact sheet.
 const SHEET: usize = 8;
@@ -21,8 +21,8 @@ const SHEET: usize = 8;
 pub struct InfoArgs {
     /// A name, a folder of images, of IDX files or of CIFAR-10, a .npy file, or a packed set
     source: String,
-    /// Also draw 64 training images, taken at even distances
-    #[arg(long, value_name = "FILE.png", value_parser = |t: &str| path_of(t, &["png"]))]
+    /// Also draw 64 training images, taken at even distances; `-` is standard output, and the text then goes to standard error
+    #[arg(long, value_name = "FILE.png", value_parser = paths::file(&["png"]), value_hint = ValueHint::FilePath)]
     out: Option<PathBuf>,
     #[command(flatten)]
     prepare: PrepareArgs,
@@ -35,7 +35,7 @@ impl InfoArgs {
     pub fn run(self, common: &Common) -> anyhow::Result<()> {
         let prepare = self.prepare.over(&data::Prepare::default());
         let inputs = as_path(&self.source);
-        let mut output = Output::new(common, false, self.out.as_deref(), inputs.as_slice())?;
+        let mut output = Output::new(common, self.json, self.out.as_deref(), inputs.as_slice())?;
         let mut watch = common.watch();
         let set = data::load_prepared(&self.source, Binarize::None, &prepare, &mut watch)?;
         let about = data::provenance(&self.source, Binarize::None, &prepare, &mut watch)?;
@@ -62,33 +62,36 @@ impl InfoArgs {
                 "licence": about.licence,
                 "sources": about.sources,
             });
-            output.finish(None)?;
+            output.commit()?;
             return print_json(&document);
         }
+        let report = output.report();
+        // Before the text, whose reader may go away.
+        output.commit()?;
         let [h, w, c] = set.shape();
-        print(&format!("name     {}", set.name))?;
-        print(&format!("images   {train} training, {test} test"))?;
-        print(&format!("shape    {h}×{w}×{c}, {bits} bits a value"))?;
-        print(&format!("values   {}", values.text()))?;
+        report.line(&format!("name     {}", set.name))?;
+        report.line(&format!("images   {train} training, {test} test"))?;
+        report.line(&format!("shape    {h}×{w}×{c}, {bits} bits a value"))?;
+        report.line(&format!("values   {}", values.text()))?;
         match counts {
             Some(counts) => {
                 let names = first_names(&set.classes);
-                print(&format!("labels   of {} classes{names}", counts.len()))?;
+                report.line(&format!("labels   of {} classes{names}", counts.len()))?;
                 let ends = counts.iter().min().zip(counts.iter().max());
                 if let Some((least, most)) = ends {
-                    print(&format!(
+                    report.line(&format!(
                         "         {least} to {most} training images of each"
                     ))?;
                 }
             }
-            None => print("labels   none")?,
+            None => report.line("labels   none")?,
         }
-        print(&format!("origin   {}", about.origin))?;
-        print(&format!("licence  {}", about.licence))?;
+        report.line(&format!("origin   {}", about.origin))?;
+        report.line(&format!("licence  {}", about.licence))?;
         for (name, hash) in &about.sources {
-            print(&format!("source   {name} {hash}"))?;
+            report.line(&format!("source   {name} {hash}"))?;
         }
-        output.finish(None)
+        Ok(())
     }
 }
 

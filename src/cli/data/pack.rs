@@ -4,20 +4,21 @@ use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::Args;
-use cvae_gpu::data::{self, Binarize, Depth, ImageSet, packed};
+use clap::{Args, ValueHint};
+use cvae_gpu::data::{self, Binarize, Depth, packed};
 
 use crate::cli::choices;
 use crate::cli::common::Common;
 use crate::cli::images::{Choice, PrepareArgs, as_path};
 use crate::cli::output::Output;
+use crate::cli::paths;
 
 #[derive(Args)]
 pub struct PackArgs {
     /// A name, a folder of images, of IDX files or of CIFAR-10, a .npy file, or a packed set
     source: String,
-    /// File to write; its stem becomes the name of the set
-    #[arg(long)]
+    /// File to write; its stem becomes the name of the set; `-` is standard output
+    #[arg(long, value_hint = ValueHint::FilePath)]
     out: PathBuf,
     /// Convert colour to grey and keep the grey levels: --channels 1 --binarize none
     #[arg(long, conflicts_with_all = ["channels", "binarize"])]
@@ -36,6 +37,7 @@ impl PackArgs {
             .and_then(|n| n.split('.').next())
             .filter(|n| !n.is_empty());
         let name = name.context("--out must name a file")?.to_owned();
+        let name = (!paths::is_standard(&self.out)).then_some(name);
         let mut output = Output::new(
             common,
             false,
@@ -56,10 +58,8 @@ impl PackArgs {
             Binarize::Stochastic => Binarize::None,
             binarize => binarize,
         };
-        let set = ImageSet {
-            name,
-            ..set.binarized(binarize)?
-        };
+        let mut set = set.binarized(binarize)?;
+        set.name = name.unwrap_or(set.name);
         let provenance = data::provenance(source, binarize, &prepare, &mut watch)?;
         let mut failed = None;
         let written = output.write_with(&self.out, |file| {

@@ -1,5 +1,6 @@
 //! `--init`: the weights of another model as the first ones.
 
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -12,9 +13,8 @@ use crate::cli::weights::Weights;
 
 /// A file with weights.
 pub struct Init {
-    path: PathBuf,
-    /// The file chosen in a run folder.
-    pub note: Option<String>,
+    /// The chosen file.
+    pub file: Weights,
     trained: Trained,
 }
 
@@ -22,19 +22,15 @@ impl Init {
     /// Reads a model file, or the newest weights in a run folder. `model` is that of a file that
     /// describes none, and `image` the size of the images.
     pub fn read(given: &Path, model: Option<Model>, image: [usize; 3]) -> anyhow::Result<Init> {
-        let Weights { path, note } = Weights::find(given);
-        let read = || Stored::read(&path)?.assume(model).open(Some(image));
+        let file = Weights::find(given);
+        let read = || Stored::read(&file.path)?.assume(model).open(Some(image));
         let trained = read().with_context(|| format!("--init {}", given.display()))?;
-        Ok(Init {
-            path,
-            note,
-            trained,
-        })
+        Ok(Init { file, trained })
     }
 
     /// The file, from the root, so that a run can be started again from anywhere.
     pub fn path(&self) -> anyhow::Result<PathBuf> {
-        Ok(self.path.canonicalize()?)
+        Ok(self.file.path.canonicalize()?)
     }
 
     /// The model of the weights.
@@ -45,10 +41,10 @@ impl Init {
         Choice::Trained(Box::new(model.clone()), *binarize)
     }
 
-    /// The weights, if they are those of `model`.
-    pub fn weights(self, model: &Model) -> anyhow::Result<Vec<(ParamSpec, Vec<f32>)>> {
-        let (ours, theirs) = (model.params(), self.trained.weights);
-        let path = self.path.display();
+    /// Takes the weights, if they are those of `model`.
+    pub fn weights(&mut self, model: &Model) -> anyhow::Result<Vec<(ParamSpec, Vec<f32>)>> {
+        let (ours, theirs) = (model.params(), mem::take(&mut self.trained.weights));
+        let path = self.file.path.display();
         for (i, ours) in ours.iter().enumerate() {
             let shape = |spec: &ParamSpec| spec.shape.clone();
             match theirs.get(i) {

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 
 use crate::cli::progress::Progress;
-use anyhow::{Context, bail};
-use clap::Args;
+use anyhow::bail;
+use clap::{Args, ValueHint};
 use cvae_gpu::data::{self, Binarize, ImageSet, Prepare};
 use cvae_gpu::gpu::{Gpu, GpuError};
 use cvae_gpu::model::params::ParamSpec;
@@ -27,8 +27,10 @@ use super::advice;
 use super::arch;
 use super::choices::caution;
 use super::images::{Choice, load_any};
+use super::paths;
 use super::signals::Signals;
 use super::tuned;
+use super::weights::Weights;
 use crate::cli::common::Common;
 use crate::cli::terminal::{Versioned, is_broken_pipe, print_json_line};
 use init::Init;
@@ -58,7 +60,7 @@ pub struct TrainArgs {
     /// --epochs and --max-steps may end the run later, and --lr changes the rate from here on.
     /// --checkpoint-every, --eval-every, --log-every and the options of the adapter may change, and
     /// --data if the same images have moved. Any other option must have its saved value.
-    #[arg(long, value_name = "RUN", conflicts_with = "out")]
+    #[arg(long, value_name = "RUN", value_hint = ValueHint::DirPath, conflicts_with = "out")]
     resume: Option<PathBuf>,
     #[command(flatten)]
     run: RunArgs,
@@ -76,7 +78,13 @@ pub struct TrainArgs {
     )]
     init: Option<PathBuf>,
     /// Run folder [default: a new one in runs/]
-    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        value_parser = paths::folder(),
+        value_hint = ValueHint::DirPath,
+        help_heading = "Output"
+    )]
     out: Option<PathBuf>,
     /// Print one JSON object per event on standard output
     #[arg(long, help_heading = "Output")]
@@ -95,6 +103,8 @@ struct Job {
     checkpoint: Option<Checkpoint>,
     /// The first weights, unless they are random.
     weights: Option<Vec<(ParamSpec, Vec<f32>)>>,
+    /// The file of the first weights of a new run, until it is printed.
+    first: Option<Weights>,
     /// Remarks on the options of a new run, until they are printed.
     notes: Vec<String>,
     /// This process made the folder, and removes it if training does not start.
@@ -193,11 +203,11 @@ impl TrainArgs {
             let why = "the images have real values; `bernoulli` is the tutorial's";
             notes.push(format!("Taking --likelihood gaussian: {why}"));
         }
-        let mut weights = None;
-        if let Some(init) = init {
-            notes.extend(init.note.clone());
+        let (mut weights, mut first) = (None, None);
+        if let Some(mut init) = init {
             run.init = Some(init.path()?);
             weights = Some(init.weights(&run.model)?);
+            first = Some(init.file);
         }
         let set = run.images(set)?;
         let (batch, images) = (run.batch, set.train.images.count());
@@ -216,6 +226,7 @@ impl TrainArgs {
             set,
             choice: Some(choice),
             checkpoint: None,
+            first,
             weights,
             notes,
             is_new: true,
@@ -281,7 +292,7 @@ impl TrainArgs {
         }
         let weights = match (&checkpoint, &run.init) {
             (None, Some(file)) => {
-                let init = Init::read(file, Some(run.model.clone()), set.shape())?;
+                let mut init = Init::read(file, Some(run.model.clone()), set.shape())?;
                 Some(init.weights(&run.model)?)
             }
             _ => None,
@@ -295,6 +306,7 @@ impl TrainArgs {
             set,
             choice: None,
             checkpoint,
+            first: None,
             weights,
             notes: Vec::new(),
             is_new: false,
@@ -332,6 +344,9 @@ impl TrainArgs {
         // Printed after the checks, so that an error is the only message.
         if let Some(choice) = job.choice.take() {
             choice.say(common);
+        }
+        if let Some(file) = job.first.take() {
+            file.say(common);
         }
         job.notes.drain(..).for_each(|note| common.say(&note));
         let mut warnings = Vec::new();
@@ -449,7 +464,7 @@ impl Stdout {
         const CLOSED: u8 = 141;
         match self.failure {
             Some(error) if !is_broken_pipe(&error) => {
-                Err(error).context("cannot write to standard output; the run was saved")
+                bail!("{error:#}; the run was saved")
             }
             _ => Ok(CLOSED),
         }

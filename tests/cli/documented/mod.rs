@@ -103,7 +103,7 @@ fn every_command_of_the_other_documents_runs() {
 }
 
 /// The commands that a help text lists.
-fn listed(help: &str) -> Vec<String> {
+pub fn listed(help: &str) -> Vec<String> {
     let (_, rest) = help.split_once("\nCommands:\n").unwrap_or_default();
     let (list, _) = rest.split_once("\n\n").unwrap_or_default();
     let names = list.lines().filter_map(|line| {
