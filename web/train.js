@@ -1,0 +1,135 @@
+// The controls, figures and plots of training.
+
+import { dismiss, notice, say } from "./notices.js";
+import { plot } from "./plots.js";
+import { fillForm, readForm, toHash } from "./settings.js";
+
+const byId = (id) => document.getElementById(id);
+const STATES = {
+  opening: "Opening the GPU…",
+  none: "No GPU: exploring only",
+  idle: "Ready",
+  starting: "Compiling kernels and evaluating…",
+  training: "Training",
+  stopping: "Pausing…",
+  checking: "Checking the GPU…",
+};
+
+const nats = (value) => (value == null ? "–" : value.toFixed(2));
+const seconds = (value) => (value == null ? "–" : value < 0.1 ? `${(1000 * value).toFixed(1)} ms` : value < 10 ? `${Math.round(1000 * value)} ms` : `${value.toFixed(0)} s`);
+
+export function setUpTraining(session) {
+  const form = byId("settings");
+  let dirty = true;
+
+  const fail = (error) => {
+    console.error(error);
+    notice("train", explain(error, session), { bad: true });
+  };
+
+  /** Applies the form; false where it is wrong. */
+  async function apply() {
+    for (const input of form.elements) input.removeAttribute("aria-invalid");
+    try {
+      await session.use(readForm(form));
+      byId("settings-error").textContent = "";
+      history.replaceState(null, "", `#${toHash(session.settings)}`);
+      return true;
+    } catch (error) {
+      error.input?.setAttribute("aria-invalid", "true");
+      byId("settings-error").textContent = error.message;
+      return false;
+    }
+  }
+
+  async function train(options) {
+    dismiss("train");
+    if (!(await apply())) return byId("settings-error").scrollIntoView({ block: "nearest" });
+    try {
+      const ended = await session.train({ tests: session.tests, ...options });
+      if (!options) say(ended ? `Training has ended after ${session.step} steps.` : `Paused at step ${session.step}.`);
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("change", apply);
+  byId("start").addEventListener("click", () => train());
+  byId("step").addEventListener("click", () => train({ count: 1 }));
+  byId("pause").addEventListener("click", () => session.pause());
+  byId("reset").addEventListener("click", () => session.reset().then(() => say("The run was reset."), fail));
+
+  session.addEventListener("change", () => (dirty = true));
+  session.addEventListener("note", ({ detail }) => notice(`note-${detail}`, detail));
+  window.addEventListener("resize", () => (dirty = true));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (dirty = true));
+
+  let plotted = 0;
+  function draw(now) {
+    requestAnimationFrame(draw);
+    if (!dirty || now - plotted < 200) return;
+    [dirty, plotted] = [false, now];
+    controls(session);
+    figures(session);
+    plots(session);
+  }
+  requestAnimationFrame(draw);
+  return { fill: () => fillForm(form, session.settings), apply, train };
+}
+
+function controls(session) {
+  const { state } = session;
+  const idle = state === "idle" && session.data !== null;
+  const over = session.step > 0 && session.step >= lastStep(session);
+  byId("start").disabled = !idle || over;
+  byId("start").textContent = session.step > 0 ? "Continue" : "Start";
+  byId("step").disabled = !idle || over;
+  byId("pause").disabled = state !== "training" && state !== "starting";
+  byId("reset").disabled = !idle || session.config === null;
+  byId("state").textContent = state === "idle" && session.step > 0 ? (over ? "The run has ended" : "Paused") : STATES[state];
+  document.querySelector("#settings fieldset").disabled = session.busy;
+}
+
+const lastStep = ({ settings, stepsPerEpoch }) => Math.min(settings.steps ?? Infinity, stepsPerEpoch ? stepsPerEpoch * settings.epochs : Infinity);
+
+function figures(session) {
+  const { step, speed, settings, stepsPerEpoch, epoch, history } = session;
+  const report = history.epochs.at(-1);
+  const set = (name, text) => {
+    const element = byId(`f-${name}`);
+    if (element.textContent !== text) element.textContent = text;
+  };
+  const recent = history.curve(1000).slice(-1)[0];
+  set("step", step.toLocaleString("en"));
+  set("epoch", stepsPerEpoch ? `${Math.max(1, epoch)} of ${settings.epochs}` : "–");
+  set("loss", nats(recent?.[1]));
+  set("speed", speed.step ? Math.round(settings.batch / speed.step).toLocaleString("en") : "–");
+  set("time", seconds(speed.step));
+  set("elbo", nats(report?.test_elbo));
+  set("reconstruction", nats(report?.reconstruction));
+  set("kl", nats(report?.kl));
+}
+
+function plots({ history }) {
+  const epochs = history.epochs;
+  const series = (pick) => epochs.map((epoch) => [epoch.step, pick(epoch)]);
+  const loss = [
+    { name: "training loss", color: "--loss", points: history.curve(600) },
+    { name: "test −ELBO", color: "--elbo", points: series((e) => -e.test_elbo), dots: true },
+  ];
+  const terms = [
+    { name: "reconstruction error", color: "--reconstruction", points: series((e) => -e.reconstruction), dots: true },
+    { name: "KL divergence", color: "--kl", points: series((e) => e.kl), dots: true },
+  ];
+  plot(byId("loss"), loss, { empty: "The loss appears here once training starts." });
+  plot(byId("terms"), terms, { empty: "Evaluated after each epoch." });
+}
+
+/** What failed, and what to try. */
+function explain(error, session) {
+  const { batch } = session.settings;
+  if (/no memory for|out of memory/i.test(error.message)) return `${error.message}\nTry a smaller batch, such as ${Math.max(1, Math.floor(batch / 2))}.`;
+  if (error.name === "RuntimeError") return `The program failed (${error.message}). This is a fault of the program. Reload the page: it offers to continue from the last saved checkpoint.`;
+  return error.message;
+}

@@ -1,0 +1,134 @@
+// The training worker: the engine on the GPU, the images, and the last checkpoint of the run.
+
+import init, { Engine, Images, Model } from "./cvae-gpu-web.js";
+import { readImages } from "./images.js";
+import { move, serve } from "./rpc.js";
+
+let engine;
+let images; // the whole set
+let about;
+let tested; // the same set with the test images of evaluations
+let last; // bytes of the last checkpoint of the run
+let model; // the model of evaluate, encode and decode
+let explorer; // a port to the worker that draws
+
+const ready = init();
+
+const need = (thing, text) => {
+  if (!thing) throw new Error(text);
+  return thing;
+};
+const gpu = () => need(engine, "no GPU is open");
+const data = () => need(images, "there are no images yet");
+
+function use(bytes, name) {
+  const next = new Model(bytes, name);
+  model?.free();
+  model = next;
+  return JSON.parse(model.about());
+}
+
+/** The images of the first evaluations: few on a slow adapter. */
+function limitTests(count) {
+  if (tested && tested !== images) tested.free();
+  tested = count && count < about.test ? images.firstTests(count) : images;
+}
+
+const show = (bytes) => explorer?.postMessage(bytes, [bytes.buffer]);
+
+const methods = {
+  /** Opens the adapter, again after the device was lost. */
+  async open() {
+    await ready;
+    engine = undefined;
+    if (!self.navigator.gpu) throw new Error("this browser has no WebGPU in workers");
+    engine = await Engine.open();
+    return JSON.parse(engine.adapter());
+  },
+
+  /** Sends checkpoints of training to the drawing worker. */
+  explorer(port) {
+    explorer = port;
+  },
+
+  async data(source) {
+    await ready;
+    const next = await readImages(Images, source);
+    const nextAbout = JSON.parse(next.about());
+    if (tested && tested !== images) tested.free();
+    images?.free();
+    [images, tested, about] = [next, next, nextAbout];
+    return { about, notes: images.notes() };
+  },
+
+  /** Values and labels of the first test images. */
+  tests(count) {
+    const values = data().values(true, 0, count);
+    return move({ values, labels: images.labels(true, 0, count) }, [values.buffer]);
+  },
+
+  configure: (settings) => Engine.configure(data(), JSON.stringify(settings)),
+
+  /** Trains from the last checkpoint, or from the start; true at the end of the run. */
+  async train({ config, seconds, tests }) {
+    limitTests((data(), tests));
+    return gpu().train(tested, config, last, seconds, (text, values) => {
+      const event = JSON.parse(text);
+      if (event.event === "checkpoint" || event.event === "done") {
+        last = values;
+        // The last checkpoint before the end has the same weights.
+        if (event.event === "checkpoint") show(values.slice());
+        return emit("train", event);
+      }
+      if (event.event === "progress") return emit("train", { ...event, losses: values }, [values.buffer]);
+      if (!values) emit("train", event);
+    });
+  },
+
+  stop: () => engine?.stop(),
+
+  /** Forgets the run. */
+  reset() {
+    last = undefined;
+  },
+
+  /** The next training starts from these bytes. */
+  resume(bytes) {
+    last = bytes;
+  },
+
+  checkpoint: () => last,
+
+  load: (bytes, name) => use(bytes, name),
+
+  /** Makes the model of the run the current one. */
+  adopt: () => use(need(last, "nothing is trained yet"), "the run"),
+
+  about: () => model && JSON.parse(model.about()),
+
+  model() {
+    const bytes = need(model, "there is no model yet").file();
+    return move(bytes, [bytes.buffer]);
+  },
+
+  async evaluate(limit, seed) {
+    const set = data();
+    return JSON.parse(await gpu().evaluate(need(model, "there is no model yet"), set, limit, BigInt(seed)));
+  },
+
+  encode: (limit) => gpu().encode(need(model, "there is no model yet"), data(), limit),
+
+  decode: (z, label) => gpu().decode(need(model, "there is no model yet"), Float32Array.from(z), label),
+
+  async check() {
+    return JSON.parse(await gpu().check((name) => emit("check", name)));
+  },
+
+  async case(bytes, name) {
+    return JSON.parse(await gpu().case(bytes, name));
+  },
+
+  lose: () => gpu().lose(),
+};
+
+const emit = serve(methods);
