@@ -23,6 +23,7 @@ const flags = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  "--js-flags=--expose-gc",
 ];
 const swiftshader = [
   "--enable-unsafe-webgpu",
@@ -56,6 +57,7 @@ export async function start({ gpu = true, edit } = {}) {
     "/built/": path.join(target, "web"),
   };
   const { server, origin } = await serve(folders, { edit });
+  const temporary = fs.mkdtempSync(path.join(os.tmpdir(), "cvae-gpu-web-"));
   const browser = await chromium.launch({
     executablePath: browserPath(),
     headless: false,
@@ -64,6 +66,7 @@ export async function start({ gpu = true, edit } = {}) {
   return {
     browser,
     origin,
+    temporary,
     async page(name, options) {
       const context = await browser.newContext(options);
       const page = await context.newPage();
@@ -86,6 +89,7 @@ export async function start({ gpu = true, edit } = {}) {
     },
     async stop() {
       await browser.close();
+      fs.rmSync(temporary, { recursive: true, force: true });
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
@@ -98,6 +102,8 @@ export function program(...args) {
     encoding: "utf8",
     env: { ...process.env, NODEVICE_SELECT: "1", GALLIVM_PERF: "nopt" },
     maxBuffer: 1 << 28,
+    // A run that it is told to resume lies elsewhere; relative paths are those of this project.
+    cwd: root,
     stdio: ["ignore", "pipe", "pipe"],
   });
 }
@@ -108,5 +114,3 @@ export function folder(context) {
   context.after(() => fs.rmSync(made, { recursive: true, force: true }));
   return made;
 }
-
-export const bytesOf = (base64) => Buffer.from(base64, "base64");
