@@ -1,27 +1,35 @@
 // Image sets from what the page was given. Runs in the training worker.
 
+import { readPictures } from "./pictures.js";
+
 const fetched = async (url) => {
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url} did not load (${response.status})`);
   return new Uint8Array(await response.arrayBuffer());
 };
 
-/** A set of the wasm class `Images`. A source is `{ kind, … }`, with bytes in typed arrays. */
+const bytesOf = async (file) => file && new Uint8Array(await file.arrayBuffer());
+
+/** A set of the wasm class `Images`. A source is `{ kind, name, … }` with files. */
 export async function readImages(Images, source) {
-  switch (source.kind) {
+  const { kind, name } = source;
+  switch (kind) {
     case "mnist":
       return Images.packed(await fetched("mnist.safetensors.gz"), "mnist");
     case "packed":
-      return Images.packed(source.bytes, source.name);
+      return Images.packed(await bytesOf(source.file), source.file.name);
     case "npy":
-      return Images.npy(source.bytes, source.name, source.size);
-    case "idx":
-      return Images.idx(source.train, source.trainLabels, source.test, source.testLabels, source.name);
-    case "pixels": {
-      const { height, width, channels, bytes, labels, name } = source;
+      return Images.npy(await bytesOf(source.file), source.file.name, source.size);
+    case "idx": {
+      const { train, trainLabels, test, testLabels } = source;
+      const files = await Promise.all([train, trainLabels, test, testLabels].map(bytesOf));
+      return Images.idx(...files, name);
+    }
+    case "pictures": {
+      const { height, width, channels, bytes, labels } = await readPictures(source.files, source.size);
       return Images.pixels(height, width, channels, bytes, labels, name);
     }
     default:
-      throw new Error(`there is no data set of the kind ${source.kind}`);
+      throw new Error(`There is no data set of the kind “${kind}”.`);
   }
 }

@@ -1,6 +1,12 @@
 // The page: starts the workers and connects the parts.
 
-import { notice } from "./notices.js";
+import { setUpDownloads } from "./downloads.js";
+import { setUpDrop } from "./drop.js";
+import { setUpExploring } from "./explore.js";
+import { pauseWhenHidden } from "./hidden.js";
+import { setUpKeeper } from "./keeper.js";
+import { dismiss, notice, say } from "./notices.js";
+import { setUpProof } from "./prove.js";
 import { connect } from "./rpc.js";
 import { exposeTo } from "./script.js";
 import { Session } from "./session.js";
@@ -11,23 +17,123 @@ const byId = (id) => document.getElementById(id);
 
 // Test images of an evaluation: all of them take minutes on a software adapter.
 const TESTS = { software: 500 };
+// Test images that are drawn as points.
+const POINTS = 400;
+// Milliseconds of rest between slices of drawing; a software adapter needs the processor itself.
+const IDLE = { usual: 4, training: 60 };
+const MNIST = { kind: "mnist", name: "mnist" };
+
+const BROWSERS =
+  "WebGPU is in Chrome and Edge from version 113 (Linux: 144, or with --enable-unsafe-webgpu), Safari from version 26, and Firefox from version 141 on Windows and 145 on Macs with Apple's processors. It needs https or localhost.";
+
+const fail = (error) => {
+  console.error(error);
+  notice("failure", error.message, { bad: true });
+};
 
 const worker = connect(new Worker("worker.js", { type: "module" }), (event, value) => {
   if (event === "train") session.on(value);
+  if (event === "check") checking(value);
 });
-const session = new Session(worker);
-if (new URLSearchParams(location.search).has("test")) exposeTo(window, { worker, session });
+const explorer = connect(new Worker("explorer.js", { type: "module" }), (event, value) => {
+  if (event === "fault") fail(new Error(value));
+  if (event === "model") showModel(value);
+  else exploring.event(event, value);
+});
+const channel = new MessageChannel();
+worker.call("explorer", [channel.port1], [channel.port1]);
+explorer.call("listen", [channel.port2], [channel.port2]);
 
-const { settings, wrong } = fromHash(location.hash);
-if (wrong.length) notice("address", `The address has settings that this page does not know or cannot read: ${wrong.join(", ")}. The usual values take their place.`);
-if (settings.data !== "mnist") {
-  notice("address", `This run is on the data set “${settings.data}”. Drop its files onto the page to repeat it.`);
+const session = new Session(worker);
+const exploring = setUpExploring(explorer, fail);
+const training = setUpTraining(session);
+const checking = setUpProof(session, fail);
+setUpDownloads({ worker, explorer, session, fail });
+const keeper = setUpKeeper({ worker, session, fail, onContinue: restore });
+pauseWhenHidden(session, training.train);
+const open = setUpDrop(take, fail);
+if (new URLSearchParams(location.search).has("test")) exposeTo(window, { worker, session, open });
+
+function showModel({ about, name }) {
+  exploring.model(about);
+  const { image, latentDim, step } = about;
+  const parts = [`Model: ${name}`, `images of ${image[1]}×${image[0]}${image[2] > 1 ? `×${image[2]}` : ""}`, `${latentDim} latent dimension${latentDim > 1 ? "s" : ""}`];
+  if (step != null) parts.push(`step ${step.toLocaleString("en")}`);
+  byId("model-about").textContent = `${parts.join(", ")}.`;
 }
 
-const training = setUpTraining(session);
+async function showData() {
+  const { name, shape, train, test, classes, classNames } = session.data;
+  const [height, width, channels] = shape;
+  byId("data-about").textContent = `Data: ${name}, ${train.toLocaleString("en")} training and ${test.toLocaleString("en")} test images of ${width}×${height}×${channels}${classes ? `, ${classes} classes` : ", no labels"}.`;
+  byId("use-mnist").hidden = session.source.kind === "mnist";
+  const { values, labels } = await worker.call("tests", [POINTS]);
+  const size = height * width * channels;
+  exploring.tests(values.slice(), Array.from(labels), size, classNames);
+  await explorer.call("tests", [{ values, labels, count: values.length / size }], [values.buffer]);
+}
+
+/** What was dropped: images to train on, a model to explore, a checkpoint to continue. */
+async function take(found) {
+  dismiss("failure");
+  if (found.kind === "model" || found.kind === "checkpoint") {
+    const bytes = new Uint8Array(await found.file.arrayBuffer());
+    await explorer.call("load", [bytes, found.file.name]);
+    await worker.call("load", [bytes, found.file.name]);
+    if (found.kind === "model") return say(`${found.file.name} is loaded.`);
+    await session.take(bytes);
+    training.fill();
+    return notice("loaded", `${found.file.name} is loaded, at step ${session.step.toLocaleString("en")} of a run. Continue goes on with it${session.state === "none" ? " in a browser with WebGPU" : ""}.`);
+  }
+  if (session.busy) throw new Error("Pause the run first: other images begin another run.");
+  await session.load(found);
+  training.fill();
+  say(`${session.data.name} is loaded.`);
+}
+
+/** Goes on with the run that the browser kept. */
+async function restore(run) {
+  await session.load(run.source);
+  await session.take(run.checkpoint, run.history);
+  session.settings = run.settings;
+  await explorer.call("load", [run.checkpoint, "the kept run"]);
+  await training.show();
+  if (session.state === "idle") training.train();
+}
+
 session.addEventListener("change", () => {
-  byId("adapter").textContent = session.state === "opening" ? "opening…" : session.adapter.name;
-  session.tests = TESTS[session.adapter.type];
+  const { state, adapter } = session;
+  const none = state === "none" ? "none: this page can explore, but not train" : adapter.name;
+  byId("adapter").textContent = state === "opening" ? "opening…" : none;
+  session.tests = TESTS[adapter.type];
+  const slow = session.busy && adapter.type === "software";
+  if (slow !== showData.slow) explorer.call("idle", [slow ? IDLE.training : IDLE.usual]);
+  showData.slow = slow;
 });
-await session.open({ ...settings, data: "mnist" });
-training.fill();
+session.addEventListener("data", () => showData().catch(fail));
+byId("use-mnist").addEventListener("click", () => take(MNIST).catch(fail));
+
+async function embedded() {
+  const response = await fetch("trained.safetensors");
+  if (!response.ok) throw new Error(`The embedded model did not load (${response.status}).`);
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  if (session.step === 0) await explorer.call("load", [bytes, "trained in advance, ten epochs of MNIST"]);
+}
+
+async function begin() {
+  const { settings, wrong } = fromHash(location.hash);
+  if (wrong.length) notice("address", `The address has settings that this page does not know or cannot read: ${wrong.join(", ")}. The usual values take their place.`);
+  if (settings.data !== "mnist") notice("address", `The run of this address is on “${settings.data}”. Drop its files onto the page to repeat it.`);
+  const opened = session.open({ ...settings, data: "mnist" }, MNIST);
+  training.fill();
+  await Promise.all([opened.catch(fail), embedded().catch(fail)]);
+  if (session.state === "none") {
+    notice("none", `This browser gives the page no GPU: ${session.reason}. ${BROWSERS}\nYou can explore a trained model below.`);
+    byId("explore").scrollIntoView?.({ block: "nearest" });
+  } else if (session.adapter.type === "software") {
+    notice("software", "This browser has a software adapter only: it computes on the processor, a hundred times slower than a GPU. A small batch and few steps are best. Evaluations use 500 test images.");
+  }
+  await keeper.offer();
+}
+
+begin().catch(fail);

@@ -5,7 +5,7 @@ import { defaults } from "./settings.js";
 
 const LIMIT = 500;
 
-export function exposeTo(window, { worker, session }) {
+export function exposeTo(window, { worker, session, open }) {
   const call = worker.call;
   const ready = () => session.ready;
   const flat = (z) => z.flat();
@@ -78,6 +78,9 @@ export function exposeTo(window, { worker, session }) {
       const rows = sections.flatMap(({ name, rows }) => rows.map((row) => ({ section: name, ...row })));
       return { passed: rows.length > 0 && rows.every(passes), rows };
     },
+
+    /** Drops files, as an array of `{ name, bytes }`, onto the page. */
+    drop: (files) => open(files.map(({ name, bytes, type }) => ({ file: new File([Uint8Array.from(bytes)], name.split("/").at(-1), { type }), path: name })), files[0].name.split("/")[0]),
 
     /** Destroys the device, to test what the page does then. */
     lose: () => call("lose"),

@@ -24,6 +24,7 @@ export class Session extends EventTarget {
   started = null;
   history = new History();
   speed = new Speed();
+  rested = Promise.resolve(); // the end of the last training
   #reopened = false;
   #worker;
 
@@ -89,6 +90,7 @@ export class Session extends EventTarget {
     const rest = { epochs: 0, steps: null };
     if (this.config && toHash({ ...settings, ...rest }) !== toHash({ ...this.settings, ...rest })) await this.reset();
     this.settings = settings;
+    this.dispatchEvent(new Event("settings"));
     this.changed();
   }
 
@@ -124,8 +126,14 @@ export class Session extends EventTarget {
   }
 
   /** Trains to the end of the run, for `count` steps, or until paused. True at its end. */
-  async train({ tests, count, steps } = {}) {
-    if (this.busy) return false;
+  train(options) {
+    if (this.busy) return Promise.resolve(false);
+    const trained = this.#train(options);
+    this.rested = trained.catch(() => {});
+    return trained;
+  }
+
+  async #train({ tests, count, steps } = {}) {
     if (this.state === "none") throw new Error(this.reason);
     this.#set("starting");
     try {
@@ -134,7 +142,8 @@ export class Session extends EventTarget {
     } finally {
       this.speed.restart();
       await this.#worker.call("adopt").catch(() => {});
-      if (this.state !== "none") this.#set("idle");
+      this.#set("idle");
+      this.dispatchEvent(new Event("rest"));
     }
   }
 

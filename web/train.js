@@ -61,6 +61,9 @@ export function setUpTraining(session) {
   byId("reset").addEventListener("click", () => session.reset().then(() => say("The run was reset."), fail));
 
   session.addEventListener("change", () => (dirty = true));
+  session.addEventListener("settings", () => {
+    if (!form.contains(document.activeElement)) fillForm(form, session.settings);
+  });
   session.addEventListener("note", ({ detail }) => notice(`note-${detail}`, detail));
   window.addEventListener("resize", () => (dirty = true));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (dirty = true));
@@ -75,7 +78,8 @@ export function setUpTraining(session) {
     plots(session);
   }
   requestAnimationFrame(draw);
-  return { fill: () => fillForm(form, session.settings), apply, train };
+  const fill = () => fillForm(form, session.settings);
+  return { fill, show: () => (fill(), apply()), train };
 }
 
 function controls(session) {

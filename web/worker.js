@@ -28,6 +28,13 @@ function use(bytes, name) {
   return JSON.parse(model.about());
 }
 
+/** Browsers tell vendor and architecture; few tell the name of the GPU. */
+async function nameOf() {
+  const info = (await self.navigator.gpu.requestAdapter())?.info;
+  const parts = info?.description || [info?.vendor, info?.architecture].filter(Boolean).join(" ");
+  return parts || "a GPU without a name";
+}
+
 /** The images of the first evaluations: few on a slow adapter. */
 function limitTests(count) {
   if (tested && tested !== images) tested.free();
@@ -43,7 +50,8 @@ const methods = {
     engine = undefined;
     if (!self.navigator.gpu) throw new Error("this browser has no WebGPU in workers");
     engine = await Engine.open();
-    return JSON.parse(engine.adapter());
+    const adapter = JSON.parse(engine.adapter());
+    return { ...adapter, name: adapter.name || (await nameOf()) };
   },
 
   /** Sends checkpoints of training to the drawing worker. */
