@@ -128,8 +128,9 @@ async function begin() {
   training.fill();
   await Promise.all([opened.catch(fail), embedded().catch(fail)]);
   if (session.state === "none") {
-    notice("none", `This browser gives the page no GPU: ${session.reason}. ${BROWSERS}\nYou can explore a trained model below.`);
-    byId("explore").scrollIntoView?.({ block: "nearest" });
+    notice("none", `This browser gives the page no GPU: ${session.reason}. ${BROWSERS}\nYou can explore a trained model here.`, {
+      buttons: [{ text: "Explore", press: () => byId("explore").focus() }],
+    });
   } else if (session.adapter.type === "software") {
     notice("software", "This browser has a software adapter only: it computes on the processor, a hundred times slower than a GPU. A small batch and few steps are best. Evaluations use 500 test images.");
   }
