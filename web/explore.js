@@ -28,7 +28,7 @@ export function setUpExploring(explorer, fail) {
     }
   });
 
-  const view = latest(() => explorer.call("view", [{ n: undefined, x: plane.axes[0], y: plane.axes[1], range: plane.range, code, label: label() }]));
+  const view = latest(() => explorer.call("view", [{ x: plane.axes[0], y: plane.axes[1], range: plane.range, code, label: label() }]));
 
   /** Moves to a code; `except` is the slider that the reader holds. */
   function go(next, except) {

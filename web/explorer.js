@@ -136,7 +136,7 @@ const methods = {
 
   view(next) {
     view = { ...view, ...next };
-    refresh(next.n !== undefined);
+    refresh(false);
   },
 
   /** Milliseconds between slices: more where training needs the processor. */

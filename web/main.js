@@ -26,6 +26,8 @@ const MNIST = { kind: "mnist", name: "mnist" };
 const BROWSERS =
   "WebGPU is in Chrome and Edge from version 113 (Linux: 144, or with --enable-unsafe-webgpu), Safari from version 26, and Firefox from version 141 on Windows and 145 on Macs with Apple's processors. It needs https or localhost.";
 
+const SLOW = "– a software adapter: it computes on the processor, a hundred times slower than a GPU. A small batch and few steps are best. Evaluations use 500 test images.";
+
 const fail = (error) => {
   console.error(error);
   notice("failure", error.message, { bad: true });
@@ -98,13 +100,14 @@ async function restore(run) {
   session.settings = run.settings;
   await explorer.call("load", [run.checkpoint, "the kept run"]);
   await training.show();
-  if (session.state === "idle") training.train();
+  if (session.state === "idle" && !training.over()) training.train();
 }
 
 session.addEventListener("change", () => {
   const { state, adapter } = session;
   const none = state === "none" ? "none: this page can explore, but not train" : adapter.name;
   byId("adapter").textContent = state === "opening" ? "opening…" : none;
+  byId("adapter-hint").textContent = adapter.type === "software" ? SLOW : "";
   session.tests = TESTS[adapter.type];
   const slow = session.busy && adapter.type === "software";
   if (slow !== showData.slow) explorer.call("idle", [slow ? IDLE.training : IDLE.usual]);
@@ -128,10 +131,9 @@ async function begin() {
   training.fill();
   await Promise.all([opened.catch(fail), embedded().catch(fail)]);
   if (session.state === "none") {
-    notice("none", `This browser gives the page no GPU: ${session.reason}. ${BROWSERS}\nYou can explore a trained model below.`);
-    byId("explore").scrollIntoView?.({ block: "nearest" });
-  } else if (session.adapter.type === "software") {
-    notice("software", "This browser has a software adapter only: it computes on the processor, a hundred times slower than a GPU. A small batch and few steps are best. Evaluations use 500 test images.");
+    notice("none", `This browser gives the page no GPU: ${session.reason}. ${BROWSERS}\nYou can explore a trained model here.`, {
+      buttons: [{ text: "Explore", press: () => byId("explore").focus() }],
+    });
   }
   await keeper.offer();
 }

@@ -1,6 +1,6 @@
 // Line plots on a 2D canvas, in the colours of the style sheet.
 
-const PAD = { left: 48, right: 10, top: 8, bottom: 22 };
+const PAD = { left: 48, right: 10, top: 26, bottom: 22 };
 
 /** Round numbers between `low` and `high`. */
 export function ticks(low, high, count) {
@@ -90,17 +90,19 @@ export function plot(canvas, series, { empty, xLabel = "step" }) {
       context.fill();
     }
   }
-  legend(context, series.filter(({ points }) => points.length), color, width);
+  legend(context, series.filter(({ points }) => points.length), color);
 }
 
-function legend(context, series, color, width) {
-  context.textAlign = "right";
+/** Names and colours in a row above the plot. */
+function legend(context, series, color) {
+  context.textAlign = "left";
   context.textBaseline = "middle";
-  series.forEach(({ name, color: own }, i) => {
-    const y = PAD.top + 12 + 16 * i;
-    context.fillStyle = color("--text");
-    context.fillText(name, width - PAD.right - 22, y);
+  let x = PAD.left;
+  for (const { name, color: own } of series) {
     context.fillStyle = color(own);
-    context.fillRect(width - PAD.right - 18, y - 2, 14, 4);
-  });
+    context.fillRect(x, 10, 14, 4);
+    context.fillStyle = color("--text");
+    context.fillText(name, x + 19, 12);
+    x += 19 + context.measureText(name).width + 18;
+  }
 }

@@ -7,6 +7,9 @@ import { Speed } from "./speed.js";
 // Seconds between checkpoints, from which the pictures are drawn.
 const SECONDS = { software: 2, other: 0.7 };
 
+// Test images where an evaluation is not wanted.
+const FEW = 8;
+
 export const isLost = (error) => /was lost/.test(error.message);
 
 /** Fires `change` with the session as it is, and `note` with a text for the reader. */
@@ -26,6 +29,7 @@ export class Session extends EventTarget {
   speed = new Speed();
   rested = Promise.resolve(); // the end of the last training
   #reopened = false;
+  #silent = false;
   #worker;
 
   constructor(worker) {
@@ -138,6 +142,9 @@ export class Session extends EventTarget {
     this.#set("starting");
     try {
       const config = await this.#configuration(steps, count);
+      // A single step is not worth an evaluation: few images, and no report.
+      this.#silent = count !== undefined && this.step > 0;
+      if (this.#silent) tests = Math.min(tests ?? Infinity, FEW);
       return await this.#recovering({ config, tests, seconds: SECONDS[this.adapter.type] ?? SECONDS.other });
     } finally {
       this.speed.restart();
@@ -198,6 +205,7 @@ export class Session extends EventTarget {
         this.speed.progress(event.losses.length);
         break;
       case "epoch": {
+        if (this.#silent) break;
         const { event: _, ...report } = event;
         this.history.report(report);
         this.speed.restart();

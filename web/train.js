@@ -79,13 +79,13 @@ export function setUpTraining(session) {
   }
   requestAnimationFrame(draw);
   const fill = () => fillForm(form, session.settings);
-  return { fill, show: () => (fill(), apply()), train };
+  return { fill, show: () => (fill(), apply()), train, over: () => isOver(session) };
 }
 
 function controls(session) {
   const { state } = session;
   const idle = state === "idle" && session.data !== null;
-  const over = session.step > 0 && session.step >= lastStep(session);
+  const over = isOver(session);
   byId("start").disabled = !idle || over;
   byId("start").textContent = session.step > 0 ? "Continue" : "Start";
   byId("step").disabled = !idle || over;
@@ -95,6 +95,7 @@ function controls(session) {
   document.querySelector("#settings fieldset").disabled = session.busy;
 }
 
+const isOver = (session) => session.step > 0 && session.step >= lastStep(session);
 const lastStep = ({ settings, stepsPerEpoch }) => Math.min(settings.steps ?? Infinity, stepsPerEpoch ? stepsPerEpoch * settings.epochs : Infinity);
 
 function figures(session) {
