@@ -118,7 +118,7 @@ export function setUpExploring(explorer, fail) {
     plane,
 
     /** The model has changed; the code stays where it can. */
-    model(next) {
+    model(next, fresh) {
       const other = !about || String(about.image) !== String(next.image) || about.latentDim !== next.latentDim || about.labels !== next.labels;
       about = next;
       shape = next.image;
@@ -135,6 +135,9 @@ export function setUpExploring(explorer, fail) {
         clearStrip(shape);
         pad.model(next);
         view();
+      } else if (fresh) {
+        plane.reset(shape);
+        walk.stop();
       }
       decode();
       pad.encode();

@@ -10,8 +10,17 @@ const fetched = async (url) => {
 
 const bytesOf = async (file) => file && new Uint8Array(await file.arrayBuffer());
 
-/** A set of the wasm class `Images`. A source is `{ kind, name, … }` with files. */
+/** A set of the wasm class `Images`, and names of its classes that it does not know itself. A source is
+ * `{ kind, name, … }` with files. */
 export async function readImages(Images, source) {
+  if (source.kind === "pictures") {
+    const { height, width, channels, bytes, labels, classNames } = await readPictures(source.files, source.size);
+    return { set: Images.pixels(height, width, channels, bytes, labels, source.name), classNames };
+  }
+  return { set: await readSet(Images, source) };
+}
+
+async function readSet(Images, source) {
   const { kind, name } = source;
   switch (kind) {
     case "mnist":
@@ -24,10 +33,6 @@ export async function readImages(Images, source) {
       const { train, trainLabels, test, testLabels } = source;
       const files = await Promise.all([train, trainLabels, test, testLabels].map(bytesOf));
       return Images.idx(...files, name);
-    }
-    case "pictures": {
-      const { height, width, channels, bytes, labels } = await readPictures(source.files, source.size);
-      return Images.pixels(height, width, channels, bytes, labels, name);
     }
     default:
       throw new Error(`There is no data set of the kind “${kind}”.`);

@@ -54,10 +54,13 @@ setUpDownloads({ worker, explorer, session, fail });
 const keeper = setUpKeeper({ worker, session, fail, onContinue: restore });
 pauseWhenHidden(session, training.train);
 const open = setUpDrop(take, fail);
-if (new URLSearchParams(location.search).has("test")) exposeTo(window, { worker, session, open });
+const testing = new URLSearchParams(location.search).has("test");
+if (testing) exposeTo(window, { worker, session, open });
 
 function showModel({ about, name }) {
-  exploring.model(about);
+  // Cells of another run would be mistaken for those of this one.
+  exploring.model(about, name !== showModel.name || (about.step ?? 0) < (showModel.step ?? 0));
+  [showModel.name, showModel.step] = [name, about.step];
   const { image, latentDim, step } = about;
   const parts = [`Model: ${name}`, `images of ${image[1]}×${image[0]}${image[2] > 1 ? `×${image[2]}` : ""}`, `${latentDim} latent dimension${latentDim > 1 ? "s" : ""}`];
   if (step != null) parts.push(`step ${step.toLocaleString("en")}`);
@@ -80,16 +83,18 @@ async function take(found) {
   dismiss("failure");
   if (found.kind === "model" || found.kind === "checkpoint") {
     const bytes = new Uint8Array(await found.file.arrayBuffer());
-    await explorer.call("load", [bytes, found.file.name]);
+    await explorer.call("load", [bytes, found.file.name]).catch((error) => {
+      throw new Error(error.message.includes(found.file.name) ? error.message : `${found.file.name}: ${error.message}`);
+    });
     await worker.call("load", [bytes, found.file.name]);
     if (found.kind === "model") return say(`${found.file.name} is loaded.`);
     await session.take(bytes);
-    training.fill();
+    await training.show();
     return notice("loaded", `${found.file.name} is loaded, at step ${session.step.toLocaleString("en")} of a run. Continue goes on with it${session.state === "none" ? " in a browser with WebGPU" : ""}.`);
   }
   if (session.busy) throw new Error("Pause the run first: other images begin another run.");
   await session.load(found);
-  training.fill();
+  await training.show();
   say(`${session.data.name} is loaded.`);
 }
 
@@ -124,6 +129,8 @@ async function embedded() {
 }
 
 async function begin() {
+  // Without storage for it the page needs a network, and nothing else is lost.
+  if (!testing) navigator.serviceWorker?.register("offline.js").catch(() => {});
   const { settings, wrong } = fromHash(location.hash);
   if (wrong.length) notice("address", `The address has settings that this page does not know or cannot read: ${wrong.join(", ")}. The usual values take their place.`);
   if (settings.data !== "mnist") notice("address", `The run of this address is on “${settings.data}”. Drop its files onto the page to repeat it.`);

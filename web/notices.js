@@ -23,7 +23,7 @@ export function notice(key, text, { bad = false, buttons = [], close = true } = 
 }
 
 export function dismiss(key) {
-  document.querySelector(`.notice[data-key="${key}"]`)?.remove();
+  document.querySelector(`.notice[data-key="${CSS.escape(key)}"]`)?.remove();
 }
 
 function button(text, press) {

@@ -31,7 +31,7 @@ export async function readPictures(files, size) {
     }
   }
   const bytes = grey ? colors.filter((_, i) => i % 3 === 0) : colors;
-  return { height, width, channels: grey ? 1 : 3, bytes, labels: labelsOf(sorted) };
+  return { height, width, channels: grey ? 1 : 3, bytes, ...labelsOf(sorted) };
 }
 
 async function decode({ file, path }) {
@@ -68,5 +68,7 @@ function draw(context, picture, width, height) {
 function labelsOf(files) {
   const folders = files.map(({ path }) => path.split("/").slice(0, -1).join("/"));
   const names = [...new Set(folders)].sort();
-  return names.length > 1 ? Uint32Array.from(folders, (folder) => names.indexOf(folder)) : undefined;
+  if (names.length < 2) return {};
+  const numbers = new Map(names.map((name, i) => [name, i]));
+  return { labels: Uint32Array.from(folders, (folder) => numbers.get(folder)), classNames: names.map((name) => name.split("/").at(-1)) };
 }

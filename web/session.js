@@ -46,8 +46,9 @@ export class Session extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  note(text) {
-    this.dispatchEvent(new CustomEvent("note", { detail: text }));
+  /** A later note of the same key replaces the earlier one. */
+  note(text, key = text) {
+    this.dispatchEvent(new CustomEvent("note", { detail: { text, key } }));
   }
 
   get busy() {
@@ -89,6 +90,9 @@ export class Session extends EventTarget {
     if (settings.data !== this.source?.name) {
       if (settings.data !== "mnist") throw new Error(`The data set “${settings.data}” is not loaded. Drop its files onto the page.`);
       await this.load({ kind: "mnist", name: "mnist" });
+    }
+    if (this.data && settings.batch > this.data.train) {
+      throw new Error(`A batch of ${settings.batch} is larger than the set: it has ${this.data.train} training images.`);
     }
     // Only the length of a run may change while it goes on.
     const rest = { epochs: 0, steps: null };
@@ -170,13 +174,13 @@ export class Session extends EventTarget {
       return await this.#worker.call("train", [request]);
     } catch (error) {
       if (!isLost(error)) throw error;
-      if (this.#reopened) throw new Error(`${error.message}. It was lost for the second time, so training has stopped. The last checkpoint is kept: Start tries again.`);
+      if (this.#reopened) throw new Error("The GPU was lost for the second time, so training has stopped. The last checkpoint is kept: Continue tries again.");
       this.#reopened = true;
-      this.note(`The GPU was lost (${error.message}). It is being opened again.`);
+      this.note("The GPU was lost, and is being opened again.", "lost");
       this.speed.restart();
       this.adapter = await this.#worker.call("open");
       const ended = this.#worker.call("train", [request]);
-      this.note(`The GPU was lost and opened again. Training goes on from the last checkpoint.`);
+      this.note("The GPU was lost and opened again. Training continues from the last checkpoint.", "lost");
       return ended;
     }
   }

@@ -1,8 +1,9 @@
 // The settings of a run: the form, and the text behind the # of the address, so that a link repeats a run.
 
 const whole = (text) => (/^\d+$/.test(text.trim()) ? Number(text) : NaN);
+const count = (text) => whole(text) || NaN; // at least 1
 const real = (text) => (text.trim() === "" ? NaN : Number(text));
-const list = (text) => text.split(/[\s,]+/).filter(Boolean).map(whole);
+const list = (text) => text.split(/[\s,]+/).filter(Boolean).map(count);
 const word = (text) => text;
 const flag = (text) => text === "true";
 
@@ -10,12 +11,12 @@ const flag = (text) => text === "true";
 const FIELDS = [
   ["data", "data", word, "mnist"],
   ["seed", "seed", whole, 0],
-  ["batch", "batch", whole, 32],
-  ["epochs", "epochs", whole, 10],
-  ["steps", "steps", whole, null],
-  ["lr", "lr", real, 0.0001],
+  ["batch", "batch", count, 32],
+  ["epochs", "epochs", count, 10],
+  ["steps", "steps", count, null],
+  ["lr", "lr", (text) => real(text) > 0 ? real(text) : NaN, 0.0001],
   ["beta", "beta", real, 1],
-  ["latent-dim", "latentDim", whole, 2],
+  ["latent-dim", "latentDim", count, 2],
   ["encoder-filters", "encoderFilters", list, [32, 64]],
   ["decoder-filters", "decoderFilters", list, null],
   ["kl", "kl", word, "mc"],

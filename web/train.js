@@ -64,7 +64,7 @@ export function setUpTraining(session) {
   session.addEventListener("settings", () => {
     if (!form.contains(document.activeElement)) fillForm(form, session.settings);
   });
-  session.addEventListener("note", ({ detail }) => notice(`note-${detail}`, detail));
+  session.addEventListener("note", ({ detail }) => notice(`note-${detail.key}`, detail.text));
   window.addEventListener("resize", () => (dirty = true));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => (dirty = true));
 

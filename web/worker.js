@@ -35,7 +35,7 @@ async function nameOf() {
   return parts || "a GPU without a name";
 }
 
-/** The images of the first evaluations: few on a slow adapter. */
+/** Evaluations use the first `count` test images: few on a slow adapter. */
 function limitTests(count) {
   if (tested && tested !== images) tested.free();
   tested = count && count < about.test ? images.firstTests(count) : images;
@@ -61,8 +61,8 @@ const methods = {
 
   async data(source) {
     await ready;
-    const next = await readImages(Images, source);
-    const nextAbout = JSON.parse(next.about());
+    const { set: next, classNames } = await readImages(Images, source);
+    const nextAbout = { ...JSON.parse(next.about()), ...(classNames && { classNames }) };
     if (tested && tested !== images) tested.free();
     images?.free();
     [images, tested, about] = [next, next, nextAbout];
