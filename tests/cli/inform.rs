@@ -244,7 +244,7 @@ fn data_info_shows_the_values_of_a_set_and_some_of_its_images() {
     let mut histogram = [0; 16];
     histogram[..3].copy_from_slice(&[3, 6, 6]);
     histogram[15] = 3;
-    let values = json!({"least": 0, "most": 255, "mean": mean, "histogram": histogram});
+    let values = json!({"least": 0.0, "most": 255.0, "mean": mean, "histogram": histogram});
     assert_eq!(info["values"], values);
     assert_eq!(info["class_names"], json!(["x", "y"]));
     assert_eq!(info["class_counts"], json!([3, 6]));
