@@ -157,6 +157,7 @@ fn data(error: &DataError) -> Option<String> {
                 None => "give --image-size H,W or H,W,C".into(),
             });
         }
+        DataError::NoArray(..) => "name one of them with --array",
         DataError::Arrays(_, all) if !all.is_empty() => "name it with --array",
         DataError::MixedSizes(_, size, _, first) => {
             return Some(format!(

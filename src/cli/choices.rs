@@ -60,6 +60,12 @@ pub fn count(range: impl RangeBounds<i64>) -> impl TypedValueParser<Value = usiz
     clap::value_parser!(u32).range(range).map(|n| n as usize)
 }
 
+/// The seed of random numbers.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "give a whole number from 0 up, such as 7".into())
+}
+
 /// The weight of the KL term.
 pub fn weight(text: &str) -> Result<f64, String> {
     // The device computes in single precision.

@@ -35,8 +35,12 @@ impl ManArgs {
         let Some(folder) = self.out else {
             return Ok(terminal::write_bytes(&page(&command)?.1)?);
         };
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        fs::create_dir_all(&folder).with_context(|| {
+            format!(
+                "cannot make the folder {}; check the path and its permissions",
+                folder.display()
+            )
+        })?;
         let mut pages = Vec::new();
         collect(&command, &folder, &mut pages)?;
         let files = pages.iter().map(|(path, _)| path.as_path());

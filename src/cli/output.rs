@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use cvae_gpu::files::atomic::{self, Staged};
 use serde_json::json;
 use tempfile::SpooledTempFile;
@@ -68,7 +68,7 @@ impl<'a> Output<'a> {
             }
             // A temporary file in the same folder, dropped at once.
             let staged = atomic::stage(file, |_| Ok(()));
-            drop(staged.with_context(|| cannot_write(file))?);
+            drop(staged.map_err(|e| unwritable(file, &e))?);
         }
         Ok(Output {
             common,
@@ -97,7 +97,7 @@ impl<'a> Output<'a> {
             return Ok(());
         }
         let staged = atomic::stage(path, write);
-        self.files.push(staged.with_context(|| cannot_write(path))?);
+        self.files.push(staged.map_err(|e| unwritable(path, &e))?);
         Ok(())
     }
 
@@ -106,7 +106,7 @@ impl<'a> Output<'a> {
         let mut files = Vec::new();
         for file in self.files {
             let path = file.path().to_owned();
-            file.commit().with_context(|| cannot_write(&path))?;
+            file.commit().map_err(|e| unwritable(&path, &e))?;
             self.common.say(&format!("Wrote {}", path.display()));
             files.push(path.display().to_string());
         }
@@ -155,9 +155,21 @@ impl Report<'_> {
         }
     }
 }
-fn cannot_write(path: &Path) -> String {
-    let hint = "check the path, its permissions and the free space";
-    format!("cannot write {}; {hint}", path.display())
+/// The error of a file that cannot be written.
+fn unwritable(path: &Path, error: &io::Error) -> anyhow::Error {
+    let file = path.display();
+    let parent = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    match parent.filter(|folder| !folder.exists()) {
+        Some(folder) => anyhow!(
+            "cannot write {file}: there is no folder {}; make it, or name another",
+            folder.display()
+        ),
+        None => anyhow!(
+            "cannot write {file}: {error}; check the path, its permissions and the free space"
+        ),
+    }
 }
 
 /// The path without `.`, `..` and links, also of a file that does not exist yet.

@@ -4,7 +4,7 @@
 //! that name is `./-`.
 
 use std::io::{self, IsTerminal, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, is_separator};
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
@@ -14,6 +14,9 @@ const MOST: u64 = 1 << 30;
 /// A path that ends in one of these extensions, or `-`.
 pub fn file(extensions: &'static [&'static str]) -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(move |path| {
+        if names_folder(&path) {
+            return Err("this names a folder: name a file".into());
+        }
         let fits = extensions.iter().any(|extension| is(&path, extension));
         if fits || is_standard(&path) {
             return Ok(path);
@@ -39,6 +42,12 @@ pub fn folder() -> impl TypedValueParser<Value = PathBuf> {
         true => Err("this is a folder, so it cannot be standard output: name one"),
         false => Ok(path),
     })
+}
+
+/// True if a path ends in a separator.
+fn names_folder(path: &Path) -> bool {
+    let last = path.as_os_str().as_encoded_bytes().last();
+    last.is_some_and(|last| is_separator(char::from(*last)))
 }
 
 /// True if a path has this extension.

@@ -7,6 +7,7 @@ use cvae_gpu::ops::Target;
 use cvae_gpu::ops::adam::Adam;
 use cvae_gpu::ops::rng::Order;
 use cvae_gpu::plan::Step;
+use cvae_gpu::train::{self, Options};
 use serde_json::json;
 
 use super::choices::count;
@@ -45,6 +46,11 @@ impl PlanArgs {
         let plan = model::train_step(model, feed, Adam::default(), self.batch, &target);
         plan.check()?;
         let bundles = plan.bundles()?;
+        let options = Options {
+            batch: self.batch,
+            ..Options::of(model.clone())
+        };
+        let whole = (subject.set.as_ref()).map(|set| train::device_bytes(&options, set, &target));
         let mut rows: Vec<(usize, &Step, u64)> = Vec::new();
         for (dispatch, bundle) in (1..).zip(&bundles) {
             let steps = bundle.iter().map(|&step| &plan.steps()[step]);
@@ -67,6 +73,7 @@ impl PlanArgs {
                 "dispatches": bundles.len(),
                 "flops": plan.flops(),
                 "bytes": plan.bytes(),
+                "run_bytes": whole,
                 "steps": steps.collect::<Vec<_>>(),
             }));
         }
@@ -89,12 +96,15 @@ impl PlanArgs {
             ],
         )?;
         print("")?;
+        let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / (1 << 20) as f64);
+        let run = whole.map(|bytes| format!("; {} with evaluation and pictures", mib(bytes)));
         Ok(print(&format!(
-            "{} steps in {} dispatches, {:.1} MFLOP, {:.1} MiB on the device",
+            "{} steps in {} dispatches, {:.1} MFLOP, {} on the device{}",
             rows.len(),
             bundles.len(),
             plan.flops() as f64 / 1e6,
-            plan.bytes() as f64 / (1 << 20) as f64
+            mib(plan.bytes()),
+            run.unwrap_or_default()
         ))?)
     }
 

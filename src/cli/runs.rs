@@ -78,7 +78,10 @@ impl RunsArgs {
             return Ok(Vec::new());
         }
         let read = fs::read_dir(folder);
-        let read = read.with_context(|| format!("cannot list {}", folder.display()))?;
+        let read = read.with_context(|| {
+            let folder = folder.display();
+            format!("cannot list {folder}; give a run folder, or the folder of several")
+        })?;
         if folder.join("config.json").is_file() {
             return Ok(vec![folder.clone()]);
         }

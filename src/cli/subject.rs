@@ -43,6 +43,8 @@ pub struct Subject {
     pub model: Model,
     /// `None` for random images.
     images: Option<PackedImages>,
+    /// The set of --data.
+    pub set: Option<ImageSet>,
     /// The layout of the training images.
     pub packed: Packed,
 }
@@ -83,10 +85,10 @@ impl SubjectArgs {
             flipped: false,
             window: count,
         };
-        let images = None;
         Ok(Subject {
             model,
-            images,
+            images: None,
+            set: None,
             packed,
         })
     }
@@ -103,6 +105,7 @@ impl SubjectArgs {
             model: self.model.build(arch, About::set(&set, binarize)?)?,
             packed: Packed::training(&images, binarize),
             images: Some(images),
+            set: Some(set),
         })
     }
 }

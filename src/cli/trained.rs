@@ -34,7 +34,7 @@ pub struct ModelFlags {
     #[arg(long, default_value_t = 32, value_parser = count(1..=65_535))]
     batch: usize,
     /// Seed of the noise, if any is drawn
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 0, value_parser = choices::seed, allow_negative_numbers = true)]
     pub seed: u64,
     /// Print JSON on standard output
     #[arg(long)]
@@ -141,7 +141,7 @@ impl ImageFlags {
     /// The model and its images.
     pub fn open(&self, common: &Common) -> anyhow::Result<(Trained, Images)> {
         let path = self.model.path();
-        let stored = Stored::read(&path)?;
+        let stored = self.model.weights().read()?;
         let loaded = match self.load(&path, &stored, common) {
             Err(e) if stored.config().is_none() => return Err(e),
             loaded => loaded,
@@ -239,8 +239,11 @@ impl ImageFlags {
 impl ModelFlags {
     /// The file of `--model`.
     pub fn path(&self) -> PathBuf {
-        let find = || Weights::find(&self.model);
-        self.weights.get_or_init(find).path.clone()
+        self.weights().path.clone()
+    }
+
+    fn weights(&self) -> &Weights {
+        self.weights.get_or_init(|| Weights::find(&self.model))
     }
 
     /// Prints which file of a run folder is used, after all checks, so that an error is one message.
@@ -252,7 +255,7 @@ impl ModelFlags {
 
     /// The model.
     pub fn open(&self) -> anyhow::Result<Trained> {
-        self.confirm(Stored::read(&self.path())?, None)
+        self.confirm(self.weights().read()?, None)
     }
 
     /// The output files of a command, which must be neither the model nor one of `inputs`.

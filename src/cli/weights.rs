@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use cvae_gpu::files::tensors::TensorFile;
 use cvae_gpu::run::{CHECKPOINT, MODEL};
-use cvae_gpu::saved::checkpoint;
+use cvae_gpu::saved::{Stored, checkpoint};
 
 use super::common::Common;
 
@@ -18,6 +19,18 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// Reads the file.
+    pub fn read(&self) -> anyhow::Result<Stored> {
+        let path = &self.path;
+        if path.is_dir() {
+            bail!(
+                "{} holds no weights, neither {MODEL} nor {CHECKPOINT}: give a run folder or a file",
+                path.display()
+            );
+        }
+        Ok(Stored::read(path)?)
+    }
+
     /// Prints the note.
     pub fn say(&self, common: &Common) {
         match &self.note {

@@ -37,6 +37,9 @@ pub enum DataError {
     /// It is not clear which array of an archive holds the images: the name and shape of each.
     #[error("{path}: which array holds the images? There are {}", arrays(.1), path = .0.display())]
     Arrays(PathBuf, Vec<(String, Vec<usize>)>),
+    /// An archive lacks the named array: the name, and the name and shape of each that it has.
+    #[error("{path}: there is no array `{1}`. There are {all}", all = arrays(.2), path = .0.display())]
+    NoArray(PathBuf, String, Vec<(String, Vec<usize>)>),
     /// Stochastic binarization needs grey levels, but the images of this set are bits.
     #[error("the images of `{0}` are stored as bits: there are no grey levels to draw by")]
     NoGrey(String),

@@ -63,7 +63,7 @@ pub fn stage(
     // Temporary files are private by default; the umask still applies to these permissions.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(folder_of(path))?;
+    let mut file = builder.tempfile_in(folder_of(path)).map_err(plain)?;
     // The lock tells `sweep_dead` that the file is in use. Some file systems have no locks.
     let _ = file.as_file().try_lock();
     write(&mut file)?;
@@ -91,6 +91,14 @@ pub fn write_with(
 /// The error of the operating system; the old file is then untouched.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_with(path, |file| file.write_all(bytes))
+}
+
+/// The error without the name of the temporary file, which `tempfile` appends.
+fn plain(error: io::Error) -> io::Error {
+    match error.to_string().rsplit_once(" at path \"") {
+        Some((reason, _)) => io::Error::new(error.kind(), reason),
+        None => error,
+    }
 }
 
 /// The folder of a file. The parent of a bare file name is empty, so it is joined to `.`.

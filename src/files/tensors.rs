@@ -48,11 +48,19 @@ pub enum TensorFileError {
     #[error("the tensors cannot be written as safetensors: {0}")]
     Unwritable(String),
     /// The file cannot be read or written (first text).
-    #[error("cannot {0} {1}: {2}; check the path, its permissions and the free space")]
+    #[error("cannot {0} {1}: {2}; {hint}", hint = hint(.0))]
     Io(&'static str, PathBuf, io::Error),
     /// The content of the file is invalid.
     #[error("cannot use {0}: {1}")]
     Content(PathBuf, Box<TensorFileError>),
+}
+
+/// What to check where a file cannot be read or written.
+fn hint(verb: &str) -> &'static str {
+    match verb {
+        "read" => "check the path and its permissions",
+        _ => "check the path, its permissions and the free space",
+    }
 }
 
 /// The values of a tensor, in row-major order.

@@ -18,6 +18,7 @@ pub mod shader;
 mod slot;
 pub mod tensors;
 
+use std::collections::HashMap;
 use std::ops::Deref;
 
 pub use batches::Batches;
@@ -135,4 +136,17 @@ impl Deref for Plan {
 /// Number of workgroups of `size` invocations for `items` items, one item per invocation.
 pub fn groups(items: usize, size: usize) -> u32 {
     u32::try_from(items.div_ceil(size)).unwrap_or(u32::MAX)
+}
+
+/// Bytes of the slots of several plans on one memory, where slots of one name are one, as large as the
+/// largest. Drivers may add some for alignment, and for mirrors that they must copy.
+pub fn shared_bytes(plans: &[&Plan]) -> u64 {
+    let mut sizes: HashMap<&str, u64> = HashMap::new();
+    for (_, slot) in plans.iter().flat_map(|plan| plan.slots()) {
+        if slot.owns_memory() {
+            let size = sizes.entry(&slot.name).or_default();
+            *size = slot.bytes().max(*size);
+        }
+    }
+    sizes.values().sum()
 }

@@ -10,7 +10,7 @@ use crate::ops::Target;
 use crate::ops::fetch::Packed;
 use crate::ops::rng::Order;
 use crate::ops::state::StepState;
-use crate::plan::{Batches, GrowsWith, Plan, PlanError};
+use crate::plan::{self, Batches, GrowsWith, Plan, PlanError};
 use crate::rng::Stream;
 use crate::train::eval::{self, Evaluation};
 use crate::train::event::{Record, Snapshot};
@@ -80,6 +80,12 @@ impl Plans {
             .chain(self.pictures.iter().flat_map(Pictures::all))
             .collect()
     }
+}
+
+/// Bytes of a run ([`super::device_bytes`]).
+pub(super) fn bytes(options: &Options, data: &ImageSet, target: &Target) -> u64 {
+    let plans = Plans::new(options, data, target, options.batch);
+    plan::shared_bytes(&plans.all())
 }
 
 /// The largest number below `end` that fits; every number below one that fits must fit.

@@ -32,6 +32,7 @@ use crate::data::ImageSet;
 use crate::gpu::Gpu;
 use crate::model::params::ParamSpec;
 use crate::model::prior::latent_grid;
+use crate::ops::Target;
 use crate::ops::state::StepState;
 use crate::rng::Stream;
 use crate::train::event::{Event, Record, Snapshot, Sums, Traffic};
@@ -56,6 +57,12 @@ pub enum Ended {
     Done,
     /// It was interrupted and can be resumed from its last checkpoint.
     Interrupted,
+}
+
+/// Bytes on the device that a run with these options takes: those of all its plans on one memory.
+#[must_use]
+pub fn device_bytes(options: &Options, data: &ImageSet, target: &Target) -> u64 {
+    device::bytes(options, data, target)
 }
 
 /// A training run, set up on a device.

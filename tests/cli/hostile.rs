@@ -156,7 +156,6 @@ fn what_is_no_regular_file_is_refused_at_once() {
     }
     for (words, what) in [
         ("eval --model /dev/zero", "a device"),
-        ("eval --model idx", "a folder"),
         ("train --out new --data /dev/zero", "a device"),
     ] {
         call(words).fail(1, &[what, "not a regular file"]);

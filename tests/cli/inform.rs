@@ -159,6 +159,37 @@ fn the_plan_as_a_table_has_a_row_for_each_step_and_a_total() {
     assert!(lines[steps.len() + 2].starts_with(&total), "{table}");
 }
 
+// Drivers round each slot up, to 256 bytes at most here.
+#[test]
+fn the_plan_says_how_much_memory_a_run_takes() {
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path();
+    let pixels: Vec<u8> = (0..90 * 32 * 32).map(|i| (i % 251) as u8).collect();
+    std::fs::write(
+        root.join("a.npy"),
+        sets::npy("|u1", "(90, 32, 32)", &pixels),
+    )
+    .expect("a file");
+    let model = "--data a.npy --encoder-filters 8,8,8 --batch 8 --variant plain";
+    let plan = Cli::new("plan --json")
+        .with(model)
+        .on_adapter()
+        .within(root);
+    let plan = plan.succeed().json();
+    let run = Cli::new("train --max-steps 1 --json --out run").with(model);
+    let events = run.on_adapter().within(root).succeed().stdout;
+    let events = events
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+    let started = events.into_iter().find(|event| event["event"] == "started");
+    let taken = started.expect("a start")["device_bytes"]
+        .as_f64()
+        .expect("bytes");
+    let said = plan["run_bytes"].as_f64().expect("bytes");
+    assert!(said <= taken && taken < 1.1 * said, "{said} of {taken}");
+    assert!(plan["bytes"].as_f64().is_some_and(|step| step < said));
+}
+
 #[test]
 fn data_list_names_the_built_in_set() {
     let list = Cli::new("data list").succeed();
@@ -244,7 +275,7 @@ fn data_info_shows_the_values_of_a_set_and_some_of_its_images() {
     let mut histogram = [0; 16];
     histogram[..3].copy_from_slice(&[3, 6, 6]);
     histogram[15] = 3;
-    let values = json!({"least": 0, "most": 255, "mean": mean, "histogram": histogram});
+    let values = json!({"least": 0.0, "most": 255.0, "mean": mean, "histogram": histogram});
     assert_eq!(info["values"], values);
     assert_eq!(info["class_names"], json!(["x", "y"]));
     assert_eq!(info["class_counts"], json!([3, 6]));

@@ -215,3 +215,68 @@ fn broken_gzip_files_are_refused() {
         check_broken(TRAIN_IMAGES, bytes, &["gzip", "damaged", "again"]);
     }
 }
+
+/// What a newcomer may give: a folder for a file, a file for a folder, and what is not there.
+#[test]
+fn what_is_not_there_or_of_another_kind_is_named_with_a_way_out() {
+    let bench = Bench::new(28);
+    fs::write(bench.root.path().join("notes.txt"), "hello").expect("a file");
+    fs::create_dir(bench.root.path().join("folder.gz")).expect("a folder");
+    for (words, said) in [
+        (
+            "eval --model idx",
+            ["idx holds no weights", "give a run folder"],
+        ),
+        (
+            "eval --model nowhere",
+            ["nowhere", "check the path and its permissions"],
+        ),
+        (
+            "train --init idx --data idx",
+            ["--init idx", "holds no weights"],
+        ),
+        (
+            "data info idx --out no/x.png",
+            ["no/x.png", "there is no folder no; make it"],
+        ),
+        (
+            "data pack idx --out folder.gz",
+            ["folder.gz: it is a folder", "check the path"],
+        ),
+        (
+            "data pack idx --out notes.txt/x.gz",
+            ["notes.txt/x.gz", "check the path"],
+        ),
+        ("runs nowhere", ["cannot list nowhere", "give a run folder"]),
+        ("man --out notes.txt", ["notes.txt", "check the path"]),
+        (
+            "train --data idx --out notes.txt/run",
+            ["notes.txt/run", "check the path"],
+        ),
+    ] {
+        let failed = Cli::new(words).within(bench.root.path()).fail(1, &said);
+        // Names of temporary files would tell nothing.
+        assert!(!failed.stderr.contains(".writing"), "{failed}");
+        assert!(!words.starts_with("eval") || !failed.stderr.contains("free space"));
+    }
+}
+
+#[test]
+fn names_with_spaces_and_other_letters_are_taken_everywhere() {
+    let root = tempfile::tempdir().expect("a folder");
+    let folder = root.path().join("my pictures é猫");
+    fs::create_dir(&folder).expect("a folder");
+    sets::write_raw(&folder.join("a set"), 28);
+    let call = |words: &str| Cli::new(words).within(&folder);
+    let [set, run, table] = ["a set", "run 1", "ünter table.csv"].map(Path::new);
+    let words = "train --batch 7 --max-steps 1 --no-images --data";
+    call(words).path(set).with("--out").path(run).succeed();
+    let scored = call("score --model").path(run).with("--out").path(table);
+    let scored = scored.succeed();
+    assert!(scored.stderr.contains("Wrote ünter table.csv"), "{scored}");
+    assert!(folder.join(table).exists());
+    call("train --resume")
+        .path(run)
+        .with("--max-steps 2")
+        .succeed();
+}

@@ -12,6 +12,9 @@ fn wrong_usage_exits_2_and_says_what_would_be_right() {
         ("train --lr -1", ["--lr", "above 0"]),
         ("train --lr=-1", ["--lr", "above 0"]),
         ("train --lr 0", ["--lr", "above 0"]),
+        ("train --seed -1", ["--seed", "from 0 up"]),
+        ("sample --model m --seed 1.5", ["--seed", "from 0 up"]),
+        ("sample --model m --out a.png/", ["a.png/", "name a file"]),
         ("train --lr nan", ["--lr", "above 0"]),
         (
             "train --encoder-filters 8,x",

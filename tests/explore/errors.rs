@@ -121,7 +121,7 @@ fn outputs_that_cannot_be_written_are_refused_before_the_work() {
     for (words, said) in [
         (
             "sample --out nowhere/o.png",
-            ["cannot write nowhere/o.png", "check the path"],
+            ["cannot write nowhere/o.png", "no folder nowhere; make it"],
         ),
         ("manifold --out taken.png", ["taken.png", "folder"]),
     ] {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use cvae_gpu::model::Model;
 use cvae_gpu::model::params::ParamSpec;
-use cvae_gpu::saved::{Stored, Trained};
+use cvae_gpu::saved::Trained;
 
 use crate::cli::arch::Choice;
 use crate::cli::weights::Weights;
@@ -23,7 +23,7 @@ impl Init {
     /// describes none, and `image` the size of the images.
     pub fn read(given: &Path, model: Option<Model>, image: [usize; 3]) -> anyhow::Result<Init> {
         let file = Weights::find(given);
-        let read = || Stored::read(&file.path)?.assume(model).open(Some(image));
+        let read = || anyhow::Ok(file.read()?.assume(model).open(Some(image))?);
         let trained = read().with_context(|| format!("--init {}", given.display()))?;
         Ok(Init { file, trained })
     }

@@ -65,7 +65,7 @@ pub struct RunArgs {
     #[command(flatten)]
     extras: ExtraArgs,
     /// Seed of weights, order and noise [default: 0]
-    #[arg(long, allow_negative_numbers = true)]
+    #[arg(long, value_parser = choices::seed, allow_negative_numbers = true)]
     seed: Option<u64>,
     /// Stop after N optimizer steps, counted from the start of the run
     #[arg(long, value_name = "N", value_parser = count(1..))]

@@ -121,14 +121,13 @@ fn single<'e>(
         let same = |entry: &&Entry| entry.name.eq_ignore_ascii_case(name);
         entries.iter().find(same)
     };
-    let unclear = || {
-        let list = entries
-            .iter()
-            .map(|e| (e.name.clone(), e.header.shape.clone()));
-        DataError::Arrays(path.into(), list.collect())
+    let list = || {
+        let each = |e: &Entry| (e.name.clone(), e.header.shape.clone());
+        entries.iter().map(each).collect()
     };
     if let Some(name) = &prepare.array {
-        return named(name).map(|entry| (entry, labels)).ok_or_else(unclear);
+        let found = named(name).map(|entry| (entry, labels));
+        return found.ok_or_else(|| DataError::NoArray(path.into(), name.clone(), list()));
     }
     for [images, labels] in SINGLES {
         if let Some(entry) = named(images) {
@@ -138,7 +137,7 @@ fn single<'e>(
     let mut candidates = entries.iter().filter(|entry| entry.header.shape.len() > 1);
     match (candidates.next(), candidates.next()) {
         (Some(only), None) => Ok((only, labels)),
-        _ => Err(unclear()),
+        _ => Err(DataError::Arrays(path.into(), list())),
     }
 }
 

@@ -98,7 +98,8 @@ fn a_single_array_is_taken_whatever_its_name() {
     };
     let set = read_with(&archive(&two), &named("b")).unwrap();
     assert_eq!(set.train.images.bytes().unwrap(), [9, 10]);
-    assert!(read_with(&archive(&two), &named("c")).is_err());
+    let refused = read_with(&archive(&two), &named("c")).unwrap_err();
+    assert!(refused.contains("no array `c`. There are `a`"), "{refused}");
 }
 
 #[test]
