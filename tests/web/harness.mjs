@@ -1,5 +1,6 @@
 // Starts a server and a browser for the tests, and runs functions where the wasm module is.
 
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import os from "node:os";
@@ -67,8 +68,11 @@ export async function start({ gpu = true, edit } = {}) {
     browser,
     origin,
     temporary,
-    async page(name, options) {
+    golden: path.join(root, "assets/golden"),
+    // A page with a profile of its own. `before` runs in it before its scripts.
+    async page(name, { before, ...options } = {}) {
       const context = await browser.newContext(options);
+      if (before) await context.addInitScript(before);
       const page = await context.newPage();
       listen(page);
       await page.goto(`${origin}/${name}`);
@@ -107,6 +111,32 @@ export function program(...args) {
     stdio: ["ignore", "pipe", "pipe"],
   });
 }
+
+// The losses of every step in the JSON lines of `train --log-every 1`.
+export function logged(text) {
+  const events = text.trim().split("\n").map((line) => JSON.parse(line));
+  return events.filter((event) => event.event === "progress").map((event) => event.loss);
+}
+
+export function assertClose(actual, expected, relative) {
+  assert.equal(actual.length, expected.length);
+  actual.forEach((value, i) => {
+    const error = Math.abs(value - expected[i]) / Math.abs(expected[i]);
+    assert.ok(error <= relative, `loss ${i + 1}: ${value}, not ${expected[i]}`);
+  });
+}
+
+// A run as the command line resumes it.
+export function runFolder(context, { config, checkpoint }) {
+  const run = folder(context);
+  fs.writeFileSync(path.join(run, "config.json"), config);
+  fs.writeFileSync(path.join(run, "checkpoint.safetensors"), checkpoint);
+  return run;
+}
+
+// An edit of served files: pages/count.js before the worker `name`.
+export const count = (name) => (served, bytes) =>
+  served === name ? `import "/test/count.js";\n${bytes}` : bytes;
 
 // A folder that is removed after the test `context`.
 export function folder(context) {
