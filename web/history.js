@@ -1,9 +1,10 @@
-// The losses of every step, and the reports of the epochs.
+// The losses of every step, the reports of the epochs, and the estimates in between.
 
 export class History {
   #losses = [];
   #before = 0; // steps of the run before the first loss here
   epochs = [];
+  estimates = []; // { step, elbo, reconstruction, kl }
 
   /** Losses of the steps that end at `step`. */
   add(step, losses) {
@@ -15,11 +16,20 @@ export class History {
   cut(step) {
     this.#losses.length = Math.max(0, Math.min(this.#losses.length, step - this.#before));
     this.epochs = this.epochs.filter((epoch) => epoch.step <= step);
+    this.estimates = this.estimates.filter((estimate) => estimate.step <= step);
   }
 
   /** A later report of the same epoch replaces the earlier one. */
   report(epoch) {
     this.epochs = [...this.epochs.filter(({ step }) => step !== epoch.step), epoch];
+  }
+
+  /** The newest terms of the ELBO. */
+  terms() {
+    const report = this.epochs.at(-1);
+    const estimate = this.estimates.at(-1);
+    if (!report || estimate?.step > report.step) return estimate;
+    return { step: report.step, elbo: report.test_elbo, reconstruction: report.reconstruction, kl: report.kl };
   }
 
   all() {
@@ -45,14 +55,14 @@ export class History {
 
   /** Plain data for the browser's storage, and back. */
   save() {
-    return { losses: Float32Array.from(this.#losses), before: this.#before, epochs: this.epochs };
+    return { losses: Float32Array.from(this.#losses), before: this.#before, epochs: this.epochs, estimates: this.estimates };
   }
 
-  static from({ losses, before, epochs }) {
+  static from({ losses, before, epochs, estimates }) {
     const history = new History();
     history.#losses = Array.from(losses);
     history.#before = before;
-    history.epochs = epochs;
+    [history.epochs, history.estimates] = [epochs, estimates ?? []];
     return history;
   }
 }

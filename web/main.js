@@ -35,6 +35,7 @@ const fail = (error) => {
 
 const worker = connect(new Worker("worker.js", { type: "module" }), (event, value) => {
   if (event === "train") session.on(value);
+  if (event === "terms") session.estimate(value);
   if (event === "check") checking(value);
 });
 const explorer = connect(new Worker("explorer.js", { type: "module" }), (event, value) => {
@@ -57,10 +58,12 @@ const open = setUpDrop(take, fail);
 const testing = new URLSearchParams(location.search).has("test");
 if (testing) exposeTo(window, { worker, session, open });
 
+let shown = {};
+
 function showModel({ about, name }) {
   // Cells of another run would be mistaken for those of this one.
-  exploring.model(about, name !== showModel.name || (about.step ?? 0) < (showModel.step ?? 0));
-  [showModel.name, showModel.step] = [name, about.step];
+  exploring.model(about, name !== shown.name || (about.step ?? 0) < shown.step);
+  shown = { name, step: about.step ?? 0 };
   const { image, latentDim, step } = about;
   const parts = [`Model: ${name}`, `images of ${image[1]}×${image[0]}${image[2] > 1 ? `×${image[2]}` : ""}`, `${latentDim} latent dimension${latentDim > 1 ? "s" : ""}`];
   if (step != null) parts.push(`step ${step.toLocaleString("en")}`);
@@ -108,15 +111,17 @@ async function restore(run) {
   if (session.state === "idle" && !training.over()) training.train();
 }
 
+let idle = IDLE.usual;
+
 session.addEventListener("change", () => {
   const { state, adapter } = session;
   const none = state === "none" ? "none: this page can explore, but not train" : adapter.name;
-  byId("adapter").textContent = state === "opening" ? "opening…" : none;
+  byId("adapter").textContent = state === "opening" && adapter.name === "none" ? "opening…" : none;
   byId("adapter-hint").textContent = adapter.type === "software" ? SLOW : "";
   session.tests = TESTS[adapter.type];
-  const slow = session.busy && adapter.type === "software";
-  if (slow !== showData.slow) explorer.call("idle", [slow ? IDLE.training : IDLE.usual]);
-  showData.slow = slow;
+  const next = session.busy && adapter.type === "software" ? IDLE.training : IDLE.usual;
+  if (next !== idle) explorer.call("idle", [next]);
+  idle = next;
 });
 session.addEventListener("data", () => showData().catch(fail));
 byId("use-mnist").addEventListener("click", () => take(MNIST).catch(fail));

@@ -35,7 +35,7 @@ function extent(values) {
   return [low - room, high + room];
 }
 
-/** Series are `{ name, color, points: [x, y][], dots }`; the colour is a custom property. */
+/** Series are `{ name, color, points: [x, y][], dots, line }`; the colour is a custom property. */
 export function plot(canvas, series, { empty, xLabel = "step" }) {
   const { context, width, height } = fit(canvas);
   if (width < 80) return;
@@ -77,12 +77,12 @@ export function plot(canvas, series, { empty, xLabel = "step" }) {
   context.textAlign = "left";
   context.fillText(xLabel, 4, height - 6);
 
-  for (const { color: name, points, dots } of series) {
+  for (const { color: name, points, dots, line = true } of series) {
     context.strokeStyle = context.fillStyle = color(name);
     context.lineWidth = 1.5;
     context.beginPath();
     points.map(at).forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
-    context.stroke();
+    if (line) context.stroke();
     if (!dots && points.length > 1) continue;
     for (const [x, y] of points.map(at)) {
       context.beginPath();
@@ -90,7 +90,7 @@ export function plot(canvas, series, { empty, xLabel = "step" }) {
       context.fill();
     }
   }
-  legend(context, series.filter(({ points }) => points.length), color);
+  legend(context, series.filter(({ name, points }) => name && points.length), color);
 }
 
 /** Names and colours in a row above the plot. */

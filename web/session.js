@@ -63,14 +63,18 @@ export class Session extends EventTarget {
 
   async #open(settings, source) {
     this.settings = settings;
+    let state = "idle";
     try {
       this.adapter = await this.#worker.call("open");
-      this.#set("idle");
     } catch (error) {
       this.reason = error.message;
-      this.#set("none");
+      state = "none";
     }
-    await this.load(source);
+    try {
+      await this.load(source);
+    } finally {
+      this.#set(state);
+    }
   }
 
   /** Loads images. A run on others is over. */
@@ -223,6 +227,13 @@ export class Session extends EventTarget {
         this.note(event.message);
         break;
     }
+    this.changed();
+  }
+
+  /** Terms of the ELBO of a few test images. */
+  estimate(terms) {
+    if (terms.step > this.step) return;
+    this.history.estimates.push(terms);
     this.changed();
   }
 

@@ -91,8 +91,13 @@ function controls(session) {
   byId("step").disabled = !idle || over;
   byId("pause").disabled = state !== "training" && state !== "starting";
   byId("reset").disabled = !idle || session.config === null;
-  byId("state").textContent = state === "idle" && session.step > 0 ? (over ? "The run has ended" : "Paused") : STATES[state];
+  byId("state").textContent = stateText(state, session.step, over);
   document.querySelector("#settings fieldset").disabled = session.busy;
+}
+
+function stateText(state, step, over) {
+  if (state === "idle" && step > 0) return over ? "The run has ended" : "Paused";
+  return state === "training" && over ? "Evaluating…" : STATES[state];
 }
 
 const isOver = (session) => session.step > 0 && session.step >= lastStep(session);
@@ -100,7 +105,7 @@ const lastStep = ({ settings, stepsPerEpoch }) => Math.min(settings.steps ?? Inf
 
 function figures(session) {
   const { step, speed, settings, stepsPerEpoch, epoch, history } = session;
-  const report = history.epochs.at(-1);
+  const terms = history.terms();
   const set = (name, text) => {
     const element = byId(`f-${name}`);
     if (element.textContent !== text) element.textContent = text;
@@ -111,24 +116,28 @@ function figures(session) {
   set("loss", nats(recent?.[1]));
   set("speed", speed.step ? Math.round(settings.batch / speed.step).toLocaleString("en") : "–");
   set("time", seconds(speed.step));
-  set("elbo", nats(report?.test_elbo));
-  set("reconstruction", nats(report?.reconstruction));
-  set("kl", nats(report?.kl));
+  set("elbo", nats(terms?.elbo));
+  set("reconstruction", nats(terms?.reconstruction));
+  set("kl", nats(terms?.kl));
 }
 
 function plots({ history }) {
-  const epochs = history.epochs;
-  const series = (pick) => epochs.map((epoch) => [epoch.step, pick(epoch)]);
+  const { epochs, estimates } = history;
+  const dots = (pick) => ({ dots: true, line: false, points: epochs.map((epoch) => [epoch.step, pick(epoch)]) });
+  const line = (pick) => ({ points: [...epochs.filter(({ step }) => step === 0), ...estimates].map((terms) => [terms.step, pick(terms)]) });
   const loss = [
     { name: "training loss", color: "--loss", points: history.curve(600) },
-    { name: "test −ELBO", color: "--elbo", points: series((e) => -e.test_elbo), dots: true },
+    { name: "test −ELBO", color: "--elbo", ...line((terms) => -(terms.elbo ?? terms.test_elbo)) },
+    { color: "--elbo", ...dots((epoch) => -epoch.test_elbo) },
   ];
   const terms = [
-    { name: "reconstruction error", color: "--reconstruction", points: series((e) => -e.reconstruction), dots: true },
-    { name: "KL divergence", color: "--kl", points: series((e) => e.kl), dots: true },
+    { name: "reconstruction error", color: "--reconstruction", ...line((terms) => -terms.reconstruction) },
+    { name: "KL divergence", color: "--kl", ...line((terms) => terms.kl) },
+    { color: "--reconstruction", ...dots((epoch) => -epoch.reconstruction) },
+    { color: "--kl", ...dots((epoch) => epoch.kl) },
   ];
   plot(byId("loss"), loss, { empty: "The loss appears here once training starts." });
-  plot(byId("terms"), terms, { empty: "Evaluated after each epoch." });
+  plot(byId("terms"), terms, { empty: "The terms appear here once training starts." });
 }
 
 /** What failed, and what to try. */
