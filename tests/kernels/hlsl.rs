@@ -101,7 +101,7 @@ fn packed(model: &Model, count: usize, depth: Depth) -> Packed {
 }
 
 /// The plans that `train` compiles before its first step on MNIST.
-fn start(model: &Model, target: &Target) -> Vec<Plan> {
+pub(super) fn start(model: &Model, target: &Target) -> Vec<Plan> {
     let feed = |count, order| Feed::Images("images", packed(model, count, Depth::Bit), order);
     let test = feed(10_000, Order::File);
     let train = feed(60_000, Order::Shuffled);
@@ -115,13 +115,13 @@ fn start(model: &Model, target: &Target) -> Vec<Plan> {
     ]
 }
 
-fn step(model: &Model, target: &Target) -> Vec<Plan> {
+pub(super) fn step(model: &Model, target: &Target) -> Vec<Plan> {
     let feed = Feed::Images("images", packed(model, 60_000, Depth::Bit), Order::Shuffled);
     vec![model::train_step(model, feed, Adam::default(), 32, target)]
 }
 
 /// The plans of inference and of `bench`.
-fn questions(model: &Model, target: &Target) -> Vec<Plan> {
+pub(super) fn questions(model: &Model, target: &Target) -> Vec<Plan> {
     let images = packed(model, 10_000, Depth::Byte);
     let bound = explore::bound(model, images, 5, 64, target);
     let peak = |add: &dyn Fn(&mut Graph)| {

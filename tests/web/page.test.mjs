@@ -179,10 +179,8 @@ test("arrow keys move the code, and a drawing is reconstructed", async () => {
   await page.waitForTimeout(300);
   assert.notEqual(await pixels(page, "decoded"), before);
   const blank = await pixels(page, "reconstructed");
-  const pad = await page.locator("#pad").boundingBox();
   await page.locator("#pad").scrollIntoViewIfNeeded();
   const at = await page.locator("#pad").boundingBox();
-  assert.ok(pad && at);
   await page.mouse.move(at.x + at.width * 0.5, at.y + at.height * 0.2);
   await page.mouse.down();
   await page.mouse.move(at.x + at.width * 0.5, at.y + at.height * 0.8, { steps: 8 });
@@ -212,7 +210,8 @@ test("a lost device is opened again, and the run ends as it would have", async (
     const { cvae } = window;
     const whole = await cvae.train({ ...settings, steps: 40 });
     const run = cvae.train({ ...settings, steps: 40 });
-    while (cvae.state().step < 5) await new Promise((resolve) => setTimeout(resolve, 20));
+    const going = () => cvae.state().state === "training" && cvae.state().step >= 5;
+    while (!going()) await new Promise((resolve) => setTimeout(resolve, 20));
     const at = cvae.state().step;
     await cvae.lose();
     return { whole: whole.loss, again: (await run).loss, at };
