@@ -85,6 +85,7 @@ web: ## Build the page that trains in the browser, into web/dist
 	@CARGO_PROFILE="$(or $(CARGO_PROFILE),web)" sh scripts/build-web
 
 PORT ?= 8000
+WEB := $(or $(CARGO_TARGET_DIR),./target)/web
 
 web-serve: ## Serve web/dist on this machine (PORT=8000)
 	@if command -v node >/dev/null 2>&1; then exec node scripts/serve-web.mjs "$(PORT)"; \
@@ -98,7 +99,8 @@ test-web: build ## Test web/dist in headless Chromium
 	@sh scripts/ensure-browser
 	@test -f web/dist/index.html || $(MAKE) --no-print-directory web
 	@cd tests/web && npm ci --ignore-scripts --no-audit --no-fund --silent
-	@sh scripts/list-modules
+	@mkdir -p "$(WEB)" && CVAE_GPU_MODULES="$$(cd "$(WEB)" && pwd)/modules.json" \
+		$(CARGO) test --quiet --release --locked --test kernels -- every_dispatch_binds
 	cd tests/web && node --test --test-concurrency=1 --test-reporter=spec $(WEB_TESTS:%=%.test.mjs)
 
 build: ## Build the program

@@ -13,7 +13,8 @@ use serde_json::{Value, json};
 /// Storage buffers of a shader that Chrome offers on most adapters.
 const BUFFERS: usize = 10;
 
-/// GPUs and software adapters as Chrome shows them, with every choice that a user has.
+/// GPUs and software adapters as Chrome shows them, with every choice that a user has. The first plan is
+/// the tutorial's train step on a GPU.
 fn plans() -> Vec<Plan> {
     let caps = |max_buffers, software| Caps {
         max_buffers,
@@ -57,7 +58,8 @@ fn plans() -> Vec<Plan> {
         ..Filters::default()
     }
     .model();
-    let mut plans = start(&tutorial, &gpu);
+    let mut plans = step(&tutorial, &gpu);
+    plans.extend(start(&tutorial, &gpu));
     plans.extend(questions(&tutorial, &gpu));
     plans.extend(start(&tutorial, &software));
     plans.extend(start(&colour, &gpu));
@@ -74,7 +76,11 @@ fn describe(dispatch: &Dispatch) -> Value {
         Shader::Kernel(kernel) => (
             kernel.source.module_for_browsers(),
             kernel.entry,
-            kernel.constants.iter().cloned().collect(),
+            kernel
+                .constants
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), json!(value)))
+                .collect(),
         ),
         Shader::Linked(text) => (text.clone(), "main", serde_json::Map::new()),
     };
@@ -98,7 +104,7 @@ fn describe(dispatch: &Dispatch) -> Value {
 #[test]
 fn every_dispatch_binds_what_browsers_offer() {
     let (mut seen, mut modules) = (BTreeSet::new(), Vec::new());
-    for plan in plans() {
+    for (number, plan) in plans().into_iter().enumerate() {
         for bundle in plan.bundles().expect("bundles") {
             let steps: Vec<&Step> = bundle.iter().map(|&step| &plan.steps()[step]).collect();
             let dispatch = link::dispatch(&steps, &Default::default()).expect("a dispatch");
@@ -109,6 +115,7 @@ fn every_dispatch_binds_what_browsers_offer() {
             let label = module["label"].take();
             if seen.insert(module.to_string()) {
                 module["label"] = label;
+                module["pipeline"] = json!(number == 0);
                 modules.push(module);
             }
         }

@@ -15,6 +15,7 @@ mod golden;
 mod parity;
 
 mod bounds;
+
 mod browsers;
 
 mod properties;
