@@ -143,7 +143,8 @@ async function begin() {
   training.fill();
   await Promise.all([opened.catch(fail), embedded().catch(fail)]);
   if (session.state === "none") {
-    notice("none", `This browser gives the page no GPU: ${session.reason}. ${BROWSERS}\nYou can explore a trained model here.`, {
+    const reason = window.isSecureContext ? session.reason : "the page came neither over https nor from localhost";
+    notice("none", `This browser gives the page no GPU: ${reason}. ${BROWSERS}\nYou can explore a trained model here.`, {
       buttons: [{ text: "Explore", press: () => byId("explore").focus() }],
     });
   }

@@ -100,7 +100,10 @@ export class Session extends EventTarget {
     }
     // Only the length of a run may change while it goes on.
     const rest = { epochs: 0, steps: null };
-    if (this.config && toHash({ ...settings, ...rest }) !== toHash({ ...this.settings, ...rest })) await this.reset();
+    if (this.config && toHash({ ...settings, ...rest }) !== toHash({ ...this.settings, ...rest })) {
+      await this.reset();
+      this.note("The settings have changed: Start begins another run.", "changed");
+    }
     this.settings = settings;
     this.dispatchEvent(new Event("settings"));
     this.changed();
@@ -278,6 +281,9 @@ function settingsOf(run, settings, data) {
     lr: run.lr,
     beta: run.beta ?? settings.beta,
     latentDim: run.latent_dim ?? settings.latentDim,
+    encoderFilters: run.encoder_filters ?? settings.encoderFilters,
+    decoderFilters: run.decoder_filters ?? settings.decoderFilters,
+    kl: run.loss === undefined || run.loss === "mc" ? "mc" : "analytic",
     flip: run.flip ?? false,
   };
 }

@@ -72,7 +72,7 @@ const methods = {
   async open() {
     await ready;
     engine = undefined;
-    if (!self.navigator.gpu) throw new Error("this browser has no WebGPU in workers");
+    if (!self.navigator.gpu) throw new Error("it has no WebGPU, or not in workers");
     engine = await Engine.open();
     const adapter = JSON.parse(engine.adapter());
     return { ...adapter, name: adapter.name || (await nameOf()) };
