@@ -67,7 +67,8 @@ function showModel({ about, name }) {
   const { image, latentDim, step } = about;
   const parts = [`Model: ${name}`, `images of ${image[1]}×${image[0]}${image[2] > 1 ? `×${image[2]}` : ""}`, `${latentDim} latent dimension${latentDim > 1 ? "s" : ""}`];
   if (step != null) parts.push(`step ${step.toLocaleString("en")}`);
-  byId("model-about").textContent = `${parts.join(", ")}.`;
+  const other = session.data && String(session.data.shape) !== String(image);
+  byId("model-about").textContent = `${parts.join(", ")}.${other ? " The loaded images are of another size: the plane has no points." : ""}`;
 }
 
 async function showData() {
