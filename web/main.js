@@ -67,7 +67,8 @@ function showModel({ about, name }) {
   const { image, latentDim, step } = about;
   const parts = [`Model: ${name}`, `images of ${image[1]}×${image[0]}${image[2] > 1 ? `×${image[2]}` : ""}`, `${latentDim} latent dimension${latentDim > 1 ? "s" : ""}`];
   if (step != null) parts.push(`step ${step.toLocaleString("en")}`);
-  byId("model-about").textContent = `${parts.join(", ")}.`;
+  const other = session.data && String(session.data.shape) !== String(image);
+  byId("model-about").textContent = `${parts.join(", ")}.${other ? " The loaded images are of another size: the plane has no points." : ""}`;
 }
 
 async function showData() {
@@ -143,7 +144,8 @@ async function begin() {
   training.fill();
   await Promise.all([opened.catch(fail), embedded().catch(fail)]);
   if (session.state === "none") {
-    notice("none", `This browser gives the page no GPU: ${session.reason}. ${BROWSERS}\nYou can explore a trained model here.`, {
+    const reason = window.isSecureContext ? session.reason : "the page came neither over https nor from localhost";
+    notice("none", `This browser gives the page no GPU: ${reason}. ${BROWSERS}\nYou can explore a trained model here.`, {
       buttons: [{ text: "Explore", press: () => byId("explore").focus() }],
     });
   }

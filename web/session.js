@@ -28,7 +28,7 @@ export class Session extends EventTarget {
   history = new History();
   speed = new Speed();
   rested = Promise.resolve(); // the end of the last training
-  #reopened = false;
+  #lost = false;
   #silent = false;
   #worker;
 
@@ -100,7 +100,10 @@ export class Session extends EventTarget {
     }
     // Only the length of a run may change while it goes on.
     const rest = { epochs: 0, steps: null };
-    if (this.config && toHash({ ...settings, ...rest }) !== toHash({ ...this.settings, ...rest })) await this.reset();
+    if (this.config && toHash({ ...settings, ...rest }) !== toHash({ ...this.settings, ...rest })) {
+      await this.reset();
+      this.note("The settings have changed: Start begins another run.", "changed");
+    }
     this.settings = settings;
     this.dispatchEvent(new Event("settings"));
     this.changed();
@@ -150,6 +153,7 @@ export class Session extends EventTarget {
     this.#set("starting");
     try {
       const config = await this.#configuration(steps, count);
+      if (this.state === "stopping") return false;
       // A single step is not worth an evaluation: few images, and no report.
       this.#silent = count !== undefined && this.step > 0;
       if (this.#silent) tests = Math.min(tests ?? Infinity, FEW);
@@ -173,20 +177,27 @@ export class Session extends EventTarget {
     return JSON.stringify(config);
   }
 
+  /** Trains. A lost device is opened again once. */
   async #recovering(request) {
-    try {
-      return await this.#worker.call("train", [request]);
-    } catch (error) {
-      if (!isLost(error)) throw error;
-      if (this.#reopened) throw new Error("The GPU was lost for the second time, so training has stopped. The last checkpoint is kept: Continue tries again.");
-      this.#reopened = true;
+    if (this.#lost) await this.#reopen();
+    for (let again = true; ; again = false) {
+      try {
+        return await this.#worker.call("train", [request]);
+      } catch (error) {
+        if (!isLost(error)) throw error;
+        this.#lost = true;
+        if (!again) throw new Error("The GPU was lost for the second time, so training has stopped. The last checkpoint is kept: Continue tries again.");
+      }
       this.note("The GPU was lost, and is being opened again.", "lost");
-      this.speed.restart();
-      this.adapter = await this.#worker.call("open");
-      const ended = this.#worker.call("train", [request]);
+      await this.#reopen();
       this.note("The GPU was lost and opened again. Training continues from the last checkpoint.", "lost");
-      return ended;
     }
+  }
+
+  async #reopen() {
+    this.speed.restart();
+    this.adapter = await this.#worker.call("open");
+    this.#lost = false;
   }
 
   /** Ends training soon, with a checkpoint. */
@@ -243,6 +254,7 @@ export class Session extends EventTarget {
     if (this.state === "none") throw new Error(this.reason);
     this.#set("checking");
     try {
+      if (this.#lost) await this.#reopen();
       const sections = [];
       if (kernels) sections.push(...(await this.#worker.call("check")).sections);
       for (const name of cases) {
@@ -252,6 +264,9 @@ export class Session extends EventTarget {
         sections.push(...(await this.#worker.call("case", [bytes, name])).sections);
       }
       return { sections };
+    } catch (error) {
+      if (isLost(error)) this.#lost = true;
+      throw error;
     } finally {
       this.#set("idle");
     }
@@ -278,6 +293,9 @@ function settingsOf(run, settings, data) {
     lr: run.lr,
     beta: run.beta ?? settings.beta,
     latentDim: run.latent_dim ?? settings.latentDim,
+    encoderFilters: run.encoder_filters ?? settings.encoderFilters,
+    decoderFilters: run.decoder_filters ?? settings.decoderFilters,
+    kl: run.loss === undefined || run.loss === "mc" ? "mc" : "analytic",
     flip: run.flip ?? false,
   };
 }

@@ -136,8 +136,8 @@ function plots({ history }) {
     { color: "--reconstruction", ...dots((epoch) => -epoch.reconstruction) },
     { color: "--kl", ...dots((epoch) => epoch.kl) },
   ];
-  plot(byId("loss"), loss, { empty: "The loss appears here once training starts." });
-  plot(byId("terms"), terms, { empty: "The terms appear here once training starts." });
+  plot(byId("loss"), loss, { empty: "no steps yet" });
+  plot(byId("terms"), terms, { empty: "not evaluated yet" });
 }
 
 /** What failed, and what to try. */

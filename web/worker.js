@@ -7,9 +7,10 @@ import { move, serve } from "./rpc.js";
 let engine;
 let images; // the whole set
 let about;
-let tested; // the same set with the test images of evaluations
+let tested; // the same set with fewer test images, for evaluations: { count, set }
 let last; // bytes of the last checkpoint of the run
 let model; // the model of evaluate, encode and decode
+let stopping = false; // a pause was asked for
 let explorer; // a port to the worker that draws
 
 const ready = init();
@@ -23,7 +24,7 @@ const data = () => need(images, "there are no images yet");
 
 function use(bytes, name) {
   const next = new Model(bytes, name);
-  model?.free();
+  release(model);
   model = next;
   return JSON.parse(model.about());
 }
@@ -35,30 +36,50 @@ async function nameOf() {
   return parts || "a GPU without a name";
 }
 
+/** Frees what is not in use. An evaluation that hangs on a lost device keeps what it uses. */
+function release(thing) {
+  try {
+    thing?.free();
+  } catch (error) {
+    console.warn(error.message);
+  }
+}
+
 /** Evaluations use the first `count` test images: few on a slow adapter. */
 function limitTests(count) {
-  if (tested && tested !== images) tested.free();
-  tested = count && count < about.test ? images.firstTests(count) : images;
+  const wanted = Math.min(count ?? Infinity, about.test);
+  if (wanted === tested?.count) return;
+  if (tested && tested.set !== images) release(tested.set);
+  tested = { count: wanted, set: wanted < about.test ? images.firstTests(wanted) : images };
 }
 
 // Terms of the ELBO during training: of few test images, in a sixth of the time. Milliseconds.
 const ESTIMATE = { images: 64, wait: 5, least: 2000, most: 10_000 };
 let estimated; // when an estimate may begin again; undefined while one runs
 
-async function estimate(bytes) {
+let estimating = Promise.resolve();
+
+/** Waits for an estimate in progress, but not for one on a lost device. */
+const evaluated = () => Promise.race([estimating, new Promise((resolve) => setTimeout(resolve, 5000))]);
+
+function estimate(bytes) {
   if (estimated === undefined || performance.now() < estimated) return;
   estimated = undefined;
+  estimating = evaluateNow(bytes);
+}
+
+async function evaluateNow(bytes) {
   const begun = performance.now();
   let trained;
   try {
     trained = new Model(bytes, "the run");
     const { step } = JSON.parse(trained.about());
-    const terms = JSON.parse(await gpu().evaluate(trained, tested, ESTIMATE.images, 0n));
+    const terms = JSON.parse(await gpu().evaluate(trained, tested.set, ESTIMATE.images, 0n));
     emit("terms", { step, ...terms });
   } catch {
     // Training itself reports what is wrong with the GPU.
   } finally {
-    trained?.free();
+    release(trained);
     const now = performance.now();
     // The first one compiles kernels and says little about the next.
     estimated = now + Math.min(ESTIMATE.most, Math.max(ESTIMATE.least, ESTIMATE.wait * (now - begun)));
@@ -72,7 +93,7 @@ const methods = {
   async open() {
     await ready;
     engine = undefined;
-    if (!self.navigator.gpu) throw new Error("this browser has no WebGPU in workers");
+    if (!self.navigator.gpu) throw new Error("it has no WebGPU, or not in workers");
     engine = await Engine.open();
     const adapter = JSON.parse(engine.adapter());
     return { ...adapter, name: adapter.name || (await nameOf()) };
@@ -87,9 +108,10 @@ const methods = {
     await ready;
     const { set: next, classNames } = await readImages(Images, source);
     const nextAbout = { ...JSON.parse(next.about()), ...(classNames && { classNames }) };
-    if (tested && tested !== images) tested.free();
-    images?.free();
-    [images, tested, about] = [next, next, nextAbout];
+    await evaluated();
+    if (tested && tested.set !== images) release(tested.set);
+    release(images);
+    [images, tested, about] = [next, undefined, nextAbout];
     return { about, notes: images.notes() };
   },
 
@@ -103,9 +125,13 @@ const methods = {
 
   /** Trains from the last checkpoint, or from the start; true at the end of the run. */
   async train({ config, seconds, tests }) {
-    limitTests((data(), tests));
+    data();
+    stopping = false;
+    await evaluated();
+    if (stopping) return false;
+    limitTests(tests);
     estimated = performance.now() + ESTIMATE.least;
-    return gpu().train(tested, config, last, seconds, (text, values) => {
+    return gpu().train(tested.set, config, last, seconds, (text, values) => {
       const event = JSON.parse(text);
       if (event.event === "checkpoint" || event.event === "done") {
         last = values;
@@ -121,7 +147,10 @@ const methods = {
     });
   },
 
-  stop: () => engine?.stop(),
+  stop() {
+    stopping = true;
+    engine?.stop();
+  },
 
   /** Forgets the run. */
   reset() {
