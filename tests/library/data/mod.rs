@@ -5,6 +5,7 @@ mod cifar;
 mod folder;
 mod idx;
 mod images;
+mod jpeg;
 mod labels;
 mod load;
 mod memory;

@@ -8,6 +8,7 @@ use std::thread;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Luma, Rgb};
 
+use super::jpeg;
 use crate::data::read::pixels;
 use crate::data::{DataError, Fit, Prepare, Size};
 use crate::files::regular;
@@ -148,6 +149,12 @@ fn decode(path: &Path) -> Result<Result<DynamicImage, Failed>, DataError> {
             )),
             None => Ok(Err(Failed::NoImage)),
         };
+    }
+    if reader.format() == Some(ImageFormat::Jpeg) {
+        let file = regular::open(path).map_err(DataError::io(path))?;
+        if jpeg::is_plain_cmyk(file.into_inner()).map_err(DataError::io(path))? {
+            return broken(jpeg::PLAIN_CMYK.into());
+        }
     }
     let mut decoder = match reader.into_decoder() {
         Ok(decoder) => decoder,

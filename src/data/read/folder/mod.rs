@@ -10,6 +10,7 @@
 //! are untrusted: decoders have limits.
 
 mod decode;
+mod jpeg;
 mod kept;
 mod stack;
 
