@@ -12,6 +12,7 @@ mod memory;
 mod npz;
 mod packed;
 mod prepare;
+mod shards;
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! JPEGs whose colours the decoder gets wrong.
 
-use std::io::{self, BufReader, ErrorKind, Read, Seek};
+use std::io::{self, ErrorKind, Read, Seek};
 
 /// What to do with a JPEG of that kind.
 pub const PLAIN_CMYK: &str = "it is CMYK without Adobe's marker, which is not read: convert it to RGB, as \
@@ -9,7 +9,7 @@ pub const PLAIN_CMYK: &str = "it is CMYK without Adobe's marker, which is not re
 /// True if a JPEG has four components and no marker of Adobe's. Its inks are not inverted, but the decoder
 /// takes all inks for inverted ones and would give a negative.
 pub fn is_plain_cmyk(file: impl Read + Seek) -> io::Result<bool> {
-    match scan(BufReader::new(file)) {
+    match scan(file) {
         // The decoder says what is wrong with it.
         Err(e) if e.kind() == ErrorKind::UnexpectedEof => Ok(false),
         outcome => outcome,
