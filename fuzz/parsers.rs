@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::Path;
 
 use cvae_gpu::check::case::Case;
-use cvae_gpu::data::{self, Binarize};
+use cvae_gpu::data::{self, Binarize, Prepare};
 use cvae_gpu::files::npy;
 use cvae_gpu::files::tensors::TensorFile;
 use cvae_gpu::model::{Filters, Model};
@@ -20,16 +20,18 @@ pub type Parser = fn(&[u8]) -> Result<(), String>;
 
 /// The parsers by name. The folders of the corpus have the same names.
 #[allow(dead_code, reason = "a fuzz target calls one of them")]
-pub const ALL: [(&str, Parser); 9] = [
+pub const ALL: [(&str, Parser); 11] = [
     ("array", array),
     ("case", case),
     ("checkpoint", checkpoint),
     ("config", config),
     ("idx", idx),
+    ("image", image),
     ("labels", labels),
     ("model", model),
     ("packed", packed),
     ("set", set),
+    ("table", table),
 ];
 
 /// Images and labels of nine 8×8 images, as IDX.
@@ -129,4 +131,34 @@ pub fn set(bytes: &[u8]) -> Result<(), String> {
     let path = folder.path().join("set");
     fs::write(&path, bytes).map_err(|e| e.to_string())?;
     said(data::load(&path.to_string_lossy(), Binarize::None))
+}
+
+/// The only image of a folder, of any format.
+pub fn image(bytes: &[u8]) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    fs::write(folder.path().join("image"), bytes).map_err(|e| e.to_string())?;
+    said(data::load(&folder.path().to_string_lossy(), Binarize::None))
+}
+
+/// A file of labels for a folder of the images `0.pgm` to `8.pgm`.
+pub fn table(bytes: &[u8]) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let (images, labels) = (folder.path().join("images"), folder.path().join("labels"));
+    fs::create_dir(&images).map_err(|e| e.to_string())?;
+    for i in 0..9 {
+        let path = images.join(format!("{i}.pgm"));
+        fs::write(path, b"P5 2 2 255\n0123").map_err(|e| e.to_string())?;
+    }
+    fs::write(&labels, bytes).map_err(|e| e.to_string())?;
+    let prepare = Prepare {
+        labels: Some(labels),
+        ..Prepare::default()
+    };
+    let source = images.to_string_lossy();
+    said(data::load_prepared(
+        &source,
+        Binarize::None,
+        &prepare,
+        &mut |_| (),
+    ))
 }

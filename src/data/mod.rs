@@ -11,6 +11,7 @@
 //! - a folder of the four MNIST-style IDX files, raw or gzip;
 //! - CIFAR-10's binary files in a folder or an archive;
 //! - a folder of images; without a `test` folder, a part is held out;
+//! - shards of WebDataset, one or a folder of them; a part is held out;
 //! - an array of images in a `.npy` file, or arrays in a `.npz` archive; without test images, a part is
 //!   held out;
 //! - a packed set file ([`packed`]), the format of the embedded set.

@@ -6,6 +6,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::known::{self, Known, Place, Places};
+use super::read::folder::shards;
 use super::read::packed::Provenance;
 use super::read::pixels::{self, Parts};
 use super::read::{array, cifar, folder, idx, labels, npz, packed};
@@ -28,6 +29,7 @@ enum Format {
     Idx,
     Cifar,
     Folder,
+    Shards,
     Array,
     Arrays,
     Packed,
@@ -56,7 +58,7 @@ impl Source {
         let mut parts = name.split('.').filter(|part| !part.is_empty());
         let name = match format {
             // `waves.npy` holds the set `waves`.
-            Format::Array | Format::Arrays | Format::Cifar if given.is_file() => {
+            Format::Array | Format::Arrays | Format::Cifar | Format::Shards if given.is_file() => {
                 parts.next().unwrap_or("images")
             }
             _ => &name,
@@ -83,6 +85,11 @@ impl Source {
             Format::Cifar => Parts::Two(cifar::read(path)?),
             Format::Arrays => npz::read(path, prepare, listener)?,
             Format::Array => Parts::One(array::read(path, prepare, listener)?),
+            Format::Shards => {
+                let (all, found) = shards::read(path, prepare, listener)?;
+                classes = found;
+                Parts::One(all)
+            }
             Format::Folder => {
                 let (parts, found) = folder::read(path, prepare, listener)?;
                 classes = found;
@@ -187,6 +194,13 @@ impl Source {
                 return Ok(provenance);
             }
             Format::Folder => ("a folder of images", BTreeMap::new()),
+            Format::Shards => {
+                let files = shards::files(path).into_iter();
+                (
+                    "shards of images",
+                    files.map(hash).collect::<Result<_, _>>()?,
+                )
+            }
             Format::Array | Format::Arrays => {
                 ("an array of images", BTreeMap::from([hash(path.clone())?]))
             }
@@ -225,6 +239,7 @@ impl Format {
             return Ok(match cifar {
                 _ if idx::is_in(path) => (Format::Idx, path.into()),
                 Some(cifar) => cifar,
+                None if !shards::files(path).is_empty() => (Format::Shards, path.into()),
                 None => (Format::Folder, path.into()),
             });
         }
@@ -237,7 +252,10 @@ impl Format {
         } else if start.starts_with(npz::MAGIC) {
             Format::Arrays
         } else if cifar::is_archive(path)? {
-            Format::Cifar
+            match cifar::is_own(path)? {
+                true => Format::Cifar,
+                false => Format::Shards,
+            }
         } else {
             Format::Packed
         };

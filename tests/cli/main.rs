@@ -16,6 +16,8 @@ mod faults;
 mod flags;
 mod folder;
 mod hostile;
+#[cfg(unix)]
+mod hub;
 mod inform;
 mod install;
 mod objective;

@@ -62,6 +62,24 @@ pub fn is_archive(path: &Path) -> Result<bool, DataError> {
     Ok(start.get(257..) == Some(b"ustar"))
 }
 
+/// True if a tape archive is gzip, or one of its first files is the set's.
+pub fn is_own(archive: &Path) -> Result<bool, DataError> {
+    const FIRST: usize = 16;
+    let content = Content::open(archive).map_err(DataError::at(archive))?;
+    let mut files = tar::Archive::new(content.reader.take(LARGEST_ARCHIVE));
+    let is_own = |entry: io::Result<tar::Entry<'_, _>>| -> io::Result<bool> {
+        let entry = entry?;
+        let path = entry.path()?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        Ok(FILES.contains(&name.as_ref()))
+    };
+    // The reader says what is wrong with a damaged archive.
+    let found = files
+        .entries()
+        .map(|all| all.take(FIRST).any(|e| is_own(e).unwrap_or(false)));
+    Ok(content.is_gzip || found.unwrap_or(false))
+}
+
 /// Reads the training and the test images of a folder, or of an archive.
 pub fn read(place: &Path) -> Result<[Split; 2], DataError> {
     let mut files = if place.is_dir() {

@@ -109,7 +109,7 @@ fn cells(table: impl Read, names: Option<&[String]>) -> Result<Vec<String>, Stri
 }
 
 /// Labels from their texts, with the names of the classes unless all texts are numbers.
-fn numbered(cells: Vec<String>, order: Order) -> Result<(Vec<u32>, Vec<String>), String> {
+pub fn numbered(cells: Vec<String>, order: Order) -> Result<(Vec<u32>, Vec<String>), String> {
     if let Some(at) = cells.iter().position(String::is_empty) {
         return Err(format!("the label of image {at} is empty"));
     }

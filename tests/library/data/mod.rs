@@ -5,12 +5,14 @@ mod cifar;
 mod folder;
 mod idx;
 mod images;
+mod jpeg;
 mod labels;
 mod load;
 mod memory;
 mod npz;
 mod packed;
 mod prepare;
+mod shards;
 
 use std::path::Path;
 

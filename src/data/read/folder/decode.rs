@@ -1,6 +1,6 @@
 //! Decoding one image, and many on several threads.
 
-use std::io::{BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -8,6 +8,7 @@ use std::thread;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Luma, Rgb};
 
+use super::jpeg;
 use crate::data::read::pixels;
 use crate::data::{DataError, Fit, Prepare, Size};
 use crate::files::regular;
@@ -32,9 +33,28 @@ pub struct Decoded {
 /// The image, or why there is none; an error where the file cannot be read.
 pub type Outcome = Result<Result<Decoded, Failed>, DataError>;
 
-/// Decodes files on several threads and hands the outcomes on in order.
-pub fn all(
-    paths: &[PathBuf],
+/// An encoded image.
+pub trait Encoded: Sync {
+    /// The path that messages name.
+    fn path(&self) -> &Path;
+
+    /// Its content, from the first byte.
+    fn open(&self) -> io::Result<impl BufRead + Seek>;
+}
+
+impl Encoded for PathBuf {
+    fn path(&self) -> &Path {
+        self
+    }
+
+    fn open(&self) -> io::Result<impl BufRead + Seek> {
+        regular::open(self).map(BufReader::new)
+    }
+}
+
+/// Decodes images on several threads and hands the outcomes on in order.
+pub fn all<T: Encoded>(
+    images: &[T],
     prepare: &Prepare,
     take: &mut dyn FnMut(usize, Outcome) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
@@ -42,14 +62,14 @@ pub fn all(
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let threads = threads.min(MOST_THREADS);
     let mut done = 0;
-    for batch in paths.chunks(EACH * threads) {
+    for batch in images.chunks(EACH * threads) {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut outcomes = Vec::new();
             while let i = next.fetch_add(1, Ordering::Relaxed)
-                && let Some(path) = batch.get(i)
+                && let Some(image) = batch.get(i)
             {
-                outcomes.push((i, one(path, prepare)));
+                outcomes.push((i, one(image, prepare)));
             }
             outcomes
         };
@@ -76,8 +96,8 @@ pub fn all(
 }
 
 /// Decodes and prepares an image.
-fn one(path: &Path, prepare: &Prepare) -> Outcome {
-    let image = match decode(path)? {
+fn one(image: &impl Encoded, prepare: &Prepare) -> Outcome {
+    let image = match decode(image)? {
         Ok(image) => image,
         Err(failed) => return Ok(Err(failed)),
     };
@@ -122,10 +142,11 @@ const NOT_DECODED: [(&[u8], &str); 5] = [
 ];
 
 /// Decodes an image and applies its orientation; of several frames, the first.
-fn decode(path: &Path) -> Result<Result<DynamicImage, Failed>, DataError> {
+fn decode(image: &impl Encoded) -> Result<Result<DynamicImage, Failed>, DataError> {
     let broken = |reason: String| Ok(Err(Failed::Broken(reason)));
-    let file = regular::open(path).map_err(DataError::io(path))?;
-    let mut reader = ImageReader::new(BufReader::new(file));
+    let path = image.path();
+    let open = || image.open().map_err(DataError::io(path));
+    let mut reader = ImageReader::new(open()?);
     // Some kinds have no magic number, only an extension.
     if let Ok(format) = ImageFormat::from_path(path) {
         reader.set_format(format);
@@ -138,8 +159,7 @@ fn decode(path: &Path) -> Result<Result<DynamicImage, Failed>, DataError> {
     let reader = reader.with_guessed_format().map_err(DataError::io(path))?;
     if let None | Some(ImageFormat::Avif) = reader.format() {
         let mut start = Vec::new();
-        let file = regular::open(path).map_err(DataError::io(path))?;
-        let read = file.take(12).read_to_end(&mut start);
+        let read = open()?.take(12).read_to_end(&mut start);
         read.map_err(DataError::io(path))?;
         let is_kind = |(mark, _): &&(&[u8], &str)| start.get(4..) == Some(*mark);
         return match NOT_DECODED.iter().find(is_kind) {
@@ -148,6 +168,12 @@ fn decode(path: &Path) -> Result<Result<DynamicImage, Failed>, DataError> {
             )),
             None => Ok(Err(Failed::NoImage)),
         };
+    }
+    if reader.format() == Some(ImageFormat::Jpeg) {
+        let is_plain_cmyk = jpeg::is_plain_cmyk(open()?).map_err(DataError::io(path))?;
+        if is_plain_cmyk {
+            return broken(jpeg::PLAIN_CMYK.into());
+        }
     }
     let mut decoder = match reader.into_decoder() {
         Ok(decoder) => decoder,

@@ -10,7 +10,9 @@
 //! are untrusted: decoders have limits.
 
 mod decode;
+mod jpeg;
 mod kept;
+pub mod shards;
 mod stack;
 
 use std::collections::HashMap;
@@ -192,8 +194,7 @@ fn list(root: &Path, order: Order) -> Result<Vec<PathBuf>, DataError> {
         let failed = DataError::io(&here);
         for entry in fs::read_dir(&here).map_err(&failed)? {
             let name = entry.map_err(&failed)?.file_name();
-            let text = name.to_string_lossy().to_lowercase();
-            if text.starts_with('.') || DEBRIS.contains(&text.as_str()) {
+            if is_debris(&name) {
                 continue;
             }
             let name = folder.join(name);
@@ -206,6 +207,12 @@ fn list(root: &Path, order: Order) -> Result<Vec<PathBuf>, DataError> {
     }
     order.sort(&mut files);
     Ok(files)
+}
+
+/// True for hidden files, and for those of file managers.
+fn is_debris(name: &OsStr) -> bool {
+    let text = name.to_string_lossy().to_lowercase();
+    text.starts_with('.') || DEBRIS.contains(&text.as_str())
 }
 
 /// The first folder in the path of a file.
