@@ -41,6 +41,17 @@ const pixels = (page, id) =>
     return sum;
   }, id);
 
+// Waits until the answer holds: the pictures are drawn little by little.
+async function until(what, answer, holds) {
+  const patience = Date.now() + 20_000;
+  for (;;) {
+    const found = await answer();
+    if (holds(found)) return found;
+    assert.ok(Date.now() < patience, `${what}: ${found}`);
+    await page.waitForTimeout(200);
+  }
+}
+
 let line; // 30 steps of the command line
 const commandLine = () => {
   const flags = ["--seed", "7", "--batch", "8", "--max-steps", "30", "--log-every", "1", "--json"];
@@ -152,9 +163,8 @@ test("beside training the pointer decodes in 50 ms, and no task takes 100 ms", a
 });
 
 test("the plane shows the model, its points and the test images", async () => {
-  const before = await pixels(page, "cells");
-  assert.ok(before > 0, "the plane is black");
-  assert.ok((await pixels(page, "over")) > 0, "there are no points");
+  const before = await until("the plane", () => pixels(page, "cells"), (sum) => sum > 0);
+  await until("the points", () => pixels(page, "over"), (sum) => sum > 0);
   // A test image is black and white, its reconstruction grey.
   const greys = (id) =>
     page.evaluate((id) => {
@@ -163,21 +173,19 @@ test("the plane shows the model, its points and the test images", async () => {
       for (let i = 0; i < data.length; i += 4) found.add(data[i]);
       return found.size;
     }, id);
+  await until("reconstructions", () => greys("reconstructions"), (count) => count > 10);
   assert.equal(await greys("originals"), 2);
-  assert.ok((await greys("reconstructions")) > 10);
   const model = bytes(path.join(session.golden, "trained.safetensors"));
   await page.evaluate((bytes) => window.cvae.drop([{ name: "trained.safetensors", bytes }]), model);
-  await page.waitForFunction(() => /trained\.safetensors/.test(document.getElementById("model-about").textContent));
-  await page.waitForTimeout(1500);
-  assert.notEqual(await pixels(page, "cells"), before);
+  assert.match(await page.locator("#model-about").textContent(), /trained\.safetensors/);
+  await until("another plane", () => pixels(page, "cells"), (sum) => sum !== before);
 });
 
 test("arrow keys move the code, and a drawing is reconstructed", async () => {
   const before = await pixels(page, "decoded");
   await page.locator("#over").focus();
   for (let i = 0; i < 6; i++) await page.keyboard.press("Shift+ArrowLeft");
-  await page.waitForTimeout(300);
-  assert.notEqual(await pixels(page, "decoded"), before);
+  await until("another image", () => pixels(page, "decoded"), (sum) => sum !== before);
   const blank = await pixels(page, "reconstructed");
   await page.locator("#pad").scrollIntoViewIfNeeded();
   const at = await page.locator("#pad").boundingBox();
@@ -185,9 +193,8 @@ test("arrow keys move the code, and a drawing is reconstructed", async () => {
   await page.mouse.down();
   await page.mouse.move(at.x + at.width * 0.5, at.y + at.height * 0.8, { steps: 8 });
   await page.mouse.up();
-  await page.waitForTimeout(500);
-  assert.ok((await pixels(page, "pad")) > 0, "nothing is drawn");
-  assert.notEqual(await pixels(page, "reconstructed"), blank);
+  await until("the drawing", () => pixels(page, "pad"), (sum) => sum > 0);
+  await until("its reconstruction", () => pixels(page, "reconstructed"), (sum) => sum !== blank);
   assert.match(await page.locator("#pad-code").textContent(), /\d/);
 });
 
