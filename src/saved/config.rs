@@ -113,17 +113,22 @@ impl RunConfig {
         .filter_map(|(name, count)| Some((name, count?)));
         let wrong = |n: u64| n == 0 || n > u64::from(u32::MAX);
         if let Some((name, count)) = counts.find(|(_, count)| wrong(*count)) {
-            return Err(format!("`{name}` is {count}"));
+            return Err(format!(
+                "`{name}` is {count}, but must be from 1 to {}",
+                u32::MAX
+            ));
         }
         config.prepare.validate()?;
         config.extras.validate()?;
         if let Some(fraction) = config.val_fraction
             && !(fraction > 0.0 && fraction < 1.0)
         {
-            return Err(format!("`val_fraction` is {fraction}"));
+            return Err(format!(
+                "`val_fraction` is {fraction}, but must be between 0 and 1"
+            ));
         }
         if !(config.lr.is_finite() && config.lr > 0.0) {
-            return Err(format!("`lr` is {}", config.lr));
+            return Err(format!("`lr` is {}, but must be above 0", config.lr));
         }
         Ok(config)
     }

@@ -110,3 +110,25 @@ fn values_which_the_command_line_refuses_are_refused_here() {
     }
     assert!(RunConfig::from_bytes(&vec![b' '; 2 << 20]).is_err());
 }
+
+#[test]
+fn a_number_out_of_range_is_named_with_the_range() {
+    for (key, value, words) in [
+        (
+            "epochs",
+            0.into(),
+            "`epochs` is 0, but must be from 1 to 4294967295",
+        ),
+        ("lr", 0.into(), "`lr` is 0, but must be above 0"),
+        (
+            "val_fraction",
+            1.into(),
+            "`val_fraction` is 1, but must be between 0 and 1",
+        ),
+    ] {
+        let mut json: serde_json::Value = serde_json::to_value(example()).unwrap();
+        json[key] = value;
+        let bytes = serde_json::to_vec(&json).unwrap();
+        assert_eq!(RunConfig::from_bytes(&bytes), Err(words.to_owned()));
+    }
+}
