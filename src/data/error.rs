@@ -17,7 +17,7 @@ pub enum DataError {
     #[error("{path}: {1}", path = .0.display())]
     Unusable(PathBuf, String),
     /// The file has none of the known formats.
-    #[error("{path}: this is neither a packed set, nor a .npy file, nor CIFAR-10's archive", path = .0.display())]
+    #[error("{path}: this is neither a packed set, nor a .npy or .npz file, nor a tar file of images, nor CIFAR-10's archive", path = .0.display())]
     UnknownFormat(PathBuf),
     /// A packed set does not follow its format; the text says where.
     #[error("{path}: the {1}", path = .0.display())]
@@ -109,9 +109,21 @@ impl DataError {
 /// Lists arrays.
 fn arrays(all: &[(String, Vec<usize>)]) -> String {
     let shown = |(name, shape): &(String, Vec<usize>)| format!("`{name}` {shape:?}");
+    const SHOWN: usize = 20;
+    let more = match all.len().saturating_sub(SHOWN) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
     match all {
         [] => "none of numbers".into(),
-        _ => all.iter().map(shown).collect::<Vec<_>>().join(", "),
+        _ => {
+            all.iter()
+                .take(SHOWN)
+                .map(shown)
+                .collect::<Vec<_>>()
+                .join(", ")
+                + &more
+        }
     }
 }
 

@@ -21,7 +21,7 @@ use whole::Whole;
 /// Damaged files of each kind, unless `CVAE_GPU_DAMAGED` says how many.
 fn of_each() -> usize {
     let given = std::env::var("CVAE_GPU_DAMAGED").ok();
-    given.and_then(|text| text.parse().ok()).unwrap_or(1500)
+    given.and_then(|text| text.parse().ok()).unwrap_or(500)
 }
 
 /// An allocator that records the largest allocation.

@@ -86,3 +86,63 @@ fn cmyk_without_adobes_marker_is_refused_with_what_to_do() {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
 }
+
+/// What loading a folder with this one file says.
+fn refusal(name: &str, bytes: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(name), bytes).unwrap();
+    refused(folder.path())
+}
+
+#[test]
+fn jpegs_that_end_early_or_have_a_rare_form_are_refused() {
+    for whole in [
+        &include_bytes!("jpeg/progressive.jpg")[..],
+        include_bytes!("jpeg/rgb.jpg"),
+        include_bytes!("jpeg/grey.jpg"),
+    ] {
+        for missing in [1, 2, 30, 100] {
+            let text = refusal("cut.jpg", &whole[..whole.len() - missing]);
+            assert!(text.contains("cut.jpg"), "{missing}: {text}");
+            assert!(text.contains("ends before its image"), "{missing}: {text}");
+        }
+    }
+    // The start of the frame says how it is coded.
+    let rgb = include_bytes!("jpeg/rgb.jpg");
+    let at = rgb
+        .windows(4)
+        .position(|four| four == [0xff, 0xc0, 0, 17])
+        .unwrap();
+    for (kind, bits, words) in [
+        (0xc9, 8, "JPEG with arithmetic coding is not read"),
+        (0xc3, 8, "lossless JPEG is not read"),
+        (0xc1, 12, "JPEG of 12 bits is not read"),
+    ] {
+        let mut other = rgb.to_vec();
+        (other[at + 1], other[at + 4]) = (kind, bits);
+        let text = refusal("rare.jpg", &other);
+        assert!(text.contains(words), "{text}");
+    }
+}
+
+// Grey pixels take three times their bytes as colours.
+#[test]
+fn an_image_that_would_take_too_much_memory_is_refused_by_its_header() {
+    let chunk = |kind: &[u8], data: &[u8]| {
+        let mut crc = flate2::Crc::new();
+        crc.update(kind);
+        crc.update(data);
+        let length = (data.len() as u32).to_be_bytes();
+        [&length, kind, data, &crc.sum().to_be_bytes()].concat()
+    };
+    let side = 20_000u32.to_be_bytes();
+    let header = [&side[..], &side, &[8, 0, 0, 0, 0]].concat();
+    let png = [
+        b"\x89PNG\r\n\x1a\n".to_vec(),
+        chunk(b"IHDR", &header),
+        chunk(b"IDAT", &[]),
+        chunk(b"IEND", &[]),
+    ];
+    let text = refusal("large.png", &png.concat());
+    assert!(text.contains("20000×20000 pixels are too many"), "{text}");
+}

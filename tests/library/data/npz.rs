@@ -92,6 +92,16 @@ fn a_single_array_is_taken_whatever_its_name() {
     for word in ["which array", "`a` [2, 1, 2]", "`b` [2, 1, 2]"] {
         assert!(refused.contains(word), "{refused}");
     }
+    let names: Vec<String> = (0..50).map(|i| format!("{i}.npy")).collect();
+    let many: Vec<_> = names
+        .iter()
+        .map(|name| (name.as_str(), images(2, 7)))
+        .collect();
+    let refused = read(&many).unwrap_err();
+    assert!(
+        refused.contains("and 30 more") && refused.len() < 800,
+        "{refused}"
+    );
     let named = |name: &str| Prepare {
         array: Some(name.into()),
         ..Prepare::default()

@@ -17,6 +17,8 @@ use crate::files::regular;
 const LARGEST_SIDE: u32 = 1 << 15;
 /// Most bytes for decoding an image.
 const MOST_BYTES: u64 = 512 << 20;
+/// Most characters of the reason why an image is broken.
+const MOST_REASON: usize = 300;
 /// Most images that are decoded at a time; each takes memory.
 const MOST_THREADS: usize = 8;
 
@@ -143,7 +145,16 @@ const NOT_DECODED: [(&[u8], &str); 5] = [
 
 /// Decodes an image and applies its orientation; of several frames, the first.
 fn decode(image: &impl Encoded) -> Result<Result<DynamicImage, Failed>, DataError> {
-    let broken = |reason: String| Ok(Err(Failed::Broken(reason)));
+    let broken = |reason: String| {
+        let mut reason = reason.trim_end().to_owned();
+        // Decoders quote files, as long as those like.
+        let end = reason.char_indices().nth(MOST_REASON).map(|(end, _)| end);
+        if let Some(end) = end {
+            reason.truncate(end);
+            reason.push('…');
+        }
+        Ok(Err(Failed::Broken(reason)))
+    };
     let path = image.path();
     let open = || image.open().map_err(DataError::io(path));
     let mut reader = ImageReader::new(open()?);
@@ -170,9 +181,9 @@ fn decode(image: &impl Encoded) -> Result<Result<DynamicImage, Failed>, DataErro
         };
     }
     if reader.format() == Some(ImageFormat::Jpeg) {
-        let is_plain_cmyk = jpeg::is_plain_cmyk(open()?).map_err(DataError::io(path))?;
-        if is_plain_cmyk {
-            return broken(jpeg::PLAIN_CMYK.into());
+        let fault = jpeg::fault(open()?).map_err(DataError::io(path))?;
+        if let Some(fault) = fault {
+            return broken(fault);
         }
     }
     let mut decoder = match reader.into_decoder() {
@@ -180,7 +191,9 @@ fn decode(image: &impl Encoded) -> Result<Result<DynamicImage, Failed>, DataErro
         Err(e) => return broken(e.to_string()),
     };
     let (width, height) = decoder.dimensions();
-    if decoder.total_bytes() > MOST_BYTES {
+    // As it is stored, and as colours.
+    let colours = 3 * u64::from(width) * u64::from(height);
+    if decoder.total_bytes().max(colours) > MOST_BYTES {
         return broken(format!("{height}×{width} pixels are too many"));
     }
     if width == 0 || height == 0 {
