@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use crate::images::Images;
 
-/// What a user sets; the tutorial's values for what is left out.
+/// The settings of the form. A setting that is missing has the value of the tutorial.
 #[derive(Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Settings {
