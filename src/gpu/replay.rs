@@ -19,6 +19,8 @@ type Mapped = OneshotReceiver<Result<(), wgpu::BufferAsyncError>>;
 pub struct Readback {
     index: wgpu::SubmissionIndex,
     copy: Option<Copy>,
+    /// Without a copy, tells when the submission has ended.
+    ended: Option<OneshotReceiver<()>>,
     /// On a checked device, a copy of the word of the bounds checks.
     guard: Option<Copy>,
 }
@@ -63,9 +65,25 @@ impl Gpu {
         let word = |guard: &Arc<Guard>| self.stage(&mut encoder, (&guard.buffer, 0, 4), 1);
         let guard = self.guard.as_ref().map(word);
         let index = self.queue.submit([encoder.finish()]);
+        let ended = staged.is_none().then(|| self.ended());
         let (copy, guard) = (staged.map(Copy::map), guard.map(Copy::map));
         self.check()?;
-        Ok(Readback { index, copy, guard })
+        Ok(Readback {
+            index,
+            copy,
+            ended,
+            guard,
+        })
+    }
+
+    /// Tells when all that has been submitted so far has ended.
+    fn ended(&self) -> OneshotReceiver<()> {
+        let (sender, ended) = oneshot_channel();
+        self.queue.on_submitted_work_done(move || {
+            // The receiver is dropped when the program exits.
+            let _ = sender.send(());
+        });
+        ended
     }
 
     /// Encodes a copy of a part of a buffer (offset and size in bytes) into a staging buffer: one
@@ -124,6 +142,10 @@ impl Readback {
         {
             guard.reset(&gpu.queue);
             return Err(GpuError::OutOfBounds(access));
+        }
+        if let Some(ended) = self.ended {
+            let dropped = || gpu.faults.driver_error("a submission was dropped");
+            ended.receive().await.ok_or_else(dropped)?;
         }
         match self.copy {
             Some(copy) => copy.words(gpu).await,

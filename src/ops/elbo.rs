@@ -12,8 +12,8 @@ use crate::plan::{Plan, Role, SlotId, Source, Step, groups};
 
 pub(super) static SOURCE: Source = Source::new("elbo", files!("common/sum", "elbo")).light();
 
-/// Rows of the metrics ring; a submission never has more steps.
-pub const RING: usize = 512;
+/// Rows of the metrics ring: the steps between two readbacks, of which a fast GPU takes a few thousand.
+pub const RING: usize = 4096;
 /// Columns of the metrics ring: loss, log p(x|z), log p(z), log q(z|x), analytic KL.
 pub const COLUMNS: usize = 5;
 /// Columns of the table of terms: log p(x|z), log p(z), log q(z|x), analytic KL.

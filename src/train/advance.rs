@@ -1,4 +1,5 @@
-//! The inner loop: optimizer steps, a submission at a time, with two in flight.
+//! The inner loop: optimizer steps, a submission at a time, with two in flight. The metrics of several
+//! submissions are read at once.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -9,6 +10,14 @@ use web_time::Instant;
 use crate::gpu::Readback;
 use crate::ops::elbo::{COLUMNS, RING};
 use crate::train::event::Event;
+
+/// A submission of optimizer steps.
+struct InFlight {
+    steps: usize,
+    /// Steps whose metrics the readback holds: those since the readback before it.
+    rows: usize,
+    readback: Readback,
+}
 
 impl Trainer<'_> {
     /// Trains in `epoch` to step `pause`, or until a stop or a checkpoint is due. No submission is
@@ -27,35 +36,54 @@ impl Trainer<'_> {
         let in_epoch = |step: u64| usize::try_from(step - before).unwrap_or(usize::MAX);
         let of = in_epoch(self.end().min(self.steps_before(epoch + 1)));
         let (mut done, pause) = (in_epoch(self.step), in_epoch(pause));
-        let mut encoded = done;
-        let mut in_flight: VecDeque<(usize, Readback)> = VecDeque::new();
+        let (mut encoded, mut unread) = (done, 0);
+        let mut in_flight: VecDeque<InFlight> = VecDeque::new();
         loop {
+            let ring = |read: bool| {
+                read.then_some((&self.device.memory, self.device.plan(), "metrics"))
+            };
             let go_on = encoded < pause && !self.is_stopping() && !self.schedule.is_due();
             if go_on && in_flight.len() < 2 {
                 let here = self.device.bring(gpu, epoch - 1, encoded)? - encoded;
-                let now = self.pace.steps().min(pause - encoded).min(here);
-                let runs = self.device.runs(encoded, now);
-                let ring = Some((&self.device.memory, self.device.plan(), "metrics"));
-                in_flight.push_back((now, gpu.submit(&runs, ring)?));
-                encoded += now;
+                let steps = self.pace.steps().min(pause - encoded).min(here);
+                let runs = self.device.runs(encoded, steps);
+                encoded += steps;
+                unread += steps;
+                let reads = self.pace.reads(unread);
+                in_flight.push_back(InFlight {
+                    steps,
+                    rows: if reads { std::mem::take(&mut unread) } else { 0 },
+                    readback: gpu.submit(&runs, ring(reads))?,
+                });
                 self.traffic.submissions += 1;
-                self.traffic.most_steps = self.traffic.most_steps.max(now as u64);
+                self.traffic.most_steps = self.traffic.most_steps.max(steps as u64);
                 continue;
             }
-            let Some((count, readback)) = in_flight.pop_front() else {
-                break;
+            let next = match in_flight.pop_front() {
+                Some(next) => next,
+                None if unread > 0 => InFlight {
+                    steps: 0,
+                    rows: std::mem::take(&mut unread),
+                    readback: gpu.submit(&[], ring(true))?,
+                },
+                None => break,
             };
-            let ring = readback.floats(gpu).await?;
+            let metrics = next.readback.floats(gpu).await?;
+            if next.steps > 0 {
+                self.pace.finished(next.steps);
+            }
+            if next.rows == 0 {
+                continue;
+            }
             if let Some(set_up) = self.set_up.take() {
                 self.device.ahead = None;
                 let seconds = (set_up + start.elapsed()).as_secs_f64();
                 emit(Event::FirstStep { seconds })?;
             }
-            self.pace.finished(count);
-            let losses = self.collect(&ring, done, count).await?;
-            done += count;
+            let losses = self.collect(&metrics, done, next.rows).await?;
+            done += next.rows;
             let sum: f64 = losses.iter().copied().map(f64::from).sum();
-            let (step, loss) = (self.step, sum / count as f64);
+            let (step, loss) = (self.step, sum / next.rows as f64);
             emit(Event::Progress {
                 epoch,
                 done,

@@ -1,4 +1,4 @@
-//! The number of optimizer steps per submission.
+//! The number of optimizer steps per submission, and the time between two readbacks.
 
 use std::time::Duration;
 
@@ -11,17 +11,23 @@ use crate::ops::elbo::RING;
 /// submissions; encoding more would delay the first.
 pub(crate) const MOST_STEPS: usize = 128;
 
+/// Time between two readbacks of metrics. A person sees no more, and in a browser each readback crosses
+/// into another process.
+const BETWEEN_READBACKS: Duration = Duration::from_millis(250);
+
 const _: () = assert!(
     2 * MOST_STEPS <= RING,
-    "the metrics ring holds the steps of two submissions"
+    "the metrics ring holds more than the steps of one submission"
 );
 
-/// The number of steps of the next submission: as many as fit the time budget.
+/// The number of steps of the next submission, as many as fit the time budget, and whether their metrics
+/// are read.
 pub(crate) struct Pace {
     budget: Duration,
     steps: usize,
     seconds_per_step: Option<f64>,
     last: Instant,
+    last_readback: Option<Instant>,
 }
 
 impl Pace {
@@ -31,11 +37,24 @@ impl Pace {
             steps: 1,
             seconds_per_step: None,
             last: Instant::now(),
+            last_readback: None,
         }
     }
 
     pub(crate) fn steps(&self) -> usize {
         self.steps
+    }
+
+    /// Whether a submission copies the metrics of the `unread` steps up to its end for the host: the first
+    /// one, then one in a quarter of a second, and one before the ring would overflow.
+    pub(crate) fn reads(&mut self, unread: usize) -> bool {
+        let last = self.last_readback;
+        let due = last.is_none_or(|last| last.elapsed() >= BETWEEN_READBACKS);
+        let reads = due || unread + MOST_STEPS > RING;
+        if reads {
+            self.last_readback = Some(Instant::now());
+        }
+        reads
     }
 
     pub(crate) fn restart(&mut self) {
@@ -83,6 +102,18 @@ mod tests {
     fn submissions_grow_to_their_time_and_no_further() {
         assert_eq!(submissions(false, &[1e-3; 6]), [4, 16, 64, 128, 128, 128]);
         assert_eq!(submissions(true, &[0.05; 5]), [4, 16, 20, 20, 20]);
+    }
+
+    #[test]
+    fn metrics_are_read_at_once_and_before_the_ring_overflows() {
+        let mut pace = Pace::new(&Target::new(Caps::portable()));
+        pace.last_readback = Instant::now().checked_add(Duration::from_secs(1000));
+        assert!(!pace.reads(RING - MOST_STEPS));
+        assert!(pace.reads(RING - MOST_STEPS + 1));
+        pace.last_readback = None;
+        assert!(pace.reads(1));
+        pace.last_readback = Instant::now().checked_sub(BETWEEN_READBACKS);
+        assert!(pace.reads(1));
     }
 
     #[test]
