@@ -7,6 +7,7 @@ import { toPixels } from "./pixels.js";
 import { move, serve } from "./rpc.js";
 
 const SLICE = 12; // milliseconds of drawing between calls
+const POINTED = { recent: 200, idle: 50 }; // milliseconds after a call, and between items while calls come
 const STRIP = 10; // test images above their reconstructions
 
 const ready = init();
@@ -17,6 +18,7 @@ let tests; // { values, labels, size, count } of test images
 let view = { n: 20, x: 0, y: 1, range: 3, code: [], label: undefined };
 let idle = 4; // milliseconds between slices
 let timer;
+let called = -Infinity; // when the pointer last asked for something
 
 // What is to be drawn, in order; each item is drawn once after every change.
 let version = 0;
@@ -54,20 +56,29 @@ function refresh(replan) {
   timer = setTimeout(slice, 0);
 }
 
+/** The next item that is out of date; undefined if there is none. */
+function next() {
+  for (let i = 0; i < items.length; i++) {
+    const item = items[cursor];
+    cursor = (cursor + 1) % items.length;
+    if (item.version !== version) return item;
+  }
+}
+
 function slice() {
   const cells = [];
   const images = [];
   const points = [];
   const strip = [];
-  const end = performance.now() + SLICE;
-  let looked = 0;
-  while (looked < items.length && performance.now() < end) {
-    const item = items[cursor];
-    cursor = (cursor + 1) % items.length;
-    looked++;
-    if (item.version === version) continue;
+  // While the pointer moves, it waits for one item at most.
+  const begun = performance.now();
+  const pointed = begun < called + POINTED.recent;
+  const end = pointed ? begun : begun + SLICE;
+  let item;
+  do {
+    item = next();
+    if (!item) break;
     item.version = version;
-    looked = 0;
     if (item.kind === "cell") {
       cells.push(item.index);
       images.push(model.decode(cell(item.index), view.label));
@@ -76,12 +87,11 @@ function slice() {
       if (item.kind === "point") points.push({ index: item.index, codes });
       else strip.push({ index: item.index, image: model.decode(codes.subarray(0, about.latentDim), testLabel(item.index)) });
     }
-  }
+  } while (performance.now() < end);
   if (cells.length) emit("cells", { cells, images });
   if (points.length) emit("points", points);
   if (strip.length) emit("strip", strip);
-  const left = items.some((item) => item.version !== version);
-  timer = left ? setTimeout(slice, idle) : undefined;
+  timer = item && setTimeout(slice, pointed ? POINTED.idle : idle);
 }
 
 function cell(index) {
@@ -145,11 +155,13 @@ const methods = {
   },
 
   decode(code, label) {
+    called = performance.now();
     const image = current().decode(Float32Array.from(code), label);
     return move(image, [image.buffer]);
   },
 
   encode(image, label) {
+    called = performance.now();
     const codes = current().encode(image, label);
     return move(codes, [codes.buffer]);
   },

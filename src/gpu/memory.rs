@@ -21,6 +21,17 @@ struct Store {
     mirror: Option<(wgpu::Texture, wgpu::TextureView)>,
 }
 
+impl Drop for Store {
+    /// Frees the memory at the end of what is submitted. A browser would keep it until it next collects
+    /// garbage.
+    fn drop(&mut self) {
+        self.buffer.destroy();
+        if let Some((texture, _)) = &self.mirror {
+            texture.destroy();
+        }
+    }
+}
+
 /// A copy of a slot into its mirror.
 #[derive(Clone)]
 pub(super) struct Refresh {

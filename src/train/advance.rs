@@ -39,9 +39,8 @@ impl Trainer<'_> {
         let (mut encoded, mut unread) = (done, 0);
         let mut in_flight: VecDeque<InFlight> = VecDeque::new();
         loop {
-            let ring = |read: bool| {
-                read.then_some((&self.device.memory, self.device.plan(), "metrics"))
-            };
+            let ring =
+                |read: bool| read.then_some((&self.device.memory, self.device.plan(), "metrics"));
             let go_on = encoded < pause && !self.is_stopping() && !self.schedule.is_due();
             if go_on && in_flight.len() < 2 {
                 let here = self.device.bring(gpu, epoch - 1, encoded)? - encoded;
@@ -52,7 +51,11 @@ impl Trainer<'_> {
                 let reads = self.pace.reads(unread);
                 in_flight.push_back(InFlight {
                     steps,
-                    rows: if reads { std::mem::take(&mut unread) } else { 0 },
+                    rows: if reads {
+                        std::mem::take(&mut unread)
+                    } else {
+                        0
+                    },
                     readback: gpu.submit(&runs, ring(reads))?,
                 });
                 self.traffic.submissions += 1;

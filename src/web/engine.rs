@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use cvae_gpu::check::{self, Case, Section};
 use cvae_gpu::explore::{Codes, Explorer};
 use cvae_gpu::files::tensors::TensorFile;
-use cvae_gpu::gpu::{Gpu, Selection};
+use cvae_gpu::gpu::{Gpu, GpuError, Selection};
+use cvae_gpu::plan::PlanError;
 use cvae_gpu::saved::checkpoint::{self, Platform};
 use cvae_gpu::saved::config::RunConfig;
 use cvae_gpu::train::eval::Terms;
 use cvae_gpu::train::event::Event;
-use cvae_gpu::train::{Ended, Every, Trainer};
+use cvae_gpu::train::{Ended, Every, TrainError, Trainer};
 use js_sys::{Float32Array, Function, Uint8Array};
 use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
@@ -68,7 +69,8 @@ impl Engine {
         let mut options = config.options();
         options.checkpoint_every = Every::Minutes(seconds / 60.0);
         self.stop.store(false, Ordering::Relaxed);
-        let trainer = Trainer::new(&self.gpu, &options, &images.set).await?;
+        let trainer = Trainer::new(&self.gpu, &options, &images.set).await;
+        let trainer = trainer.map_err(|error| told(&error))?;
         let mut trainer = trainer.stop_on(&self.stop);
         if let Some(bytes) = resume {
             let file = TensorFile::from_bytes(&bytes)?;
@@ -181,6 +183,18 @@ impl Engine {
     pub fn lose(&self) {
         self.gpu.lose();
     }
+}
+
+/// The message of an error, with the batch that would fit.
+fn told(error: &TrainError) -> JsError {
+    let fits = match error {
+        TrainError::Gpu(
+            GpuError::OutOfMemory { fits, .. } | GpuError::Plan(PlanError::TooLarge { fits, .. }),
+        ) => *fits,
+        _ => None,
+    };
+    let fits = fits.map(|batch| format!(": a batch of {batch} should fit"));
+    JsError::new(&format!("{error}{}", fits.unwrap_or_default()))
 }
 
 fn table(sections: &[Section]) -> Value {

@@ -25,6 +25,7 @@ const flags = [
   "--disable-component-update",
   "--disable-sync",
   "--js-flags=--expose-gc",
+  "--enable-precise-memory-info",
 ];
 const swiftshader = [
   "--enable-unsafe-webgpu",
@@ -90,6 +91,14 @@ export async function start({ gpu = true, edit } = {}) {
         }
       });
       return { page, worker };
+    },
+    // The same with an open engine in `self.engine`.
+    async engine() {
+      const module = await this.module();
+      await module.worker.evaluate(async () => {
+        self.engine = await self.cvae.Engine.open();
+      });
+      return module;
     },
     async stop() {
       await browser.close();

@@ -9,10 +9,7 @@ let worker;
 
 before(async () => {
   session = await start();
-  ({ worker } = await session.module());
-  await worker.evaluate(async () => {
-    self.engine = await self.cvae.Engine.open();
-  });
+  ({ worker } = await session.engine());
 });
 after(() => session?.stop());
 
