@@ -6,7 +6,9 @@ import path from "node:path";
 import { after, before, test } from "node:test";
 import { assertClose, count, folder, logged, program, runFolder, start } from "./harness.mjs";
 
-const SETTINGS = { seed: 7, batch: 8, steps: 20 };
+const SETTINGS = { seed: 7, batch: 8, steps: 20, tests: 64 };
+// A model that software adapters compile and train in little time.
+const SMALL = { encoderFilters: [8, 16] };
 
 let session;
 let page;
@@ -98,7 +100,7 @@ test("the page resumes a checkpoint of the command line", async () => {
   const out = path.join(session.temporary, "twenty");
   program("train", ...flags, "--no-images", "--out", out);
   const checkpoint = bytes(path.join(out, "checkpoint.safetensors"));
-  const run = await page.evaluate((bytes) => window.cvae.resume(bytes, { steps: 30 }), checkpoint);
+  const run = await page.evaluate((bytes) => window.cvae.resume(bytes, { steps: 30, tests: 64 }), checkpoint);
   assertClose(run.loss.slice(-10), commandLine().slice(20), 1e-4);
 });
 
@@ -222,8 +224,8 @@ test("a lost device is opened again, and the run ends as it would have", async (
     const at = cvae.state().step;
     await cvae.lose();
     return { whole: whole.loss, again: (await run).loss, at };
-  }, { ...SETTINGS, steps: 40, tests: 64 });
-  assert.ok(found.at < 40);
+  }, { ...SETTINGS, ...SMALL, steps: 80 });
+  assert.ok(found.at < 80);
   assertClose(found.again, found.whole, 1e-6);
   assert.match(await page.locator("#notices").textContent(), /opened again/);
 });
@@ -234,9 +236,9 @@ test("a hidden tab pauses, and goes on when it is seen", async () => {
       Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
       document.dispatchEvent(new Event("visibilitychange"));
     }, hidden);
-  await page.evaluate(() => {
-    window.run = window.cvae.train({ seed: 1, batch: 8, steps: 2000, tests: 64 });
-  });
+  await page.evaluate((settings) => {
+    window.run = window.cvae.train(settings);
+  }, { ...SETTINGS, ...SMALL, steps: 4000 });
   await page.waitForFunction(() => window.cvae.state().step > 2, null, { polling: 50 });
   await hide(true);
   await page.waitForFunction(() => window.cvae.state().state === "idle", null, { polling: 50 });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { start } from "./harness.mjs";
 
-const SETTINGS = { seed: 7, batch: 8, steps: 20 };
+const SETTINGS = { seed: 7, batch: 8, steps: 200, encoderFilters: [8, 16] };
 
 let session;
 let worker;
@@ -18,15 +18,14 @@ after(() => session?.stop());
 test("training stops when told, and the rest of the run follows its checkpoint", async () => {
   const run = await worker.evaluate(async (settings) => {
     const whole = await self.cvae.train(self.engine, { settings });
-    const timer = setInterval(() => self.engine.stop(), 1500);
-    const first = await self.cvae.train(self.engine, { settings });
-    clearInterval(timer);
+    const seen = ({ event, step }) => event === "progress" && step >= 10 && self.engine.stop();
+    const first = await self.cvae.train(self.engine, { settings, seen });
     const { config, checkpoint: resume } = first;
     const second = await self.cvae.train(self.engine, { config, resume });
     return { whole: whole.losses, done: [first.done, second.done], parts: [first.losses, second.losses] };
-  }, { ...SETTINGS, steps: 40 });
+  }, SETTINGS);
   assert.deepEqual(run.done, [false, true]);
-  assert.ok(run.parts[0].length > 0 && run.parts[0].length < 40, `${run.parts[0].length} steps`);
+  assert.ok(run.parts[0].length > 0 && run.parts[0].length < 200, `${run.parts[0].length} steps`);
   assert.deepEqual(run.parts.flat(), run.whole);
 });
 
@@ -97,7 +96,8 @@ test("without the compiler's time, the first step comes within 3 s of the start"
     self.engine = await self.cvae.Engine.open();
     self.mnist = self.cvae.Images.packed(await self.cvae.bytes("/mnist.safetensors.gz"), "mnist");
     const ready = performance.now(); // since the start of the worker
-    return { ready, compiled: await first(), again: await first() };
+    // The shorter of two, since other programs may take the processors for a while.
+    return { ready, compiled: await first(), again: Math.min(await first(), await first()) };
   });
   await fresh.page.context().close();
   assert.ok(again < compiled, "the second run compiles again");
@@ -121,21 +121,21 @@ test("a lost device is an error that says so, and training goes on with a new on
     self.mnist ??= self.cvae.Images.packed(await self.cvae.bytes("/mnist.safetensors.gz"), "mnist");
     const images = self.mnist.firstTests(64);
     const { Engine } = self.cvae;
-    const config = Engine.configure(images, JSON.stringify({ ...settings, steps: 40 }));
+    const config = Engine.configure(images, JSON.stringify(settings));
     let checkpoint;
     let before = 0;
-    const timer = setTimeout(() => self.engine.lose(), 2500);
     let message = "";
     try {
       await self.engine.train(images, config, undefined, 0.5, (text, values) => {
         const { event, step } = JSON.parse(text);
         if (event === "checkpoint") checkpoint = values;
-        if (event === "progress") before = step;
+        if (event !== "progress") return;
+        before = step;
+        if (checkpoint) self.engine.lose();
       });
     } catch (error) {
       message = error.message;
     }
-    clearTimeout(timer);
     self.engine = await Engine.open();
     const rest = await self.cvae.train(self.engine, { config, resume: checkpoint });
     return { message, before, losses: rest.losses, done: rest.done, first: rest.events[0].step };
@@ -143,5 +143,5 @@ test("a lost device is an error that says so, and training goes on with a new on
   assert.match(run.message, /lost/);
   assert.ok(run.done);
   assert.ok(run.first > 0 && run.first <= run.before, `it goes on at ${run.first}`);
-  assert.equal(run.first + run.losses.length, 40);
+  assert.equal(run.first + run.losses.length, SETTINGS.steps);
 });

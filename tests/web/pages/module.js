@@ -11,8 +11,8 @@ async function bytes(url) {
 }
 
 // Trains with these settings on the first images of MNIST's test set beside its training set. Resolves
-// to the losses, the events with their times, and the last checkpoint.
-async function train(engine, { settings, config, resume, seconds = 600, tests = 64, limit }) {
+// to the losses, the events with their times, and the last checkpoint. `seen` gets each event.
+async function train(engine, { settings, config, resume, seconds = 600, tests = 64, limit, seen }) {
   self.mnist ??= Images.packed(await bytes("/mnist.safetensors.gz"), "mnist");
   const images = self.mnist.firstTests(tests);
   config ??= Engine.configure(images, JSON.stringify(settings));
@@ -20,6 +20,7 @@ async function train(engine, { settings, config, resume, seconds = 600, tests = 
   run.done = await engine.train(images, config, resume, seconds, (text, values) => {
     const event = JSON.parse(text);
     run.events.push({ ...event, at: performance.now() });
+    seen?.(event);
     if (event.event === "progress") run.losses.push(...values);
     if (event.event === "checkpoint" || event.event === "done") run.checkpoint = values;
   });
