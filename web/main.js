@@ -74,7 +74,7 @@ function showModel({ about, name }) {
 async function showData() {
   const { name, shape, train, test, classes, classNames } = session.data;
   const [height, width, channels] = shape;
-  byId("data-about").textContent = `Data: ${name}, ${train.toLocaleString("en")} training and ${test.toLocaleString("en")} test images of ${width}×${height}×${channels}${classes ? `, ${classes} classes` : ", no labels"}.`;
+  byId("data-about").textContent = `Data: ${name}, ${train.toLocaleString("en")} training and ${test.toLocaleString("en")} test images of ${width}×${height}×${channels}${classes ? `, ${classes} class${classes === 1 ? "" : "es"}` : ", no labels"}.`;
   byId("use-mnist").hidden = session.source.kind === "mnist";
   const { values, labels } = await worker.call("tests", [POINTS]);
   const size = height * width * channels;

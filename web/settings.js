@@ -1,6 +1,7 @@
 // The settings of a run: the form, and the text behind the # of the address, so that a link repeats a run.
 
-const whole = (text) => (/^\d+$/.test(text.trim()) ? Number(text) : NaN);
+// Larger numbers would be rounded.
+const whole = (text) => (/^\d+$/.test(text.trim()) && Number.isSafeInteger(Number(text)) ? Number(text) : NaN);
 const count = (text) => whole(text) || NaN; // at least 1
 const real = (text) => (text.trim() === "" ? NaN : Number(text));
 const list = (text) => text.split(/[\s,]+/).filter(Boolean).map(count);

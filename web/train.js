@@ -143,7 +143,7 @@ function plots({ history }) {
 /** What failed, and what to try. */
 function explain(error, session) {
   const { batch } = session.settings;
-  if (!/should fit/.test(error.message) && /no memory for|out of memory/i.test(error.message)) return `${error.message}\nTry a smaller batch, such as ${Math.max(1, Math.floor(batch / 2))}.`;
+  if (!/ fits\)/.test(error.message) && /no memory for|out of memory/i.test(error.message)) return `${error.message}\nTry a smaller batch, such as ${Math.max(1, Math.floor(batch / 2))}.`;
   if (error.name === "RuntimeError") return `The program failed (${error.message}). This is a fault of the program. Reload the page: it offers to continue from the last saved checkpoint.`;
   return error.message;
 }

@@ -94,9 +94,8 @@ const methods = {
     await ready;
     engine = undefined;
     if (!self.navigator.gpu) throw new Error("it has no WebGPU, or not in workers");
-    engine = await Engine.open();
-    const adapter = JSON.parse(engine.adapter());
-    return { ...adapter, name: adapter.name || (await nameOf()) };
+    engine = await Engine.open(await nameOf());
+    return JSON.parse(engine.adapter());
   },
 
   /** Sends checkpoints of training to the drawing worker. */

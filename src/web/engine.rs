@@ -8,7 +8,6 @@ use cvae_gpu::check::{self, Case, Section};
 use cvae_gpu::explore::{Codes, Explorer};
 use cvae_gpu::files::tensors::TensorFile;
 use cvae_gpu::gpu::{Gpu, GpuError, Selection};
-use cvae_gpu::plan::PlanError;
 use cvae_gpu::saved::checkpoint::{self, Platform};
 use cvae_gpu::saved::config::RunConfig;
 use cvae_gpu::train::eval::Terms;
@@ -34,10 +33,14 @@ pub struct Engine {
 
 #[wasm_bindgen]
 impl Engine {
-    /// Opens the browser's adapter.
-    pub async fn open() -> Result<Engine, JsError> {
+    /// Opens the browser's adapter. It is called `name` if the browser tells wgpu none.
+    pub async fn open(name: Option<String>) -> Result<Engine, JsError> {
+        let mut gpu = Gpu::open(&Selection::default()).await?;
+        if gpu.adapter.name.is_empty() {
+            gpu.adapter.name = name.unwrap_or_else(|| "the GPU".into());
+        }
         Ok(Engine {
-            gpu: Gpu::open(&Selection::default()).await?,
+            gpu,
             stop: Arc::default(),
         })
     }
@@ -185,16 +188,16 @@ impl Engine {
     }
 }
 
-/// The message of an error, with the batch that would fit.
+/// The message of an error, with the batch that fits into the memory.
 fn told(error: &TrainError) -> JsError {
-    let fits = match error {
-        TrainError::Gpu(
-            GpuError::OutOfMemory { fits, .. } | GpuError::Plan(PlanError::TooLarge { fits, .. }),
-        ) => *fits,
-        _ => None,
-    };
-    let fits = fits.map(|batch| format!(": a batch of {batch} should fit"));
-    JsError::new(&format!("{error}{}", fits.unwrap_or_default()))
+    match error {
+        TrainError::Gpu(GpuError::OutOfMemory {
+            fits: Some(batch), ..
+        }) => JsError::new(&format!(
+            "{error}: use a smaller batch (up to {batch} fits)"
+        )),
+        _ => JsError::new(&error.to_string()),
+    }
 }
 
 fn table(sections: &[Section]) -> Value {

@@ -106,14 +106,28 @@ test("without the compiler's time, the first step comes within 3 s of the start"
 });
 
 test("a batch that is too large is an error that says which one fits", async () => {
-  const message = await worker.evaluate(async () => {
+  const messages = await worker.evaluate(async () => {
     self.mnist ??= self.cvae.Images.packed(await self.cvae.bytes("/mnist.safetensors.gz"), "mnist");
-    const settings = JSON.stringify({ batch: 60000, encoderFilters: [256, 512] });
-    const config = self.cvae.Engine.configure(self.mnist, settings);
-    return self.engine.train(self.mnist, config, undefined, 600, () => {}).catch((error) => error.message);
+    const refused = async (settings) => {
+      const config = self.cvae.Engine.configure(self.mnist, JSON.stringify(settings));
+      return self.engine.train(self.mnist, config, undefined, 600, () => {}).catch((error) => error.message);
+    };
+    const limits = await refused({ batch: 60000, encoderFilters: [256, 512] });
+    // A GPU whose memory is 100 MB.
+    const { popErrorScope } = GPUDevice.prototype;
+    const most = self.counted.bytes + 1e8;
+    GPUDevice.prototype.popErrorScope = async function () {
+      const error = await popErrorScope.call(this);
+      return error ?? (self.counted.bytes > most ? new GPUOutOfMemoryError("no more") : null);
+    };
+    const memory = await refused({ batch: 1024 });
+    GPUDevice.prototype.popErrorScope = popErrorScope;
+    return { limits, memory };
   });
-  const fits = Number(message.match(/a batch of (\d+) should fit/)?.[1]);
-  assert.ok(fits > 100 && fits < 60000, message);
+  const fits = (message) => Number(message.match(/use a smaller batch \(up to (\d+) fits\)/)?.[1]);
+  assert.ok(fits(messages.limits) > 100 && fits(messages.limits) < 60000, messages.limits);
+  assert.ok(fits(messages.memory) > 10 && fits(messages.memory) < 1024, messages.memory);
+  assert.match(messages.memory, /^the GPU has no memory for/);
 });
 
 test("a lost device is an error that says so, and training goes on with a new one", async () => {
