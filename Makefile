@@ -80,7 +80,7 @@ check-web: ## Check the library as browsers get it, here and for wasm32
 		echo 'NOT CHECKED for wasm32: see above'; \
 	else exit "$$status"; fi
 
-# The page. CARGO_PROFILE=release builds it with the optimizations of the program, half as large again.
+# The page. CARGO_PROFILE=release builds it faster, and half as large again.
 web: ## Build the page that trains in the browser, into web/dist
 	@CARGO_PROFILE="$(or $(CARGO_PROFILE),web)" sh scripts/build-web
 

@@ -90,8 +90,8 @@ async function take(found) {
     await explorer.call("load", [bytes, found.file.name]).catch((error) => {
       throw new Error(error.message.includes(found.file.name) ? error.message : `${found.file.name}: ${error.message}`);
     });
-    await worker.call("load", [bytes, found.file.name]);
-    if (found.kind === "model") return say(`${found.file.name} is loaded.`);
+    const about = await worker.call("load", [bytes, found.file.name]);
+    if (found.kind === "model") return offerStart(bytes, found.file.name, about);
     await session.take(bytes);
     await training.show();
     return notice("loaded", `${found.file.name} is loaded, at step ${session.step.toLocaleString("en")} of a run. Continue goes on with it${session.state === "none" ? " in a browser with WebGPU" : ""}.`);
@@ -100,6 +100,23 @@ async function take(found) {
   await session.load(found);
   await training.show();
   say(`${session.data.name} is loaded.`);
+}
+
+/** A model can be explored; where it takes the images, training can start from its weights too. */
+function offerStart(bytes, name, { image }) {
+  if (session.state === "none" || String(session.data?.shape) !== String(image)) return say(`${name} is loaded.`);
+  const press = async () => {
+    try {
+      await session.from(bytes, name);
+      await training.show();
+      say("Start trains from these weights.");
+    } catch (error) {
+      fail(error);
+    }
+  };
+  notice("loaded", `${name} is loaded: explore it, or let the next run start from its weights.`, {
+    buttons: [{ text: "Start from its weights", press }],
+  });
 }
 
 /** Goes on with the run that the browser kept. */

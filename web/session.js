@@ -140,6 +140,17 @@ export class Session extends EventTarget {
     this.changed();
   }
 
+  /** The next training is a new run from the weights of a model, which the worker has loaded. */
+  async from(bytes, name) {
+    if (this.busy) throw new Error("Pause the run first.");
+    const config = await this.#worker.call("configureFrom", [forLibrary(this.settings), name]);
+    await this.reset();
+    await this.#worker.call("resume", [bytes]);
+    this.settings = settingsOf(JSON.parse(config), this.settings, this.source.name);
+    this.config = config;
+    this.changed();
+  }
+
   /** Trains to the end of the run, for `count` steps, or until paused. True at its end. */
   train(options) {
     if (this.busy) return Promise.resolve(false);

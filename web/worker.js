@@ -122,7 +122,11 @@ const methods = {
 
   configure: (settings) => Engine.configure(data(), JSON.stringify(settings)),
 
-  /** Trains from the last checkpoint, or from the start; true at the end of the run. */
+  /** As `configure`, of a run that starts from the weights of the current model. */
+  configureFrom: (settings, name) =>
+    Engine.configureFrom(data(), JSON.stringify(settings), need(model, "there is no model yet"), name),
+
+  /** Trains from the last checkpoint or model, or from random weights; true at the end of the run. */
   async train({ config, seconds, tests }) {
     data();
     stopping = false;
@@ -156,7 +160,7 @@ const methods = {
     last = undefined;
   },
 
-  /** The next training starts from these bytes. */
+  /** The next training starts from these bytes: a checkpoint, or a model with the first weights. */
   resume(bytes) {
     last = bytes;
   },

@@ -1,6 +1,7 @@
 //! Training and inference on the visitor's GPU.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +9,7 @@ use cvae_gpu::check::{self, Case, Section};
 use cvae_gpu::explore::{Codes, Explorer};
 use cvae_gpu::files::tensors::TensorFile;
 use cvae_gpu::gpu::{Gpu, GpuError, Selection};
+use cvae_gpu::saved::Stored;
 use cvae_gpu::saved::checkpoint::{self, Platform};
 use cvae_gpu::saved::config::RunConfig;
 use cvae_gpu::train::eval::Terms;
@@ -57,14 +59,30 @@ impl Engine {
         Ok(serde_json::to_string_pretty(&config)?)
     }
 
-    /// Trains to the end of the run, or until stopped; true at its end. `listen` gets each event as
-    /// JSON, and the values of pictures, losses and checkpoints as typed arrays. A checkpoint comes
+    /// As `configure`, of a run that starts from the weights of `model`, in the file `name`.
+    #[wasm_bindgen(js_name = configureFrom)]
+    pub fn configure_from(
+        images: &Images,
+        settings: &str,
+        model: &Model,
+        name: &str,
+    ) -> Result<String, JsError> {
+        let settings: Settings = serde_json::from_str(settings)?;
+        let mut config = settings.config(images).map_err(|e| JsError::new(&e))?;
+        config.model = model.trained.model.clone();
+        config.model.takes(&images.set.train.images)?;
+        config.init = Some(name.into());
+        Ok(serde_json::to_string_pretty(&config)?)
+    }
+
+    /// Trains to the end of the run, or until stopped; true at its end. `start` has the bytes of a
+    /// checkpoint to resume, or of a model with the first weights. `listen` gets each event as JSON, and the values of pictures, losses and checkpoints as typed arrays. A checkpoint comes
     /// every `seconds`.
     pub async fn train(
         &self,
         images: &Images,
         config: &str,
-        resume: Option<Vec<u8>>,
+        start: Option<Vec<u8>>,
         seconds: f64,
         listen: Function,
     ) -> Result<bool, JsError> {
@@ -75,10 +93,18 @@ impl Engine {
         let trainer = Trainer::new(&self.gpu, &options, &images.set).await;
         let trainer = trainer.map_err(|error| told(&error))?;
         let mut trainer = trainer.stop_on(&self.stop);
-        if let Some(bytes) = resume {
+        if let Some(bytes) = start {
             let file = TensorFile::from_bytes(&bytes)?;
-            let stored = checkpoint::checkpoint_from(file, &config.model_config())?;
-            trainer = trainer.resume(stored.snapshot)?;
+            trainer = match checkpoint::step_of(&file) {
+                Some(_) => {
+                    let stored = checkpoint::checkpoint_from(file, &config.model_config())?;
+                    trainer.resume(stored.snapshot)?
+                }
+                None => {
+                    let stored = Stored::new(Path::new("the model"), file)?;
+                    trainer.warm(&stored.open(None)?.weights)?
+                }
+            };
         }
         let adapter = &self.gpu.adapter;
         let platform = Platform::of(&adapter.name, &adapter.driver, trainer.variant());

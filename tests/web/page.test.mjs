@@ -183,6 +183,20 @@ test("the plane shows the model, its points and the test images", async () => {
   await until("another plane", () => pixels(page, "cells"), (sum) => sum !== before);
 });
 
+test("a run starts from the weights of a model", async () => {
+  const model = bytes(path.join(session.golden, "trained.safetensors"));
+  await page.evaluate((bytes) => window.cvae.drop([{ name: "trained.safetensors", bytes }]), model);
+  await page.click("#notices button:text-is('Start from its weights')");
+  await page.fill("[name=steps]", "3");
+  await page.click("#start");
+  await page.waitForFunction(() => window.cvae.state().step === 3 && window.cvae.state().state === "idle");
+  const { config } = await page.evaluate(() => window.cvae.checkpoint());
+  assert.equal(JSON.parse(config).init, "trained.safetensors");
+  // A trained model's loss; a random one begins at 540.
+  const { elbo } = await page.evaluate(() => window.cvae.evaluate({ limit: 100 }));
+  assert.ok(elbo > -180, `${elbo}`);
+});
+
 test("arrow keys move the code, and a drawing is reconstructed", async () => {
   const before = await pixels(page, "decoded");
   await page.locator("#over").focus();
