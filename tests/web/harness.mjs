@@ -75,6 +75,8 @@ export async function start({ gpu = true, edit } = {}) {
       const context = await browser.newContext(options);
       if (before) await context.addInitScript(before);
       const page = await context.newPage();
+      // On two slow cores SwiftShader compiles the kernels of a run in half a minute.
+      page.setDefaultTimeout(120_000);
       listen(page);
       await page.goto(`${origin}/${name}`);
       return page;
@@ -84,7 +86,7 @@ export async function start({ gpu = true, edit } = {}) {
       const page = await this.page("test/module.html");
       const worker = page.workers()[0] ?? (await page.waitForEvent("worker"));
       await worker.evaluate(async () => {
-        const patience = performance.now() + 30_000;
+        const patience = performance.now() + 120_000;
         while (self.cvae === undefined) {
           if (performance.now() > patience) throw new Error("the wasm module does not start");
           await new Promise((resolve) => setTimeout(resolve, 20));

@@ -45,7 +45,7 @@ const pixels = (page, id) =>
 
 // Waits until the answer holds: the pictures are drawn little by little.
 async function until(what, answer, holds) {
-  const patience = Date.now() + 20_000;
+  const patience = Date.now() + 60_000;
   for (;;) {
     const found = await answer();
     if (holds(found)) return found;
