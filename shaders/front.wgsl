@@ -32,7 +32,8 @@ const LANES = 256u;
 var<workgroup> image: u32;
 var<workgroup> pixels: array<f32, 3072>;
 
-// Quad s4 of output pixel (i, j).
+// Quad s4 of output pixel (i, j). Padding loads pixel 0 and counts as zero: without branches all loads can
+// be in flight at once.
 fn correlation(i: u32, j: u32, s4: u32) -> vec4<f32> {
     var sum = bias[s4];
     for (var a = 0u; a < KERNEL; a++) {
@@ -40,12 +41,11 @@ fn correlation(i: u32, j: u32, s4: u32) -> vec4<f32> {
             // Coordinates below zero wrap around and fail the bound.
             let row = STRIDE * i + a - PAD_Y;
             let column = STRIDE * j + b - PAD_X;
-            if row >= BIG_H || column >= BIG_W {
-                continue;
-            }
+            let inside = row < BIG_H && column < BIG_W;
             for (var c = 0u; c < BIG_C; c++) {
                 let weight = weights[((a * KERNEL + b) * BIG_C + c) * SMALL_QUADS + s4];
-                sum += pixels[(row * BIG_W + column) * BIG_C + c] * weight;
+                let pixel = pixels[select(0u, (row * BIG_W + column) * BIG_C + c, inside)];
+                sum += select(0.0, pixel, inside) * weight;
             }
         }
     }
