@@ -18,8 +18,11 @@ const FOLDERS: [&str; 4] = [
     "/run/opengl-driver/share/vulkan/icd.d",
 ];
 
-/// The manifest of RADV for this processor.
+/// The manifest of RADV for this processor; `CVAE_GPU_RADV_MANIFEST` names that of another version.
 pub fn manifest() -> Option<PathBuf> {
+    if let Some(path) = std::env::var_os("CVAE_GPU_RADV_MANIFEST") {
+        return Some(path.into());
+    }
     let names = [
         format!("radeon_icd.{}.json", std::env::consts::ARCH),
         "radeon_icd.json".to_owned(),
