@@ -110,18 +110,29 @@ fn add_outer(m: mat4x4<f32>, column: vec4<f32>, row: vec4<f32>) -> mat4x4<f32> {
     );
 }
 
-// Multiplies the slice's terms of a round.
+// Multiplies the slice's terms of a round. The quads of a term load while the one before is multiplied.
 fn multiply(lane: u32, sums: Sums) -> Sums {
     var s = sums;
     let first = OWN_TERMS * slice_of(lane);
     var row = first * ROWS + row_of(lane);
     var column = COLUMNS_AT + first * COLUMNS + first_column_of(lane);
-    for (var term = 0u; term < OWN_TERMS; term++) {
-        s.m0 = add_outer(s.m0, quads[column], quads[row]);
-        s.m1 = add_outer(s.m1, quads[column + 1u], quads[row]);
+    var r = quads[row];
+    var c0 = quads[column];
+    var c1 = quads[column + 1u];
+    for (var term = 1u; term < OWN_TERMS; term++) {
         row += ROWS;
         column += COLUMNS;
+        let next_r = quads[row];
+        let next_c0 = quads[column];
+        let next_c1 = quads[column + 1u];
+        s.m0 = add_outer(s.m0, c0, r);
+        s.m1 = add_outer(s.m1, c1, r);
+        r = next_r;
+        c0 = next_c0;
+        c1 = next_c1;
     }
+    s.m0 = add_outer(s.m0, c0, r);
+    s.m1 = add_outer(s.m1, c1, r);
     return s;
 }
 
