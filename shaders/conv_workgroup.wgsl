@@ -136,6 +136,10 @@ fn multiply(lane: u32, sums: Sums) -> Sums {
     return s;
 }
 
+fn staged_sums(at: u32, width: u32) -> mat4x4<f32> {
+    return mat4x4(quads[at], quads[at + width], quads[at + 2u * width], quads[at + 3u * width]);
+}
+
 // Reduction tree over slices, in a fixed order; the first slice gets the sums.
 fn all_slices(lane: u32, sums: Sums) -> Sums {
     var s = sums;
@@ -152,10 +156,11 @@ fn all_slices(lane: u32, sums: Sums) -> Sums {
         }
         workgroupBarrier();
         if slice < left {
-            for (var k = 0u; k < 4u; k++) {
-                s.m0[k] += quads[lane + k * width];
-                s.m1[k] += quads[lane + (4u + k) * width];
-            }
+            // All loads come before the first sum, so that they overlap.
+            let m0 = staged_sums(lane, width);
+            let m1 = staged_sums(lane + 4u * width, width);
+            s.m0 += m0;
+            s.m1 += m1;
         }
     }
     return s;

@@ -52,19 +52,31 @@ fn share_of_logit(n: u32, y: u32, x: u32, c: u32, first: u32) -> f32 {
     return (sum.x + sum.y) + (sum.z + sum.w);
 }
 
-// Quad s4 of dh in row i of the band.
+override PRODUCTS: u32 = KERNEL * KERNEL * BIG_C;  // of a value of dh
+
+// The slope of product number `product` of pixel (i, j) of the band; zero outside and past the last.
+fn slope_of(i: u32, j: u32, product: u32) -> f32 {
+    let tap = product / BIG_C;
+    let column = j + tap % KERNEL - PAD_X;
+    let exists = column < WIDTH && product < PRODUCTS;
+    let at = ((i + tap / KERNEL) * WIDTH + column) * BIG_C + product % BIG_C;
+    return select(0.0, slopes[select(0u, at, exists)], exists);
+}
+
+fn weight_of(product: u32, s4: u32) -> vec4<f32> {
+    return weights[min(product, PRODUCTS - 1u) * SMALL_QUADS + s4];
+}
+
+// Quad s4 of dh in row i of the band. The loads of four products overlap.
 fn gradient(i: u32, j: u32, s4: u32) -> vec4<f32> {
     var sum = vec4(0.0);
-    for (var a = 0u; a < KERNEL; a++) {
-        for (var b = 0u; b < KERNEL; b++) {
-            let column = j + b - PAD_X;
-            let inside = column < WIDTH;
-            for (var c = 0u; c < BIG_C; c++) {
-                let at = ((i + a) * WIDTH + column) * BIG_C + c;
-                let slope = select(0.0, slopes[select(0u, at, inside)], inside);
-                sum += slope * weights[((a * KERNEL + b) * BIG_C + c) * SMALL_QUADS + s4];
-            }
-        }
+    for (var p = 0u; p < PRODUCTS; p += 4u) {
+        let slope = vec4(
+            slope_of(i, j, p), slope_of(i, j, p + 1u), slope_of(i, j, p + 2u), slope_of(i, j, p + 3u));
+        sum += slope.x * weight_of(p, s4);
+        sum += slope.y * weight_of(p + 1u, s4);
+        sum += slope.z * weight_of(p + 2u, s4);
+        sum += slope.w * weight_of(p + 3u, s4);
     }
     return sum;
 }
