@@ -380,8 +380,13 @@ fn correlate_gated(
     if has_all(lane) {
         let pixel = first + 4u * row_of(lane);
         let quad = s4 + first_column_of(lane);
-        backward_small(pixel, quad, sums.m0);
-        backward_small(pixel, quad + 1u, sums.m1);
+        let places = places_small(pixel, quad);
+        let next = places_small(pixel, quad + 1u);
+        // The loads of all gates come before the first store, so that they overlap.
+        let m0 = pass_gate(sums.m0, places);
+        let m1 = pass_gate(sums.m1, next);
+        store_small(places, m0);
+        store_small(next, m1);
     }
 }
 
@@ -416,8 +421,12 @@ fn adjoint_gated(
     if has_all(lane) {
         let pixel = first + 4u * row_of(lane);
         let quad = c4 + first_column_of(lane);
-        backward_big(phase, pixel, quad, sums.m0);
-        backward_big(phase, pixel, quad + 1u, sums.m1);
+        let places = places_big(phase, pixel, quad);
+        let next = places_big(phase, pixel, quad + 1u);
+        let m0 = pass_gate(sums.m0, places);
+        let m1 = pass_gate(sums.m1, next);
+        store_big(places, m0);
+        store_big(next, m1);
     }
 }
 
