@@ -4,7 +4,7 @@
 # Windows. CARGO_TARGET_DIR may be set in the environment or on the command line.
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-build test-swiftshader mutate lint check-web web web-serve test-web build adapter
+.PHONY: help train test test-build test-swiftshader test-radv mutate lint check-web web web-serve test-web build adapter
 
 CARGO ?= cargo
 BIN := $(or $(CARGO_TARGET_DIR),./target)/release/cvae-gpu
@@ -64,6 +64,11 @@ test-swiftshader: adapter ## Run the kernel tests on SwiftShader (Linux)
 	else \
 		echo 'NOT TESTED on SwiftShader: see above'; \
 	fi
+
+# What AMD's compiler makes of every dispatch, without a GPU; `make test` includes it. The driver, RADV, is in
+# the package that `adapter` installs on Debian. Where it is missing, one line says so.
+test-radv: adapter ## Check the registers of every dispatch on AMD's GPUs (Linux)
+	$(CARGO) test --release --locked --test radv
 
 mutate: adapter ## Plant every mistake, and turn each product into a sum: a test must fail each time
 	CVAE_GPU_MUTATE=all $(CARGO) test --release --locked --test mutation

@@ -383,8 +383,11 @@ fn all_slices(grads: ptr<function, Weights>, first: u32, lane: u32) -> vec4<f32>
     if lane < 8u * HELD {
         var slice = 0u;
         while slice < SLICES {
-            sum += quads[lane / 8u * GROUP_SIZE + 8u * slice + lane % 8u];
-            slice++;
+            // Four loads overlap.
+            let at = lane / 8u * GROUP_SIZE + 8u * slice + lane % 8u;
+            let next = mat4x4(quads[at], quads[at + 8u], quads[at + 16u], quads[at + 24u]);
+            sum = sum + next[0] + next[1] + next[2] + next[3];
+            slice += 4u;
         }
     }
     return sum;

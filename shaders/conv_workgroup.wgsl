@@ -12,14 +12,39 @@ const TERMS = SLICES * OWN_TERMS;     // terms per round
 const ROUND_QUADS = TERMS / 4u;       // the same, in quads
 const COLUMNS_AT = TERMS * ROWS;
 
-// Each round stages its terms here, so that a tile reads global memory once; the next round's loads
-// overlap its multiplications. [TERMS, ROWS], then [TERMS, COLUMNS]; reused to reduce the slices.
+// Each round stages its terms here, so that a tile reads global memory once. [TERMS, ROWS], then
+// [TERMS, COLUMNS]; reused to reduce the slices. The loads of the next round are in flight while a round is
+// multiplied: nothing may touch what they return before `share`, so padding loads quad 0, and `share` gets
+// zeros in its place.
 var<workgroup> quads: array<vec4<f32>, TERMS * (ROWS + COLUMNS)>;
 
-// What an invocation stages per round: four terms, one per column, of a row quad and a column quad.
-struct Terms {
+// What an invocation loads per round, as it lies in memory: four quads of rows, which of them exist, and
+// four quads of columns. Terms of rows that do not exist are zero, whatever their columns.
+struct Loads {
     rows: mat4x4<f32>,
     columns: mat4x4<f32>,
+    exist: vec4<bool>,
+}
+
+fn existing(m: mat4x4<f32>, exist: vec4<bool>) -> mat4x4<f32> {
+    return mat4x4(
+        select(vec4(0.0), m[0], exist.x),
+        select(vec4(0.0), m[1], exist.y),
+        select(vec4(0.0), m[2], exist.z),
+        select(vec4(0.0), m[3], exist.w),
+    );
+}
+
+fn big_quads(at: vec4<u32>) -> mat4x4<f32> {
+    return mat4x4(big[at.x], big[at.y], big[at.z], big[at.w]);
+}
+
+fn small_quads(at: vec4<u32>) -> mat4x4<f32> {
+    return mat4x4(small[at.x], small[at.y], small[at.z], small[at.w]);
+}
+
+fn weight_quads(at: vec4<u32>) -> mat4x4<f32> {
+    return mat4x4(weights[at.x], weights[at.y], weights[at.z], weights[at.w]);
 }
 
 // Its sums, one row per column: of its first quad of columns and of the second.
@@ -28,7 +53,7 @@ struct Sums {
     m1: mat4x4<f32>,
 }
 
-// The quads that an invocation stages. Surplus invocations load a duplicate; `share` discards it.
+// The quads that an invocation stages. Surplus invocations stage a duplicate.
 fn row_of(lane: u32) -> u32 {
     return lane % ROWS;
 }
@@ -59,22 +84,19 @@ fn tile_of(group: vec3<u32>, groups: vec3<u32>) -> u32 {
     return group.z * groups.y + group.y;
 }
 
-fn share(lane: u32, terms: Terms) {
+// Stages four terms, one per column, of a row quad and of a column quad.
+fn share(lane: u32, rows: mat4x4<f32>, columns: mat4x4<f32>) {
+    let row = 4u * row_term_of(lane) * ROWS + row_of(lane);
+    let column = COLUMNS_AT + 4u * column_term_of(lane) * COLUMNS + column_of(lane);
     workgroupBarrier();  // all have multiplied the previous round
-    if lane < ROWS * ROUND_QUADS {
-        let row = 4u * row_term_of(lane) * ROWS + row_of(lane);
-        quads[row] = terms.rows[0];
-        quads[row + ROWS] = terms.rows[1];
-        quads[row + 2u * ROWS] = terms.rows[2];
-        quads[row + 3u * ROWS] = terms.rows[3];
-    }
-    if lane < COLUMNS * ROUND_QUADS {
-        let column = COLUMNS_AT + 4u * column_term_of(lane) * COLUMNS + column_of(lane);
-        quads[column] = terms.columns[0];
-        quads[column + COLUMNS] = terms.columns[1];
-        quads[column + 2u * COLUMNS] = terms.columns[2];
-        quads[column + 3u * COLUMNS] = terms.columns[3];
-    }
+    quads[row] = rows[0];
+    quads[row + ROWS] = rows[1];
+    quads[row + 2u * ROWS] = rows[2];
+    quads[row + 3u * ROWS] = rows[3];
+    quads[column] = columns[0];
+    quads[column + COLUMNS] = columns[1];
+    quads[column + 2u * COLUMNS] = columns[2];
+    quads[column + 3u * COLUMNS] = columns[3];
     workgroupBarrier();
 }
 
@@ -88,19 +110,34 @@ fn add_outer(m: mat4x4<f32>, column: vec4<f32>, row: vec4<f32>) -> mat4x4<f32> {
     );
 }
 
-// Multiplies the slice's terms of a round.
+// Multiplies the slice's terms of a round. The quads of a term load while the one before is multiplied.
 fn multiply(lane: u32, sums: Sums) -> Sums {
     var s = sums;
     let first = OWN_TERMS * slice_of(lane);
     var row = first * ROWS + row_of(lane);
     var column = COLUMNS_AT + first * COLUMNS + first_column_of(lane);
-    for (var term = 0u; term < OWN_TERMS; term++) {
-        s.m0 = add_outer(s.m0, quads[column], quads[row]);
-        s.m1 = add_outer(s.m1, quads[column + 1u], quads[row]);
+    var r = quads[row];
+    var c0 = quads[column];
+    var c1 = quads[column + 1u];
+    for (var term = 1u; term < OWN_TERMS; term++) {
         row += ROWS;
         column += COLUMNS;
+        let next_r = quads[row];
+        let next_c0 = quads[column];
+        let next_c1 = quads[column + 1u];
+        s.m0 = add_outer(s.m0, c0, r);
+        s.m1 = add_outer(s.m1, c1, r);
+        r = next_r;
+        c0 = next_c0;
+        c1 = next_c1;
     }
+    s.m0 = add_outer(s.m0, c0, r);
+    s.m1 = add_outer(s.m1, c1, r);
     return s;
+}
+
+fn staged_sums(at: u32, width: u32) -> mat4x4<f32> {
+    return mat4x4(quads[at], quads[at + width], quads[at + 2u * width], quads[at + 3u * width]);
 }
 
 // Reduction tree over slices, in a fixed order; the first slice gets the sums.
@@ -119,10 +156,11 @@ fn all_slices(lane: u32, sums: Sums) -> Sums {
         }
         workgroupBarrier();
         if slice < left {
-            for (var k = 0u; k < 4u; k++) {
-                s.m0[k] += quads[lane + k * width];
-                s.m1[k] += quads[lane + (4u + k) * width];
-            }
+            // All loads come before the first sum, so that they overlap.
+            let m0 = staged_sums(lane, width);
+            let m1 = staged_sums(lane + 4u * width, width);
+            s.m0 += m0;
+            s.m1 += m1;
         }
     }
     return s;
@@ -136,38 +174,69 @@ fn rounds(quads_of_terms: u32) -> u32 {
     return (quads_of_terms + ROUND_QUADS - 1u) / ROUND_QUADS;
 }
 
-fn within(starts: vec4<u32>, term: u32, terms: u32) -> vec4<u32> {
-    return select(starts, vec4(NONE), vec4(term >= terms));
+// Where tap (0, 0) of four pixels lies in the other image, in quads, and which taps lie inside: bit a for
+// row a, bit 8 + b for column b.
+struct Windows {
+    at: vec4<i32>,
+    inside: vec4<u32>,
+}
+
+const NO_TAP = 0x80000000u;
+
+fn tap_bits(a: u32, b: u32) -> u32 {
+    return (1u << a) | (256u << b);
+}
+
+// Windows of pixels whose tap (0, 0) is at (y, x) of image n. Taps go `step` pixels apart.
+fn windows(
+    n: vec4<i32>, y: vec4<i32>, x: vec4<i32>, step: i32, height: u32, width: u32, quads: u32,
+) -> Windows {
+    var inside = vec4(0u);
+    var along = 0;
+    for (var tap = 0u; tap < KERNEL; tap++) {
+        inside |= select(vec4(0u), vec4(1u << tap), vec4<u32>(y + along) < vec4(height));
+        inside |= select(vec4(0u), vec4(256u << tap), vec4<u32>(x + along) < vec4(width));
+        along += step;
+    }
+    return Windows(((n * i32(height) + y) * i32(width) + x) * i32(quads), inside);
 }
 
 // Terms: big quads, tap by tap; zero past the last.
 override CORRELATED: u32 = KERNEL * KERNEL * BIG_QUADS;
 
-fn correlate_terms(p: Pixels, round: u32, lane: u32, s4: u32) -> Terms {
-    let row_term = ROUND_QUADS * round + row_term_of(lane);
-    let column_term = min(ROUND_QUADS * round + column_term_of(lane), CORRELATED - 1u);
-    let tap = row_term / BIG_QUADS;
-    let starts = big_starts(p, tap / KERNEL, tap % KERNEL);
-    return Terms(
-        transpose(load_big(within(starts, row_term, CORRELATED), row_term % BIG_QUADS)),
-        load_weights(column_term / BIG_QUADS, column_term % BIG_QUADS, s4 + column_of(lane)),
+fn correlate_loads(w: Windows, round: u32, lane: u32, s4: u32) -> Loads {
+    let term = ROUND_QUADS * round + row_term_of(lane);
+    let a = term / BIG_QUADS / KERNEL;
+    let b = term / BIG_QUADS % KERNEL;
+    let offset = (a * BIG_W + b) * BIG_QUADS + term % BIG_QUADS;
+    let bits = select(tap_bits(a, b), NO_TAP, term >= CORRELATED);
+    let exist = (w.inside & vec4(bits)) == vec4(bits);
+    // A term's four channels have consecutive rows of weights. Sums of surplus columns are discarded.
+    let weight = 4u * min(ROUND_QUADS * round + column_term_of(lane), CORRELATED - 1u);
+    let first = WEIGHTS_AT + weight * SMALL_QUADS + min(s4 + column_of(lane), SMALL_QUADS - 1u);
+    return Loads(
+        big_quads(select(vec4(0u), vec4<u32>(w.at + i32(offset)), exist)),
+        weight_quads(first + vec4(0u, 1u, 2u, 3u) * SMALL_QUADS),
+        exist,
     );
 }
 
 // Small pixels from `first`, quads from s4; the first slice gets the sums.
 fn correlation(first: u32, s4: u32, lane: u32) -> Sums {
     let p = pixels(first + 4u * row_of(lane), SMALL_H, SMALL_W);
+    let y = p.y * i32(STRIDE) - i32(PAD_Y);
+    let x = p.x * i32(STRIDE) - i32(PAD_X);
+    let w = windows(p.n, y, x, 1, BIG_H, BIG_W, BIG_QUADS);
     let all = rounds(CORRELATED);
     var sums = Sums();
-    var terms = correlate_terms(p, 0u, lane, s4);
-    for (var round = 1u; round <= all; round++) {
-        share(lane, terms);
-        if round < all {
-            terms = correlate_terms(p, round, lane, s4);
-        }
+    var loads = correlate_loads(w, 0u, lane, s4);
+    share(lane, transpose(existing(loads.rows, loads.exist)), loads.columns);
+    for (var round = 1u; round < all; round++) {
+        loads = correlate_loads(w, round, lane, s4);
         sums = multiply(lane, sums);
+        share(lane, transpose(existing(loads.rows, loads.exist)), loads.columns);
     }
-    return all_slices(lane, sums);
+    return all_slices(lane, multiply(lane, sums));
 }
 
 // Taps of a phase along an axis, every STRIDE-th. Some phases have none where KERNEL < STRIDE.
@@ -175,60 +244,110 @@ fn taps(reach: u32) -> u32 {
     return (KERNEL + STRIDE - 1u - reach % STRIDE) / STRIDE;
 }
 
-// The tap of a term, along both axes; clamped to the kernel past the last.
-fn tap_of(reach: vec2<u32>, term: u32) -> vec2<u32> {
-    let index = term / SMALL_QUADS;
-    let across = max(taps(reach.y), 1u);
-    let tap = reach % STRIDE + STRIDE * vec2(index / across, index % across);
-    return min(tap, vec2(KERNEL - 1u));
+// What the rounds of an adjoint share.
+struct Phase {
+    reach: vec2<u32>,
+    terms: u32,    // quads of terms
+    across: u32,   // taps in a row, at least 1
+    inverse: u32,  // 2^16 / across, rounded up: a product in place of a division, exact below 2^16 / 7
 }
 
-// Terms: small quads, tap by tap; zero past the last.
-fn adjoint_terms(
-    p: Pixels, reach: vec2<u32>, round: u32, all: u32, lane: u32, c4: u32,
-) -> Terms {
-    let row_term = ROUND_QUADS * round + row_term_of(lane);
-    let column_term = min(ROUND_QUADS * round + column_term_of(lane), max(all, 1u) - 1u);
-    let offset = (vec2<i32>(reach) - vec2<i32>(tap_of(reach, row_term))) / i32(STRIDE);
-    let starts = small_starts(p, offset.x, offset.y);
-    let tap = tap_of(reach, column_term);
-    return Terms(
-        transpose(load_small(within(starts, row_term, all), row_term % SMALL_QUADS)),
-        transpose(load_weights(
-            tap.x * KERNEL + tap.y,
-            c4 + column_of(lane),
-            column_term % SMALL_QUADS,
-        )),
+// Tap number `index` of a phase: which of its rows, which of its columns.
+fn tap_of(phase: Phase, index: u32) -> vec2<u32> {
+    let row = (index * phase.inverse) >> 16u;
+    return vec2(row, index - row * phase.across);
+}
+
+// Terms: small quads, tap by tap; zero past the last. `channels` are the first weights of the column quad.
+fn adjoint_loads(w: Windows, phase: Phase, round: u32, lane: u32, channels: vec4<u32>) -> Loads {
+    let term = ROUND_QUADS * round + row_term_of(lane);
+    let tap = tap_of(phase, term / SMALL_QUADS);
+    let offset = i32(term % SMALL_QUADS) - i32((tap.x * SMALL_W + tap.y) * SMALL_QUADS);
+    let bits = select(tap_bits(tap.x, tap.y), NO_TAP, term >= phase.terms);
+    let exist = (w.inside & vec4(bits)) == vec4(bits);
+    let column_term = min(ROUND_QUADS * round + column_term_of(lane), max(phase.terms, 1u) - 1u);
+    let other = tap_of(phase, column_term / SMALL_QUADS);
+    let at = min(phase.reach % STRIDE + STRIDE * other, vec2(KERNEL - 1u));
+    let weight = (at.x * KERNEL + at.y) * BIG_C * SMALL_QUADS + column_term % SMALL_QUADS;
+    return Loads(
+        small_quads(select(vec4(0u), vec4<u32>(w.at + offset), exist)),
+        weight_quads(channels + weight),
+        exist,
     );
 }
 
 // Big pixels of a phase from `first`, quads from c4; the first slice gets the sums.
-fn adjoint_sums(phase: vec2<u32>, first: u32, c4: u32, lane: u32) -> Sums {
+fn adjoint_sums(residue: vec2<u32>, first: u32, c4: u32, lane: u32) -> Sums {
+    let reach = residue + vec2(PAD_Y, PAD_X);
+    let across = max(taps(reach.y), 1u);
+    let terms = taps(reach.x) * taps(reach.y) * SMALL_QUADS;
+    let phase = Phase(reach, terms, across, (65535u + across) / across);
     let p = pixels(first + 4u * row_of(lane), PHASE_H, PHASE_W);
-    let reach = phase + vec2(PAD_Y, PAD_X);
-    let quads_of_terms = taps(reach.x) * taps(reach.y) * SMALL_QUADS;
-    let all = rounds(quads_of_terms);
+    let y = p.y + i32(reach.x / STRIDE);
+    let x = p.x + i32(reach.y / STRIDE);
+    let w = windows(p.n, y, x, -1, SMALL_H, SMALL_W, SMALL_QUADS);
+    let channel = min(four(4u * (c4 + column_of(lane))), vec4(BIG_C - 1u));
+    let channels = WEIGHTS_AT + channel * SMALL_QUADS;
+    let all = rounds(terms);
     var sums = Sums();
-    var terms = adjoint_terms(p, reach, 0u, quads_of_terms, lane, c4);
-    for (var round = 1u; round <= all; round++) {
-        share(lane, terms);
-        if round < all {
-            terms = adjoint_terms(p, reach, round, quads_of_terms, lane, c4);
-        }
+    var loads = adjoint_loads(w, phase, 0u, lane, channels);
+    share(lane, transpose(existing(loads.rows, loads.exist)), transpose(loads.columns));
+    for (var round = 1u; round < all; round++) {
+        loads = adjoint_loads(w, phase, round, lane, channels);
         sums = multiply(lane, sums);
+        share(lane, transpose(existing(loads.rows, loads.exist)), transpose(loads.columns));
     }
-    return all_slices(lane, sums);
+    return all_slices(lane, multiply(lane, sums));
 }
 
-// Rows: big quads, tap by tap, from `first`; terms: positions from p, before `end`.
-fn weight_terms(p: u32, end: u32, first: u32, lane: u32, s4: u32) -> Terms {
-    let row = first + row_of(lane);
-    let tap = row / BIG_QUADS;
-    let bigs = pixels(p + 4u * row_term_of(lane), SMALL_H, SMALL_W);
-    let smalls = positions_before(p + 4u * column_term_of(lane), end);
-    return Terms(
-        load_big(big_starts(bigs, tap / KERNEL, tap % KERNEL), row % BIG_QUADS),
-        load_small(smalls, min(s4 + column_of(lane), SMALL_QUADS - 1u)),
+// Four consecutive positions of the weight gradient: what a tap meets there. Coordinates in the big image,
+// and the quad there.
+struct Walk {
+    y: vec4<i32>,
+    x: vec4<i32>,
+    at: vec4<i32>,
+}
+
+// Positions from p under tap (a, b), at quad c4.
+fn walk_from(p: u32, a: u32, b: u32, c4: u32) -> Walk {
+    let bigs = pixels(p, SMALL_H, SMALL_W);
+    let y = bigs.y * i32(STRIDE) + (i32(a) - i32(PAD_Y));
+    let x = bigs.x * i32(STRIDE) + (i32(b) - i32(PAD_X));
+    let at = ((bigs.n * i32(BIG_H) + y) * i32(BIG_W) + x) * i32(BIG_QUADS) + i32(c4);
+    return Walk(y, x, at);
+}
+
+// TERMS positions further: some rows and some of a row on; from the end of a row to the next one, from
+// the last row to the next image.
+fn walk_on(walk: Walk, a: u32, b: u32) -> Walk {
+    let dn = TERMS / (SMALL_H * SMALL_W);
+    let dy = TERMS / SMALL_W % SMALL_H * STRIDE;
+    let dx = TERMS % SMALL_W * STRIDE;
+    let next_row = STRIDE * BIG_QUADS * (BIG_W - SMALL_W);
+    let next_image = BIG_QUADS * BIG_W * (BIG_H - SMALL_H * STRIDE);
+    var y = walk.y + i32(dy);
+    var x = walk.x + i32(dx);
+    var at = walk.at + i32(((dn * BIG_H + dy) * BIG_W + dx) * BIG_QUADS);
+    let past_row = x >= vec4(i32(SMALL_W * STRIDE + b) - i32(PAD_X));
+    x = select(x, x - i32(SMALL_W * STRIDE), past_row);
+    y = select(y, y + i32(STRIDE), past_row);
+    at = select(at, at + i32(next_row), past_row);
+    let past_image = y >= vec4(i32(SMALL_H * STRIDE + a) - i32(PAD_Y));
+    y = select(y, y - i32(SMALL_H * STRIDE), past_image);
+    at = select(at, at + i32(next_image), past_image);
+    return Walk(y, x, at);
+}
+
+// Rows: big quads, tap by tap; terms: positions from p, before `end`.
+fn weight_loads(walk: Walk, p: u32, end: u32, lane: u32, s4: u32) -> Loads {
+    let inside = (vec4<u32>(walk.y) < vec4(BIG_H)) & (vec4<u32>(walk.x) < vec4(BIG_W));
+    let exist = inside & (four(p + 4u * row_term_of(lane)) < vec4(end));
+    let position = min(four(p + 4u * column_term_of(lane)), vec4(BATCH * SMALL_H * SMALL_W - 1u));
+    let quad = min(s4 + column_of(lane), SMALL_QUADS - 1u);
+    return Loads(
+        big_quads(select(vec4(0u), vec4<u32>(walk.at), exist)),
+        small_quads(position * SMALL_QUADS + quad),
+        exist,
     );
 }
 
@@ -261,8 +380,13 @@ fn correlate_gated(
     if has_all(lane) {
         let pixel = first + 4u * row_of(lane);
         let quad = s4 + first_column_of(lane);
-        backward_small(pixel, quad, sums.m0);
-        backward_small(pixel, quad + 1u, sums.m1);
+        let places = places_small(pixel, quad);
+        let next = places_small(pixel, quad + 1u);
+        // The loads of all gates come before the first store, so that they overlap.
+        let m0 = pass_gate(sums.m0, places);
+        let m1 = pass_gate(sums.m1, next);
+        store_small(places, m0);
+        store_small(next, m1);
     }
 }
 
@@ -297,8 +421,12 @@ fn adjoint_gated(
     if has_all(lane) {
         let pixel = first + 4u * row_of(lane);
         let quad = c4 + first_column_of(lane);
-        backward_big(phase, pixel, quad, sums.m0);
-        backward_big(phase, pixel, quad + 1u, sums.m1);
+        let places = places_big(phase, pixel, quad);
+        let next = places_big(phase, pixel, quad + 1u);
+        let m0 = pass_gate(sums.m0, places);
+        let m1 = pass_gate(sums.m1, next);
+        store_big(places, m0);
+        store_big(next, m1);
     }
 }
 
@@ -307,18 +435,21 @@ fn weight_grad(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocatio
     let first = ROWS * group.y;
     let s4 = COLUMNS * group.x;
     let range = split_range(group.z);
+    let row = first + row_of(lane);
+    let a = row / BIG_QUADS / KERNEL;
+    let b = row / BIG_QUADS % KERNEL;
+    var walk = walk_from(range.x + 4u * row_term_of(lane), a, b, row % BIG_QUADS);
     var sums = Sums();
-    var terms = weight_terms(range.x, range.y, first, lane, s4);
-    for (var p = range.x; p < range.y; p += TERMS) {
-        share(lane, terms);
-        if p + TERMS < range.y {
-            terms = weight_terms(p + TERMS, range.y, first, lane, s4);
-        }
+    var loads = weight_loads(walk, range.x, range.y, lane, s4);
+    share(lane, existing(loads.rows, loads.exist), loads.columns);
+    for (var p = range.x + TERMS; p < range.y; p += TERMS) {
+        walk = walk_on(walk, a, b);
+        loads = weight_loads(walk, p, range.y, lane, s4);
         sums = multiply(lane, sums);
+        share(lane, existing(loads.rows, loads.exist), loads.columns);
     }
-    sums = all_slices(lane, sums);
+    sums = all_slices(lane, multiply(lane, sums));
     if has_all(lane) {
-        let row = first + row_of(lane);
         let quad = s4 + first_column_of(lane);
         store_partials(group.z, row / BIG_QUADS, row % BIG_QUADS, quad, sums.m0);
         store_partials(group.z, row / BIG_QUADS, row % BIG_QUADS, quad + 1u, sums.m1);

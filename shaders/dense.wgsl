@@ -75,6 +75,9 @@ fn input_grad_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invoc
     }
 }
 
+// Rows whose loads are in flight together.
+const ROWS = 8u;
+
 // An invocation owns one weight or, past the last weight, one bias.
 @compute @workgroup_size(64)
 fn weight_grad(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -85,13 +88,20 @@ fn weight_grad(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     var sum = 0.0;
     if i < IN {
-        for (var row = 0u; row < BATCH; row++) {
-            sum += x[row * IN + i] * dy[row * OUT + o];
+        for (var first = 0u; first < BATCH; first += ROWS) {
+            for (var k = 0u; k < ROWS; k++) {
+                let row = min(first + k, BATCH - 1u);
+                let feature = select(0.0, x[row * IN + i], first + k < BATCH);
+                sum += feature * dy[row * OUT + o];
+            }
         }
         weights_grad[id.x] = sum;
     } else {
-        for (var row = 0u; row < BATCH; row++) {
-            sum += dy[row * OUT + o];
+        for (var first = 0u; first < BATCH; first += ROWS) {
+            for (var k = 0u; k < ROWS; k++) {
+                let row = min(first + k, BATCH - 1u);
+                sum += select(0.0, dy[row * OUT + o], first + k < BATCH);
+            }
         }
         bias_grad[o] = sum;
     }

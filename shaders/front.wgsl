@@ -32,7 +32,8 @@ const LANES = 256u;
 var<workgroup> image: u32;
 var<workgroup> pixels: array<f32, 3072>;
 
-// Quad s4 of output pixel (i, j).
+// Quad s4 of output pixel (i, j). Padding loads pixel 0 and counts as zero: without branches all loads can
+// be in flight at once.
 fn correlation(i: u32, j: u32, s4: u32) -> vec4<f32> {
     var sum = bias[s4];
     for (var a = 0u; a < KERNEL; a++) {
@@ -40,16 +41,27 @@ fn correlation(i: u32, j: u32, s4: u32) -> vec4<f32> {
             // Coordinates below zero wrap around and fail the bound.
             let row = STRIDE * i + a - PAD_Y;
             let column = STRIDE * j + b - PAD_X;
-            if row >= BIG_H || column >= BIG_W {
-                continue;
-            }
+            let inside = row < BIG_H && column < BIG_W;
             for (var c = 0u; c < BIG_C; c++) {
                 let weight = weights[((a * KERNEL + b) * BIG_C + c) * SMALL_QUADS + s4];
-                sum += pixels[(row * BIG_W + column) * BIG_C + c] * weight;
+                let pixel = pixels[select(0u, (row * BIG_W + column) * BIG_C + c, inside)];
+                sum += select(0.0, pixel, inside) * weight;
             }
         }
     }
     return sum;
+}
+
+// The word of a value; past the last that of the last.
+fn word_of(value: u32) -> u32 {
+    return images[image * words_of(VALUES, BITS) + min(value, VALUES - 1u) * BITS / 32u];
+}
+
+fn stage(row: u32, value: u32, word: u32) {
+    if value < VALUES {
+        pixels[value] = unpacked(word, value, BITS);
+        x[row * VALUES + value] = pixels[value];
+    }
 }
 
 @compute @workgroup_size(256)
@@ -61,10 +73,14 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         indices[row] = image;
     }
     workgroupBarrier();
-    for (var value = lane; value < VALUES; value += LANES) {
-        let word = images[image * words_of(VALUES, BITS) + value * BITS / 32u];
-        pixels[value] = unpacked(word, value, BITS);
-        x[row * VALUES + value] = pixels[value];
+    // The loads of four values overlap.
+    for (var base = lane; base < VALUES; base += 4u * LANES) {
+        let value = base + vec4(0u, 1u, 2u, 3u) * LANES;
+        let words = vec4(word_of(value.x), word_of(value.y), word_of(value.z), word_of(value.w));
+        stage(row, value.x, words.x);
+        stage(row, value.y, words.y);
+        stage(row, value.z, words.z);
+        stage(row, value.w, words.w);
     }
     workgroupBarrier();
     let all = SMALL_H * SMALL_W * SMALL_QUADS;

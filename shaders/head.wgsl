@@ -15,6 +15,7 @@ override BAND: u32;     // rows of a band
 override TEAM: u32;     // invocations per logit, each with every TEAM-th quad of channels;
                         // band and halo have at most 2048 / TEAM values
 override SMALL_QUADS: u32 = SMALL_C / 4u;
+override SHARE: u32 = (SMALL_QUADS + TEAM - 1u) / TEAM;  // quads of an invocation and tap
 
 @group(0) @binding(0) var<storage, read> h: array<vec4<f32>>;            // [BATCH, HEIGHT, WIDTH, SMALL_QUADS]
 @group(0) @binding(1) var<storage, read> weights: array<vec4<f32>>;      // [KERNEL, KERNEL, BIG_C, SMALL_QUADS]
@@ -28,7 +29,8 @@ const LANES = 256u;
 var<workgroup> shares: array<f32, 2048>;  // partial logits from PAD_Y rows above the band, [values, TEAM]
 var<workgroup> slopes: array<f32, 2048>;  // dlogits of the same; 0 outside the image
 
-// Partial logit over quads first, first + TEAM.. of h. Neighbours load neighbouring quads of a pixel.
+// Partial logit over quads first, first + TEAM.. of h. Neighbours load neighbouring quads of a pixel. What
+// is outside loads quad 0 and counts as zero: without branches all loads can be in flight at once.
 fn share_of_logit(n: u32, y: u32, x: u32, c: u32, first: u32) -> f32 {
     var sum = vec4(0.0);
     for (var a = 0u; a < KERNEL; a++) {
@@ -36,33 +38,45 @@ fn share_of_logit(n: u32, y: u32, x: u32, c: u32, first: u32) -> f32 {
             // Coordinates below zero wrap around and fail the bound.
             let i = y + PAD_Y - a;
             let j = x + PAD_X - b;
-            if i >= HEIGHT || j >= WIDTH {
-                continue;
-            }
+            let inside = i < HEIGHT && j < WIDTH;
             let at = ((n * HEIGHT + i) * WIDTH + j) * SMALL_QUADS;
             let row = ((a * KERNEL + b) * BIG_C + c) * SMALL_QUADS;
-            for (var s4 = first; s4 < SMALL_QUADS; s4 += TEAM) {
-                sum += h[at + s4] * weights[row + s4];
+            for (var k = 0u; k < SHARE; k++) {
+                let s4 = first + k * TEAM;
+                let exists = inside && s4 < SMALL_QUADS;
+                let quad = select(vec4(0.0), h[select(0u, at + s4, exists)], exists);
+                sum += quad * weights[row + min(s4, SMALL_QUADS - 1u)];
             }
         }
     }
     return (sum.x + sum.y) + (sum.z + sum.w);
 }
 
-// Quad s4 of dh in row i of the band.
+override PRODUCTS: u32 = KERNEL * KERNEL * BIG_C;  // of a value of dh
+
+// The slope of product number `product` of pixel (i, j) of the band; zero outside and past the last.
+fn slope_of(i: u32, j: u32, product: u32) -> f32 {
+    let tap = product / BIG_C;
+    let column = j + tap % KERNEL - PAD_X;
+    let exists = column < WIDTH && product < PRODUCTS;
+    let at = ((i + tap / KERNEL) * WIDTH + column) * BIG_C + product % BIG_C;
+    return select(0.0, slopes[select(0u, at, exists)], exists);
+}
+
+fn weight_of(product: u32, s4: u32) -> vec4<f32> {
+    return weights[min(product, PRODUCTS - 1u) * SMALL_QUADS + s4];
+}
+
+// Quad s4 of dh in row i of the band. The loads of four products overlap.
 fn gradient(i: u32, j: u32, s4: u32) -> vec4<f32> {
     var sum = vec4(0.0);
-    for (var a = 0u; a < KERNEL; a++) {
-        for (var b = 0u; b < KERNEL; b++) {
-            let column = j + b - PAD_X;
-            if column >= WIDTH {
-                continue;
-            }
-            for (var c = 0u; c < BIG_C; c++) {
-                let slope = slopes[((i + a) * WIDTH + column) * BIG_C + c];
-                sum += slope * weights[((a * KERNEL + b) * BIG_C + c) * SMALL_QUADS + s4];
-            }
-        }
+    for (var p = 0u; p < PRODUCTS; p += 4u) {
+        let slope = vec4(
+            slope_of(i, j, p), slope_of(i, j, p + 1u), slope_of(i, j, p + 2u), slope_of(i, j, p + 3u));
+        sum += slope.x * weight_of(p, s4);
+        sum += slope.y * weight_of(p + 1u, s4);
+        sum += slope.z * weight_of(p + 2u, s4);
+        sum += slope.w * weight_of(p + 3u, s4);
     }
     return sum;
 }

@@ -31,6 +31,37 @@ const LANES = 256u;
 var<workgroup> moments: array<f32, 16>;
 var<workgroup> code: array<f32, 8>;
 
+// Each invocation takes four inputs or outputs at a time, so that their loads overlap.
+const ROUND = 4u * LANES;
+
+fn four_from(first: u32) -> vec4<u32> {
+    return first + vec4(0u, 1u, 2u, 3u) * LANES;
+}
+
+// The products of an input with four features; zero past the last input.
+fn encoded(row: u32, i: u32, features: vec4<u32>) -> vec4<f32> {
+    let input = min(i, IN - 1u);
+    let at = input * 2u * LATENT + features;
+    return select(0.0, x[row * IN + input], i < IN)
+        * vec4(enc_weights[at.x], enc_weights[at.y], enc_weights[at.z], enc_weights[at.w]);
+}
+
+// An output of the decoder's layer before its activation.
+fn decoded(o: u32) -> f32 {
+    let output = min(o, OUT - 1u);
+    var sum = dec_bias[output];
+    for (var d = 0u; d < LATENT; d++) {
+        sum += code[d] * dec_weights[d * OUT + output];
+    }
+    return sum;
+}
+
+fn store_y(row: u32, o: u32, sum: f32) {
+    if o < OUT {
+        y[row * OUT + o] = activated(sum, ACTIVATION);
+    }
+}
+
 @compute @workgroup_size(256)
 fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let row = group.x;
@@ -39,10 +70,11 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
     for (var first = 0u; first < width; first += 4u) {
         let o = min(first + vec4(0u, 1u, 2u, 3u), vec4(width - 1u));
         var sum = vec4(0.0);
-        for (var i = lane; i < IN; i += LANES) {
-            let at = i * width + o;
-            sum += x[row * IN + i] * vec4(
-                enc_weights[at.x], enc_weights[at.y], enc_weights[at.z], enc_weights[at.w]);
+        for (var base = lane; base < IN; base += ROUND) {
+            let i = four_from(base);
+            let products = mat4x4(
+                encoded(row, i.x, o), encoded(row, i.y, o), encoded(row, i.z, o), encoded(row, i.w, o));
+            sum = sum + products[0] + products[1] + products[2] + products[3];
         }
         let total = sum_over_workgroup(sum, lane, 1u);
         if lane == 0u {
@@ -69,12 +101,38 @@ fn forward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_in
         kl[row] = 0.5 * sum.divergence;
     }
     workgroupBarrier();
-    for (var o = lane; o < OUT; o += LANES) {
-        var sum = dec_bias[o];
-        for (var d = 0u; d < LATENT; d++) {
-            sum += code[d] * dec_weights[d * OUT + o];
-        }
-        y[row * OUT + o] = activated(sum, ACTIVATION);
+    for (var base = lane; base < OUT; base += ROUND) {
+        let o = four_from(base);
+        let sums = vec4(decoded(o.x), decoded(o.y), decoded(o.z), decoded(o.w));
+        store_y(row, o.x, sums.x);
+        store_y(row, o.y, sums.y);
+        store_y(row, o.z, sums.z);
+        store_y(row, o.w, sums.w);
+    }
+}
+
+// The products of an output's gradient with its weights of four latent dimensions; zero past the last.
+fn decoded_back(row: u32, o: u32, dimensions: vec4<u32>) -> vec4<f32> {
+    let output = min(o, OUT - 1u);
+    let at = dimensions * OUT + output;
+    return select(0.0, dy[row * OUT + output], o < OUT)
+        * vec4(dec_weights[at.x], dec_weights[at.y], dec_weights[at.z], dec_weights[at.w]);
+}
+
+// The gradient of an input, behind the gate.
+fn encoded_back(row: u32, i: u32) -> f32 {
+    let input = min(i, IN - 1u);
+    let gate = x[row * IN + input];
+    var sum = 0.0;
+    for (var o = 0u; o < 2u * LATENT; o++) {
+        sum += moments[o] * enc_weights[input * 2u * LATENT + o];
+    }
+    return backpropagated(sum, gate, GATE);
+}
+
+fn store_dx(row: u32, i: u32, gradient: f32) {
+    if i < IN {
+        dx[row * IN + i] = gradient;
     }
 }
 
@@ -84,10 +142,12 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
     for (var first = 0u; first < LATENT; first += 4u) {
         let d = min(first + vec4(0u, 1u, 2u, 3u), vec4(LATENT - 1u));
         var sum = vec4(0.0);
-        for (var o = lane; o < OUT; o += LANES) {
-            let at = d * OUT + o;
-            sum += dy[row * OUT + o] * vec4(
-                dec_weights[at.x], dec_weights[at.y], dec_weights[at.z], dec_weights[at.w]);
+        for (var base = lane; base < OUT; base += ROUND) {
+            let o = four_from(base);
+            let products = mat4x4(
+                decoded_back(row, o.x, d), decoded_back(row, o.y, d),
+                decoded_back(row, o.z, d), decoded_back(row, o.w, d));
+            sum = sum + products[0] + products[1] + products[2] + products[3];
         }
         let total = sum_over_workgroup(sum, lane, 1u);
         if lane == 0u {
@@ -110,12 +170,13 @@ fn backward(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_i
         dq[at_logvar] = grad.y;
     }
     workgroupBarrier();
-    for (var i = lane; i < IN; i += LANES) {
-        var sum = 0.0;
-        for (var o = 0u; o < width; o++) {
-            sum += moments[o] * enc_weights[i * width + o];
-        }
-        let at = row * IN + i;
-        dx[at] = backpropagated(sum, x[at], GATE);
+    for (var base = lane; base < IN; base += ROUND) {
+        let i = four_from(base);
+        let gradients = vec4(
+            encoded_back(row, i.x), encoded_back(row, i.y), encoded_back(row, i.z), encoded_back(row, i.w));
+        store_dx(row, i.x, gradients.x);
+        store_dx(row, i.y, gradients.y);
+        store_dx(row, i.z, gradients.z);
+        store_dx(row, i.w, gradients.w);
     }
 }

@@ -48,13 +48,20 @@ fn column_sums4(@builtin(global_invocation_id) id: vec3<u32>) {
 
 const LANES = GROUP_SIZE;
 
+// Rows of `*_deep` whose loads are in flight together.
+const TOGETHER = 4u;
+
 @compute @workgroup_size(GROUP_SIZE)
 fn column_sums_deep(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
     let column = group.x * SPAN + lane % SPAN;
     let rows = rows_of(group.y);
     var sum = 0.0;
-    for (var r = rows.x + lane / SPAN; r < rows.y; r += LANES / SPAN) {
-        sum += x[r * COLUMNS + column];
+    let step = LANES / SPAN;
+    for (var first = rows.x + lane / SPAN; first < rows.y; first += TOGETHER * step) {
+        for (var k = 0u; k < TOGETHER; k++) {
+            let r = first + k * step;
+            sum += select(0.0, x[min(r, ROWS - 1u) * COLUMNS + column], r < rows.y);
+        }
     }
     let total = sum_over_workgroup(vec4(sum), lane, SPAN);
     if lane < SPAN {
@@ -71,8 +78,12 @@ fn column_sums4_deep(
     let column = group.x * SPAN + lane % SPAN;
     let rows = rows_of(group.y);
     var sum = vec4(0.0);
-    for (var r = rows.x + lane / SPAN; r < rows.y; r += LANES / SPAN) {
-        sum += x4[r * columns + column];
+    let step = LANES / SPAN;
+    for (var first = rows.x + lane / SPAN; first < rows.y; first += TOGETHER * step) {
+        for (var k = 0u; k < TOGETHER; k++) {
+            let r = first + k * step;
+            sum += select(vec4(0.0), x4[min(r, ROWS - 1u) * columns + column], r < rows.y);
+        }
     }
     let total = sum_over_workgroup(sum, lane, SPAN);
     if lane < SPAN {
