@@ -252,7 +252,7 @@ impl Format {
         } else if start.starts_with(npz::MAGIC) {
             Format::Arrays
         } else if cifar::is_archive(path)? {
-            match cifar::is_own(path)? {
+            match cifar::is_own(path) {
                 true => Format::Cifar,
                 false => Format::Shards,
             }
