@@ -38,6 +38,7 @@ mod standard;
 mod tls;
 mod train;
 mod tune;
+mod unused;
 mod usage;
 mod validation;
 mod weights;

@@ -158,3 +158,30 @@ fn a_line_that_does_not_end_is_refused_by_its_number() {
     let error = load(&source, &file).unwrap_err();
     assert!(error.contains("holds 2097152 labels"), "{error}");
 }
+
+#[test]
+fn labels_that_replace_others_are_noted() {
+    let folder = TempDir::new().unwrap();
+    let images = folder.path().join("images");
+    for i in 0..12u8 {
+        let at = images.join(if i % 2 == 0 { "even" } else { "odd" });
+        fs::create_dir_all(&at).unwrap();
+        let image = image::GrayImage::from_pixel(4, 4, image::Luma([i]));
+        image.save(at.join(format!("{i}.png"))).unwrap();
+    }
+    let file = folder.path().join("labels.csv");
+    fs::write(&file, "7\n".repeat(12)).unwrap();
+    let prepare = Prepare {
+        labels: Some(file),
+        ..Prepare::default()
+    };
+    let (set, notes) = super::load_with_notes(&images, &prepare);
+    assert_eq!(labels(&set.unwrap())[..2], [7, 7]);
+    let [note] = &notes[..] else {
+        panic!("{notes:?}");
+    };
+    assert!(
+        note.contains("labels.csv") && note.contains("replace those of"),
+        "{note}"
+    );
+}
