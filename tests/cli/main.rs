@@ -20,6 +20,7 @@ mod hostile;
 mod hub;
 mod inform;
 mod install;
+mod misplaced;
 mod objective;
 mod own;
 
