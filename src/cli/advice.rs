@@ -11,6 +11,8 @@ use cvae_gpu::run::ReportError;
 use cvae_gpu::saved::ModelFileError;
 use cvae_gpu::train::TrainError;
 
+use super::images::sources;
+
 /// The message of an error: what is wrong and where, then what to try.
 pub fn message(error: &anyhow::Error) -> String {
     match advice(error) {
@@ -115,10 +117,7 @@ fn data(error: &DataError) -> Option<String> {
         DataError::SourceMissing(..) => {
             let names = known::KNOWN.each_ref().map(|set| format!("`{}`", set.name));
             let names = names.join(", ");
-            return Some(format!(
-                "give a set known by name ({names}), or the path of a folder of images, of IDX \
-                 files or of CIFAR-10, of a .npy file, or of a packed set"
-            ));
+            return Some(format!("give {}: {names}", sources!()));
         }
         DataError::Download { files, folder, .. } => {
             let folder = folder.display();

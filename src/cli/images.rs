@@ -17,8 +17,17 @@ use cvae_gpu::saved::Stored;
 use super::choices::{ImageSize, image_size};
 use super::common::Common;
 
+/// What `--data` takes, for help and messages. README.md and docs/data.md have the same list.
+macro_rules! sources {
+    () => {
+        "a folder of images, shards of WebDataset (.tar, .tar.gz), NumPy arrays (.npy, .npz), a folder of IDX \
+         files, CIFAR-10's binary files, a packed set, or a name (`cvae-gpu data list`)"
+    };
+}
+pub(crate) use sources;
+
 /// Preparation of images.
-#[derive(Args, Clone)]
+#[derive(Args, Clone, Default)]
 pub struct PrepareArgs {
     /// Resize images to N×N pixels, or to height and width
     #[arg(long, value_name = "N|H,W", value_parser = |t: &str| checked(t.parse()?, |p, n| p.size = Some(n)), help_heading = "Data")]
@@ -122,7 +131,22 @@ impl PrepareArgs {
             order: base.order,
         }
     }
+
+    /// Whether an option that is [unused](Progress::Unused) was given.
+    fn gives(&self, option: &str) -> bool {
+        match option {
+            "fit" => self.fit.is_some(),
+            "background" => self.background.is_some(),
+            "skip-broken" => self.skip_broken,
+            "array" => self.array.is_some(),
+            "image-size" => self.image_size.is_some(),
+            _ => true,
+        }
+    }
 }
+
+/// The option that keeps grey levels.
+pub const KEEP: &str = "--binarize none";
 
 /// The chosen binarization.
 #[derive(Clone, Copy)]
@@ -130,6 +154,8 @@ pub struct Choice {
     pub binarize: Binarize,
     /// The reason for a default.
     why: Option<&'static str>,
+    /// Grey levels are to be kept, but there are none.
+    is_unused: bool,
 }
 
 impl Choice {
@@ -139,13 +165,27 @@ impl Choice {
         of_model: Option<Binarize>,
         set: &ImageSet,
     ) -> Result<Choice, DataError> {
-        let has_grey = set.train.images.depth() == Depth::Byte;
+        let depth = set.train.images.depth();
+        let has_grey = depth == Depth::Byte;
+        let is_unused = given == Some(Binarize::None) && depth == Depth::Bit;
         let (binarize, why) = match (given, of_model) {
             (Some(given), _) => (given, None),
             (None, Some(own)) if has_grey => (own, Some("it belongs to the model")),
             _ => set.usual()?,
         };
-        Ok(Choice { binarize, why })
+        Ok(Choice {
+            binarize,
+            why,
+            is_unused,
+        })
+    }
+
+    /// Says that the flag that keeps grey levels has no effect, if so.
+    pub fn say_unused(&self, flag: &str, common: &Common) {
+        if self.is_unused {
+            let on = "images that are stored as bits";
+            common.say(&format!("note: {flag} has no effect on {on}"));
+        }
     }
 
     /// Prints a default and its reason.
@@ -158,8 +198,8 @@ impl Choice {
 }
 
 impl Common {
-    /// Shows the progress of loading a set.
-    pub fn watch(&self) -> impl FnMut(Progress<'_>) {
+    /// Shows the progress of loading a set; options that were not `given` are not spoken of.
+    pub fn watch(&self, given: &PrepareArgs) -> impl FnMut(Progress<'_>) {
         let mut meter = None;
         move |progress| match progress {
             Progress::Decode { done, of } => {
@@ -174,6 +214,15 @@ impl Common {
                 meter.get_or_insert_with(|| self.meter("Downloading, KiB"))(done, of);
             }
             Progress::Note(text) => self.say(&format!("note: {text}")),
+            Progress::Unused { option, .. } if !given.gives(option) => {}
+            Progress::Unused { option, source } => {
+                let on = match option {
+                    "fit" => "without --size".to_owned(),
+                    "image-size" => format!("on {source}; --size resizes"),
+                    _ => format!("on {source}"),
+                };
+                self.say(&format!("note: --{option} has no effect {on}"));
+            }
         }
     }
 }
@@ -224,7 +273,7 @@ pub fn load_any(
     given: Option<&String>,
     sources: &[String],
     binarize: Binarize,
-    prepare: &Prepare,
+    (prepare, args): (&Prepare, &PrepareArgs),
     common: &Common,
 ) -> anyhow::Result<(ImageSet, String)> {
     let mut missing = None;
@@ -232,7 +281,7 @@ pub fn load_any(
         if given.is_none() {
             say_where(source, common);
         }
-        match data::load_prepared(source, binarize, prepare, &mut common.watch()) {
+        match data::load_prepared(source, binarize, prepare, &mut common.watch(args)) {
             Ok(set) => return Ok((set, source.clone())),
             Err(e @ DataError::SourceMissing { .. }) => {
                 missing.get_or_insert(e);

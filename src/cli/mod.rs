@@ -21,6 +21,7 @@ mod latent;
 mod logging;
 mod man;
 mod manifold;
+mod misplaced;
 mod output;
 mod paths;
 mod pictures;
@@ -145,7 +146,9 @@ pub fn run() -> ExitCode {
 
 fn parse() -> Result<Cli, clap::Error> {
     let mut program = without_empty(Cli::command());
-    let matches = program.try_get_matches_from_mut(env::args_os())?;
+    let args: Vec<_> = env::args_os().collect();
+    let matches = program.try_get_matches_from_mut(&args);
+    let matches = matches.map_err(|error| misplaced::explained(error, &program, &args))?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut program))
 }
 

@@ -8,7 +8,7 @@ use cvae_gpu::ops::fetch::Packed;
 use super::arch;
 use super::choices::{ImageSize, image_size};
 use super::common::Common;
-use super::images::Choice;
+use super::images::{Choice, PrepareArgs, sources};
 use super::train::{About, ModelArgs};
 
 /// Images of MNIST's training split.
@@ -25,9 +25,9 @@ const CLASSES: usize = 10;
 pub struct SubjectArgs {
     #[command(flatten)]
     model: ModelArgs,
-    /// Images, as for `train` [default: mnist]
     #[arg(
         long,
+        help = concat!("Images: ", sources!(), " [default: mnist]"),
         value_name = "SOURCE",
         conflicts_with = "image_size",
         help_heading = "Data"
@@ -55,7 +55,8 @@ impl SubjectArgs {
         let arch = self.model.arch()?;
         let arch = arch.as_ref();
         if let Some(source) = &self.data {
-            let mut watch = common.watch();
+            let none = PrepareArgs::default();
+            let mut watch = common.watch(&none);
             let set = data::load_prepared(source, Binarize::None, &Prepare::default(), &mut watch)?;
             let choice = Choice::of(None, arch.and_then(arch::Choice::binarize), &set)?;
             let set = set.binarized(choice.binarize)?;

@@ -16,7 +16,7 @@ use super::choices::{
     self, ModelChoice, Widths, bytes, count, differing, model_options, numbers, weight, widths,
 };
 use super::common::Common;
-use super::images::{Choice, PrepareArgs, load_any, own_images};
+use super::images::{Choice, KEEP, PrepareArgs, load_any, own_images, sources};
 use super::output::Output;
 use super::weights::Weights;
 
@@ -74,8 +74,12 @@ struct Given {
 pub struct ImageFlags {
     #[command(flatten)]
     pub model: ModelFlags,
-    /// Images: a name (see `cvae-gpu data list`), a folder, a .npy file, or a packed set [default: the model's own]
-    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
+    #[arg(
+        long,
+        value_name = "SOURCE",
+        help = concat!("Images: ", sources!(), " [default: the model's own]"),
+        help_heading = "Data"
+    )]
     data: Option<String>,
     /// Split of the set
     #[arg(long, value_enum, default_value_t = Part::Test, help_heading = "Data")]
@@ -157,6 +161,9 @@ impl ImageFlags {
             let (data, model) = (&images.source, self.model.model.display());
             return Err(refused).with_context(|| format!("{data} does not fit {model}"));
         }
+        if self.binarize.is_some() {
+            images.choice.say_unused(KEEP, common);
+        }
         images.choice.say(common);
         Ok((trained, images))
     }
@@ -195,7 +202,8 @@ impl ImageFlags {
         };
         let load = |own: &Prepare| {
             let (given, prepare) = (self.data.as_ref(), self.prepare.over(own));
-            load_any(given, &sources, Binarize::None, &prepare, common)
+            let prepare = (&prepare, &self.prepare);
+            load_any(given, &sources, Binarize::None, prepare, common)
         };
         let has_test =
             |e: &anyhow::Error| matches!(e.downcast_ref(), Some(DataError::HasTestImages { .. }));

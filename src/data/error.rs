@@ -17,7 +17,7 @@ pub enum DataError {
     #[error("{path}: {1}", path = .0.display())]
     Unusable(PathBuf, String),
     /// The file has none of the known formats.
-    #[error("{path}: this is neither a packed set, nor a .npy or .npz file, nor a tar file of images, nor CIFAR-10's archive", path = .0.display())]
+    #[error("{path}: this is neither a packed set, nor a .npy or .npz file, nor a shard (.tar, .tar.gz), nor CIFAR-10's archive", path = .0.display())]
     UnknownFormat(PathBuf),
     /// A packed set does not follow its format; the text says where.
     #[error("{path}: the {1}", path = .0.display())]
@@ -144,6 +144,11 @@ fn broken(images: &[(PathBuf, String)]) -> String {
         "{count} cannot be decoded:{}{more}\n",
         lines.collect::<String>()
     )
+}
+
+/// Says that the content of a file cannot be read.
+pub(super) fn damaged(reason: &io::Error) -> String {
+    format!("its data are damaged or incomplete ({reason}): copy or make it again")
 }
 
 /// Says that the system cannot read a file.

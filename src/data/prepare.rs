@@ -194,6 +194,13 @@ pub enum Progress<'a> {
     },
     /// A remark about the images.
     Note(&'a str),
+    /// An option of the preparation that changes nothing of this source.
+    Unused {
+        /// The option, in the words of the command line, such as `skip-broken`.
+        option: &'static str,
+        /// The kind of source, such as `IDX files`.
+        source: &'static str,
+    },
 }
 
 /// Receives progress reports.

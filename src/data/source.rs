@@ -10,7 +10,7 @@ use super::read::folder::shards;
 use super::read::packed::Provenance;
 use super::read::pixels::{self, Parts};
 use super::read::{array, cifar, folder, idx, labels, npz, packed};
-use super::{Binarize, DataError, Depth, Fit, ImageSet, Listener, Prepare, mnist};
+use super::{Binarize, DataError, Depth, Fit, ImageSet, Listener, Prepare, Progress, mnist};
 use crate::files::{hash, npy, regular};
 
 /// A source whose format is known.
@@ -71,8 +71,20 @@ impl Source {
         })
     }
 
-    /// Reads and prepares the set; it is not binarized.
+    /// Reads and prepares the set, and reports options without an effect; it is not binarized.
     pub(super) fn read(
+        &self,
+        prepare: &Prepare,
+        listener: &mut Listener<'_>,
+    ) -> Result<ImageSet, DataError> {
+        let set = self.prepared(prepare, listener)?;
+        for (option, source) in self.format.unused(prepare, set.train.images.depth()) {
+            listener(Progress::Unused { option, source });
+        }
+        Ok(set)
+    }
+
+    fn prepared(
         &self,
         prepare: &Prepare,
         listener: &mut Listener<'_>,
@@ -99,6 +111,12 @@ impl Source {
         let parts = match (parts, &prepare.labels) {
             (parts, None) => parts,
             (Parts::One(mut all), Some(path)) => {
+                if all.labels.is_some() {
+                    let (path, source) = (path.display(), self.format.name());
+                    listener(Progress::Note(&format!(
+                        "{path}: these labels replace those of {source}"
+                    )));
+                }
                 classes = labels::attach(&mut all, path, prepare.order)?;
                 Parts::One(all)
             }
@@ -139,7 +157,8 @@ impl Source {
         }
         if let Some(path) = &prepare.labels {
             return Err(DataError::at(path)(
-                "a packed set takes no file of labels: give them to `cvae-gpu data pack`",
+                "a packed or built-in set takes no file of labels: give it to `cvae-gpu data pack` with the \
+                 images",
             ));
         }
         set.black_and_white = set.train.images.depth() == Depth::Bit;
@@ -252,7 +271,7 @@ impl Format {
         } else if start.starts_with(npz::MAGIC) {
             Format::Arrays
         } else if cifar::is_archive(path)? {
-            match cifar::is_own(path)? {
+            match cifar::is_own(path) {
                 true => Format::Cifar,
                 false => Format::Shards,
             }
@@ -260,6 +279,61 @@ impl Format {
             Format::Packed
         };
         Ok((format, path.into()))
+    }
+}
+
+impl Format {
+    /// The kind of source in messages.
+    fn name(self) -> &'static str {
+        match self {
+            Format::BuiltIn => "the built-in set",
+            Format::Idx => "IDX files",
+            Format::Cifar => "CIFAR-10's files",
+            Format::Folder => "a folder of images",
+            Format::Shards => "shards",
+            Format::Array => "a .npy file",
+            Format::Arrays => "a .npz file",
+            Format::Packed => "a packed set",
+        }
+    }
+
+    /// The options that change nothing of such a source, and what it is; `depth` is that of the images.
+    fn unused(self, prepare: &Prepare, depth: Depth) -> Vec<(&'static str, &'static str)> {
+        let is_decoded = matches!(self, Format::Folder | Format::Shards);
+        let is_array = matches!(self, Format::Array | Format::Arrays);
+        let is_padded = prepare.size.is_some() && prepare.fit == Fit::Pad;
+        // Padding of real values adds zeros.
+        let is_real = is_padded && depth == Depth::Float;
+        let kind = self.name();
+        let options = [
+            (
+                "fit",
+                kind,
+                prepare.fit != Fit::Stretch && prepare.size.is_none(),
+            ),
+            (
+                "background",
+                if is_real {
+                    "images of real values"
+                } else {
+                    kind
+                },
+                prepare.background.is_some() && !is_decoded && (is_real || !is_padded),
+            ),
+            ("skip-broken", kind, prepare.skip_broken && !is_decoded),
+            (
+                "array",
+                kind,
+                prepare.array.is_some() && self != Format::Arrays,
+            ),
+            (
+                "image-size",
+                kind,
+                prepare.image_size.is_some() && !is_array,
+            ),
+        ];
+        let unused = options.into_iter().filter(|(.., is_unused)| *is_unused);
+        unused.map(|(option, source, _)| (option, source)).collect()
     }
 }
 

@@ -7,6 +7,8 @@ pub mod cache;
 #[cfg(feature = "cli")]
 pub mod extent;
 pub mod hash;
+#[cfg(feature = "cli")]
+pub(crate) mod metered;
 pub mod npy;
 #[cfg(feature = "cli")]
 pub mod regular;

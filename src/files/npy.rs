@@ -217,18 +217,22 @@ impl Header {
     ///
     /// What is wrong with it. No bytes make this function panic.
     pub fn read(mut file: &mut dyn Read, length: u64) -> Result<Header, String> {
-        let mut take = |count: usize| {
+        let mut read = |count: usize| -> Result<Vec<u8>, String> {
             let mut bytes = Vec::new();
             let read = (&mut file).take(count as u64).read_to_end(&mut bytes);
-            match read {
-                Ok(read) if read == count => Ok(bytes),
-                Ok(_) => Err("the file ends within its header: copy or make it again".to_owned()),
-                Err(e) => Err(format!("it cannot be read: {e}")),
-            }
+            read.map_err(|e| format!("its header cannot be read ({e}): copy or make it again"))?;
+            Ok(bytes)
         };
-        if !take(MAGIC.len()).is_ok_and(|magic| magic == MAGIC) {
+        if read(MAGIC.len())? != MAGIC {
             return Err("this is no .npy file: give one written by `numpy.save`".into());
         }
+        let mut take = |count: usize| {
+            let bytes = read(count)?;
+            match bytes.len() == count {
+                true => Ok(bytes),
+                false => Err("the file ends within its header: copy or make it again".to_owned()),
+            }
+        };
         let width = match take(2)?[0] {
             1 => 2,
             2 | 3 => 4,
@@ -252,8 +256,8 @@ impl Header {
         let found = length.saturating_sub(header.start);
         if bytes.map(|n| n as u64) != Some(found) {
             return Err(format!(
-                "the header announces an array of shape {shape:?}, but {found} bytes of {width} \
-                 each follow: the file is damaged or incomplete, copy or make it again"
+                "the header announces {width}-byte numbers in the shape {shape:?}, but {found} \
+                 bytes follow: the file is damaged or incomplete, copy or make it again"
             ));
         }
         Ok(header)

@@ -192,3 +192,24 @@ fn an_output_that_is_no_regular_file_stays() {
     let about = fs::symlink_metadata(&pipe).expect("a pipe");
     assert!(about.file_type().is_fifo());
 }
+
+/// The memory is that of a large image set at most, not of the table.
+#[cfg(unix)]
+#[test]
+fn a_table_of_labels_takes_little_memory() {
+    let root = tempfile::tempdir().expect("a folder");
+    let root = root.path();
+    let array = sets::npy("|u1", "(30, 8, 8)", &[7; 1920]);
+    fs::write(root.join("a.npy"), array).expect("a file");
+    for (table, words) in [
+        ("7,".repeat(20_000_000), ["line 1 is longer", "per image"]),
+        ("7\n".repeat(5_000_000), ["5000000 labels", "30 images"]),
+    ] {
+        fs::write(root.join("labels.csv"), table).expect("a file");
+        // Where there is no such limit, the messages are tested.
+        let limited = "ulimit -v 400000 2>/dev/null; exec \"$0\" \"$@\"";
+        let call = Cli::new("data info a.npy --labels labels.csv").within(root);
+        call.in_shell(limited)
+            .fail(1, &["labels.csv", words[0], words[1]]);
+    }
+}

@@ -20,6 +20,7 @@ mod hostile;
 mod hub;
 mod inform;
 mod install;
+mod misplaced;
 mod objective;
 mod own;
 
@@ -38,6 +39,7 @@ mod standard;
 mod tls;
 mod train;
 mod tune;
+mod unused;
 mod usage;
 mod validation;
 mod weights;

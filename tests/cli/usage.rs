@@ -92,3 +92,35 @@ fn the_flags_of_the_adapter_never_stand_between_an_option_and_its_value() {
     let cli = Cli::new("plan --json --batch").on("vulkan").with("7");
     assert_eq!(cli.succeed().json()["batch"], 7);
 }
+
+/// A text in one line.
+fn line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn every_list_of_sources_is_the_same() {
+    let all = "a folder of images, shards of WebDataset (.tar, .tar.gz), NumPy arrays (.npy, .npz), a folder \
+               of IDX files, CIFAR-10's binary files, a packed set, or a name";
+    for command in [
+        "train",
+        "eval",
+        "encode",
+        "bench",
+        "plan",
+        "data info",
+        "data pack",
+    ] {
+        for flag in ["--help", "-h"] {
+            let help = Cli::new(command).with(flag).succeed();
+            assert!(line(&help.stdout).contains(all), "{help}");
+        }
+    }
+    let unknown = Cli::new("data info nowhere").fail(1, &[]);
+    assert!(line(&unknown.stderr).contains(all), "{unknown}");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in ["README.md", "docs/data.md"] {
+        let text = std::fs::read_to_string(root.join(file)).expect(file);
+        assert!(line(&text).contains(all), "{file}");
+    }
+}

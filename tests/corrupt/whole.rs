@@ -81,6 +81,11 @@ pub fn all() -> Vec<Whole> {
         },
         Whole::new("arrays of images", "set", arrays()),
         Whole::new("shard", "set", shard()),
+        Whole {
+            compressed: true,
+            ..Whole::new("compressed shard", "set", shard())
+        },
+        Whole::new("gzip shard", "set", gzip(&shard())),
         Whole::new("packed floats", "packed", packed_floats()),
         Whole::new("table of labels", "table", TABLE.into()),
         Whole::new("array of labels", "table", array_of("|i1", "(9,)", &[3; 9])),

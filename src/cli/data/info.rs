@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::common::Common;
-use crate::cli::images::{PrepareArgs, as_path};
+use crate::cli::images::{PrepareArgs, as_path, sources};
 use crate::cli::output::Output;
 use crate::cli::paths;
 use crate::cli::terminal::print_json;
@@ -19,7 +19,7 @@ const SHEET: usize = 8;
 
 #[derive(Args)]
 pub struct InfoArgs {
-    /// A name, a folder of images, of IDX files or of CIFAR-10, a .npy file, or a packed set
+    #[arg(help = concat!("Images: ", sources!()))]
     source: String,
     /// Also draw 64 training images, taken at even distances; `-` is standard output, and the text then goes to standard error
     #[arg(long, value_name = "FILE.png", value_parser = paths::file(&["png"]), value_hint = ValueHint::FilePath)]
@@ -36,7 +36,7 @@ impl InfoArgs {
         let prepare = self.prepare.over(&data::Prepare::default());
         let inputs = as_path(&self.source);
         let mut output = Output::new(common, self.json, self.out.as_deref(), inputs.as_slice())?;
-        let mut watch = common.watch();
+        let mut watch = common.watch(&self.prepare);
         let set = data::load_prepared(&self.source, Binarize::None, &prepare, &mut watch)?;
         let about = data::provenance(&self.source, Binarize::None, &prepare, &mut watch)?;
         if let Some(out) = &self.out {

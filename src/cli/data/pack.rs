@@ -9,13 +9,13 @@ use cvae_gpu::data::{self, Binarize, Depth, packed};
 
 use crate::cli::choices;
 use crate::cli::common::Common;
-use crate::cli::images::{Choice, PrepareArgs, as_path};
+use crate::cli::images::{Choice, KEEP, PrepareArgs, as_path, sources};
 use crate::cli::output::Output;
 use crate::cli::paths;
 
 #[derive(Args)]
 pub struct PackArgs {
-    /// A name, a folder of images, of IDX files or of CIFAR-10, a .npy file, or a packed set
+    #[arg(help = concat!("Images: ", sources!()))]
     source: String,
     /// File to write; its stem becomes the name of the set; `-` is standard output
     #[arg(long, value_hint = ValueHint::FilePath)]
@@ -49,7 +49,7 @@ impl PackArgs {
         if self.grey {
             (prepare.channels, given) = (Some(1), Some(Binarize::None));
         }
-        let (source, mut watch) = (&self.source, common.watch());
+        let (source, mut watch) = (&self.source, common.watch(&self.prepare));
         let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
         let choice = Choice::of(given, None, &set)?;
         let binarize = match choice.binarize {
@@ -70,6 +70,8 @@ impl PackArgs {
             Some(reason) => return Err(reason.into()),
             None => written?,
         }
+        let flag = if self.grey { "--grey" } else { KEEP };
+        choice.say_unused(flag, common);
         choice.say(common);
         output.finish(None)
     }

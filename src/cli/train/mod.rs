@@ -26,7 +26,7 @@ use serde::Serialize;
 use super::advice;
 use super::arch;
 use super::choices::caution;
-use super::images::{Choice, load_any};
+use super::images::{Choice, KEEP, PrepareArgs, load_any};
 use super::paths;
 use super::signals::Signals;
 use super::tuned;
@@ -176,7 +176,7 @@ impl TrainArgs {
     /// Starts a new run in its own folder.
     fn begin(&self, common: &Common, signals: &Signals) -> anyhow::Result<Job> {
         let prepare = self.run.prepare.over(&Prepare::default());
-        let (source, mut watch) = (self.run.source(), common.watch());
+        let (source, mut watch) = (self.run.source(), common.watch(&self.run.prepare));
         let set = data::load_prepared(source, Binarize::None, &prepare, &mut watch)?;
         let arch = self.model.arch()?;
         let init = match &self.init {
@@ -249,7 +249,7 @@ impl TrainArgs {
             self.run.data.as_ref(),
             &saved.sources(path),
             run.binarize,
-            &run.prepare,
+            (&run.prepare, &PrepareArgs::default()),
             common,
         )?;
         let fingerprint = set.fingerprint()?;
@@ -343,6 +343,7 @@ impl TrainArgs {
         let mut trainer = trainer.stop_on(signals.flag());
         // Printed after the checks, so that an error is the only message.
         if let Some(choice) = job.choice.take() {
+            choice.say_unused(KEEP, common);
             choice.say(common);
         }
         if let Some(file) = job.first.take() {

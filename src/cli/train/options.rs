@@ -20,22 +20,33 @@ use crate::cli::choices::{
     self, Given, bytes, count, differing, fraction, model_options, positive,
 };
 use crate::cli::common::Common;
-use crate::cli::images::PrepareArgs;
+use crate::cli::images::{PrepareArgs, sources};
 
 /// The part of the training images that --patience holds out.
 const VAL_FRACTION: f64 = 0.1;
 
+/// What sources are, for the long help of --data.
+macro_rules! about_sources {
+    () => {
+        "Names: `mnist` (built in), `fashion-mnist`, `kmnist`, `cifar10`; the last three are downloaded if \
+         missing. A folder holds images of any common kind, optionally in subfolders of classes, and these \
+         optionally in `train` and `test`; or MNIST's four IDX files, raw or gzip; or CIFAR-10's binary \
+         files; or shards. A shard holds images and their labels, `12.jpg` and `12.cls`. An array is \
+         [N, H, W] or [N, H, W, C] of numbers of any type, from 0 to 1 or whole from 0 to 255; with numbers \
+         below 0 it is taken as it is, for a Gaussian."
+    };
+}
+
 /// Options of a run except the model's.
 #[derive(Args)]
 pub struct RunArgs {
-    /// Images: a name, a folder, a .npy or .npz file, or a packed set [default: mnist]
-    ///
-    /// Names: `mnist` (built in), `fashion-mnist`, `kmnist`, `cifar10`; the last three are downloaded
-    /// if missing. A folder holds images of any common kind, optionally in subfolders of classes, and
-    /// these optionally in `train` and `test`; or MNIST's four IDX files, raw or gzip; or CIFAR-10's
-    /// binary files. An array is [N, H, W] or [N, H, W, C] of numbers of any type, from 0 to 1 or whole
-    /// from 0 to 255; with numbers below 0 it is taken as it is, for a Gaussian.
-    #[arg(long, value_name = "SOURCE", help_heading = "Data")]
+    #[arg(
+        long,
+        value_name = "SOURCE",
+        help = concat!("Images: ", sources!(), " [default: mnist]"),
+        long_help = concat!("Images: ", sources!(), " [default: mnist]\n\n", about_sources!()),
+        help_heading = "Data"
+    )]
     pub data: Option<String>,
     /// How grey levels become 0 and 1 [default: threshold for MNIST, IDX files and black-and-white images; else none]
     #[arg(long, value_parser = choices::binarize(), help_heading = "Data")]

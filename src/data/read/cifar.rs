@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::gzip::Content;
-use super::pixels;
+use super::{pixels, tape};
 use crate::data::{DataError, Split};
 
 /// Names of the published archive and of the folder in it.
@@ -35,8 +35,6 @@ const RECORD: usize = 1 + 3 * PLANE;
 const MOST: usize = 10_000;
 /// One byte more than the largest file.
 const LIMIT: u64 = (MOST * RECORD) as u64 + 1;
-/// Bytes of an archive, decompressed; the published one has 184 million.
-const LARGEST_ARCHIVE: u64 = 1 << 30;
 
 /// The folder or archive of the set in `folder`, if any of its files is there.
 pub fn find(folder: &Path) -> Option<PathBuf> {
@@ -62,22 +60,25 @@ pub fn is_archive(path: &Path) -> Result<bool, DataError> {
     Ok(start.get(257..) == Some(b"ustar"))
 }
 
-/// True if a tape archive is gzip, or one of its first files is the set's.
-pub fn is_own(archive: &Path) -> Result<bool, DataError> {
+/// True if one of the first files of a tape archive is the set's.
+pub fn is_own(archive: &Path) -> bool {
     const FIRST: usize = 16;
-    let content = Content::open(archive).map_err(DataError::at(archive))?;
-    let mut files = tar::Archive::new(content.reader.take(LARGEST_ARCHIVE));
-    let is_own = |entry: io::Result<tar::Entry<'_, _>>| -> io::Result<bool> {
-        let entry = entry?;
-        let path = entry.path()?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        Ok(FILES.contains(&name.as_ref()))
-    };
-    // The reader says what is wrong with a damaged archive.
-    let found = files
-        .entries()
-        .map(|all| all.take(FIRST).any(|e| is_own(e).unwrap_or(false)));
-    Ok(content.is_gzip || found.unwrap_or(false))
+    let (mut seen, mut is_own) = (0, false);
+    // The reader of the set says what is wrong with a damaged archive.
+    let _ = tape::visit(archive, &mut |name, _, _| {
+        seen += 1;
+        is_own = FILES.contains(&last(name));
+        match is_own || seen == FIRST {
+            true => Err(io::Error::other("the others do not matter")),
+            false => Ok(Ok(())),
+        }
+    });
+    is_own
+}
+
+/// The file name of a path in an archive.
+fn last(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or_default()
 }
 
 /// Reads the training and the test images of a folder, or of an archive.
@@ -111,27 +112,16 @@ fn read_folder(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
 }
 
 fn read_archive(path: &Path) -> Result<BTreeMap<String, Vec<u8>>, DataError> {
-    let content = Content::open(path).map_err(DataError::at(path))?;
-    let read = || -> io::Result<_> {
-        let mut files = BTreeMap::new();
-        let mut archive = tar::Archive::new(content.reader.take(LARGEST_ARCHIVE));
-        for entry in archive.entries()? {
-            let entry = entry?;
-            let name = entry.path()?.file_name().unwrap_or_default().to_owned();
-            let name = name.to_string_lossy().into_owned();
-            if FILES.contains(&name.as_str()) {
-                let mut bytes = Vec::new();
-                entry.take(LIMIT).read_to_end(&mut bytes)?;
-                files.insert(name, bytes);
-            }
+    let mut files = BTreeMap::new();
+    tape::visit(path, &mut |name, _, file| {
+        if FILES.contains(&last(name)) {
+            let mut bytes = Vec::new();
+            file.take(LIMIT).read_to_end(&mut bytes)?;
+            files.insert(last(name).to_owned(), bytes);
         }
-        Ok(files)
-    };
-    read().map_err(|reason| {
-        DataError::at(path)(format!(
-            "the archive is damaged or incomplete ({reason}); download or copy it again"
-        ))
-    })
+        Ok(Ok(()))
+    })?;
+    Ok(files)
 }
 
 /// Checks that the content of a file is whole records with labels of ten classes.

@@ -18,6 +18,11 @@ use crate::files::regular;
 /// The two bytes that every gzip file begins with.
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
+/// Whether a file that begins with these bytes is gzip.
+pub fn begins(start: &[u8]) -> bool {
+    start.starts_with(&GZIP_MAGIC)
+}
+
 /// A file or buffer that is read, and decompressed where it is gzip. Errors do not name the file.
 pub struct Content<'a> {
     pub is_gzip: bool,
@@ -35,7 +40,7 @@ impl<'a> Content<'a> {
         let mut start = Vec::new();
         let sniffed = (&mut reader).take(2).read_to_end(&mut start);
         sniffed.map_err(unreadable)?;
-        let is_gzip = start == GZIP_MAGIC;
+        let is_gzip = begins(&start);
         let whole = Cursor::new(start).chain(reader);
         // Reading gzip to the end verifies the checksum of each member and that only gzip follows.
         let reader: Box<dyn Read + 'a> = match is_gzip {

@@ -7,11 +7,16 @@ use std::collections::{HashMap, HashSet};
 use std::io::{BufReader, Read};
 use std::path::Path;
 
+use csv::StringRecord;
+
 use super::array;
 use crate::data::{DataError, Order, Split};
+use crate::files::metered::{Budget, Metered};
 use crate::files::npy::{self, Header};
 use crate::files::regular;
 
+/// Most bytes of a line.
+const MOST_LINE: u64 = 1 << 20;
 /// Names of the column of files, and of that of labels.
 const FILES: [&str; 6] = ["file", "filename", "file_name", "image", "path", "name"];
 const LABELS: [&str; 6] = ["label", "labels", "class", "target", "category", "y"];
@@ -29,77 +34,138 @@ pub fn attach(images: &mut Split, path: &Path, order: Order) -> Result<Vec<Strin
         .read_to_end(&mut start);
     read.map_err(DataError::io(path))?;
     let mut whole = start.chain(file);
-    let (labels, classes) = if start == npy::MAGIC {
+    let (labels, classes, held) = if start == npy::MAGIC {
         let header = Header::read(&mut whole, length).map_err(refused)?;
-        (array::labels(&mut whole, &header, path)?, Vec::new())
+        let labels = array::labels(&mut whole, &header, path)?;
+        let held = labels.len();
+        (labels, Vec::new(), held)
     } else {
-        let cells = cells(whole, images.names.as_deref()).map_err(refused)?;
-        numbered(cells, order).map_err(refused)?
+        let (cells, held) = cells(whole, images.names.as_deref(), count).map_err(refused)?;
+        let (labels, classes) = numbered(cells, order).map_err(refused)?;
+        (labels, classes, held)
     };
-    if labels.len() != count {
-        let labels = labels.len();
+    if held != count {
         return Err(refused(format!(
-            "it holds {labels} labels, but there are {count} images; give one for each image, in order"
+            "it holds {held} labels, but there are {count} images; give one for each image, in order"
         )));
     }
     images.labels = Some(labels);
     Ok(classes)
 }
 
-/// The text of the label of each image.
-fn cells(table: impl Read, names: Option<&[String]>) -> Result<Vec<String>, String> {
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .trim(csv::Trim::All)
-        .from_reader(table);
-    let lines: Result<Vec<csv::StringRecord>, csv::Error> = reader.records().collect();
-    let mut lines = lines.map_err(|e| format!("it is no table of labels: {e}"))?;
+/// The lines of a table, each of a bounded length.
+struct Lines<R> {
+    reader: csv::Reader<Metered<R>>,
+    budget: Budget,
+    line: StringRecord,
+}
+
+impl<R: Read> Lines<R> {
+    fn new(table: R) -> Self {
+        let budget = Budget::default();
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .trim(csv::Trim::All)
+            .from_reader(Metered::new(table, &budget));
+        Lines {
+            reader,
+            budget,
+            line: StringRecord::new(),
+        }
+    }
+
+    /// The next line; `None` at the end.
+    fn next(&mut self) -> Result<Option<&StringRecord>, String> {
+        self.budget.set(MOST_LINE);
+        let number = self.reader.position().line();
+        let read = self.reader.read_record(&mut self.line);
+        let read = read.map_err(|e| match self.budget.left() {
+            0 => format!(
+                "line {number} is longer than 1 MiB, perhaps since a quote is not closed: give a \
+                 table of a label, or of a file and its label, per image"
+            ),
+            _ => format!("it is no table of labels: {e}"),
+        })?;
+        Ok(read.then_some(&self.line))
+    }
+}
+
+/// The text of the label of each image, and how many labels there are. Of a table without files, texts
+/// beyond the images are only counted.
+fn cells(
+    table: impl Read,
+    names: Option<&[String]>,
+    count: usize,
+) -> Result<(Vec<String>, usize), String> {
+    let mut lines = Lines::new(table);
+    let first = lines.next()?.cloned().unwrap_or_default();
     let find = |all: &[&str]| {
         let known = |cell: &str| all.contains(&cell.to_lowercase().as_str());
-        lines.first().and_then(|line| line.iter().position(known))
+        first.iter().position(known)
     };
-    let (file, label) = (find(&FILES), find(&LABELS));
-    let width = lines.first().map_or(0, |line| line.len());
-    let (file, label) = match (file, label, width) {
-        (file, Some(label), _) => {
-            lines.remove(0);
-            (file, label)
-        }
-        (_, None, 0 | 1) => (None, 0),
-        (_, None, 2) => (Some(0), 1),
-        (_, None, _) => {
+    let (file, label, is_head) = match (find(&FILES), find(&LABELS), first.len()) {
+        (file, Some(label), _) => (file, label, true),
+        (_, None, 0 | 1) => (None, 0, false),
+        (_, None, 2) => (Some(0), 1, false),
+        (_, None, width) => {
             return Err(format!(
                 "it has {width} columns and none is named `label`: give a first line that names them"
             ));
         }
     };
-    let cell = |line: &csv::StringRecord, at: usize| line.get(at).unwrap_or_default().to_owned();
+    let cell = |line: &StringRecord, at: usize| line.get(at).unwrap_or_default().to_owned();
+    let mut own = Some(first).filter(|first| !is_head && !first.is_empty());
+    let mut each = |take: &mut dyn FnMut(&StringRecord)| -> Result<(), String> {
+        if let Some(first) = own.take() {
+            take(&first);
+        }
+        while let Some(line) = lines.next()? {
+            take(line);
+        }
+        Ok(())
+    };
     let Some(file) = file else {
-        return Ok(lines.iter().map(|line| cell(line, label)).collect());
+        let (mut cells, mut held) = (Vec::new(), 0);
+        each(&mut |line| {
+            held += 1;
+            if held <= count {
+                cells.push(cell(line, label));
+            }
+        })?;
+        return Ok((cells, held));
     };
     let Some(names) = names else {
+        // What is no table at all is refused as such.
+        each(&mut |_| ())?;
         return Err(
             "it names files, but the images are not files: give a label per image, in order".into(),
         );
     };
-    let by_file: HashMap<String, String> = lines
-        .iter()
-        .map(|line| (cell(line, file).replace('\\', "/"), cell(line, label)))
-        .collect();
     // A table may name files by their path below the folder, or without it.
-    let find = |name: &String| {
-        let name = name.replace('\\', "/");
-        let last = name.rsplit('/').next().unwrap_or_default();
-        by_file.get(&name).or_else(|| by_file.get(last)).cloned()
-    };
-    let found: Vec<Option<String>> = names.iter().map(find).collect();
+    let names: Vec<String> = names.iter().map(|name| name.replace('\\', "/")).collect();
+    let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut by_file: HashMap<String, Option<String>> = names
+        .iter()
+        .flat_map(|name| [(name.clone(), None), (last(name), None)])
+        .collect();
+    each(&mut |line| {
+        let file = cell(line, file).replace('\\', "/");
+        if let Some(text) = by_file.get_mut(&file) {
+            *text = Some(cell(line, label));
+        }
+    })?;
+    let of = |name: &str| by_file.get(name).cloned().flatten();
+    let found: Vec<Option<String>> = names
+        .iter()
+        .map(|name| of(name).or_else(|| of(&last(name))))
+        .collect();
     let missing = names
         .iter()
         .zip(&found)
         .filter(|(_, found)| found.is_none());
     let missing: Vec<&String> = missing.map(|(name, _)| name).collect();
     match missing[..] {
-        [] => Ok(found.into_iter().flatten().collect()),
+        [] => Ok((found.into_iter().flatten().collect(), names.len())),
         [first, ..] => Err(format!(
             "it has no label for {} of {} images, the first: {first}",
             missing.len(),

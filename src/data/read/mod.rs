@@ -13,3 +13,5 @@ pub mod labels;
 pub mod npz;
 pub mod packed;
 pub mod pixels;
+#[cfg(feature = "cli")]
+mod tape;

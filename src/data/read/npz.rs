@@ -7,13 +7,13 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use zip::ZipArchive;
 
 use super::array::{self, Take};
 use super::pixels::Parts;
-use crate::data::{DataError, Listener, Prepare, Split};
+use crate::data::{DataError, Listener, Prepare, Progress, Split};
 use crate::files::npy::Header;
 use crate::files::regular;
 
@@ -37,13 +37,34 @@ const SINGLES: [[&str; 2]; 4] = [
     ["data", "target"],
 ];
 
+/// Most names in a message.
+const SHOWN: usize = 10;
+
 type Archive = ZipArchive<BufReader<File>>;
 
 /// An array of the archive.
 struct Entry {
     /// Its name without `.npy`.
     name: String,
-    header: Header,
+    /// What its header says, or why it cannot be used.
+    header: Result<Header, String>,
+}
+
+impl Entry {
+    /// Its name in the archive.
+    fn file(&self) -> String {
+        format!("{}.npy", self.name)
+    }
+
+    /// Its path in messages.
+    fn path(&self, archive: &Path) -> PathBuf {
+        archive.join(self.file())
+    }
+
+    /// The lengths of its axes, where it is an array of numbers.
+    fn shape(&self) -> Option<&[usize]> {
+        Some(&self.header.as_ref().ok()?.shape)
+    }
 }
 
 /// Reads the images of an archive, and their labels.
@@ -59,31 +80,46 @@ pub fn read(
         entries.iter().find(same)
     };
     let mut part = |images: &Entry, labels: Option<&Entry>| {
+        let at = images.path(path);
         let mut visit = |take: &mut Take<'_>| {
-            let name = format!("{}.npy", images.name);
-            let mut file = archive.by_name(&name).map_err(|e| broken(path, e))?;
+            let mut file = archive
+                .by_name(&images.file())
+                .map_err(|e| broken(&at, e))?;
             let length = file.size();
             take(&mut file, length)
         };
-        let mut split = array::images(&mut visit, prepare.image_size, path, listener)?;
-        if let Some(labels) = labels {
-            let name = format!("{}.npy", labels.name);
-            let mut file = archive.by_name(&name).map_err(|e| broken(path, e))?;
-            let length = file.size();
-            let header = Header::read(&mut file, length).map_err(|e| broken(path, e))?;
-            let found = array::labels(&mut file, &header, path)?;
-            if found.len() == split.images.count() {
-                split.labels = Some(found);
-            } else {
-                return Err(DataError::at(path)(format!(
-                    "`{}` holds {} labels, but `{}` {} images",
-                    labels.name,
-                    found.len(),
-                    images.name,
-                    split.images.count()
+        let mut split = array::images(&mut visit, prepare.image_size, &at, listener)?;
+        let Some(labels) = labels else {
+            return Ok(split);
+        };
+        let at = labels.path(path);
+        let header = match &labels.header {
+            Ok(header) => header,
+            // Such as an array of names.
+            Err(reason) => {
+                let at = at.display();
+                listener(Progress::Note(&format!(
+                    "the images get no labels: {at}: {reason}"
                 )));
+                return Ok(split);
             }
+        };
+        let mut file = archive
+            .by_name(&labels.file())
+            .map_err(|e| broken(&at, e))?;
+        let length = file.size();
+        Header::read(&mut file, length).map_err(DataError::at(&at))?;
+        let found = array::labels(&mut file, header, &at)?;
+        if found.len() != split.images.count() {
+            return Err(DataError::at(path)(format!(
+                "`{}` holds {} labels, but `{}` {} images",
+                labels.name,
+                found.len(),
+                images.name,
+                split.images.count()
+            )));
         }
+        split.labels = Some(found);
         Ok(split)
     };
     if prepare.array.is_none() {
@@ -122,8 +158,8 @@ fn single<'e>(
         entries.iter().find(same)
     };
     let list = || {
-        let each = |e: &Entry| (e.name.clone(), e.header.shape.clone());
-        entries.iter().map(each).collect()
+        let each = |e: &Entry| Some((e.name.clone(), e.shape()?.to_vec()));
+        entries.iter().filter_map(each).collect()
     };
     if let Some(name) = &prepare.array {
         let found = named(name).map(|entry| (entry, labels));
@@ -134,9 +170,19 @@ fn single<'e>(
             return Ok((entry, vec![labels]));
         }
     }
-    let mut candidates = entries.iter().filter(|entry| entry.header.shape.len() > 1);
+    let is_images = |entry: &&Entry| entry.shape().is_some_and(|shape| shape.len() > 1);
+    let mut candidates = entries.iter().filter(is_images);
     match (candidates.next(), candidates.next()) {
         (Some(only), None) => Ok((only, labels)),
+        (None, None) => {
+            let unusable = entries
+                .iter()
+                .find_map(|e| Some((e, e.header.as_ref().err()?)));
+            Err(match unusable {
+                Some((entry, reason)) => DataError::at(&entry.path(path))(reason.as_str()),
+                None => DataError::Arrays(path.into(), list()),
+            })
+        }
         _ => Err(DataError::Arrays(path.into(), list())),
     }
 }
@@ -145,33 +191,52 @@ fn open(path: &Path) -> Result<Archive, DataError> {
     let file = regular::open(path)
         .map_err(DataError::io(path))?
         .into_inner();
-    ZipArchive::new(BufReader::new(file)).map_err(|e| broken(path, e))
+    ZipArchive::new(BufReader::new(file)).map_err(|reason| {
+        DataError::at(path)(format!(
+            "the list of its entries, at the end of the archive, is missing or damaged ({reason}): \
+             the file is incomplete; copy it again, or write it again with `numpy.savez`"
+        ))
+    })
 }
 
-fn broken(path: &Path, reason: impl std::fmt::Display) -> DataError {
-    DataError::at(path)(format!(
-        "the archive cannot be read ({reason}): copy it again, or write it again with `numpy.savez`"
+/// An entry that cannot be opened.
+fn broken(entry: &Path, reason: impl std::fmt::Display) -> DataError {
+    DataError::at(entry)(format!(
+        "the entry cannot be read ({reason}): copy the archive again, or write it again with \
+         `numpy.savez`"
     ))
 }
 
 /// The arrays of an archive.
 fn entries(archive: &mut Archive, path: &Path) -> Result<Vec<Entry>, DataError> {
-    let mut names = Vec::new();
+    let (mut arrays, mut others) = (Vec::new(), Vec::new());
     for name in archive.file_names() {
         let name = name.map_err(|e| broken(path, e))?;
-        names.extend(name.strip_suffix(".npy").map(str::to_owned));
+        match name.strip_suffix(".npy") {
+            Some(array) => arrays.push(array.to_owned()),
+            None => others.push(format!("`{name}`")),
+        }
     }
-    names.sort_unstable();
+    if arrays.is_empty() && !others.is_empty() {
+        others.sort_unstable();
+        let more = if others.len() > SHOWN { ", …" } else { "" };
+        others.truncate(SHOWN);
+        return Err(DataError::at(path)(format!(
+            "there is no array in it, whose name would end in .npy, only {}{more}: write the arrays \
+             with `numpy.savez`, or unpack the archive and give the folder",
+            others.join(", ")
+        )));
+    }
+    arrays.sort_unstable();
     let mut entries = Vec::new();
-    for name in names {
-        let mut file = archive
-            .by_name(&format!("{name}.npy"))
-            .map_err(|e| broken(path, e))?;
+    for name in arrays {
+        let entry = format!("{name}.npy");
+        let file = archive.by_name(&entry);
+        let mut file = file.map_err(|e| broken(&path.join(&entry), e))?;
         let length = file.size();
         // Arrays of text or objects are no images.
-        if let Ok(header) = Header::read(&mut file, length) {
-            entries.push(Entry { name, header });
-        }
+        let header = Header::read(&mut file, length);
+        entries.push(Entry { name, header });
     }
     Ok(entries)
 }

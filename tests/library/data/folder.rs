@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cvae_gpu::data::{self, Binarize, Fit, ImageSet, Order, Prepare, Progress, Size};
+use cvae_gpu::data::{self, Binarize, Fit, ImageSet, Prepare, Progress, Size};
 use image::{
     DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgb, RgbImage, Rgba, RgbaImage,
 };
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::load_prepared;
 
 /// A folder with a grey image of 8×8 at each of these paths, of that level.
-fn folder(files: &[(&str, u8)]) -> TempDir {
+pub fn folder(files: &[(&str, u8)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, level) in files {
         put(&folder, name, GrayImage::from_pixel(8, 8, Luma([*level])));
@@ -26,11 +26,11 @@ fn put(folder: &TempDir, name: &str, image: impl Into<DynamicImage>) {
     image.into().save_with_format(path, format).unwrap();
 }
 
-fn read_with(folder: &TempDir, prepare: Prepare) -> ImageSet {
+pub fn read_with(folder: &TempDir, prepare: Prepare) -> ImageSet {
     load_prepared(folder.path(), &prepare).unwrap()
 }
 
-fn read(folder: &TempDir) -> ImageSet {
+pub fn read(folder: &TempDir) -> ImageSet {
     read_with(folder, Prepare::default())
 }
 
@@ -40,7 +40,7 @@ fn refused(folder: &TempDir) -> String {
 
 /// The first value of each training image, then of each test image. Of fewer than 15 images the last
 /// one is held out, so this is the order of the files.
-fn levels(set: &ImageSet) -> Vec<u8> {
+pub fn levels(set: &ImageSet) -> Vec<u8> {
     let size = set.train.images.image_bytes();
     let splits = [&set.train, &set.test].into_iter();
     let bytes = splits.flat_map(|split| split.images.bytes().unwrap());
@@ -48,7 +48,7 @@ fn levels(set: &ImageSet) -> Vec<u8> {
 }
 
 /// The labels in the same order.
-fn labels(set: &ImageSet) -> Vec<u32> {
+pub fn labels(set: &ImageSet) -> Vec<u32> {
     let splits = [&set.train, &set.test].into_iter();
     splits
         .filter_map(|split| split.labels.clone())
@@ -400,7 +400,7 @@ fn heard(folder: &TempDir) -> (Vec<(usize, usize)>, Vec<String>) {
     let mut listener = |progress: Progress<'_>| match progress {
         Progress::Decode { done: n, of } => done.push((n, of)),
         Progress::Note(text) => notes.push(text.to_owned()),
-        Progress::Download { .. } => panic!("nothing is downloaded"),
+        other => panic!("{other:?}"),
     };
     let (source, prepare) = (folder.path().to_str().unwrap(), Prepare::default());
     data::load_prepared(source, Binarize::None, &prepare, &mut listener).unwrap();
@@ -420,67 +420,6 @@ fn lost_labels_are_noted() {
     let (_, notes) = heard(&folder);
     assert_eq!(notes.len(), 1);
     assert!(notes[0].contains("the images get no labels") && notes[0].contains("stray.png"));
-}
-
-#[test]
-fn names_are_sorted_as_people_count_unless_a_run_was_begun_otherwise() {
-    let folder = folder(&[
-        ("10/2.png", 1),
-        ("10/10.png", 2),
-        ("9/1.png", 3),
-        ("9/11.png", 4),
-        ("9/2.png", 5),
-    ]);
-    let read = |order| {
-        let prepare = Prepare {
-            order,
-            ..Prepare::default()
-        };
-        let found = read_with(&folder, prepare);
-        (levels(&found), labels(&found), found.classes)
-    };
-    let (natural, bytes) = (read(Order::Natural), read(Order::Bytes));
-    assert_eq!(
-        (natural.0, natural.1),
-        (vec![3, 5, 4, 1, 2], vec![0, 0, 0, 1, 1])
-    );
-    assert_eq!(natural.2, ["9", "10"]);
-    assert_eq!(
-        (bytes.0, bytes.1),
-        (vec![2, 1, 3, 4, 5], vec![0, 0, 1, 1, 1])
-    );
-    assert_eq!(bytes.2, ["10", "9"]);
-}
-
-#[test]
-fn numbers_in_names_count() {
-    let natural = [
-        // Equal numbers are sorted by their bytes: a zero before a one.
-        "01.png",
-        "1.png",
-        "2.png",
-        "10.png",
-        "99999999999999999999999.png",
-        "a/2/x.png",
-        "a/10/x.png",
-        "a1b2.png",
-        "a1b10.png",
-        "a2.png",
-        "b",
-        "é3",
-        "é20",
-    ];
-    let files: Vec<(&str, u8)> = natural.into_iter().zip(0..).collect();
-    let ordered: Vec<u8> = (0..13).collect();
-    assert_eq!(levels(&read(&folder(&files))), ordered);
-
-    let bytes = ["01.png", "10.png", "2.png", "a1b10.png", "a1b2.png"];
-    let files: Vec<(&str, u8)> = bytes.into_iter().zip(0..).collect();
-    let prepare = Prepare {
-        order: Order::Bytes,
-        ..Prepare::default()
-    };
-    assert_eq!(levels(&read_with(&folder(&files), prepare)), ordered[..5]);
 }
 
 #[test]

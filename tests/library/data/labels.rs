@@ -130,3 +130,58 @@ fn what_is_no_label_for_each_image_is_refused() {
     let error = load("mnist", &file).unwrap_err();
     assert!(error.contains("takes no file of labels"), "{error}");
 }
+
+#[test]
+fn a_line_that_does_not_end_is_refused_by_its_number() {
+    let folder = TempDir::new().unwrap();
+    let (source, file) = (array(folder.path()), folder.path().join("labels.csv"));
+    let many = 2 << 20;
+    for (text, line) in [
+        ("7,".repeat(many), "line 1 "),
+        ("7\n".repeat(5) + &"7".repeat(many), "line 6 "),
+        (format!("7\n8\n\"{}", "7\n".repeat(many)), "line 3 "),
+    ] {
+        fs::write(&file, text).unwrap();
+        let error = load(&source, &file).unwrap_err();
+        for word in [
+            "labels.csv",
+            line,
+            "longer than 1 MiB",
+            "quote",
+            "per image",
+        ] {
+            assert!(error.contains(word), "no {word:?} in {error}");
+        }
+    }
+    // Many lines are counted.
+    fs::write(&file, "7\n".repeat(many)).unwrap();
+    let error = load(&source, &file).unwrap_err();
+    assert!(error.contains("holds 2097152 labels"), "{error}");
+}
+
+#[test]
+fn labels_that_replace_others_are_noted() {
+    let folder = TempDir::new().unwrap();
+    let images = folder.path().join("images");
+    for i in 0..12u8 {
+        let at = images.join(if i % 2 == 0 { "even" } else { "odd" });
+        fs::create_dir_all(&at).unwrap();
+        let image = image::GrayImage::from_pixel(4, 4, image::Luma([i]));
+        image.save(at.join(format!("{i}.png"))).unwrap();
+    }
+    let file = folder.path().join("labels.csv");
+    fs::write(&file, "7\n".repeat(12)).unwrap();
+    let prepare = Prepare {
+        labels: Some(file),
+        ..Prepare::default()
+    };
+    let (set, notes) = super::load_with_notes(&images, &prepare);
+    assert_eq!(labels(&set.unwrap())[..2], [7, 7]);
+    let [note] = &notes[..] else {
+        panic!("{notes:?}");
+    };
+    assert!(
+        note.contains("labels.csv") && note.contains("replace those of"),
+        "{note}"
+    );
+}

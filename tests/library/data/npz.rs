@@ -6,7 +6,7 @@ use cvae_gpu::data::{ImageSet, Prepare};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::load_prepared;
+use super::{load_prepared, load_with_notes};
 use crate::sets::npy;
 
 /// An archive of these files; every other one is compressed.
@@ -132,5 +132,114 @@ fn what_does_not_fit_is_refused() {
         let prepare = Prepare::default();
         let refused = read_with(&whole[..length], &prepare).unwrap_err();
         assert!(refused.contains("archive"), "{refused}");
+    }
+}
+
+/// The archive with a field of the first entry of its central directory replaced.
+fn with_field(archive: &[u8], offset: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut archive = archive.to_vec();
+    let mark = b"PK\x01\x02";
+    let start = archive.windows(4).position(|found| found == mark).unwrap();
+    archive[start + offset..start + offset + bytes.len()].copy_from_slice(bytes);
+    archive
+}
+
+#[test]
+fn a_damaged_entry_is_named_with_what_is_wrong_and_what_to_try() {
+    let absurd = npy("|u1", "(1099511627776, 28, 28)", &[1, 2, 3]);
+    let x = |bytes: Vec<u8>| archive(&[("x.npy", bytes)]);
+    let faces = archive(&[("faces.npy", absurd.clone()), ("notes.txt", b"hi".to_vec())]);
+    let stored = archive(&[("y.npy", labels(&[4, 5], "(2,)")), ("x.npy", images(2, 7))]);
+    let mut flipped = stored.clone();
+    let header = stored.windows(10).position(|found| found == b"(2, 1, 2),");
+    flipped[header.unwrap() + 14] ^= 1;
+    let cases: [(Vec<u8>, &[&str]); 8] = [
+        (
+            x(absurd),
+            &[
+                "npz/x.npy: ",
+                "[1099511627776, 28, 28]",
+                "3 bytes follow",
+                "again",
+            ],
+        ),
+        (
+            faces,
+            &[
+                "npz/faces.npy: ",
+                "[1099511627776, 28, 28]",
+                "3 bytes follow",
+                "again",
+            ],
+        ),
+        (
+            x(b"hello there".to_vec()),
+            &["npz/x.npy: ", "no .npy file", "numpy.save"],
+        ),
+        (
+            archive(&[("notes.txt", b"hi".to_vec()), ("a/b.png", vec![1])]),
+            &[
+                "npz: ",
+                "no array",
+                "`a/b.png`, `notes.txt`",
+                "`numpy.savez`",
+            ],
+        ),
+        (
+            x(npy("|O", "(2,)", &[0; 16])),
+            &["npz/x.npy: ", "dtype `|O`"],
+        ),
+        (flipped, &["npz/x.npy: ", "damaged", "again"]),
+        // A method of compression that is not known, and another length.
+        (
+            with_field(&x(images(2, 7)), 10, &[99, 0]),
+            &["npz/x.npy: ", "header cannot be read", "again"],
+        ),
+        (
+            with_field(&x(images(2, 7)), 24, &[255; 3]),
+            &["npz/x.npy: ", "bytes follow", "again"],
+        ),
+    ];
+    for (bytes, words) in cases {
+        let refused = read_with(&bytes, &Prepare::default()).unwrap_err();
+        for word in words {
+            assert!(refused.contains(word), "no {word:?} in {refused}");
+        }
+    }
+    let whole = x(images(2, 7));
+    for length in [whole.len() - 1, whole.len() - 30, whole.len() / 2] {
+        let refused = read_with(&whole[..length], &Prepare::default()).unwrap_err();
+        for word in [
+            "npz: ",
+            "the list of its entries",
+            "incomplete",
+            "copy it again",
+        ] {
+            assert!(refused.contains(word), "no {word:?} in {refused}");
+        }
+    }
+    // A named array, too.
+    let named = Prepare {
+        array: Some("y".into()),
+        ..Prepare::default()
+    };
+    let bytes = archive(&[("x.npy", images(2, 7)), ("y.npy", b"text".to_vec())]);
+    let refused = read_with(&bytes, &named).unwrap_err();
+    assert!(refused.contains("npz/y.npy: "), "{refused}");
+}
+
+#[test]
+fn labels_that_are_no_numbers_are_left_out_with_a_note() {
+    let names = npy("<U1", "(2,)", &[0; 8]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("digits.npz");
+    std::fs::write(&path, archive(&[("x.npy", images(2, 7)), ("y.npy", names)])).unwrap();
+    let (set, notes) = load_with_notes(&path, &Prepare::default());
+    assert_eq!(set.unwrap().train.labels, None);
+    let [note] = &notes[..] else {
+        panic!("{notes:?}");
+    };
+    for word in ["no labels", "digits.npz/y.npy", "`<U1`"] {
+        assert!(note.contains(word), "{note}");
     }
 }

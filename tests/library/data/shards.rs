@@ -4,10 +4,11 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
-use cvae_gpu::data::{self, Binarize, ImageSet, Prepare, Progress};
+use cvae_gpu::data::{ImageSet, Prepare};
 use image::{GrayImage, ImageFormat, Luma};
 
-use super::{load, load_prepared, refused};
+use super::{load, load_prepared, load_with_notes, refused};
+use crate::sets::gzip;
 
 /// A grey PNG of this level.
 fn png(level: u8) -> Vec<u8> {
@@ -36,14 +37,8 @@ fn found(set: &ImageSet) -> (Vec<u8>, Vec<u32>) {
 }
 
 fn notes(path: &Path, prepare: &Prepare) -> Vec<String> {
-    let mut notes = Vec::new();
-    let mut listener = |progress: Progress<'_>| {
-        if let Progress::Note(text) = progress {
-            notes.push(text.to_owned());
-        }
-    };
-    let source = path.to_str().unwrap();
-    data::load_prepared(source, Binarize::None, prepare, &mut listener).unwrap();
+    let (set, notes) = load_with_notes(path, prepare);
+    set.unwrap();
     notes
 }
 
@@ -157,4 +152,116 @@ fn shards_that_end_early_or_have_no_images_are_refused() {
         let text = refused(&path);
         assert!(text.contains(words), "no {words:?} in {text}");
     }
+}
+
+#[test]
+fn shards_compressed_with_gzip_are_read_like_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = shard(&[
+        ("1.png", &png(1)),
+        ("1.cls", b"7"),
+        ("2.cls", b"8"),
+        ("2.png", &png(2)),
+    ]);
+    for name in ["some.tar.gz", "some.tgz", "some"] {
+        let path = folder.path().join(name);
+        fs::write(&path, gzip(&bytes)).unwrap();
+        let set = load(&path).unwrap();
+        assert_eq!(
+            (set.name.as_str(), found(&set)),
+            ("some", (vec![1, 2], vec![7, 8]))
+        );
+    }
+    fs::remove_file(folder.path().join("some")).unwrap();
+    fs::write(folder.path().join("some.tar"), bytes).unwrap();
+    let set = load(folder.path()).unwrap();
+    let names = [&set.train, &set.test].map(|split| split.names.clone().unwrap());
+    let names = names.concat();
+    assert_eq!(names.len(), 6, "{names:?}");
+    for name in ["some.tar.gz/1.png", "some.tgz/2.png", "some.tar/1.png"] {
+        assert!(names.iter().any(|found| found == name), "{names:?}");
+    }
+}
+
+/// A header of a member with this kind and size, and no bytes.
+fn header(name: &str, kind: tar::EntryType, size: u64) -> Vec<u8> {
+    let mut header = tar::Header::new_ustar();
+    header.set_path(name).unwrap();
+    header.set_entry_type(kind);
+    header.set_size(size);
+    header.set_cksum();
+    header.as_bytes().to_vec()
+}
+
+#[test]
+fn a_damaged_shard_is_told_with_the_member_and_what_to_try() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = shard(&[("1.png", &png(1)), ("1.cls", b"7")]);
+    let end = good.len() - 1024;
+    let members = &good[..end];
+    let regular = |size| header("2.png", tar::EntryType::Regular, size);
+    let absurd = [members, &regular(1 << 40), b"abc"].concat();
+    let mut sum = [members, &regular(3), &[0; 512]].concat();
+    sum[end + 3] ^= 1;
+    let mut first = good.clone();
+    first[3] ^= 1;
+    let name = header("././@LongLink", tar::EntryType::GNULongName, 8 << 20);
+    let long = [members, &name[..], &vec![b'a'; 8 << 20]].concat();
+    let zip = gzip(&[members, &regular(4096), &random(4096)].concat());
+    let label = shard(&[("1.png", &png(1)), ("1.cls", &[b'7'; 2000])]);
+    let cases: [(&str, Vec<u8>, &[&str]); 8] = [
+        (
+            "x.tar",
+            absurd.clone(),
+            &["in `2.png`", "1099511627776 bytes", "3 follow", "again"],
+        ),
+        (
+            "x.tar.gz",
+            gzip(&absurd),
+            &["in `2.png`", "1099511627776 bytes", "again"],
+        ),
+        ("x.tar", sum, &["after `1.cls`", "checksum", "again"]),
+        ("x.tar", first, &["at its beginning", "checksum", "again"]),
+        ("x.tar", long.clone(), &["after `1.cls`", "name", "again"]),
+        ("x.tar.gz", gzip(&long), &["after `1.cls`", "name", "again"]),
+        (
+            "x.tar.gz",
+            zip[..zip.len() - 1000].to_vec(),
+            &["in `2.png`", "again"],
+        ),
+        (
+            "x.tar",
+            label,
+            &[
+                "x.tar/1.cls",
+                "2000 bytes",
+                "a number or the name of a class",
+            ],
+        ),
+    ];
+    for (name, bytes, words) in cases {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        let text = refused(&path);
+        for word in [name].iter().chain(words) {
+            assert!(text.contains(word), "no {word:?} in {text}");
+        }
+    }
+    // The checksum at the end of gzip data.
+    let mut sum = gzip(&good);
+    let at = sum.len() - 8;
+    sum[at] ^= 1;
+    let path = folder.path().join("sum.tar.gz");
+    fs::write(&path, sum).unwrap();
+    let text = refused(&path);
+    assert!(
+        text.contains("sum.tar.gz") && text.contains("again"),
+        "{text}"
+    );
+}
+
+/// Bytes that do not compress.
+fn random(count: u32) -> Vec<u8> {
+    let hash = |i: u32| (i.wrapping_mul(2_654_435_761) ^ 0x9e37).wrapping_mul(i | 1) >> 13;
+    (0..count).map(|i| hash(i) as u8).collect()
 }

@@ -1,10 +1,12 @@
 //! The contents of an array: its axes and its numbers.
 
-use std::io::Read;
+use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::form::Form;
 use super::levels::{Levels, Range};
+use crate::data::error::damaged;
 use crate::data::set::{Bytes, Collector};
 use crate::data::{DataError, Listener, PackedImages, Progress, Split};
 use crate::files::npy::{Header, Places};
@@ -213,7 +215,12 @@ fn pieces(
     loop {
         piece.clear();
         let read = (&mut file).take(PIECE as u64).read_to_end(&mut piece);
-        if read.map_err(DataError::io(path))? == 0 {
+        // Reading an entry of an archive also decompresses and checks it.
+        let damaged = |reason: io::Error| match reason.kind() {
+            InvalidInput | InvalidData | UnexpectedEof => DataError::at(path)(damaged(&reason)),
+            _ => DataError::io(path)(reason),
+        };
+        if read.map_err(damaged)? == 0 {
             return Ok(());
         }
         take(&piece)?;

@@ -1,4 +1,5 @@
-//! Shards of WebDataset: tape archives of images and of the files that belong to them.
+//! Shards of WebDataset: tape archives, compressed with gzip or not, of images and of the files that belong to
+//! them.
 //!
 //! The key of a member is its path up to the first dot of the file name. `a/12.jpg` and `a/12.cls` share a
 //! key, so the one is the label of the other: a number, or the name of a class. Shards of a folder come in
@@ -7,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
+use std::io::{self, BufRead, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use image::ImageFormat;
@@ -15,9 +16,8 @@ use image::ImageFormat;
 use super::decode::{self, Encoded, Failed};
 use super::stack::Stack;
 use super::{is_debris, notes};
-use crate::data::read::{labels, pixels};
+use crate::data::read::{labels, pixels, tape};
 use crate::data::{DataError, Listener, Prepare, Progress, Split};
-use crate::files::regular;
 
 /// Most bytes of an encoded image.
 const MOST_MEMBER: u64 = 256 << 20;
@@ -28,6 +28,9 @@ const BATCH_BYTES: usize = 32 << 20;
 const MOST_LABEL: u64 = 1 << 10;
 const NO_IMAGES: &str =
     "there are no images in it; shards hold images and their labels, `12.jpg` and `12.cls`";
+
+/// The ends of the names of shards in a folder.
+const ENDINGS: [&str; 3] = [".tar", ".tar.gz", ".tgz"];
 
 /// The number of the shard, and the path up to the first dot.
 type Key = (usize, String);
@@ -61,9 +64,8 @@ pub fn files(place: &Path) -> Vec<PathBuf> {
         if is_debris(&entry.file_name()) {
             continue;
         }
-        let is_shard = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("tar"));
+        let name = entry.file_name().to_string_lossy().to_lowercase();
+        let is_shard = ENDINGS.iter().any(|ending| name.ends_with(ending));
         if path.is_dir() || ImageFormat::from_path(&path).is_ok() {
             return Vec::new();
         }
@@ -82,11 +84,16 @@ pub fn read(
     prepare.order.sort(&mut shards);
     let (mut texts, mut of) = (HashMap::new(), 0);
     for (number, shard) in shards.iter().enumerate() {
-        visit(shard, &mut |name, member| {
+        tape::visit(shard, &mut |name, size, member| {
             match parts(name) {
+                _ if is_hidden(name) => {}
                 (key, "cls") => {
-                    let bytes = content(member, MOST_LABEL)?;
-                    let bytes = bytes.ok_or_else(|| io::Error::other("a label is too long"))?;
+                    let Some(bytes) = content(size, MOST_LABEL, member)? else {
+                        return Ok(Err(DataError::at(&shard.join(name))(format!(
+                            "a label of {size} bytes; a label is a number or the name of a class, \
+                             of at most {MOST_LABEL} bytes"
+                        ))));
+                    };
                     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
                     texts.insert((number, key.to_owned()), text);
                 }
@@ -105,25 +112,25 @@ pub fn read(
         of,
     };
     listener(Progress::Decode { done: 0, of });
-    let (mut batch, mut size) = (Vec::new(), 0);
+    let (mut batch, mut held) = (Vec::new(), 0);
     for (number, shard) in shards.iter().enumerate() {
-        visit(shard, &mut |name, member| {
+        tape::visit(shard, &mut |name, size, member| {
             let (key, extension) = parts(name);
-            if extension == "cls" {
+            if extension == "cls" || is_hidden(name) {
                 return Ok(Ok(()));
             }
             let path = shard.join(name);
-            let Some(bytes) = content(member, MOST_MEMBER)? else {
+            let Some(bytes) = content(size, MOST_MEMBER, member)? else {
                 found.broken.push((path, "it is too large".into()));
                 return Ok(Ok(()));
             };
-            size += bytes.len();
+            held += bytes.len();
             let key = (number, key.to_owned());
             batch.push(Member { key, path, bytes });
-            if batch.len() < BATCH && size < BATCH_BYTES {
+            if batch.len() < BATCH && held < BATCH_BYTES {
                 return Ok(Ok(()));
             }
-            size = 0;
+            held = 0;
             Ok(found.add(std::mem::take(&mut batch), prepare, listener))
         })?;
     }
@@ -213,40 +220,8 @@ impl Found<'_> {
     }
 }
 
-/// What happens to a file of an archive: an error of reading it, else one of the set.
-type Outcome = io::Result<Result<(), DataError>>;
-type Entry<'a> = tar::Entry<'a, BufReader<io::Take<fs::File>>>;
-
-/// Shows the files of an archive with their paths, but for hidden ones.
-fn visit(
-    shard: &Path,
-    take: &mut dyn FnMut(&str, &mut Entry<'_>) -> Outcome,
-) -> Result<(), DataError> {
-    let file = regular::open(shard).map_err(DataError::io(shard))?;
-    let mut archive = tar::Archive::new(BufReader::new(file));
-    let mut read = || -> Outcome {
-        for entry in archive.entries_with_seek()? {
-            let mut entry = entry?;
-            let path = entry.path()?.into_owned();
-            if !entry.header().entry_type().is_file() || path.file_name().is_none_or(is_debris) {
-                continue;
-            }
-            if let Err(e) = take(&path.to_string_lossy(), &mut entry)? {
-                return Ok(Err(e));
-            }
-        }
-        Ok(Ok(()))
-    };
-    read().unwrap_or_else(|reason| {
-        Err(DataError::at(shard)(format!(
-            "the archive is damaged or incomplete ({reason}); download or copy it again"
-        )))
-    })
-}
-
 /// The bytes of a member, unless it is longer.
-fn content(member: &mut Entry<'_>, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let size = member.size();
+fn content(size: u64, most: u64, member: &mut dyn Read) -> io::Result<Option<Vec<u8>>> {
     if size > most {
         return Ok(None);
     }
@@ -256,6 +231,11 @@ fn content(member: &mut Entry<'_>, most: u64) -> io::Result<Option<Vec<u8>>> {
         true => Ok(Some(bytes)),
         false => Err(io::ErrorKind::UnexpectedEof.into()),
     }
+}
+
+/// Whether a file of an archive is hidden, or one of a file manager.
+fn is_hidden(name: &str) -> bool {
+    Path::new(name).file_name().is_none_or(is_debris)
 }
 
 /// A path up to the first dot of its file name, and what follows the dot.
