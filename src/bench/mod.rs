@@ -19,7 +19,7 @@ pub use peak::Peaks;
 pub use report::{Figures, KernelRow, Report, TOGETHER};
 pub use rig::{Images, Options, Rig, Run};
 pub use tune::{Candidate, Search, tune};
-pub use tuned::Setting;
+pub use tuned::{Kept, Setting, of_adapter, shaders};
 
 use crate::gpu::{Gpu, GpuError};
 

@@ -29,13 +29,11 @@ pub struct Setting {
 impl Setting {
     /// The setting for training `model` in batches of `batch`.
     pub fn new(adapter: &AdapterReport, model: &Model, batch: usize) -> Self {
-        let add = |all: Sha256, module: String| all.chain_update(module);
-        let modules = ops::sources().into_iter().map(|source| source.module());
         Setting {
             adapter: adapter.name.clone(),
             driver: adapter.driver.clone(),
             backend: adapter.backend.name().to_owned(),
-            shaders: hex(modules.fold(Sha256::new(), add)),
+            shaders: shaders(),
             // The time of a kernel does not depend on the objective.
             model: Model {
                 loss: Loss::Mc,
@@ -74,6 +72,50 @@ impl Setting {
         atomic::write_with(&path, |file| file.write_all(text.as_bytes()))?;
         Ok(path)
     }
+}
+
+/// The SHA-256 of all shaders.
+pub fn shaders() -> String {
+    let add = |all: Sha256, module: String| all.chain_update(module);
+    let modules = ops::sources().into_iter().map(|source| source.module());
+    hex(modules.fold(Sha256::new(), add))
+}
+
+/// A stored choice, and the setting that it is valid for.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Kept {
+    /// The model.
+    pub model: Model,
+    /// Images per batch.
+    pub batch: usize,
+    /// The kernels.
+    pub choice: Tuning,
+    /// Milliseconds of a train step with them.
+    pub ms_per_step: f64,
+    /// Milliseconds of a train step without.
+    pub untuned_ms_per_step: f64,
+}
+
+/// The valid choices for an adapter in a cache folder, ordered by batch.
+pub fn of_adapter(adapter: &AdapterReport, cache: &Path) -> Vec<Kept> {
+    let files = fs::read_dir(cache.join("tuned")).into_iter().flatten();
+    let kept = files.flatten().filter_map(|file| {
+        let tuned: Tuned<Setting> =
+            serde_json::from_slice(&regular::read(&file.path()).ok()?).ok()?;
+        let Setting { model, batch, .. } = &tuned.setting;
+        let valid = Setting::new(adapter, model, *batch) == tuned.setting;
+        valid.then(|| Kept {
+            model: model.clone(),
+            batch: *batch,
+            choice: tuned.choice,
+            ms_per_step: tuned.ms_per_step,
+            untuned_ms_per_step: tuned.untuned_ms_per_step,
+        })
+    });
+    let mut kept: Vec<Kept> = kept.collect();
+    kept.sort_by_key(|kept| kept.batch);
+    kept
 }
 
 /// The contents of a file.

@@ -52,6 +52,7 @@ pub struct Case {
 
 /// Why a file is not a case. Every message is complete in itself.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CaseError {
     /// The file could not be read, or is not a safetensors file.
     #[error(transparent)]

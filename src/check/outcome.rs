@@ -54,6 +54,7 @@ pub fn shapes(model: &Model, batch: usize, steps: usize) -> BTreeMap<String, Vec
 
 /// Results by name without the prefix.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Outcome {
     shapes: BTreeMap<String, Vec<usize>>,
     tensors: BTreeMap<String, Vec<f64>>,

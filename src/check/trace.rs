@@ -12,6 +12,7 @@ use crate::plan::Step;
 
 /// The result of a trace.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct Trace {
     /// Name of the case.
     pub case: String,

@@ -61,6 +61,7 @@ impl fmt::Display for Size {
 /// What resizing does where the aspect ratio changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Fit {
     /// Stretches the image.
     #[default]

@@ -9,6 +9,7 @@ use crate::plan::Caps;
 
 /// Description of an adapter as plain data.
 #[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
 pub struct AdapterReport {
     /// Index in the list of adapters, as `--adapter` takes it.
     pub index: usize,
@@ -30,6 +31,27 @@ pub struct AdapterReport {
     pub workgroup_invocations: u32,
     /// Supports half-precision arithmetic in shaders.
     pub f16: bool,
+    /// What only a bug report tells.
+    #[serde(skip)]
+    pub details: Details,
+}
+
+/// Facts of an adapter on which no choice depends.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Details {
+    /// PCI ids of vendor and device, where the backend has them.
+    pub ids: [u32; 2],
+    /// Largest buffer in bytes.
+    pub max_buffer_bytes: u64,
+    /// Storage buffers per dispatch; at most some of them are used.
+    pub storage_buffers: usize,
+    /// Alignment of offsets into storage buffers, in bytes.
+    pub offset_alignment: u32,
+    /// Most workgroups in each dimension of a dispatch.
+    pub workgroups: u32,
+    /// Names of all features.
+    pub features: Vec<&'static str>,
 }
 
 /// Kinds of adapters, the preferred one first.
@@ -133,6 +155,14 @@ fn report(
         workgroup_memory,
         workgroup_invocations: limits.max_compute_invocations_per_workgroup,
         f16: features.contains(wgpu::Features::SHADER_F16),
+        details: Details {
+            ids: [info.vendor, info.device],
+            max_buffer_bytes: limits.max_buffer_size,
+            storage_buffers: most_buffers(&limits),
+            offset_alignment: limits.min_storage_buffer_offset_alignment,
+            workgroups: limits.max_compute_workgroups_per_dimension,
+            features: features.iter_names().map(|(name, _)| name).collect(),
+        },
     };
     Some(((kind, rank.unwrap_or(0)), report))
 }

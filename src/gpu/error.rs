@@ -5,6 +5,7 @@ use crate::plan::PlanError;
 
 /// Why a GPU operation failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum GpuError {
     /// There is no adapter.
     #[error(

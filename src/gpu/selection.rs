@@ -9,6 +9,7 @@ use crate::ops::Tuning;
 /// Graphics APIs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Backend {
     /// Vulkan: Linux, Windows, Android.
     Vulkan,
@@ -65,6 +66,7 @@ fn by_name<T: DeserializeOwned>(text: &str) -> Option<T> {
 /// Features of an adapter that a user can disable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Feature {
     /// Subgroup operations.
     Subgroups,

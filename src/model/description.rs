@@ -75,6 +75,7 @@ pub struct Model {
 
 /// Why a model is not valid.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ModelError {
     /// A layer does not fit.
     #[error("{layer} does not fit: {fault}")]

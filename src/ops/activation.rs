@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 /// What a layer applies to its sums. Derivatives are functions of the output y.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Activation {
     /// y = v.
     #[default]

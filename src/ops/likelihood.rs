@@ -10,6 +10,7 @@ use crate::plan::{Role, SlotId};
 /// The distribution of an image given its code.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Likelihood {
     /// Binary values with probabilities sigmoid(l).
     #[default]

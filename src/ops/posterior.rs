@@ -14,6 +14,7 @@ use crate::plan::{Plan, Role, SlotId, Step, groups};
 /// The approximate posterior q(z|x), a Gaussian.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Posterior {
     /// A diagonal covariance: mean and log-variance of each dimension.
     #[default]

@@ -7,6 +7,7 @@ use super::{Plan, Role, Scalar, Slot, SlotId, Step};
 
 /// Why a plan cannot run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PlanError {
     /// A step and its shader disagree, or a shader does not compile. This is a bug of this program.
     #[error("step `{step}`: {fault}")]

@@ -8,6 +8,7 @@ use crate::render::RenderError;
 
 /// Why a run could not be recorded or resumed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReportError {
     /// The folder already holds a run.
     #[error("{0} already holds a run")]

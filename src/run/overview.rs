@@ -19,6 +19,7 @@ const MOST: u64 = 64 << 20;
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum State {
     /// A process trains it.
     Running,

@@ -9,6 +9,7 @@ use crate::train::supply::SupplyError;
 
 /// Why training stopped.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum TrainError {
     /// The GPU or its driver failed.
     #[error(transparent)]

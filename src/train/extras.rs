@@ -179,6 +179,7 @@ impl Extras {
 /// How the learning rate changes after its warm-up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
+#[non_exhaustive]
 pub enum RateSchedule {
     /// Not at all.
     #[default]

@@ -16,6 +16,7 @@ use crate::rng;
 
 /// Why images do not reach the device.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SupplyError {
     /// The GPU or its driver failed.
     #[error(transparent)]

@@ -4,6 +4,7 @@
 //! circles among rooms. Files must have no circles either. Unit tests do not count.
 
 mod imports;
+mod released;
 
 use std::collections::{BTreeMap, BTreeSet};
 

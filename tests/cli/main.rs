@@ -26,6 +26,7 @@ mod own;
 
 mod program;
 mod refuse;
+mod report;
 mod resume;
 mod runs;
 #[path = "../common/sets.rs"]

@@ -4,6 +4,7 @@ use super::{PackedImages, Split};
 
 /// Why labels do not serve a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum LabelError {
     /// There are none.
     #[error("the model is conditioned on {0} classes, but the images have no labels")]

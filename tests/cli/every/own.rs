@@ -224,6 +224,12 @@ fn of_others() -> Vec<Row> {
             "--json",
             Prints("\"schema\": 1"),
         ),
+        Row(
+            &["devices"],
+            "--report",
+            "--report",
+            Prints("- check: passed"),
+        ),
         Row(&["shaders"], "--print", "--print adam", Prints("@compute")),
         Row(
             &["data pack"],
