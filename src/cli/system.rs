@@ -134,8 +134,9 @@ mod tests {
 
     #[test]
     fn values_follow_their_key() {
-        let text = "NAME=\"A\"\nPRETTY_NAME=\"A 1\"\n";
+        let text = "PRETTY_NAME=\"A 1\"\nNAME=\"A\"\n";
         assert_eq!(value(text, "PRETTY_NAME="), Some("\"A 1\""));
+        assert_eq!(value(text, "NAME="), Some("\"A\""));
         assert_eq!(value(text, "VERSION="), None);
     }
 }
